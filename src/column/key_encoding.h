@@ -1,0 +1,34 @@
+// Normalised sort keys: bytes whose memcmp order is the requested order.
+//
+// Per key column: a null byte (only if the column may hold nulls), then fixed-width
+// big-endian values (sign flipped, floats mapped to their total order with -0.0 = 0.0 and one NaN greatest), or, for strings, the
+// bytes escaped (0x00 -> 0x00 0xFF) and ended by 0x00 0x00. Descending columns are
+// inverted byte by byte. The ladder of radix sort wants a fixed 8-byte prefix: prefix()
+// gives it as a native integer.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "column/batch.h"
+
+namespace gristmill::column {
+
+struct SortKey {
+  bool descending = false;
+  bool nulls_first = false;
+};
+
+// Rows of variable-length encoded keys: row i is bytes[offsets[i] .. offsets[i+1]).
+struct EncodedKeys {
+  std::vector<uint8_t> bytes;
+  std::vector<uint64_t> offsets;
+  std::span<const uint8_t> row(int64_t i) const { return {bytes.data() + offsets[i], bytes.data() + offsets[i + 1]}; }
+};
+
+arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows);
+// The first 8 bytes of every row's encoding as a number that orders like them; `exact` tells whether the 8 bytes decide every comparison.
+arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out);
+
+}  // namespace gristmill::column
