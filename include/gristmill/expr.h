@@ -1,0 +1,171 @@
+// Expressions of the public API: immutable values, built with operators and namespaces, evaluated by a frame.
+//
+//   (col("fare") > 10) & col("zone").is_not_null()
+//   (col("fare") / col("km")).alias("per_km")
+//   when(col("n") > 3).then("many").otherwise("few")
+//
+// Names and types are checked when the expression meets a frame; an Expr itself never fails.
+// Thread safety: immutable, share freely.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+
+namespace gristmill {
+
+namespace expr {
+struct Node;
+}
+
+class StringNamespace;
+class TemporalNamespace;
+
+class Expr {
+ public:
+  // A literal. Integers, floats, bools and text; the type adapts to the other side of an operator.
+  Expr(bool v);
+  template <std::integral T>
+    requires(!std::same_as<T, bool>)
+  Expr(T v) : Expr(Integer{static_cast<int64_t>(v)}) {}
+  Expr(double v);
+  Expr(const char* v);
+  Expr(std::string_view v);
+  Expr(const std::string& v);
+  explicit Expr(std::shared_ptr<const expr::Node> node);
+
+  Expr alias(std::string name) const;
+  Expr cast(std::shared_ptr<arrow::DataType> type) const;      // a value that does not fit is an error naming the row
+  Expr try_cast(std::shared_ptr<arrow::DataType> type) const;  // NULL instead
+
+  Expr is_null() const;
+  Expr is_not_null() const;
+  Expr is_nan() const;
+  Expr fill_null(Expr value) const;
+  Expr is_in(std::vector<Expr> values) const;
+  Expr between(Expr low, Expr high) const;                     // both ends included
+  Expr floor_div(Expr divisor) const;
+  Expr pow(Expr exponent) const;
+  Expr abs() const;
+  Expr sqrt() const;
+  Expr ln() const;
+  Expr exp() const;
+  Expr floor() const;
+  Expr ceil() const;
+  Expr round(int digits = 0) const;
+
+  // Aggregates: inside group_by().agg() or select() of a whole frame.
+  Expr sum() const;
+  Expr mean() const;
+  Expr min() const;
+  Expr max() const;
+  Expr count() const;                 // non-null values
+  Expr first() const;
+  Expr last() const;
+  Expr var(int ddof = 1) const;
+  Expr std(int ddof = 1) const;
+  Expr filter(Expr predicate) const;  // after an aggregate: only rows where it is true
+
+  StringNamespace str() const;
+  TemporalNamespace dt() const;
+
+  const std::shared_ptr<const expr::Node>& node() const { return node_; }
+  std::string to_string() const;
+
+ private:
+  struct Integer { int64_t value; };
+  explicit Expr(Integer v);
+  std::shared_ptr<const expr::Node> node_;
+};
+
+Expr col(std::string name);
+Expr lit(Expr value);                        // a literal where an Expr is not deduced
+Expr lit(std::shared_ptr<arrow::Scalar> v);  // any Arrow value, its type kept
+Expr null();
+Expr count();                                // rows
+Expr coalesce(std::vector<Expr> values);
+Expr call(std::string function, std::vector<Expr> args);  // any registered function by name
+
+Expr operator+(Expr a, Expr b);
+Expr operator-(Expr a, Expr b);
+Expr operator*(Expr a, Expr b);
+Expr operator/(Expr a, Expr b);   // float64, as in every frame
+Expr operator%(Expr a, Expr b);
+Expr operator-(Expr a);
+Expr operator==(Expr a, Expr b);
+Expr operator!=(Expr a, Expr b);
+Expr operator<(Expr a, Expr b);
+Expr operator<=(Expr a, Expr b);
+Expr operator>(Expr a, Expr b);
+Expr operator>=(Expr a, Expr b);
+Expr operator&(Expr a, Expr b);
+Expr operator|(Expr a, Expr b);
+Expr operator!(Expr a);
+
+// when(c).then(x).when(d).then(y).otherwise(z); without otherwise: NULL.
+class Then;
+class When {
+ public:
+  Then then(Expr value) &&;
+
+ private:
+  friend class Then;
+  friend When when(Expr condition);
+  std::vector<Expr> parts_;
+};
+class Then {
+ public:
+  When when(Expr condition) &&;
+  Expr otherwise(Expr value) &&;
+  operator Expr() const;
+
+ private:
+  friend class When;
+  std::vector<Expr> parts_;
+};
+When when(Expr condition);
+
+class StringNamespace {
+ public:
+  explicit StringNamespace(Expr e) : e_(std::move(e)) {}
+  Expr upper() const;
+  Expr lower() const;
+  Expr trim() const;
+  Expr length() const;         // code points
+  Expr octet_length() const;
+  Expr contains(Expr literal) const;
+  Expr starts_with(Expr prefix) const;
+  Expr ends_with(Expr suffix) const;
+  Expr like(Expr pattern) const;      // % and _, backslash escapes
+  Expr substring(Expr start, Expr length) const;  // from 0, code points
+  Expr replace(Expr from, Expr to) const;
+  Expr concat(Expr other) const;
+
+ private:
+  Expr e_;
+};
+
+class TemporalNamespace {
+ public:
+  explicit TemporalNamespace(Expr e) : e_(std::move(e)) {}
+  Expr year() const;
+  Expr month() const;
+  Expr day() const;
+  Expr hour() const;
+  Expr minute() const;
+  Expr second() const;
+  Expr weekday() const;                    // ISO: Monday = 1
+  Expr truncate(std::string unit) const;   // year quarter month week day hour minute second
+  Expr date() const;
+
+ private:
+  Expr e_;
+};
+
+}  // namespace gristmill

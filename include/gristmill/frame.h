@@ -1,0 +1,134 @@
+// Lazy frames: describe a query, then collect it on every core, with the same bits at any setting.
+//
+//   auto out = scan_parquet("trips/*.parquet")
+//       .filter((col("fare") > 10) & col("zone").is_not_null())
+//       .with_columns({(col("fare") / col("km")).alias("per_km")})
+//       .group_by({"zone"}).agg({col("per_km").mean(), col("fare").sum().alias("total"), count()})
+//       .sort({desc("total")}).head(20)
+//       .collect({.num_workers = 0});
+//
+// A Frame is an immutable plan; a chain keeps its first error until collect(), explain() or schema() returns it.
+// Thread safety: Frame and Table are immutable, share freely.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+#include <arrow/type_fwd.h>
+
+#include "gristmill/expr.h"
+#include "gristmill/options.h"
+
+namespace gristmill {
+
+namespace plan {
+struct Plan;
+}
+
+// Data that a query produced: an Arrow table of the user's types.
+class Table {
+ public:
+  Table() = default;
+  explicit Table(std::shared_ptr<arrow::Table> data, std::string statistics_json = {});
+  const std::shared_ptr<arrow::Table>& arrow() const { return data_; }
+  int64_t num_rows() const;
+  int num_columns() const;
+  // Rows as a person reads them: types below names, the first and last rows when there are many.
+  std::string to_string(int max_rows = 10) const;
+  // Statistics of the run that made it (names of get_stats()), as JSON; empty for tables from elsewhere.
+  const std::string& statistics() const { return statistics_; }
+
+ private:
+  std::shared_ptr<arrow::Table> data_;
+  std::string statistics_;
+};
+
+struct SortKey {
+  Expr expr;
+  bool descending = false;
+  bool nulls_first = false;   // frames: nulls last both ways unless told
+};
+SortKey asc(Expr e);
+SortKey asc(std::string column);
+SortKey desc(Expr e);
+SortKey desc(std::string column);
+
+enum class Join { kInner, kLeft, kSemi, kAnti };
+
+struct JoinOptions {
+  std::vector<std::string> on;                     // one key column kept
+  std::vector<std::string> left_on, right_on;      // both kept
+  Join how = Join::kInner;
+  std::string suffix = "_right";
+  bool nulls_equal = false;
+};
+
+class GroupBy;
+
+class Frame {
+ public:
+  explicit Frame(arrow::Result<std::shared_ptr<const plan::Plan>> plan);
+
+  Frame filter(Expr predicate) const;
+  Frame select(std::vector<Expr> exprs) const;        // aggregates allowed: one row
+  Frame with_columns(std::vector<Expr> exprs) const;  // replaces or appends
+  Frame drop(std::vector<std::string> columns) const;
+  Frame rename(std::vector<std::pair<std::string, std::string>> names) const;
+  GroupBy group_by(std::vector<Expr> keys) const;
+  GroupBy group_by(std::initializer_list<const char*> columns) const;
+  Frame join(const Frame& right, JoinOptions options) const;
+  Frame sort(std::vector<SortKey> keys) const;        // stable
+  Frame head(int64_t n = 5) const;
+  Frame slice(int64_t offset, int64_t length) const;
+  Frame distinct(std::vector<std::string> subset = {}) const;  // keeps the first
+  Frame explode(std::vector<std::string> columns) const;
+  Frame union_with(std::vector<Frame> others) const;
+
+  arrow::Result<std::shared_ptr<arrow::Schema>> schema() const;
+  // The plan before and after optimisation.
+  arrow::Result<std::string> explain(bool optimized = true) const;
+  // Runs the query and prints the plan with rows, time and detail per operator.
+  arrow::Result<std::string> explain_analyze(ParallelOptions options = {}) const;
+
+  arrow::Result<Table> collect(ParallelOptions options = {}, Cancellation cancel = {}) const;
+  // Batches in order, without holding the result; the callback's error stops the query.
+  arrow::Status collect_batches(const std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)>& each, ParallelOptions options = {},
+                                Cancellation cancel = {}) const;
+  // Written under a temporary name, renamed when complete: a failed run leaves nothing behind. Rows written.
+  arrow::Result<int64_t> sink_parquet(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {}) const;
+  arrow::Result<int64_t> sink_ipc(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {}) const;
+
+  // The plan as versioned JSON, and back (file sources only).
+  arrow::Result<std::string> serialize() const;
+  static Frame deserialize(const std::string& text);
+
+  const arrow::Result<std::shared_ptr<const plan::Plan>>& plan() const { return *plan_; }
+
+ private:
+  std::shared_ptr<arrow::Result<std::shared_ptr<const plan::Plan>>> plan_;
+};
+
+class GroupBy {
+ public:
+  GroupBy(Frame frame, std::vector<Expr> keys);
+  Frame agg(std::vector<Expr> aggregates) const;
+
+ private:
+  Frame frame_;
+  std::vector<Expr> keys_;
+};
+
+Frame concat(std::vector<Frame> frames);
+
+// Files: one path, a glob, or several (in byte order of their names). Errors name the file.
+Frame scan_parquet(const std::string& pattern);
+Frame scan_ipc(const std::string& pattern);
+Frame scan_csv(const std::string& pattern);
+// Memory: zero copies.
+Frame from_arrow(std::shared_ptr<arrow::Table> table);
+
+}  // namespace gristmill

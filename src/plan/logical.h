@@ -1,0 +1,102 @@
+// The logical plan: what every face builds and the optimiser rewrites. Immutable nodes, shared subtrees.
+//
+// A plan never depends on workers or memory. Every node knows its output schema (border types; the
+// constructors below check names and types and give plan errors). Rules are in rules/, one a file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+#include <arrow/type_fwd.h>
+
+#include "expr/node.h"
+#include "plan/table_source.h"
+
+namespace gristmill::plan {
+
+enum class PlanKind : uint8_t { kScan, kFilter, kProject, kAggregate, kJoin, kSort, kLimit, kUnion, kExplode };
+enum class JoinKind : uint8_t { kInner, kLeft, kSemi, kAnti };
+
+struct Plan;
+using PlanPtr = std::shared_ptr<const Plan>;
+
+struct NamedExpr {
+  std::string name;
+  expr::NodePtr expr;
+};
+
+struct SortBy {
+  expr::NodePtr expr;
+  bool descending = false;
+  bool nulls_first = false;
+};
+
+// One struct, fields by kind: rules read better than with nine classes and casts.
+struct Plan {
+  PlanKind kind = PlanKind::kScan;
+  std::vector<PlanPtr> inputs;
+  std::shared_ptr<arrow::Schema> schema;
+
+  // kScan
+  TableSourcePtr source;
+  std::vector<int> columns;          // fields of the source's schema
+  expr::NodePtr predicate;           // kScan: pushed down, infallible; kFilter: the predicate
+  std::optional<int64_t> scan_limit; // kScan: rows wanted at most, after the predicate
+
+  std::vector<NamedExpr> exprs;      // kProject: outputs; kAggregate: group keys
+  std::vector<NamedExpr> aggregates; // kAggregate: each expr is exactly one kAggregate node
+
+  // kJoin. Output: left columns, then right columns (without right keys when coalesce_keys), clashes get `suffix`.
+  JoinKind join = JoinKind::kInner;
+  std::vector<expr::NodePtr> left_keys, right_keys;
+  bool nulls_equal = false;
+  bool coalesce_keys = false;        // on=: one key column
+  std::string suffix = "_right";
+  std::vector<int> join_output;      // columns of (left ++ right) kept, in output order
+
+  std::vector<SortBy> sort;          // kSort
+  std::optional<int64_t> top;        // kSort: only the first so many (offset included) are wanted
+
+  int64_t offset = 0;                // kLimit
+  int64_t count = 0;                 // kLimit; -1 = all after offset
+
+  std::vector<std::string> explode;  // kExplode: list columns of equal lengths
+
+  // Whether rows must leave in the plan's defined order (set by the order rule; true until it ran).
+  bool ordered = true;
+};
+
+// Checked constructors. Expressions may contain aliases; names are resolved and duplicates refused.
+arrow::Result<PlanPtr> make_scan(TableSourcePtr source);
+arrow::Result<PlanPtr> make_filter(PlanPtr input, expr::NodePtr predicate);
+arrow::Result<PlanPtr> make_project(PlanPtr input, std::vector<expr::NodePtr> exprs, bool allow_duplicates = false);
+arrow::Result<PlanPtr> make_with_columns(PlanPtr input, std::vector<expr::NodePtr> exprs);  // replaces or appends
+// Aggregates may stand anywhere inside the expressions: `sum(a) / count()` becomes an aggregate and a projection.
+arrow::Result<PlanPtr> make_aggregate(PlanPtr input, std::vector<expr::NodePtr> keys, std::vector<expr::NodePtr> aggregates);
+arrow::Result<PlanPtr> make_join(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<expr::NodePtr> left_keys, std::vector<expr::NodePtr> right_keys,
+                                 bool coalesce_keys, bool nulls_equal = false, std::string suffix = "_right");
+arrow::Result<PlanPtr> make_sort(PlanPtr input, std::vector<SortBy> keys);
+arrow::Result<PlanPtr> make_limit(PlanPtr input, int64_t offset, int64_t count);
+arrow::Result<PlanPtr> make_union(std::vector<PlanPtr> inputs);     // by name; types promoted, else a plan error
+arrow::Result<PlanPtr> make_explode(PlanPtr input, std::vector<std::string> columns);
+arrow::Result<PlanPtr> make_distinct(PlanPtr input, std::vector<std::string> subset = {});  // keeps the first
+
+// The same node over other inputs (schema recomputed).
+arrow::Result<PlanPtr> with_inputs(const Plan& p, std::vector<PlanPtr> inputs);
+
+// Rewrites until nothing changes; the result computes the same rows in the same order, with the same error.
+arrow::Result<PlanPtr> optimize(PlanPtr plan);
+// An indented tree, one node a line, the way a person reads it (root first).
+std::string explain(const Plan& plan);
+
+// Versioned JSON. Sources are rebuilt by `resolve` from what TableSource::to_json gave.
+inline constexpr int kPlanFormat = 1;
+std::string serialize(const Plan& plan);
+using SourceResolver = std::function<arrow::Result<TableSourcePtr>(const std::string& kind, const std::string& json)>;
+arrow::Result<PlanPtr> deserialize(const std::string& text, const SourceResolver& resolve);
+
+}  // namespace gristmill::plan
