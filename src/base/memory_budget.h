@@ -5,18 +5,20 @@
 // query -> process. When a reservation is refused, the refused thread itself calls
 // spill() of the largest holder, one call at a time per holder, at a place where it
 // holds no lock of an operator; nothing left to spill is the error.
+// Where the process's limit is what refuses, holders of other queries are asked too.
 //
-// The pool outlives every buffer allocated from it (shared ownership through
-// `QueryMemory::pool_owner`), and results handed to the user move to the result account.
+// The pool outlives every buffer allocated from it: it goes when the query, every
+// `pool_owner` and the last buffer are gone. A ProcessBudget outlives its queries and their buffers.
+//
+// Two lines: reservations and ensure_headroom() stop at the limit, allocations an overdraft later
+// (a query's cap: + max(8 MiB, cap / 32); the process: its last max(8 MiB, 1/32), at most 1/8 of it),
+// so that a morsel which began can end. Inside spill() reservations may use the overdraft and never spill.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <vector>
 
 #include <arrow/memory_pool.h>
 #include <arrow/result.h>
@@ -29,27 +31,33 @@ class Spillable {
  public:
   virtual ~Spillable() = default;
   virtual std::string spill_name() const = 0;
-  // Bytes that a spill() now could free. Called from any thread.
+  // Bytes that a spill() now could free. Called from any thread, under the registry's lock: read a counter,
+  // take no lock that is held while registering.
   virtual int64_t spillable_bytes() const = 0;
   // Frees about `bytes`, more if cheaper; returns what was freed. Called from any worker
   // thread, never twice at once for one holder. 0 means "nothing can go".
   virtual arrow::Result<int64_t> spill(int64_t bytes) = 0;
 };
 
+class SpillRegistry;
+
 class ProcessBudget {
  public:
   static ProcessBudget& instance();  // 60 % of what the cgroup allows, or GRISTMILL_MEMORY
-  explicit ProcessBudget(int64_t limit) : limit_(limit) {}
+  explicit ProcessBudget(int64_t limit);
+  ~ProcessBudget();
   int64_t limit() const { return limit_.load(); }
   void set_limit(int64_t bytes) { limit_.store(bytes); }
   int64_t used() const { return used_.load(); }
-  bool try_add(int64_t bytes);   // false when it would pass the limit
+  bool try_add(int64_t bytes, int64_t keep_free = 0);  // false when it would pass the limit less `keep_free`
   void add(int64_t bytes) { used_.fetch_add(bytes); }
   void sub(int64_t bytes) { used_.fetch_sub(bytes); }
+  SpillRegistry& holders() { return *holders_; }
 
  private:
   std::atomic<int64_t> limit_;
-  std::atomic<int64_t> used_{0};
+  alignas(64) std::atomic<int64_t> used_{0};
+  std::unique_ptr<SpillRegistry> holders_;
 };
 
 class QueryMemory;
@@ -69,6 +77,7 @@ class Reservation {
  private:
   friend class QueryMemory;
   std::shared_ptr<QueryMemory> owner_;
+  const char* who_ = "";
   int64_t bytes_ = 0;
 };
 
@@ -100,7 +109,9 @@ class QueryMemory : public std::enable_shared_from_this<QueryMemory> {
   void count_spilled(int64_t bytes);
 
  private:
+  friend class Reservation;
   QueryMemory() = default;
+  arrow::Status acquire(int64_t bytes, int64_t own, const char* who);
   struct Impl;
   std::shared_ptr<Impl> impl_;
 };

@@ -1,5 +1,8 @@
 // A temporary file of checksummed, LZ4-compressed blocks, unlinked while open.
 //
+// A block is one or more frames of at most 1 MiB raw: four bytes of stored length (the highest bit set: not
+// compressed), then the bytes. The checksum (XXH3, 64 bits) covers the raw bytes.
+//
 // Append-only; blocks are addressed by the handle that write returned and may be read
 // from several threads at once. Never on a memory file system (the directory is
 // GRISTMILL_SPILL_DIR, else TMPDIR, else /var/tmp; tmpfs is refused with an error that
@@ -10,18 +13,16 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include <arrow/buffer.h>
-#include <arrow/memory_pool.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
+#include <arrow/type_fwd.h>
 
 namespace gristmill::base {
 
 struct SpillBlock {
   uint64_t offset = 0;
-  uint32_t stored_bytes = 0;
+  uint64_t stored_bytes = 0;
   uint64_t raw_bytes = 0;
   uint64_t checksum = 0;
 };

@@ -3,6 +3,7 @@
 // An interface, so that tests run on a machine that does not exist.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
