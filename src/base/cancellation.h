@@ -26,6 +26,7 @@ class CancelToken {
   std::optional<std::chrono::steady_clock::time_point> deadline() const;
 
   // `wake` runs once on cancellation (at once if it already happened). Returns an id for unsubscribe.
+  // unsubscribe waits for its wake if that runs just now on another thread: hold no lock the wake takes.
   uint64_t subscribe(std::function<void()> wake) const;
   void unsubscribe(uint64_t id) const;
 

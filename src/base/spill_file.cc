@@ -139,7 +139,8 @@ int64_t SpillFile::bytes_written() const { return impl_->written.load(std::memor
 arrow::Result<SpillBlock> SpillFile::write(const uint8_t* data, int64_t bytes) {
   SpillBlock block;
   block.raw_bytes = static_cast<uint64_t>(bytes);
-  block.checksum = XXH3_64bits(data, static_cast<size_t>(bytes));
+  XXH3_state_t checksum;
+  XXH3_64bits_reset(&checksum);
   const int64_t frames = frame_count(bytes);
   const bool whole = frames <= kScratchFrames;
   const auto worst = static_cast<uint64_t>(bytes + frames * kHeader);
@@ -167,6 +168,7 @@ arrow::Result<SpillBlock> SpillFile::write(const uint8_t* data, int64_t bytes) {
     }
     const int64_t ready = to - scratch->mutable_data();
     if (whole) block.offset = impl_->end.fetch_add(static_cast<uint64_t>(ready));
+    XXH3_64bits_update(&checksum, scratch->data(), static_cast<size_t>(ready));
     ARROW_RETURN_NOT_OK(impl_->put(scratch->data(), ready, block.offset + block.stored_bytes));
     block.stored_bytes += static_cast<uint64_t>(ready);
   }
@@ -174,6 +176,7 @@ arrow::Result<SpillBlock> SpillFile::write(const uint8_t* data, int64_t bytes) {
     uint64_t after = block.offset + worst;
     impl_->end.compare_exchange_strong(after, block.offset + block.stored_bytes);
   }
+  block.checksum = XXH3_64bits_digest(&checksum);
   return block;
 }
 
@@ -183,6 +186,8 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> SpillFile::read(const SpillBlock& 
   ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::LZ4));
   const int64_t most = std::min(bytes, kFrameBytes);
   ARROW_ASSIGN_OR_RAISE(const auto scratch, arrow::AllocateBuffer(most));
+  XXH3_state_t checksum;
+  XXH3_64bits_reset(&checksum);
   uint64_t at = block.offset;
   const uint64_t end = block.offset + block.stored_bytes;
   for (int64_t done = 0; done < bytes; done += kFrameBytes) {
@@ -197,13 +202,16 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> SpillFile::read(const SpillBlock& 
       return impl_->damaged("the length of a frame is wrong");
     }
     uint8_t* const to = out->mutable_data() + done;
-    ARROW_RETURN_NOT_OK(impl_->get(plain ? to : scratch->mutable_data(), stored, at));
+    uint8_t* const in = plain ? to : scratch->mutable_data();
+    ARROW_RETURN_NOT_OK(impl_->get(in, stored, at));
+    XXH3_64bits_update(&checksum, &header, sizeof(header));
+    XXH3_64bits_update(&checksum, in, static_cast<size_t>(stored));
     at += static_cast<uint64_t>(stored);
     if (plain) continue;
-    const arrow::Result<int64_t> unpacked = codec->Decompress(stored, scratch->data(), raw, to);
+    const arrow::Result<int64_t> unpacked = codec->Decompress(stored, in, raw, to);
     if (!unpacked.ok() || *unpacked != raw) return impl_->damaged("a frame cannot be decompressed");
   }
-  if (XXH3_64bits(out->data(), static_cast<size_t>(bytes)) != block.checksum) return impl_->damaged("the checksum is wrong");
+  if (at != end || XXH3_64bits_digest(&checksum) != block.checksum) return impl_->damaged("the checksum is wrong");
   return std::shared_ptr<arrow::Buffer>(std::move(out));
 }
 

@@ -1,7 +1,7 @@
 // A temporary file of checksummed, LZ4-compressed blocks, unlinked while open.
 //
 // A block is one or more frames of at most 1 MiB raw: four bytes of stored length (the highest bit set: not
-// compressed), then the bytes. The checksum (XXH3, 64 bits) covers the raw bytes.
+// compressed), then the bytes. The checksum (XXH3, 64 bits) covers what is stored.
 //
 // Append-only; blocks are addressed by the handle that write returned and may be read
 // from several threads at once. Never on a memory file system (the directory is

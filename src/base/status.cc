@@ -45,11 +45,11 @@ std::string quoted(std::string_view text) {
   return out + (cut ? "\"..." : "\"");
 }
 
-// Everything but the hint.
-std::string position(const ErrorDetail& d) {
+// Everything but the hint; a file that `message` names already is not named again.
+std::string position(const ErrorDetail& d, std::string_view message = {}) {
   std::string out;
   const auto part = [&out](const std::string& text) { out += out.empty() ? text : ", " + text; };
-  if (!d.file.empty()) part("file " + d.file);
+  if (!d.file.empty() && message.find(d.file) == std::string_view::npos) part("file " + d.file);
   if (d.line >= 0) part("line " + std::to_string(d.line));
   if (d.row >= 0) part("row " + std::to_string(d.row));
   if (!d.column.empty()) part("column " + quoted(d.column));
@@ -184,7 +184,7 @@ std::string describe_error(const arrow::Status& status) {
     if (status.detail() != nullptr) out += " (" + status.detail()->ToString() + ")";
     return out;
   }
-  if (const std::string where = position(*detail); !where.empty()) out += " (" + where + ")";
+  if (const std::string where = position(*detail, status.message()); !where.empty()) out += " (" + where + ")";
   if (!detail->hint.empty()) {
     out += "; ";
     out += bare_hint(detail->hint);
@@ -196,7 +196,7 @@ std::string suggest_name(std::string_view wanted, const std::vector<std::string>
   constexpr size_t kListed = 10;
   if (known.empty()) return {};
   const std::string folded = lowered(wanted);
-  const size_t limit = std::max<size_t>(1, wanted.size() / 3);
+  const size_t limit = std::max<size_t>(1, (wanted.size() + 2) / 3);  // "fair" is near "fare"
   const std::string* best = nullptr;
   std::pair<size_t, size_t> best_distance{limit, SIZE_MAX};  // ignoring case first, then the spelling
   for (const std::string& name : known) {
