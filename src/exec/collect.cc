@@ -1,0 +1,168 @@
+// Collecting: the producing worker makes a morsel's batches dense and joins them into one, so that the
+// ordered part only appends a pointer.
+//
+// Invariant: the concatenation of the record batches is the query's result, row for row, in order.
+
+#include "exec/collect.h"
+
+#include <arrow/array/data.h>
+#include <arrow/record_batch.h>
+
+#include "column/kernels.h"
+
+namespace gristmill::exec {
+namespace {
+
+bool adjacent(const column::Column& a, int64_t a_rows, const column::Column& b) {
+  if (a.encoding != b.encoding || a.dictionary != b.dictionary) return false;
+  if (a.is_constant()) return a.values == b.values;
+  const arrow::ArrayData &x = *a.values, &y = *b.values;
+  return x.buffers == y.buffers && x.child_data == y.child_data && x.offset + a_rows == y.offset;
+}
+
+// One column over all parts: widened when the parts lie side by side, else copied together.
+arrow::Result<column::Column> join_column(const std::vector<column::Batch>& parts, size_t c, const std::vector<int64_t>& rows, arrow::MemoryPool* pool) {
+  bool side_by_side = true;
+  int64_t total = rows[0];
+  for (size_t i = 1; i < parts.size() && side_by_side; ++i) {
+    side_by_side = adjacent(parts[i - 1].columns[c], rows[i - 1], parts[i].columns[c]);
+    total += rows[i];
+  }
+  if (side_by_side) {
+    column::Column wide = parts[0].columns[c];
+    if (wide.is_constant()) return wide;
+    wide.values = std::make_shared<arrow::ArrayData>(*wide.values);
+    wide.values->length = total;
+    wide.values->null_count = arrow::kUnknownNullCount;
+    return wide;
+  }
+  std::vector<column::Column> columns;
+  columns.reserve(parts.size());
+  for (const auto& p : parts) columns.push_back(p.columns[c]);
+  return column::concat(columns, rows, pool);
+}
+
+class Collect final : public CollectSink {
+ public:
+  Collect(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory) : schema_(std::move(schema)), memory_(std::move(memory)) {}
+  std::string name() const override { return "collect"; }
+
+  arrow::Result<std::vector<column::Batch>> stage(std::vector<column::Batch> batches, const QueryContext& context) override {
+    if (batches.empty()) return batches;
+    ARROW_ASSIGN_OR_RAISE(column::Batch one, join_batches(std::move(batches), context.pool()));
+    std::vector<column::Batch> out;
+    out.push_back(std::move(one));
+    return out;
+  }
+
+  arrow::Result<Answer> deliver(uint64_t, std::vector<column::Batch>& batches) override {
+    for (auto& b : batches) {
+      if (b.selected() == 0) continue;
+      ARROW_ASSIGN_OR_RAISE(column::Batch dense, column::compact(std::move(b), memory_->pool()));
+      ARROW_ASSIGN_OR_RAISE(auto rb, column::export_batch(dense, schema_, memory_->pool()));
+      kept_.push_back(std::move(rb));
+    }
+    return Answer{};
+  }
+
+  arrow::Status finalize() override { return arrow::Status::OK(); }
+  void abandon() override { kept_.clear(); }
+  std::vector<std::shared_ptr<arrow::RecordBatch>> take() override { return std::move(kept_); }
+
+ private:
+  std::shared_ptr<arrow::Schema> schema_;
+  std::shared_ptr<base::QueryMemory> memory_;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> kept_;
+};
+
+class Callback final : public OrderedSink {
+ public:
+  Callback(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory,
+           std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each)
+      : schema_(std::move(schema)), memory_(std::move(memory)), each_(std::move(each)) {}
+  std::string name() const override { return "batches"; }
+
+  arrow::Result<Answer> deliver(uint64_t, std::vector<column::Batch>& batches) override {
+    for (auto& b : batches) {
+      ARROW_ASSIGN_OR_RAISE(column::Batch dense, column::compact(std::move(b), memory_->pool()));
+      if (dense.rows == 0) continue;
+      ARROW_ASSIGN_OR_RAISE(auto rb, column::export_batch(dense, schema_, memory_->pool()));
+      ARROW_RETURN_NOT_OK(each_(std::move(rb)));
+    }
+    return Answer{};
+  }
+  arrow::Status finalize() override { return arrow::Status::OK(); }
+
+ private:
+  std::shared_ptr<arrow::Schema> schema_;
+  std::shared_ptr<base::QueryMemory> memory_;
+  std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each_;
+};
+
+// Morsels come out as they went in.
+class BufferedSource final : public Source {
+ public:
+  explicit BufferedSource(std::shared_ptr<std::vector<std::vector<column::Batch>>> kept) : kept_(std::move(kept)) {}
+  std::string name() const override { return "buffered rows"; }
+  arrow::Result<int64_t> start(const QueryContext&) override { return static_cast<int64_t>(kept_->size()); }
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext&) override { return std::make_unique<LocalState>(); }
+  arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts& counts) override {
+    for (auto& b : (*kept_)[seq]) {
+      counts.in += b.selected();
+      ARROW_RETURN_NOT_OK(emit(std::move(b)));
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<std::vector<std::vector<column::Batch>>> kept_;
+};
+
+class Buffer final : public BufferSink {
+ public:
+  std::string name() const override { return "buffer"; }
+  arrow::Result<Answer> deliver(uint64_t, std::vector<column::Batch>& batches) override {
+    if (!batches.empty()) kept_->push_back(std::move(batches));
+    return Answer{};
+  }
+  arrow::Status finalize() override { return arrow::Status::OK(); }
+  void abandon() override { kept_->clear(); }
+  std::shared_ptr<Source> source() override { return std::make_shared<BufferedSource>(kept_); }
+
+ private:
+  std::shared_ptr<std::vector<std::vector<column::Batch>>> kept_ = std::make_shared<std::vector<std::vector<column::Batch>>>();
+};
+
+}  // namespace
+
+arrow::Result<column::Batch> join_batches(std::vector<column::Batch> batches, arrow::MemoryPool* pool) {
+  std::vector<int64_t> rows;
+  rows.reserve(batches.size());
+  int64_t total = 0;
+  for (auto& b : batches) {
+    ARROW_ASSIGN_OR_RAISE(b, column::compact(std::move(b), pool));
+    rows.push_back(b.rows);
+    total += b.rows;
+  }
+  if (batches.size() == 1) return std::move(batches[0]);
+  column::Batch out;
+  out.rows = total;
+  for (size_t c = 0; c < batches[0].columns.size(); ++c) {
+    ARROW_ASSIGN_OR_RAISE(column::Column joined, join_column(batches, c, rows, pool));
+    out.columns.push_back(std::move(joined));
+  }
+  return out;
+}
+
+std::shared_ptr<CollectSink> make_collect_sink(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory) {
+  return std::make_shared<Collect>(std::move(schema), std::move(memory));
+}
+
+std::shared_ptr<OrderedSink> make_callback_sink(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory,
+                                                std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each) {
+  return std::make_shared<Callback>(std::move(schema), std::move(memory), std::move(each));
+}
+
+std::shared_ptr<BufferSink> make_buffer_sink() { return std::make_shared<Buffer>(); }
+
+}  // namespace gristmill::exec

@@ -1,0 +1,430 @@
+// Lowering walks the plan bottom-up. A "head" is a pipeline still without a sink: how to make its segment, what must have
+// finished before, and where each of its columns comes from (so that a join's runtime filter finds its scan).
+//
+// A runtime filter may only travel to a scan when nothing fallible lies between: rows it drops would otherwise
+// hide their errors.
+
+#include "exec/lower.h"
+
+#include <optional>
+#include <unordered_map>
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "exec/aggregate.h"
+#include "exec/breaker.h"
+#include "exec/collect.h"
+#include "exec/explode.h"
+#include "exec/filter.h"
+#include "exec/join.h"
+#include "exec/limit.h"
+#include "exec/project.h"
+#include "exec/scan.h"
+#include "exec/sort.h"
+
+namespace gristmill::exec {
+namespace {
+
+using plan::Plan;
+using plan::PlanKind;
+using plan::PlanPtr;
+
+struct ScanFilters {
+  std::vector<std::pair<int, std::shared_ptr<plan::RuntimeFilter>>> filters;
+};
+
+struct Origin {
+  std::shared_ptr<ScanFilters> scan;  // null: computed, or something fallible in between
+  int column = -1;
+};
+
+struct Head {
+  ResolveSegment resolve;
+  std::vector<int> after;
+  std::vector<Origin> origins;
+};
+
+column::TypePtr canonical(const arrow::Field& f) { return column::canonical_type(f.type()); }
+
+std::vector<column::TypePtr> canonical_types(const arrow::Schema& s) {
+  std::vector<column::TypePtr> out;
+  for (const auto& f : s.fields()) out.push_back(canonical(*f));
+  return out;
+}
+
+std::string label_of(const std::vector<plan::NamedExpr>& exprs) {
+  std::string out;
+  for (const auto& e : exprs) out += (out.empty() ? "" : ", ") + e.name;
+  return out;
+}
+
+class Lowering {
+ public:
+  Lowering(std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report) : context_(std::move(context)), report_(std::move(report)) {}
+
+  arrow::Status number(const Plan& p) {
+    if (ids_.emplace(&p, static_cast<int>(ids_.size())).second) {
+      for (const auto& in : p.inputs) ARROW_RETURN_NOT_OK(number(*in));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status finish(const PlanPtr& root, std::shared_ptr<OrderedSink> sink) {
+    PlanPtr top = root;
+    std::optional<std::pair<int64_t, int64_t>> limit;
+    if (top->kind == PlanKind::kLimit) {
+      limit = {top->offset, top->count};
+      top = top->inputs[0];
+    }
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(top));
+    if (limit) {
+      if (limit->second >= 0) head = then(std::move(head), make_morsel_limit(limit->first + limit->second), ids_[root.get()]);
+      sink = make_limited_sink(limit->first, limit->second, std::move(sink));
+    }
+    add_pipeline("result", std::move(head), nullptr, std::move(sink), ids_[root.get()], nullptr);
+    return arrow::Status::OK();
+  }
+
+  sched::Query take() { return std::move(query_); }
+
+ private:
+  arrow::Result<Head> lower(const PlanPtr& p) {
+    switch (p->kind) {
+      case PlanKind::kScan: return lower_scan(p);
+      case PlanKind::kFilter: return lower_filter(p);
+      case PlanKind::kProject: return lower_project(p);
+      case PlanKind::kAggregate: return lower_aggregate(p);
+      case PlanKind::kJoin: return lower_join(p);
+      case PlanKind::kSort: return lower_sort(p);
+      case PlanKind::kLimit: return lower_limit(p);
+      case PlanKind::kUnion: return lower_union(p);
+      case PlanKind::kExplode: return lower_explode(p);
+    }
+    return base::internal_error("unknown plan node");
+  }
+
+  int id(const PlanPtr& p) { return ids_[p.get()]; }
+
+  // The same head with one more operator.
+  static Head then(Head head, std::shared_ptr<const Operator> op, int node) {
+    auto inner = std::move(head.resolve);
+    head.resolve = [inner, op, node]() -> arrow::Result<Segment> {
+      ARROW_ASSIGN_OR_RAISE(Segment s, inner());
+      s.append(op, node);
+      return s;
+    };
+    return head;
+  }
+
+  int add_task(std::shared_ptr<sched::Task> task, std::vector<int> after) {
+    query_.nodes.push_back({std::move(task), std::move(after)});
+    return static_cast<int>(query_.nodes.size()) - 1;
+  }
+
+  int add_pipeline(std::string name, Head head, std::shared_ptr<Sink> sink, std::shared_ptr<OrderedSink> ordered, int node, std::function<bool()> enabled) {
+    PipelineSpec spec;
+    spec.name = std::move(name);
+    spec.resolve = std::move(head.resolve);
+    spec.enabled = std::move(enabled);
+    spec.sink = std::move(sink);
+    spec.ordered = std::move(ordered);
+    spec.sink_node = node;
+    return add_task(make_pipeline_task(std::move(spec), context_, report_), std::move(head.after));
+  }
+
+  // Pipeline into the breaker's sink, then its phases; the index of the last task.
+  int add_breaker(const std::string& name, Head head, const Breaker& b, int node, const std::function<bool()>& enabled = nullptr) {
+    int last = add_pipeline(name, std::move(head), b.sink, nullptr, node, enabled);
+    for (const auto& phase : b.phases) last = add_task(make_phase_task(phase, enabled, context_, report_, node), {last});
+    return last;
+  }
+
+  static ResolveSegment from_source(std::shared_ptr<Source> source, int node) {
+    return [source, node]() -> arrow::Result<Segment> {
+      Segment s;
+      s.branches.push_back(Branch{source, node, {}});
+      return s;
+    };
+  }
+
+  arrow::Result<Head> lower_scan(const PlanPtr& p) {
+    std::vector<int> columns = p->columns;
+    std::vector<std::shared_ptr<arrow::Field>> fields;
+    const auto source_schema = p->source->schema();
+    expr::BoundPtr predicate;
+    if (p->predicate) {
+      std::vector<std::string> names;
+      expr::collect_columns(*p->predicate, names);
+      for (const auto& n : names) {
+        const int f = source_schema->GetFieldIndex(n);
+        if (std::find(columns.begin(), columns.end(), f) == columns.end()) columns.push_back(f);
+      }
+    }
+    for (int c : columns) fields.push_back(source_schema->field(c));
+    const arrow::Schema scanned(fields);
+    if (p->predicate) {
+      ARROW_ASSIGN_OR_RAISE(predicate, expr::bind(p->predicate, scanned));
+    }
+    std::vector<expr::BoundPtr> kept;  // drop what only the predicate needed
+    if (columns.size() > p->columns.size()) {
+      for (size_t i = 0; i < p->columns.size(); ++i) {
+        ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(expr::column(scanned.field(static_cast<int>(i))->name()), scanned));
+        kept.push_back(std::move(b));
+      }
+    }
+    auto filters = std::make_shared<ScanFilters>();
+    Head head;
+    for (size_t i = 0; i < p->columns.size(); ++i) head.origins.push_back(p->scan_limit ? Origin{} : Origin{filters, static_cast<int>(i)});
+    head.resolve = [this_context = context_, p, columns, predicate, kept, filters, node = id(p)]() -> arrow::Result<Segment> {
+      plan::ScanRequest request;
+      request.columns = columns;
+      request.predicate = predicate;
+      request.runtime_filters = filters->filters;
+      request.limit = p->scan_limit;
+      request.morsel_rows = this_context->morsel_rows;
+      request.batch_rows = this_context->batch_rows;
+      request.workers = this_context->workers;
+      request.memory = this_context->memory;
+      request.cancel = this_context->cancel;
+      ARROW_ASSIGN_OR_RAISE(auto scan, p->source->open(request));
+      const bool exact = scan->filters_exactly();
+      Segment s;
+      s.branches.push_back(Branch{make_scan_source(scan, "scan " + p->source->name()), node, {}});
+      if (predicate && !exact) s.append(make_filter(predicate, expr::text(*p->predicate)), node);
+      if (!kept.empty()) s.append(make_project(kept, "columns", false), node);
+      if (p->scan_limit) s.append(make_morsel_limit(*p->scan_limit), node);
+      return s;
+    };
+    return head;
+  }
+
+  arrow::Result<Head> lower_filter(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    ARROW_ASSIGN_OR_RAISE(auto predicate, expr::bind(p->predicate, *p->inputs[0]->schema));
+    if (predicate->fallible) head.origins.assign(head.origins.size(), {});
+    return then(std::move(head), make_filter(predicate, expr::text(*p->predicate)), id(p));
+  }
+
+  arrow::Result<Head> lower_project(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    std::vector<expr::BoundPtr> outputs;
+    bool fallible = false;
+    for (const auto& e : p->exprs) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(e.expr, *p->inputs[0]->schema));
+      fallible |= b->fallible;
+      outputs.push_back(std::move(b));
+    }
+    std::vector<Origin> origins;
+    for (const auto& b : outputs) {
+      origins.push_back(!fallible && b->kind == expr::BoundKind::kInput ? head.origins[static_cast<size_t>(b->input)] : Origin{});
+    }
+    head.origins = std::move(origins);
+    return then(std::move(head), make_project(std::move(outputs), label_of(p->exprs), true), id(p));
+  }
+
+  arrow::Result<Head> lower_explode(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    std::vector<int> columns;
+    std::string label;
+    for (const auto& name : p->explode) {
+      columns.push_back(p->inputs[0]->schema->GetFieldIndex(name));
+      label += (label.empty() ? "" : ", ") + name;
+    }
+    head.origins.assign(head.origins.size(), {});
+    return then(std::move(head), make_explode(std::move(columns), label), id(p));
+  }
+
+  arrow::Result<Head> after_breaker(const PlanPtr& p, const Breaker& b, int last) {
+    Head out;
+    out.resolve = from_source(b.source, id(p));
+    out.after = {last};
+    out.origins.resize(static_cast<size_t>(p->schema->num_fields()));
+    return out;
+  }
+
+  arrow::Result<Head> lower_aggregate(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    const arrow::Schema& input = *p->inputs[0]->schema;
+    AggregateSpec spec;
+    for (const auto& k : p->exprs) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(k.expr, input));
+      spec.keys.push_back(std::move(b));
+    }
+    for (const auto& a : p->aggregates) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind_aggregate(a.expr, input));
+      spec.aggregates.push_back(std::move(b));
+    }
+    spec.ordered = p->ordered;
+    spec.label = label_of(p->exprs);
+    ARROW_ASSIGN_OR_RAISE(Breaker b, make_aggregate(std::move(spec), *context_));
+    const int last = add_breaker("aggregate", std::move(head), b, id(p));
+    return after_breaker(p, b, last);
+  }
+
+  arrow::Result<Head> lower_sort(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    SortSpec spec;
+    for (const auto& k : p->sort) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(k.expr, *p->inputs[0]->schema));
+      spec.keys.push_back(std::move(b));
+      spec.order.push_back({k.descending, k.nulls_first});
+      spec.label += (spec.label.empty() ? "" : ", ") + expr::text(*k.expr) + (k.descending ? " desc" : "");
+    }
+    spec.types = canonical_types(*p->schema);
+    spec.top = p->top;
+    ARROW_ASSIGN_OR_RAISE(Breaker b, make_sort(std::move(spec), *context_));
+    const int last = add_breaker("sort", std::move(head), b, id(p));
+    return after_breaker(p, b, last);
+  }
+
+  // A limit in the middle of a plan: its rows are cut in order and kept, then read again.
+  arrow::Result<Head> lower_limit(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    if (p->count >= 0) head = then(std::move(head), make_morsel_limit(p->offset + p->count), id(p));
+    auto buffer = make_buffer_sink();
+    const int last = add_pipeline("limit", std::move(head), nullptr, make_limited_sink(p->offset, p->count, buffer), id(p), nullptr);
+    Head out;
+    out.resolve = [buffer, node = id(p)]() -> arrow::Result<Segment> {
+      Segment s;
+      s.branches.push_back(Branch{buffer->source(), node, {}});
+      return s;
+    };
+    out.after = {last};
+    out.origins.resize(static_cast<size_t>(p->schema->num_fields()));
+    return out;
+  }
+
+  arrow::Result<Head> lower_union(const PlanPtr& p) {
+    std::vector<ResolveSegment> parts;
+    Head out;
+    for (const auto& in : p->inputs) {
+      ARROW_ASSIGN_OR_RAISE(Head head, lower(in));
+      parts.push_back(std::move(head.resolve));
+      out.after.insert(out.after.end(), head.after.begin(), head.after.end());
+    }
+    out.resolve = [parts]() -> arrow::Result<Segment> {
+      Segment all;
+      for (const auto& part : parts) {
+        ARROW_ASSIGN_OR_RAISE(Segment s, part());
+        for (auto& b : s.branches) all.branches.push_back(std::move(b));
+      }
+      return all;
+    };
+    out.origins.resize(static_cast<size_t>(p->schema->num_fields()));
+    return out;
+  }
+
+  arrow::Result<Head> lower_join(const PlanPtr& p) {
+    const PlanPtr &left = p->inputs[0], &right = p->inputs[1];
+    JoinSpec spec;
+    spec.kind = p->join;
+    bool fallible = false;
+    for (const auto& k : p->left_keys) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(k, *left->schema));
+      fallible |= b->fallible;
+      spec.left_keys.push_back(std::move(b));
+    }
+    for (const auto& k : p->right_keys) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(k, *right->schema));
+      spec.right_keys.push_back(std::move(b));
+    }
+    spec.left_types = canonical_types(*left->schema);
+    spec.right_types = canonical_types(*right->schema);
+    spec.nulls_equal = p->nulls_equal;
+    spec.output = p->join_output;
+    spec.build_left = p->build_left && p->join == plan::JoinKind::kInner;
+    for (const auto& k : p->left_keys) spec.label += (spec.label.empty() ? "" : ", ") + expr::text(*k);
+    const bool build_left = spec.build_left;
+    const size_t left_width = spec.left_types.size();
+    const std::vector<int> output = spec.output;
+    ARROW_ASSIGN_OR_RAISE(auto join, make_hash_join(std::move(spec), *context_));
+
+    ARROW_ASSIGN_OR_RAISE(Head build, lower(build_left ? left : right));
+    const int built = add_breaker("join build", std::move(build), join->build(), id(p));
+
+    ARROW_ASSIGN_OR_RAISE(Head probe, lower(build_left ? right : left));
+    if (!fallible && !p->nulls_equal && (p->join == plan::JoinKind::kInner || p->join == plan::JoinKind::kSemi)) {
+      for (auto& [column, filter] : join->runtime_filters()) {
+        const Origin& o = probe.origins[static_cast<size_t>(column)];
+        if (o.scan) o.scan->filters.emplace_back(o.column, filter);
+      }
+    }
+    probe.after.push_back(built);
+
+    // Two ways on, one of them taken once the build side is known to fit or not.
+    Head spilled;
+    spilled.resolve = probe.resolve;
+    spilled.after = probe.after;
+    Breaker grace = join->grace();
+    const int graced = add_breaker("join spill", std::move(spilled), grace, id(p), [join] { return join->spilled(); });
+
+    Head out;
+    out.after = probe.after;
+    out.after.push_back(graced);
+    out.resolve = [inner = probe.resolve, join, source = grace.source, node = id(p)]() -> arrow::Result<Segment> {
+      if (join->spilled()) return from_source(source, node)();
+      ARROW_ASSIGN_OR_RAISE(Segment s, inner());
+      s.append(join->probe(), node);
+      return s;
+    };
+    for (int c : output) {
+      const bool from_left = static_cast<size_t>(c) < left_width;
+      const bool passes = !fallible && from_left && !build_left;
+      out.origins.push_back(passes ? probe.origins[static_cast<size_t>(c)] : Origin{});
+    }
+    if (auto reorder = join->reorder()) {
+      const int last = add_breaker("join order", std::move(out), *reorder, id(p));
+      return after_breaker(p, *reorder, last);
+    }
+    return out;
+  }
+
+  std::shared_ptr<const QueryContext> context_;
+  std::shared_ptr<RunReport> report_;
+  sched::Query query_;
+  std::unordered_map<const Plan*, int> ids_;
+};
+
+}  // namespace
+
+arrow::Result<PhysicalQuery> lower(const PlanPtr& plan, std::shared_ptr<OrderedSink> sink, std::shared_ptr<const QueryContext> context) {
+  PhysicalQuery out;
+  out.plan = plan;
+  out.context = context;
+  out.report = std::make_shared<RunReport>();
+  Lowering lowering(context, out.report);
+  ARROW_RETURN_NOT_OK(lowering.number(*plan));
+  ARROW_RETURN_NOT_OK(lowering.finish(plan, std::move(sink)));
+  out.query = lowering.take();
+  out.query.cancel = context->cancel;
+  return out;
+}
+
+arrow::Status run(PhysicalQuery& query, const RunSettings& settings, sched::Scheduler& scheduler) {
+  query.query.interrupt = settings.interrupt;
+  sched::Statistics timing;
+  arrow::Status status = scheduler.run(query.query, settings.options, &timing);
+  sched::Statistics& st = query.report->statistics;
+  st.num_workers = timing.num_workers;
+  st.processing_time_seconds = timing.processing_time_seconds;
+  st.morsels_per_second = timing.processing_time_seconds > 0 ? static_cast<double>(st.total_morsels_processed) / timing.processing_time_seconds : 0;
+  if (st.workers.size() < timing.workers.size()) st.workers.resize(timing.workers.size());
+  for (size_t i = 0; i < timing.workers.size(); ++i) st.workers[i].numa_node = timing.workers[i].numa_node;
+  query.report->peak_bytes = query.context->memory->peak();
+  query.report->spilled_bytes = query.context->memory->spilled_bytes();
+  return status;
+}
+
+std::optional<int64_t> source_rows(const Plan& plan) {
+  if (plan.kind == PlanKind::kScan) return plan.source->estimate().rows;
+  int64_t sum = 0;
+  for (const auto& in : plan.inputs) {
+    auto rows = source_rows(*in);
+    if (!rows) return std::nullopt;
+    sum += *rows;
+  }
+  return sum;
+}
+
+}  // namespace gristmill::exec

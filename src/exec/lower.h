@@ -1,0 +1,39 @@
+// From a logical plan to tasks: pipelines cut at breakers, in an order that depends on the plan alone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "exec/operator.h"
+#include "exec/pipeline.h"
+#include "plan/logical.h"
+#include "sched/task.h"
+
+namespace gristmill::exec {
+
+struct PhysicalQuery {
+  plan::PlanPtr plan;  // node numbers of the report are preorder positions in it
+  sched::Query query;
+  std::shared_ptr<const QueryContext> context;
+  std::shared_ptr<RunReport> report;
+};
+
+// `sink` receives the plan's rows in order.
+arrow::Result<PhysicalQuery> lower(const plan::PlanPtr& plan, std::shared_ptr<OrderedSink> sink, std::shared_ptr<const QueryContext> context);
+
+struct RunSettings {
+  sched::RunOptions options;
+  std::function<arrow::Status()> interrupt;
+};
+// Runs on the process's scheduler (or a simulated one) and fills the report.
+arrow::Status run(PhysicalQuery& query, const RunSettings& settings, sched::Scheduler& scheduler);
+
+// Rows the plan's sources are known to hold, when all of them know.
+std::optional<int64_t> source_rows(const plan::Plan& plan);
+// The plan tree with rows, time and detail beside each node, then totals.
+std::string analyze_text(const PhysicalQuery& query);
+// The report as JSON, names of get_stats().
+std::string report_json(const RunReport& report);
+
+}  // namespace gristmill::exec

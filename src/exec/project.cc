@@ -1,0 +1,105 @@
+// Computes each output column; plain input columns pass by reference.
+//
+// Kernels run over all rows of a batch, selected or not, so a batch with few live rows is made dense first, unless nothing is
+// computed. Of several failing rows the smallest is reported, of several expressions failing on one row the first
+// (the pipeline comes back with the rows before it, which settles the rest).
+//
+// Invariant: rows and their order are those of the input.
+
+#include "exec/project.h"
+
+#include "base/status.h"
+#include "expr/evaluate.h"
+
+namespace gristmill::exec {
+namespace {
+
+// Dense from here down: evaluating everything costs more than gathering the live rows of the inputs.
+constexpr int64_t kCompactBelow = 2;  // live rows * kCompactBelow < rows
+
+struct ProjectLocal final : LocalState {
+  explicit ProjectLocal(arrow::MemoryPool* p) : evaluator(p) {}
+  expr::Evaluator evaluator;
+};
+
+class Project final : public Operator {
+ public:
+  Project(std::vector<expr::BoundPtr> outputs, std::string label, bool keep_origin)
+      : outputs_(std::move(outputs)), label_(std::move(label)), keep_origin_(keep_origin) {
+    for (const auto& e : outputs_) {
+      computes_ |= e->kind == expr::BoundKind::kCall;
+      keep_origin_ |= e->fallible;
+      mark_used(*e);
+    }
+  }
+
+  std::string name() const override { return "project " + label_; }
+
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) const override {
+    return std::make_unique<ProjectLocal>(context.pool());
+  }
+
+  arrow::Status process(column::Batch batch, LocalState& local, const Emit& emit) const override {
+    expr::Evaluator& evaluator = local.as<ProjectLocal>().evaluator;
+    std::vector<int64_t> back;  // dense row -> row of the batch we were given, for errors
+    if (computes_ && !batch.selection.all() && batch.selected() * kCompactBelow < batch.rows) {
+      auto kept = batch.selection.indices(batch.rows);
+      back.assign(kept.begin(), kept.end());
+      for (size_t i = 0; i < batch.columns.size(); ++i) {
+        if (i >= used_.size() || !used_[i]) {  // not read by any output: need not be gathered
+          ARROW_ASSIGN_OR_RAISE(batch.columns[i], column::null_column(batch.columns[i].type(), evaluator.pool()));
+        }
+      }
+      ARROW_ASSIGN_OR_RAISE(batch, column::compact(std::move(batch), evaluator.pool(), keep_origin_));
+    }
+    column::Batch out;
+    out.rows = batch.rows;
+    out.selection = batch.selection;
+    out.origin = batch.origin;
+    out.columns.reserve(outputs_.size());
+    arrow::Status first;
+    int64_t first_row = -1;
+    for (const auto& e : outputs_) {
+      arrow::Result<column::Column> c = evaluator.evaluate(*e, batch);
+      if (c.ok()) {
+        out.columns.push_back(std::move(*c));
+        continue;
+      }
+      auto detail = base::error_detail(c.status());
+      if (!detail || detail->batch_row < 0) return c.status();
+      if (first_row < 0 || detail->batch_row < first_row) {
+        first_row = detail->batch_row;
+        first = c.status();
+      }
+    }
+    if (first_row >= 0) {
+      base::ErrorDetail detail = *base::error_detail(first);
+      if (!back.empty()) detail.batch_row = back[static_cast<size_t>(first_row)];
+      return base::with_detail(first, std::move(detail));
+    }
+    return emit(std::move(out));
+  }
+
+ private:
+  void mark_used(const expr::Bound& e) {
+    if (e.kind == expr::BoundKind::kInput) {
+      if (used_.size() <= static_cast<size_t>(e.input)) used_.resize(static_cast<size_t>(e.input) + 1, false);
+      used_[static_cast<size_t>(e.input)] = true;
+    }
+    for (const auto& a : e.args) mark_used(*a);
+  }
+
+  std::vector<expr::BoundPtr> outputs_;
+  std::string label_;
+  bool keep_origin_;
+  bool computes_ = false;
+  std::vector<bool> used_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Operator> make_project(std::vector<expr::BoundPtr> outputs, std::string label, bool keep_origin) {
+  return std::make_shared<Project>(std::move(outputs), std::move(label), keep_origin);
+}
+
+}  // namespace gristmill::exec

@@ -1,0 +1,125 @@
+// Running a frame: optimise, lower, run on the process's scheduler, hand the result out.
+//
+// Memory of a result belongs to its user: the buffers keep the query's pool alive, not its budget's headroom.
+
+#include <arrow/record_batch.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include <filesystem>
+
+#include "base/status.h"
+#include "exec/collect.h"
+#include "exec/lower.h"
+#include "frame/memory_table.h"
+#include "frame/query_runner.h"
+#include "gristmill/frame.h"
+#include "io/csv_scan.h"
+#include "io/ipc_scan.h"
+#include "io/ipc_write.h"
+#include "io/parquet_scan.h"
+#include "io/parquet_write.h"
+#include "plan/logical.h"
+
+namespace gristmill {
+
+Cancellation::Cancellation() : state_(std::make_shared<base::CancelToken>()) {}
+void Cancellation::cancel() const { static_cast<base::CancelToken*>(state_.get())->cancel(base::cancelled_error()); }
+bool Cancellation::cancelled() const { return static_cast<base::CancelToken*>(state_.get())->cancelled(); }
+
+namespace {
+std::function<arrow::Status()>& interrupt_check() {
+  static std::function<arrow::Status()> check;
+  return check;
+}
+}  // namespace
+
+void QueryRunner::set_interrupt(std::function<arrow::Status()> check) { interrupt_check() = std::move(check); }
+
+arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const ParallelOptions& options, const Cancellation& cancel) {
+  if (options.num_workers < 0) return base::plan_error("num_workers must be 0 (all cores) or more, got " + std::to_string(options.num_workers));
+  if (options.memory_limit < 0) return base::plan_error("memory_limit must be 0 (no limit of its own) or more bytes");
+  if (options.batch_rows < 0 || options.batch_rows > column::kMaxBatchRows) {
+    return base::plan_error("batch_rows must lie between 0 (auto) and " + std::to_string(column::kMaxBatchRows));
+  }
+  QueryRunner r;
+  ARROW_ASSIGN_OR_RAISE(r.plan_, plan::optimize(plan));
+  auto context = std::make_shared<exec::QueryContext>();
+  context->memory = base::QueryMemory::make(options.memory_limit);
+  context->cancel = *static_cast<base::CancelToken*>(cancel.state_.get());
+  if (options.timeout) context->cancel.set_deadline(std::chrono::steady_clock::now() + *options.timeout);
+  context->morsel_rows = options.chunk_rows;
+  if (options.batch_rows > 0) context->batch_rows = options.batch_rows;
+  context->exact_float_sums = options.exact_float_sums;
+  const auto rows = exec::source_rows(*r.plan_);
+  r.settings_.options.inline_on_caller = options.num_workers == 1 || (rows && *rows < options.min_parallel_rows);
+  r.settings_.options.workers = r.settings_.options.inline_on_caller ? 1 : sched::resolve_workers(options.num_workers);
+  r.settings_.options.pin = options.pin_workers;
+  r.settings_.interrupt = interrupt_check();
+  context->workers = r.settings_.options.workers;
+  r.context_ = std::move(context);
+  return r;
+}
+
+arrow::Status QueryRunner::run(std::shared_ptr<exec::OrderedSink> sink) {
+  ARROW_RETURN_NOT_OK(context_->cancel.check());
+  ARROW_ASSIGN_OR_RAISE(query_, exec::lower(plan_, std::move(sink), context_));
+  return exec::run(query_, settings_, sched::Scheduler::process());
+}
+
+arrow::Result<Table> Frame::collect(ParallelOptions options, Cancellation cancel) const {
+  ARROW_RETURN_NOT_OK(plan_->status());
+  const auto schema = (**plan_)->schema;
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
+  auto sink = exec::make_collect_sink(schema, runner.memory());
+  ARROW_RETURN_NOT_OK(runner.run(sink));
+  ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(schema, sink->take()));
+  return Table(std::move(table), runner.report_json());
+}
+
+arrow::Status Frame::collect_batches(const std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)>& each, ParallelOptions options,
+                                     Cancellation cancel) const {
+  ARROW_RETURN_NOT_OK(plan_->status());
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
+  return runner.run(exec::make_callback_sink((**plan_)->schema, runner.memory(), each));
+}
+
+arrow::Result<std::string> Frame::explain_analyze(ParallelOptions options) const {
+  ARROW_RETURN_NOT_OK(plan_->status());
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, {}));
+  auto discard = [](std::shared_ptr<arrow::RecordBatch>) { return arrow::Status::OK(); };
+  ARROW_RETURN_NOT_OK(runner.run(exec::make_callback_sink((**plan_)->schema, runner.memory(), discard)));
+  return runner.analyze_text();
+}
+
+arrow::Result<int64_t> Frame::sink_parquet(const std::string& path, ParallelOptions options, Cancellation cancel) const {
+  ARROW_RETURN_NOT_OK(plan_->status());
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
+  ARROW_ASSIGN_OR_RAISE(auto writer, io::make_parquet_writer(path, (**plan_)->schema, {}, runner.memory()));
+  ARROW_RETURN_NOT_OK(runner.run(writer));
+  return writer->rows_written();
+}
+
+arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions options, Cancellation cancel) const {
+  ARROW_RETURN_NOT_OK(plan_->status());
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
+  ARROW_ASSIGN_OR_RAISE(auto writer, io::make_ipc_writer(path, (**plan_)->schema, {}, runner.memory()));
+  ARROW_RETURN_NOT_OK(runner.run(writer));
+  return writer->rows_written();
+}
+
+namespace {
+
+Frame scan_of(arrow::Result<plan::TableSourcePtr> source) {
+  if (!source.ok()) return Frame(source.status());
+  return Frame(plan::make_scan(std::move(*source)));
+}
+
+}  // namespace
+
+Frame scan_parquet(const std::string& pattern) { return scan_of(io::open_parquet(pattern)); }
+Frame scan_ipc(const std::string& pattern) { return scan_of(io::open_ipc(pattern)); }
+Frame scan_csv(const std::string& pattern) { return scan_of(io::open_csv(pattern)); }
+Frame from_arrow(std::shared_ptr<arrow::Table> table) { return scan_of(frame::make_memory_table(std::move(table))); }
+
+}  // namespace gristmill
