@@ -1,0 +1,31 @@
+// The inner loops of exact sums, one set a SIMD level. Sums are exact, so every level gives the same value by
+// construction; what a level turns away (`outside`) is added by the caller through the scalar path.
+//
+// Raw pointers only: these files are compiled with the level's flags, and a function template of the standard
+// library instantiated there could be picked by the linker for all.
+#pragma once
+
+#include <cstdint>
+
+namespace gristmill::column {
+
+inline constexpr int kExactBlock = 1024;  // most rows of a call: 2^10 values of 2^116 units stay below 2^127
+
+struct ExactKernels {
+  // sum (two limbs) = the units of the rows that fit the window, together. The other rows' indices go to `outside`; their number is
+  // returned. `valid` is a bitmap from bit 0, or null: all rows; rows that are not valid are skipped.
+  int (*sum_block)(const double* x, const uint64_t* valid, int n, int exponent, uint64_t* sum, uint16_t* outside);
+  // states[groups[i]] (two limbs each) += the units of row i; rows that do not fit and rows that would overflow
+  // their state go to `outside` and change nothing. groups[i] must be a state even where row i is not valid.
+  int (*group_block)(uint64_t* states, const uint32_t* groups, const double* x, const uint64_t* valid, int n, int exponent,
+                     uint16_t* outside);
+  // sum (two limbs) += all values; n < 2^30.
+  void (*sum_int64)(const int64_t* x, int64_t n, uint64_t* sum);
+  void (*sum_int32)(const int32_t* x, int64_t n, uint64_t* sum);
+};
+
+extern const ExactKernels kPortableExactKernels;
+extern const ExactKernels kAvx2ExactKernels;
+extern const ExactKernels kAvx512ExactKernels;
+
+}  // namespace gristmill::column
