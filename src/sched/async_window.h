@@ -7,11 +7,11 @@
 // Invariant: every offered call completes exactly once or the window is cancelled; take() gives numbers 0, 1, 2, ... when ordered.
 #pragma once
 
+#include <arrow/result.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
-
-#include <arrow/result.h>
 
 #include "base/cancellation.h"
 #include "base/waiting.h"
@@ -38,8 +38,8 @@ class AsyncWindow {
   void close(uint64_t count);  // no number >= count will be offered
 
   struct Taken {
-    bool end = false;                 // closed and everything was taken
-    base::WaitHandlePtr wait;         // nothing ready
+    bool end = false;          // closed and everything was taken
+    base::WaitHandlePtr wait;  // nothing ready
     uint64_t number = 0;
     arrow::Result<AsyncResult> result = AsyncResult{};
   };

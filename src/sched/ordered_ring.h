@@ -8,13 +8,13 @@
 // Invariant: flush is called exactly once per seq 0, 1, 2, ... in order, by one thread at a time.
 #pragma once
 
+#include <arrow/result.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
-
-#include <arrow/result.h>
 
 #include "base/waiting.h"
 
@@ -44,9 +44,9 @@ class OrderedRing {
   arrow::Result<base::WaitHandlePtr> deliver(uint64_t seq, std::unique_ptr<RingSlot> slot);
   arrow::Result<base::WaitHandlePtr> resume();
 
-  uint64_t flushed() const;       // all below are flushed
-  bool stopped() const;           // a flush said stop
-  int64_t slots_in_use() const;   // "queue depth" of the statistics
+  uint64_t flushed() const;      // all below are flushed
+  bool stopped() const;          // a flush said stop
+  int64_t slots_in_use() const;  // "queue depth" of the statistics
   int64_t waiting_bytes() const;
   // Frees memory by spilling waiting slots, the furthest first; what was freed.
   arrow::Result<int64_t> spill(int64_t bytes);

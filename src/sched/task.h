@@ -1,13 +1,22 @@
 // What the scheduler runs: tasks (pipelines, to the layers above) that step, in a DAG.
 //
-// The scheduler knows no data. A worker is bound to a query under a slot number 0..W-1 and calls
-// step(slot) of a runnable task again and again; one step is short (a claim, one batch through the operators, a
-// delivery): between two steps the scheduler looks at cancellation, and the simulator may
-// let somebody else go first. At most one step per (task, slot) at a time; steps of different slots run at once.
+// The scheduler knows no data. Every task has slots 0..S-1, S = min(workers of the query, max_slots()): the places of
+// its local states. A worker takes a free slot of the runnable task with the lowest index and calls step(slot)
+// again and again; one step is short (a claim, one batch through the operators, a delivery): between two steps
+// the scheduler looks at cancellation, and the simulator may let somebody else go first. At most one step per
+// (task, slot) at a time; steps of different slots run at once. A worker prefers the slot of its own number but
+// may go on with any, so a slot may change threads between steps (never without synchronisation).
+//
+// A task is over when one of its slots answered kDone and every slot that was ever stepped did: kDone says that
+// nothing is left to claim, so a slot that never started (its worker serves another query) would find nothing.
 //
 // Errors of rows stay inside the task (it knows their order) and come out of finish(). The smallest
-// (index in the query, error) wins: when task k fails, tasks before k run on, tasks after k are abandoned.
+// (index in the query, error) wins: when task k fails, tasks before k run on, tasks after k are abandoned, and
+// so is whatever depends on k. When the query is cancelled, all that are not finished are abandoned in order.
 #pragma once
+
+#include <arrow/result.h>
+#include <arrow/status.h>
 
 #include <cstdint>
 #include <functional>
@@ -15,10 +24,8 @@
 #include <string>
 #include <vector>
 
-#include <arrow/result.h>
-#include <arrow/status.h>
-
 #include "base/cancellation.h"
+#include "base/clock.h"
 #include "base/waiting.h"
 
 namespace gristmill::sched {
@@ -37,6 +44,8 @@ struct Step {
   static Step blocked(base::WaitHandlePtr w) { return {StepKind::kBlocked, std::move(w)}; }
 };
 
+struct Statistics;
+
 class Task {
  public:
   virtual ~Task() = default;
@@ -47,11 +56,15 @@ class Task {
   virtual int max_slots() const = 0;
   // An error here ends the task at once (our own bug, cancellation, memory); row errors wait for finish().
   virtual arrow::Result<Step> step(int slot) = 0;
-  // After every slot is done, once, by one worker; may take long (merge of local states) and may itself be split
-  // over a following task. Returns the task's smallest row error.
+  // After every started slot is done, once, by one worker; may take long (merge of local states) and may itself be
+  // split over a following task. Returns the task's smallest row error.
   virtual arrow::Status finish() = 0;
-  // Instead of finish() when the query is cancelled or an earlier task failed. No step is running.
+  // Instead of finish(), once, when the query is cancelled, a step or prepare() failed, or an earlier task did; also for a
+  // task that never was prepared. No step is running. Must release whoever waits for this task (a
+  // consumer discards its window), or a task before it that runs on could wait for ever.
   virtual void abandon() {}
+  // After the run, when statistics were asked for: adds what only the task knows (morsels, rows, steals, queue sizes).
+  virtual void report(Statistics& statistics) const {}
 };
 
 // Tasks in plan order; an edge says "b starts after a finished". Tasks joined by a stream edge
@@ -73,10 +86,14 @@ class Background {
   virtual ~Background() = default;
   // Runs on an I/O thread once `bytes` fit the byte budget (always at least one at a time).
   virtual void submit_io(int64_t bytes, std::function<void()> work) = 0;
+  // `work` must be short: it runs on the one timer thread.
   virtual void after(int64_t microseconds, std::function<void()> work) = 0;
+  // The clock by which after() counts; moved by hand under the simulator.
+  virtual const base::Clock& clock() const { return base::Clock::system(); }
 };
 
-// Names as in get_stats() of the stream face.
+// Names as in get_stats() of the stream face. The scheduler fills processed_count (steps) and busy_seconds of the
+// workers and the times; morsels, rows, steals and queue sizes come from Task::report().
 struct WorkerStatistics {
   int numa_node = 0;
   int64_t processed_count = 0;
@@ -98,13 +115,14 @@ struct Statistics {
 };
 
 struct RunOptions {
-  int workers = 0;       // 0 = all cores this process may use
+  int workers = 0;  // 0 = all cores this process may use
   bool pin = false;
-  bool inline_on_caller = false;  // small input: no pool, the caller's thread is slot 0
+  bool inline_on_caller = false;  // small input: no pool, the caller's thread is the only worker
 };
 
 // Runs queries on the process's one pool (it grows to the largest number asked for; a query holds at most its own).
-// Thread safe: many queries may run at once, and a task may itself run a query inline.
+// Thread safe: many queries may run at once, and a task may itself run a query, which then runs inline. The calling
+// thread is worker 0; when it has nothing to do it sleeps. An idle scheduler uses no CPU.
 class Scheduler {
  public:
   virtual ~Scheduler() = default;

@@ -1,0 +1,161 @@
+// No lost wake: a run makes its work visible (under its own lock) before it invites (under the pool's), and a thread
+// looks at all runs under the pool's lock before it sleeps. Lock order: pool, then run; runs invite without their lock.
+
+#include "sched/worker_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/topology.h"
+#include "sched/background_thread.h"
+
+namespace gristmill::sched {
+namespace {
+
+// The thread's affinity: one core, or all that the process may use again.
+void set_affinity(int cpu) {
+  static const cpu_set_t whole = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    return set;
+  }();
+  cpu_set_t set = whole;
+  if (cpu >= 0) {
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+  }
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+}  // namespace
+
+PooledRun::PooledRun(const Query& query, int workers, bool pin, std::shared_ptr<WorkerPool> pool)
+    : QueryRun(query, workers), busy(static_cast<size_t>(workers)), pin_(pin), pool_(std::move(pool)) {
+  for (int n = workers - 1; n >= 1; --n) free_numbers_.push_back(n);
+}
+
+void PooledRun::wait(std::chrono::milliseconds at_most) {
+  std::unique_lock lock(bell_mutex_);
+  caller_sleeps_ = true;
+  const auto rung = [this] { return rung_; };
+  if (at_most.count() > 0) {
+    bell_.wait_for(lock, at_most, rung);
+  } else {
+    bell_.wait(lock, rung);
+  }
+  caller_sleeps_ = false;
+  rung_ = false;
+}
+
+void PooledRun::wake_caller() {
+  std::lock_guard lock(bell_mutex_);
+  rung_ = true;
+  bell_.notify_one();
+}
+
+void PooledRun::rouse(int n) {
+  {
+    std::lock_guard lock(bell_mutex_);
+    // A sleeping caller takes the first piece of work; one that is up finds it by itself, but maybe late.
+    if (caller_sleeps_ && !rung_) --n;
+    rung_ = true;
+    bell_.notify_one();
+  }
+  if (n > 0 && pool_ && !over()) pool_->invite(n);
+}
+
+void WorkerPool::stop() {
+  std::vector<std::thread> threads;
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+    threads.swap(threads_);
+  }
+  work_.notify_all();
+  for (std::thread& thread : threads) thread.join();
+}
+
+void WorkerPool::add(const std::shared_ptr<PooledRun>& run) {
+  std::lock_guard lock(mutex_);
+  runs_.push_back(run);
+  while (!stop_ && static_cast<int>(threads_.size()) < run->workers() - 1) {
+    auto thread = start_thread("gm-worker-" + std::to_string(threads_.size() + 1), [this] { loop(); });
+    if (!thread) break;
+    threads_.push_back(std::move(*thread));
+  }
+}
+
+void WorkerPool::remove(const std::shared_ptr<PooledRun>& run, bool settle) {
+  std::unique_lock lock(mutex_);
+  runs_.remove(run);
+  if (settle) left_.wait(lock, [&] { return static_cast<int>(run->free_numbers_.size()) == run->workers() - 1; });
+}
+
+int WorkerPool::threads() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<int>(threads_.size());
+}
+
+void WorkerPool::invite(int n) {
+  std::lock_guard lock(mutex_);
+  if (idle_ == 0) return;
+  if (n >= idle_) {
+    work_.notify_all();
+  } else {
+    for (int i = 0; i < n; ++i) work_.notify_one();
+  }
+}
+
+std::optional<WorkerPool::Seat> WorkerPool::find_seat() {
+  for (auto it = runs_.begin(); it != runs_.end(); ++it) {
+    std::shared_ptr<PooledRun> run = *it;
+    if (run->free_numbers_.empty() || !run->can_move(run->free_numbers_.back())) continue;
+    const int number = run->free_numbers_.back();
+    run->free_numbers_.pop_back();
+    runs_.splice(runs_.end(), runs_, it);  // the next thread looks at the others first
+    return Seat{std::move(run), number};
+  }
+  return std::nullopt;
+}
+
+void WorkerPool::loop() {
+  bool pinned = false;
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    std::optional<Seat> seat = find_seat();
+    if (!seat) {
+      ++idle_;
+      work_.wait(lock);
+      --idle_;
+      continue;
+    }
+    lock.unlock();
+    serve(*seat->run, seat->number, &pinned);
+    lock.lock();
+    // The lowest number goes first: numbers are kept sorted, the smallest last.
+    auto& numbers = seat->run->free_numbers_;
+    numbers.insert(std::lower_bound(numbers.begin(), numbers.end(), seat->number, std::greater<>()), seat->number);
+    left_.notify_all();
+  }
+}
+
+void WorkerPool::serve(PooledRun& run, int number, bool* pinned) {
+  if (run.pin_) {
+    set_affinity(base::Topology::system().cpu_of(number));
+    *pinned = true;
+  } else if (*pinned) {
+    set_affinity(-1);
+    *pinned = false;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  while (!stop_.load(std::memory_order_relaxed) && run.advance(number) == Move::kMoved) {
+  }
+  run.leave(number);
+  run.busy[static_cast<size_t>(number)] += std::chrono::steady_clock::now() - begin;
+}
+
+}  // namespace gristmill::sched
