@@ -1,0 +1,26 @@
+"""Gristmill: columnar queries on every core, with the same bits at any worker count.
+
+>>> import gristmill as gm
+>>> trips = gm.from_pydict({"zone": ["A", "B", "A"], "fare": [12.0, 7.5, 20.0]})
+>>> trips.filter(gm.col("fare") > 10).select(gm.col("fare").sum()).collect().to_pylist()
+[{'fare': 32.0}]
+"""
+
+import pyarrow as _pyarrow  # noqa: F401 - first: the engine uses the Arrow that this loads
+
+from . import _engine
+from ._engine import Cancellation
+from ._sql import sql
+from .errors import CancelledError, DataError, GristmillError, IoError, MemoryLimitError, PlanError, TimeoutError
+from .expr import Expr, call, coalesce, col, count, lit, when
+from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas, from_pydict, from_pylist, scan_csv, scan_ipc, scan_parquet
+from .options import ParallelOptions
+from .table import Table
+
+__version__ = _engine.__version__
+
+__all__ = [
+    "Cancellation", "CancelledError", "DataError", "Expr", "Frame", "GristmillError", "GroupBy", "IoError", "MemoryLimitError", "ParallelOptions",
+    "PlanError", "Table", "TimeoutError", "call", "coalesce", "col", "concat", "count", "deserialize", "from_arrow", "from_pandas", "from_pydict",
+    "from_pylist", "lit", "scan_csv", "scan_ipc", "scan_parquet", "sql", "when",
+]

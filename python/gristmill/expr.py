@@ -1,0 +1,279 @@
+"""Expressions: immutable values built with operators and namespaces, evaluated when a frame is collected."""
+
+from __future__ import annotations
+
+import datetime as _dt
+import decimal as _decimal
+from typing import Any, Iterable, Union
+
+import pyarrow as pa
+
+from . import _engine
+
+IntoExpr = Union["Expr", bool, int, float, str, bytes, None, _dt.date, _dt.datetime, _dt.timedelta, _decimal.Decimal, pa.Scalar]
+
+
+def _literal(value: Any) -> _engine.Expr:
+    if value is None:
+        return _engine.lit_null()
+    if isinstance(value, bool):
+        return _engine.lit_bool(value)
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return _engine.lit_int(value)
+    if isinstance(value, float):
+        return _engine.lit_float(value)
+    if isinstance(value, str):
+        return _engine.lit_text(value)
+    if hasattr(value, "item") and type(value).__module__ == "numpy":
+        return _literal(value.item())
+    typed = isinstance(value, pa.Scalar)
+    try:
+        array = pa.array([value.as_py()], value.type) if typed else pa.array([value])
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
+        raise TypeError(f"cannot use {value!r} in an expression: {e}") from None
+    return _engine.lit_arrow(array.__arrow_c_array__(), not typed)
+
+
+def _wrap(value: IntoExpr) -> _engine.Expr:
+    return value._e if isinstance(value, Expr) else _literal(value)
+
+
+def _column_or_expr(value: IntoExpr) -> _engine.Expr:
+    """Where a frame's method takes columns, text is a column's name."""
+    return _engine.col(value) if isinstance(value, str) else _wrap(value)
+
+
+def _call(name: str, *args: IntoExpr, **options: Any) -> "Expr":
+    return Expr(_engine.call(name, [_wrap(a) for a in args], options))
+
+
+def _type_argument(dtype: Any) -> Any:
+    return dtype if isinstance(dtype, str) else pa.types.lib.ensure_type(dtype).__arrow_c_schema__()
+
+
+class Expr:
+    """A computation over the columns of a frame.
+
+    >>> import gristmill as gm
+    >>> str((gm.col("fare") > 10) & gm.col("zone").is_not_null())
+    '(fare > 10) and zone is not null'
+    """
+
+    __slots__ = ("_e",)
+    __hash__ = None  # type: ignore[assignment]  # == builds an expression
+
+    def __init__(self, engine_expr: _engine.Expr) -> None:
+        self._e = engine_expr
+
+    def __repr__(self) -> str:
+        return f"<Expr {self._e.text()}>"
+
+    def __str__(self) -> str:
+        return self._e.text()
+
+    def __bool__(self) -> bool:
+        raise TypeError("an expression has no truth value; use & | ~ instead of and, or, not")
+
+    # Arithmetic. `/` is float64, `//` floors, `%` takes the divisor's sign.
+    def __add__(self, o: IntoExpr) -> "Expr": return _call("add", self, o)
+    def __radd__(self, o: IntoExpr) -> "Expr": return _call("add", o, self)
+    def __sub__(self, o: IntoExpr) -> "Expr": return _call("sub", self, o)
+    def __rsub__(self, o: IntoExpr) -> "Expr": return _call("sub", o, self)
+    def __mul__(self, o: IntoExpr) -> "Expr": return _call("mul", self, o)
+    def __rmul__(self, o: IntoExpr) -> "Expr": return _call("mul", o, self)
+    def __truediv__(self, o: IntoExpr) -> "Expr": return _call("div", self, o)
+    def __rtruediv__(self, o: IntoExpr) -> "Expr": return _call("div", o, self)
+    def __floordiv__(self, o: IntoExpr) -> "Expr": return _call("floor_div", self, o)
+    def __rfloordiv__(self, o: IntoExpr) -> "Expr": return _call("floor_div", o, self)
+    def __mod__(self, o: IntoExpr) -> "Expr": return _call("mod", self, o)
+    def __rmod__(self, o: IntoExpr) -> "Expr": return _call("mod", o, self)
+    def __pow__(self, o: IntoExpr) -> "Expr": return _call("pow", self, o)
+    def __rpow__(self, o: IntoExpr) -> "Expr": return _call("pow", o, self)
+    def __neg__(self) -> "Expr": return _call("neg", self)
+
+    def __eq__(self, o: IntoExpr) -> "Expr": return _call("eq", self, o)  # type: ignore[override]
+    def __ne__(self, o: IntoExpr) -> "Expr": return _call("ne", self, o)  # type: ignore[override]
+    def __lt__(self, o: IntoExpr) -> "Expr": return _call("lt", self, o)
+    def __le__(self, o: IntoExpr) -> "Expr": return _call("le", self, o)
+    def __gt__(self, o: IntoExpr) -> "Expr": return _call("gt", self, o)
+    def __ge__(self, o: IntoExpr) -> "Expr": return _call("ge", self, o)
+    def __and__(self, o: IntoExpr) -> "Expr": return _call("and", self, o)
+    def __rand__(self, o: IntoExpr) -> "Expr": return _call("and", o, self)
+    def __or__(self, o: IntoExpr) -> "Expr": return _call("or", self, o)
+    def __ror__(self, o: IntoExpr) -> "Expr": return _call("or", o, self)
+    def __invert__(self) -> "Expr": return _call("not", self)
+
+    def alias(self, name: str) -> "Expr":
+        """Names the result."""
+        return Expr(self._e.alias(name))
+
+    def cast(self, dtype: Any) -> "Expr":
+        """Converts to a pyarrow type or a type's text ("int64", "decimal(12,2)"); a value that does not fit is a DataError."""
+        return Expr(self._e.cast(_type_argument(dtype), False))
+
+    def try_cast(self, dtype: Any) -> "Expr":
+        """Like cast, but NULL for a value that does not fit."""
+        return Expr(self._e.cast(_type_argument(dtype), True))
+
+    def is_null(self) -> "Expr": return _call("is_null", self)
+    def is_not_null(self) -> "Expr": return _call("is_not_null", self)
+    def is_nan(self) -> "Expr": return _call("is_nan", self)
+    def is_finite(self) -> "Expr": return _call("is_finite", self)
+    def fill_null(self, value: IntoExpr) -> "Expr": return _call("coalesce", self, value)
+
+    def is_in(self, values: Iterable[IntoExpr]) -> "Expr":
+        """True when equal to one of the values."""
+        return _call("is_in", self, *values)
+
+    def between(self, low: IntoExpr, high: IntoExpr) -> "Expr":
+        """True within [low, high], both ends included."""
+        return _call("between", self, low, high)
+
+    def abs(self) -> "Expr": return _call("abs", self)
+    def sqrt(self) -> "Expr": return _call("sqrt", self)
+    def ln(self) -> "Expr": return _call("ln", self)
+    def log10(self) -> "Expr": return _call("log10", self)
+    def exp(self) -> "Expr": return _call("exp", self)
+    def pow(self, exponent: IntoExpr) -> "Expr": return _call("pow", self, exponent)
+    def floor(self) -> "Expr": return _call("floor", self)
+    def ceil(self) -> "Expr": return _call("ceil", self)
+    def round(self, digits: int = 0) -> "Expr": return _call("round", self, digits)
+    def sign(self) -> "Expr": return _call("sign", self)
+
+    # Aggregates.
+    def _aggregate(self, name: str, **options: Any) -> "Expr":
+        return Expr(_engine.aggregate(name, [self._e], options))
+
+    def sum(self) -> "Expr":
+        """Sum of the non-null values; floats exactly, rounded once."""
+        return self._aggregate("sum")
+
+    def mean(self) -> "Expr": return self._aggregate("mean")
+    def min(self) -> "Expr": return self._aggregate("min")
+    def max(self) -> "Expr": return self._aggregate("max")
+
+    def count(self) -> "Expr":
+        """Number of non-null values."""
+        return self._aggregate("count")
+
+    def first(self) -> "Expr": return self._aggregate("first")
+    def last(self) -> "Expr": return self._aggregate("last")
+    def var(self, ddof: int = 1) -> "Expr": return self._aggregate("var", ddof=ddof)
+    def std(self, ddof: int = 1) -> "Expr": return self._aggregate("std", ddof=ddof)
+
+    def filter(self, predicate: IntoExpr) -> "Expr":
+        """After an aggregate: only the rows for which the predicate is true."""
+        return Expr(self._e.filter(_wrap(predicate)))
+
+    @property
+    def str(self) -> "StringNamespace":
+        """Functions on text."""
+        return StringNamespace(self)
+
+    @property
+    def dt(self) -> "TemporalNamespace":
+        """Functions on dates and timestamps."""
+        return TemporalNamespace(self)
+
+
+class StringNamespace:
+    """Functions on text; lengths and positions count code points, positions start at 0."""
+
+    def __init__(self, expr: Expr) -> None:
+        self._expr = expr
+
+    def upper(self) -> Expr: return _call("str.upper", self._expr)
+    def lower(self) -> Expr: return _call("str.lower", self._expr)
+    def trim(self) -> Expr: return _call("str.trim", self._expr)
+    def length(self) -> Expr: return _call("str.length", self._expr)
+    def octet_length(self) -> Expr: return _call("str.octet_length", self._expr)
+    def contains(self, literal: IntoExpr) -> Expr: return _call("str.contains", self._expr, literal)
+    def starts_with(self, prefix: IntoExpr) -> Expr: return _call("str.starts_with", self._expr, prefix)
+    def ends_with(self, suffix: IntoExpr) -> Expr: return _call("str.ends_with", self._expr, suffix)
+    def like(self, pattern: IntoExpr) -> Expr: return _call("str.like", self._expr, pattern)
+    def substring(self, start: IntoExpr, length: IntoExpr = None) -> Expr:
+        return _call("str.substring", self._expr, start) if length is None else _call("str.substring", self._expr, start, length)
+    def replace(self, old: IntoExpr, new: IntoExpr) -> Expr: return _call("str.replace", self._expr, old, new)
+    def concat(self, other: IntoExpr) -> Expr: return _call("str.concat", self._expr, other)
+
+
+class TemporalNamespace:
+    """Functions on dates and timestamps; weeks and weekdays are ISO (Monday = 1)."""
+
+    def __init__(self, expr: Expr) -> None:
+        self._expr = expr
+
+    def year(self) -> Expr: return _call("dt.year", self._expr)
+    def month(self) -> Expr: return _call("dt.month", self._expr)
+    def day(self) -> Expr: return _call("dt.day", self._expr)
+    def hour(self) -> Expr: return _call("dt.hour", self._expr)
+    def minute(self) -> Expr: return _call("dt.minute", self._expr)
+    def second(self) -> Expr: return _call("dt.second", self._expr)
+    def quarter(self) -> Expr: return _call("dt.quarter", self._expr)
+    def weekday(self) -> Expr: return _call("dt.weekday", self._expr)
+    def day_of_year(self) -> Expr: return _call("dt.dayofyear", self._expr)
+    def date(self) -> Expr: return _call("dt.date", self._expr)
+
+    def truncate(self, unit: str) -> Expr:
+        """Start of the year, quarter, month, week, day, hour, minute or second."""
+        return _call("dt.truncate", self._expr, unit)
+
+
+def col(name: str) -> Expr:
+    """A column by name."""
+    return Expr(_engine.col(name))
+
+
+def lit(value: IntoExpr) -> Expr:
+    """A literal. Python numbers and text adapt to the other side of an operator; a pyarrow scalar keeps its type."""
+    return Expr(_wrap(value))
+
+
+def count() -> Expr:
+    """Number of rows (an aggregate)."""
+    return Expr(_engine.aggregate("count", [], {}))
+
+
+def coalesce(*values: IntoExpr) -> Expr:
+    """The first value that is not null."""
+    return _call("coalesce", *values)
+
+
+def call(function: str, *args: IntoExpr, **options: Any) -> Expr:
+    """Any registered function by its name."""
+    return _call(function, *args, **options)
+
+
+class _When:
+    def __init__(self, parts: list[IntoExpr]) -> None:
+        self._parts = parts
+
+    def then(self, value: IntoExpr) -> "_Then":
+        """The value where the condition is true."""
+        return _Then([*self._parts, value])
+
+
+class _Then(Expr):
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: list[IntoExpr]) -> None:
+        super().__init__(_engine.call("case", [_wrap(p) for p in parts], {}))
+        self._parts = parts
+
+    def when(self, condition: IntoExpr) -> _When:
+        """A further condition, looked at where none before was true."""
+        return _When([*self._parts, condition])
+
+    def otherwise(self, value: IntoExpr) -> Expr:
+        """The value where no condition was true; NULL if left out."""
+        return _call("case", *self._parts, value)
+
+
+def when(condition: IntoExpr) -> _When:
+    """A case expression.
+
+    >>> import gristmill as gm
+    >>> gm.from_pydict({"n": [1, 5]}).select(gm.when(gm.col("n") > 3).then(gm.lit("many")).otherwise(gm.lit("few")).alias("x")).collect().to_pylist()
+    [{'x': 'few'}, {'x': 'many'}]
+    """
+    return _When([condition])

@@ -1,0 +1,288 @@
+"""Lazy frames: describe a query, then collect it on every core, with the same bits at any setting."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from typing import Any, Iterable, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from . import _engine
+from .expr import Expr, IntoExpr, _column_or_expr, _wrap
+from .options import ParallelOptions
+from .table import Table
+
+_JOINS = ("inner", "left", "semi", "anti")
+
+
+def _many(values: Iterable[Any], named: Mapping[str, Any] | None = None) -> list[_engine.Expr]:
+    out: list[_engine.Expr] = []
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            out.extend(_column_or_expr(v) for v in value)
+        else:
+            out.append(_column_or_expr(value))
+    for name, value in (named or {}).items():
+        out.append(_wrap(value).alias(name))
+    return out
+
+
+def _names(value: str | Sequence[str] | None) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _per_key(value: bool | Sequence[bool], n: int, what: str) -> list[bool]:
+    if isinstance(value, bool):
+        return [value] * n
+    if len(value) != n:
+        raise ValueError(f"{what} has {len(value)} entries for {n} sort keys")
+    return list(value)
+
+
+class Frame:
+    """A lazy query. Every method gives a new frame; nothing runs before collect(), collect_batches() or a sink.
+
+    >>> import gristmill as gm
+    >>> trips = gm.from_pydict({"zone": ["A", "B", "A"], "fare": [12.0, 7.5, 20.0]})
+    >>> trips.group_by("zone").agg(gm.col("fare").sum().alias("total"), gm.count()).sort("total", descending=True).collect().to_pylist()
+    [{'zone': 'A', 'total': 32.0, 'count': 2}, {'zone': 'B', 'total': 7.5, 'count': 1}]
+    """
+
+    __slots__ = ("_f",)
+
+    def __init__(self, engine_frame: _engine.Frame) -> None:
+        self._f = engine_frame
+
+    def filter(self, *predicates: IntoExpr) -> "Frame":
+        """Keeps the rows for which every predicate is true.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"a": [1, None, 3]}).filter(gm.col("a") > 1).collect().to_pydict()
+        {'a': [3]}
+        """
+        out = self._f
+        for p in predicates:
+            out = out.filter(_wrap(p))
+        return Frame(out)
+
+    def select(self, *exprs: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> "Frame":
+        """Exactly these columns; text is a column's name. Aggregates give one row.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"a": [1, 2]}).select("a", double=gm.col("a") * 2).collect().to_pydict()
+        {'a': [1, 2], 'double': [2, 4]}
+        """
+        return Frame(self._f.select(_many(exprs, named)))
+
+    def with_columns(self, *exprs: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> "Frame":
+        """Adds columns, or replaces those of the same name."""
+        return Frame(self._f.with_columns(_many(exprs, named)))
+
+    def drop(self, *columns: str) -> "Frame":
+        """All columns but these."""
+        return Frame(self._f.drop([n for c in columns for n in _names(c)]))
+
+    def rename(self, names: Mapping[str, str]) -> "Frame":
+        """New names for some columns."""
+        return Frame(self._f.rename(list(names.items())))
+
+    def group_by(self, *keys: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> "GroupBy":
+        """Groups rows with equal keys, in the order of their first row; null is a key like others. Follow with agg()."""
+        return GroupBy(self, _many(keys, named))
+
+    def join(self, other: "Frame", on: str | Sequence[str] | None = None, how: str = "inner", *, left_on: str | Sequence[str] | None = None,
+             right_on: str | Sequence[str] | None = None, suffix: str = "_right", nulls_equal: bool = False) -> "Frame":
+        """Joins on equal keys: "inner", "left", "semi" or "anti". Rows come in the left rows' order, then the right rows'.
+
+        >>> import gristmill as gm
+        >>> a, b = gm.from_pydict({"k": [1, 2, 3]}), gm.from_pydict({"k": [3, 1], "v": ["x", "y"]})
+        >>> a.join(b, on="k", how="left").collect().to_pydict()
+        {'k': [1, 2, 3], 'v': ['y', None, 'x']}
+        """
+        if how not in _JOINS:
+            raise ValueError(f"unknown join {how!r}; known: {', '.join(_JOINS)}")
+        return Frame(self._f.join(other._f, _names(on), _names(left_on), _names(right_on), how, suffix, nulls_equal))
+
+    def sort(self, by: IntoExpr | Sequence[IntoExpr], *more: IntoExpr, descending: bool | Sequence[bool] = False,
+             nulls_first: bool | Sequence[bool] = False) -> "Frame":
+        """Stable sort; nulls last both ways unless told, NaN greatest."""
+        keys = _many([by, *more])
+        flags = zip(keys, _per_key(descending, len(keys), "descending"), _per_key(nulls_first, len(keys), "nulls_first"))
+        return Frame(self._f.sort(list(flags)))
+
+    def head(self, n: int = 5) -> "Frame":
+        """The first n rows."""
+        return Frame(self._f.slice(0, n))
+
+    limit = head
+
+    def slice(self, offset: int, length: int | None = None) -> "Frame":
+        """Rows [offset, offset + length)."""
+        return Frame(self._f.slice(offset, -1 if length is None else length))
+
+    def distinct(self, subset: str | Sequence[str] | None = None) -> "Frame":
+        """One row for each value of the subset's columns (default: all), the first."""
+        return Frame(self._f.distinct(_names(subset)))
+
+    def explode(self, *columns: str) -> "Frame":
+        """One row per list element; an empty or null list gives one row with null."""
+        return Frame(self._f.explode([n for c in columns for n in _names(c)]))
+
+    def union(self, *others: "Frame") -> "Frame":
+        """The rows of this frame, then those of the others, columns matched by name."""
+        return Frame(self._f.union_with([o._f for o in others]))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the result, without running anything."""
+        return pa.schema(_Schema(self._f.schema()))
+
+    @property
+    def columns(self) -> list[str]:
+        return self.schema.names
+
+    def explain(self, analyze: bool = False, optimized: bool = True, options: ParallelOptions | None = None) -> str:
+        """The plan as text; with analyze=True the query is run, and rows and time stand beside each operator."""
+        if analyze:
+            return self._f.explain_analyze((options or ParallelOptions())._engine())
+        return self._f.explain(optimized)
+
+    def serialize(self) -> str:
+        """The plan as versioned JSON (file sources only); see deserialize()."""
+        return self._f.serialize()
+
+    def collect(self, options: ParallelOptions | None = None, *, cancel: _engine.Cancellation | None = None, **settings: Any) -> Table:
+        """Runs the query; settings are fields of ParallelOptions, e.g. ``collect(num_workers=2)``."""
+        stream, statistics = self._f.collect(_engine_options(options, settings), cancel or _engine.Cancellation())
+        return Table(pa.RecordBatchReader._import_from_c_capsule(stream).read_all(), statistics)
+
+    def collect_batches(self, options: ParallelOptions | None = None, **settings: Any) -> Iterator[pa.RecordBatch]:
+        """Record batches in order, while the query runs; only a few wait in memory. Closing the iterator stops the query."""
+        settings_ = _engine_options(options, settings)
+        cancel = _engine.Cancellation()
+        waiting: queue.Queue = queue.Queue(maxsize=4)
+        done = object()
+
+        def put(item: Any) -> None:
+            while not cancel.cancelled():
+                try:
+                    return waiting.put(item, timeout=0.05)
+                except queue.Full:
+                    continue
+
+        def work() -> None:
+            try:
+                self._f.collect_batches(lambda capsules: put(pa.RecordBatch._import_from_c_capsule(*capsules)), settings_, cancel)
+                put(done)
+            except BaseException as e:  # noqa: BLE001 - handed to the consumer
+                put(e)
+
+        thread = threading.Thread(target=work, name="gristmill-batches", daemon=True)
+        thread.start()
+        try:
+            while (item := waiting.get()) is not done:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            cancel.cancel()
+            thread.join()
+
+    def sink_parquet(self, path: str | os.PathLike, options: ParallelOptions | None = None, **settings: Any) -> int:
+        """Writes the result as a Parquet file, complete or not at all; gives the number of rows."""
+        return self._f.sink_parquet(os.fspath(path), _engine_options(options, settings), _engine.Cancellation())
+
+    def sink_ipc(self, path: str | os.PathLike, options: ParallelOptions | None = None, **settings: Any) -> int:
+        """Writes the result as an Arrow IPC file, complete or not at all; gives the number of rows."""
+        return self._f.sink_ipc(os.fspath(path), _engine_options(options, settings), _engine.Cancellation())
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self.collect().__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        return f"<lazy Frame: collect() runs it>\n{self._f.explain(False)}"
+
+
+class _Schema:
+    def __init__(self, capsule: Any) -> None:
+        self._capsule = capsule
+
+    def __arrow_c_schema__(self) -> Any:
+        return self._capsule
+
+
+def _engine_options(options: ParallelOptions | None, settings: Mapping[str, Any]) -> dict:
+    if settings:
+        if options is not None:
+            raise TypeError("give ParallelOptions or single settings, not both")
+        options = ParallelOptions(**settings)
+    return (options or ParallelOptions())._engine()
+
+
+class GroupBy:
+    """Rows grouped by keys, waiting for agg()."""
+
+    __slots__ = ("_frame", "_keys")
+
+    def __init__(self, frame: Frame, keys: list[_engine.Expr]) -> None:
+        self._frame = frame
+        self._keys = keys
+
+    def agg(self, *aggregates: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> Frame:
+        """One row a group: the keys, then these aggregates."""
+        return Frame(self._frame._f.aggregate(self._keys, _many(aggregates, named)))
+
+
+def from_arrow(data: Any) -> Frame:
+    """A frame over anything with the Arrow PyCapsule interface (pyarrow, polars, duckdb, ...): no copy where the layout allows."""
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    if hasattr(data, "__arrow_c_stream__"):
+        return Frame(_engine.from_arrow(data.__arrow_c_stream__()))
+    raise TypeError(f"from_arrow needs Arrow data, got {type(data).__name__}; see from_pydict, from_pylist, from_pandas")
+
+
+def from_pydict(data: Mapping[str, Any], schema: Any = None) -> Frame:
+    """A frame over a dict of columns."""
+    return from_arrow(pa.table(dict(data), schema=schema))
+
+
+def from_pylist(rows: Sequence[Mapping[str, Any]], schema: Any = None) -> Frame:
+    """A frame over a list of dicts, one a row."""
+    return from_arrow(pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def from_pandas(data: Any) -> Frame:
+    """A frame over a pandas DataFrame; NaN becomes null here, and only here."""
+    return from_arrow(pa.Table.from_pandas(data, preserve_index=False))
+
+
+def scan_parquet(path: str | os.PathLike) -> Frame:
+    """Parquet files: a path or a glob, read lazily, in byte order of their names."""
+    return Frame(_engine.scan_parquet(os.fspath(path)))
+
+
+def scan_ipc(path: str | os.PathLike) -> Frame:
+    """Arrow IPC files."""
+    return Frame(_engine.scan_ipc(os.fspath(path)))
+
+
+def scan_csv(path: str | os.PathLike) -> Frame:
+    """CSV files with a header line."""
+    return Frame(_engine.scan_csv(os.fspath(path)))
+
+
+def concat(frames: Sequence[Frame]) -> Frame:
+    """The rows of all frames, one frame after the other."""
+    if not frames:
+        raise ValueError("concat needs at least one frame")
+    return frames[0].union(*frames[1:]) if len(frames) > 1 else frames[0]
+
+
+def deserialize(text: str) -> Frame:
+    """A frame from what Frame.serialize() gave."""
+    return Frame(_engine.deserialize(text))

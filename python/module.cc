@@ -1,0 +1,23 @@
+// The extension module: one class a file, errors in python_error.cc.
+
+#include <arrow/compute/initialize.h>
+#include <nanobind/nanobind.h>
+
+#include "base/cpu.h"
+#include "frame/query_runner.h"
+#include "python_error.h"
+
+namespace gristmill::python {
+void bind_expr(nanobind::module_& m);
+void bind_frame(nanobind::module_& m);
+}  // namespace gristmill::python
+
+NB_MODULE(_engine, m) {
+  using namespace gristmill;
+  python::check(arrow::compute::Initialize());
+  python::bind_expr(m);
+  python::bind_frame(m);
+  QueryRunner::set_interrupt(python::poll_signals);
+  m.attr("__version__") = "0.1.0";
+  m.def("simd_level", [] { return base::simd_level_name(base::active_simd_level()).data(); });
+}

@@ -1,0 +1,131 @@
+// A status keeps everything a person needs; it becomes attributes of the exception here.
+//
+// Capsules own their struct until somebody imports it (release == nullptr afterwards).
+
+#include "python_error.h"
+
+#include <arrow/array.h>
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <arrow/table.h>
+
+#include <optional>
+
+#include "base/status.h"
+
+namespace gristmill::python {
+namespace {
+
+thread_local std::optional<nb::python_error> pending;
+
+const char* exception_name(base::ErrorKind kind) {
+  switch (kind) {
+    case base::ErrorKind::kPlan: return "PlanError";
+    case base::ErrorKind::kData: return "DataError";
+    case base::ErrorKind::kIo: return "IoError";
+    case base::ErrorKind::kMemory: return "MemoryLimitError";
+    case base::ErrorKind::kCancelled: return "CancelledError";
+    case base::ErrorKind::kTimeout: return "TimeoutError";
+    case base::ErrorKind::kInternal: return "GristmillError";
+  }
+  return "GristmillError";
+}
+
+template <typename T>
+nb::object own_capsule(T* c_struct, const char* name, void (*destroy)(PyObject*)) {
+  return nb::steal(PyCapsule_New(c_struct, name, destroy));
+}
+
+template <typename T>
+void destroy_as(PyObject* capsule, const char* name) {
+  auto* p = static_cast<T*>(PyCapsule_GetPointer(capsule, name));
+  if (p->release) p->release(p);
+  std::unique_ptr<T> owned(p);
+}
+
+void destroy_stream(PyObject* c) { destroy_as<ArrowArrayStream>(c, "arrow_array_stream"); }
+void destroy_schema(PyObject* c) { destroy_as<ArrowSchema>(c, "arrow_schema"); }
+void destroy_array(PyObject* c) { destroy_as<ArrowArray>(c, "arrow_array"); }
+
+template <typename T>
+T* pointer(nb::handle capsule, const char* name) {
+  auto* p = static_cast<T*>(PyCapsule_GetPointer(capsule.ptr(), name));
+  if (!p) throw nb::python_error();
+  return p;
+}
+
+}  // namespace
+
+void raise(const arrow::Status& s) {
+  if (pending) {
+    nb::python_error e = std::move(*pending);
+    pending.reset();
+    throw e;
+  }
+  nb::object type = nb::module_::import_("gristmill.errors").attr(exception_name(base::error_kind(s)));
+  nb::object instance = type(base::describe_error(s));
+  if (auto d = base::error_detail(s)) {
+    auto set = [&](const char* name, const std::string& v) { instance.attr(name) = v.empty() ? nb::none() : nb::object(nb::str(v.c_str(), v.size())); };
+    auto number = [&](const char* name, int64_t v) { instance.attr(name) = v < 0 ? nb::none() : nb::object(nb::int_(v)); };
+    set("file", d->file);
+    set("column", d->column);
+    set("value", d->value);
+    set("hint", d->hint);
+    number("row", d->row);
+    number("line", d->line);
+  }
+  PyErr_SetObject(type.ptr(), instance.ptr());
+  throw nb::python_error();
+}
+
+arrow::Status keep_exception(nb::python_error& e) {
+  if (!pending) pending.emplace(std::move(e));
+  return base::cancelled_error("a Python exception is pending");
+}
+
+arrow::Status poll_signals() {
+  nb::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() == 0) return arrow::Status::OK();
+  nb::python_error e;
+  return keep_exception(e);
+}
+
+std::shared_ptr<arrow::Table> import_table(nb::handle capsule) {
+  auto reader = unwrap(arrow::ImportRecordBatchReader(pointer<ArrowArrayStream>(capsule, "arrow_array_stream")));
+  nb::gil_scoped_release release;
+  auto table = reader->ToTable();
+  nb::gil_scoped_acquire acquire;
+  return unwrap(std::move(table));
+}
+
+nb::object export_table(const std::shared_ptr<arrow::Table>& table) {
+  auto stream = std::make_unique<ArrowArrayStream>();
+  check(arrow::ExportRecordBatchReader(std::make_shared<arrow::TableBatchReader>(table), stream.get()));
+  return own_capsule(stream.release(), "arrow_array_stream", destroy_stream);
+}
+
+std::shared_ptr<arrow::DataType> import_type(nb::handle capsule) { return unwrap(arrow::ImportType(pointer<ArrowSchema>(capsule, "arrow_schema"))); }
+
+nb::object export_schema(const arrow::Schema& schema) {
+  auto c = std::make_unique<ArrowSchema>();
+  check(arrow::ExportSchema(schema, c.get()));
+  return own_capsule(c.release(), "arrow_schema", destroy_schema);
+}
+
+std::shared_ptr<arrow::Scalar> import_scalar(nb::handle capsules) {
+  nb::tuple pair = nb::borrow<nb::tuple>(capsules);
+  auto array = unwrap(arrow::ImportArray(pointer<ArrowArray>(pair[1], "arrow_array"), pointer<ArrowSchema>(pair[0], "arrow_schema")));
+  return unwrap(array->GetScalar(0));
+}
+
+nb::object export_batch(const arrow::RecordBatch& batch) {
+  auto schema = std::make_unique<ArrowSchema>();
+  auto array = std::make_unique<ArrowArray>();
+  check(arrow::ExportRecordBatch(batch, array.get(), schema.get()));
+  nb::object s = own_capsule(schema.release(), "arrow_schema", destroy_schema);
+  nb::object a = own_capsule(array.release(), "arrow_array", destroy_array);
+  return nb::make_tuple(s, a);
+}
+
+}  // namespace gristmill::python
