@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,7 +57,8 @@ struct Plan {
   bool nulls_equal = false;
   bool coalesce_keys = false;        // on=: one key column
   std::string suffix = "_right";
-  std::vector<int> join_output;      // columns of (left ++ right) kept, in output order
+  std::vector<int> join_output;      // columns of (left ++ right) kept, in output order; their names are the schema's
+  bool build_left = false;           // inner only: statistics say that the left side is much the smaller one
 
   std::vector<SortBy> sort;          // kSort
   std::optional<int64_t> top;        // kSort: only the first so many (offset included) are wanted
@@ -85,11 +87,13 @@ arrow::Result<PlanPtr> make_union(std::vector<PlanPtr> inputs);     // by name; 
 arrow::Result<PlanPtr> make_explode(PlanPtr input, std::vector<std::string> columns);
 arrow::Result<PlanPtr> make_distinct(PlanPtr input, std::vector<std::string> subset = {});  // keeps the first
 
-// The same node over other inputs (schema recomputed).
+// The same node over other inputs (schema recomputed). Inputs may have other columns as long as those that the node uses
+// are there by name; a union's inputs must agree among themselves.
 arrow::Result<PlanPtr> with_inputs(const Plan& p, std::vector<PlanPtr> inputs);
 
 // Rewrites until nothing changes; the result computes the same rows in the same order, with the same error.
-arrow::Result<PlanPtr> optimize(PlanPtr plan);
+// `ordered` false: the consumer takes the rows in any order (ParallelOptions::ordered).
+arrow::Result<PlanPtr> optimize(PlanPtr plan, bool ordered = true);
 // An indented tree, one node a line, the way a person reads it (root first).
 std::string explain(const Plan& plan);
 

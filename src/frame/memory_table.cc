@@ -1,0 +1,152 @@
+// Scans of tables in memory.
+//
+// Invariant: the batches of a morsel are its rows in order, once each, and first_row is the row of the table; where
+// batches end depends on chunks and batch_rows, which no result may show.
+
+#include "frame/memory_table.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include <arrow/table.h>
+#include <arrow/util/byte_size.h>
+
+#include "base/status.h"
+#include "column/kernels.h"
+#include "frame/chunked_column.h"
+
+namespace gristmill::frame {
+namespace {
+
+using column::Column;
+
+constexpr int64_t kLeastMorselRows = column::kDefaultBatchRows;
+constexpr int64_t kMostMorselRows = 16 * column::kDefaultBatchRows;
+constexpr int64_t kMorselsPerWorker = 4;
+
+// What all scans of one table share.
+struct TableData {
+  std::shared_ptr<arrow::Table> table;
+  std::vector<ChunkedColumn> columns;
+};
+
+class MemoryScan final : public plan::Scan {
+ public:
+  MemoryScan(std::shared_ptr<const TableData> data, const plan::ScanRequest& request) : data_(std::move(data)), columns_(request.columns) {
+    memory_ = request.memory;
+    rows_ = data_->table->num_rows();
+    morsel_rows_ = request.morsel_rows > 0 ? request.morsel_rows : auto_morsel_rows(rows_, request.workers);
+    if (request.limit && !request.predicate) rows_ = std::min(rows_, std::max<int64_t>(*request.limit, 0));
+    batch_rows_ = request.batch_rows > 0 ? std::min(request.batch_rows, column::kMaxBatchRows) : column::kDefaultBatchRows;
+  }
+
+  int64_t num_morsels() const override { return (rows_ + morsel_rows_ - 1) / morsel_rows_; }
+  arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override { return std::make_unique<plan::ScanLocal>(); }
+
+  arrow::Status read(uint64_t seq, plan::ScanLocal&, const plan::BatchConsumer& emit, plan::ScanCounts& counts) override {
+    const int64_t begin = static_cast<int64_t>(seq) * morsel_rows_, end = std::min(begin + morsel_rows_, rows_);
+    std::vector<std::vector<Piece>> pieces;
+    for (const int c : columns_) {
+      ARROW_ASSIGN_OR_RAISE(auto of_column, data_->columns[static_cast<size_t>(c)].read(begin, end, pool()));
+      pieces.push_back(std::move(of_column));
+    }
+    std::vector<size_t> at(columns_.size(), 0);  // first piece of each column that reaches beyond `row`
+    for (int64_t row = begin; row < end;) {
+      const int64_t to = batch_end(pieces, at, row, end);
+      ARROW_ASSIGN_OR_RAISE(column::Batch batch, cut(pieces, at, row, to));
+      counts.rows += to - row;
+      row = to;
+      ARROW_RETURN_NOT_OK(emit(std::move(batch)));
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  arrow::MemoryPool* pool() const { return memory_ ? memory_->pool() : arrow::default_memory_pool(); }
+
+  // A full batch, or up to the first chunk border if that is not a crumb.
+  int64_t batch_end(const std::vector<std::vector<Piece>>& pieces, const std::vector<size_t>& at, int64_t row, int64_t end) const {
+    const int64_t full = std::min(row + batch_rows_, end);
+    int64_t border = full;
+    for (size_t c = 0; c < pieces.size(); ++c) border = std::min(border, pieces[c][at[c]].end);
+    return border - row >= batch_rows_ / 4 ? border : full;
+  }
+
+  arrow::Result<column::Batch> cut(const std::vector<std::vector<Piece>>& pieces, std::vector<size_t>& at, int64_t from, int64_t to) const {
+    column::Batch batch;
+    batch.rows = to - from;
+    batch.origin.first_row = from;
+    for (size_t c = 0; c < pieces.size(); ++c) {
+      ARROW_ASSIGN_OR_RAISE(Column values, gather(pieces[c], at[c], from, to));
+      batch.columns.push_back(std::move(values));
+    }
+    return batch;
+  }
+
+  // Rows [from, to) of one column; moves `at` to the piece where the next batch begins.
+  arrow::Result<Column> gather(const std::vector<Piece>& pieces, size_t& at, int64_t from, int64_t to) const {
+    std::vector<Column> parts;
+    std::vector<int64_t> rows;
+    while (from < to) {
+      const Piece& p = pieces[at];
+      const int64_t until = std::min(to, p.end);
+      const bool whole = from == p.begin && until == p.end;
+      parts.push_back(whole ? p.values : column::slice(p.values, from - p.begin, until - from));
+      rows.push_back(until - from);
+      from = until;
+      if (from == p.end) ++at;
+    }
+    if (parts.size() == 1) return parts[0];
+    return column::concat(parts, rows, pool());
+  }
+
+  std::shared_ptr<const TableData> data_;
+  std::vector<int> columns_;
+  std::shared_ptr<base::QueryMemory> memory_;
+  int64_t rows_ = 0, morsel_rows_ = 0, batch_rows_ = 0;
+};
+
+class MemoryTable final : public plan::TableSource {
+ public:
+  explicit MemoryTable(std::shared_ptr<const TableData> data) : data_(std::move(data)) {
+    static std::atomic<int64_t> next{1};
+    id_ = next.fetch_add(1);
+    bytes_ = arrow::util::TotalBufferSize(*data_->table);
+  }
+
+  std::string kind() const override { return "memory"; }
+  std::string name() const override {
+    const auto counted = [](int64_t n, const char* noun) { return std::to_string(n) + " " + noun + (n == 1 ? "" : "s"); };
+    return "table (" + counted(data_->table->num_columns(), "column") + ", " + counted(data_->table->num_rows(), "row") + ")";
+  }
+  std::shared_ptr<arrow::Schema> schema() const override { return data_->table->schema(); }
+  plan::TableEstimate estimate() const override { return {data_->table->num_rows(), true, bytes_}; }
+  std::string to_json() const override { return "{\"id\":" + std::to_string(id_) + "}"; }
+  arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
+    return std::make_shared<MemoryScan>(data_, request);
+  }
+
+ private:
+  std::shared_ptr<const TableData> data_;
+  int64_t id_ = 0;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace
+
+int64_t auto_morsel_rows(int64_t rows, int workers) {
+  const int64_t share = rows / (kMorselsPerWorker * std::max(workers, 1)) / column::kDefaultBatchRows * column::kDefaultBatchRows;
+  return std::clamp(share, kLeastMorselRows, kMostMorselRows);
+}
+
+arrow::Result<plan::TableSourcePtr> memory_table(std::shared_ptr<arrow::Table> table) {
+  if (!table) return base::plan_error("there is no table");
+  if (const auto valid = table->Validate(); !valid.ok()) return base::plan_error("not a valid Arrow table: " + valid.message());
+  auto data = std::make_shared<TableData>();
+  for (const auto& column : table->columns()) data->columns.emplace_back(*column);
+  data->table = std::move(table);
+  return std::make_shared<MemoryTable>(std::move(data));
+}
+
+}  // namespace gristmill::frame
