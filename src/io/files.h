@@ -1,0 +1,35 @@
+// From what a user wrote (a path, a pattern, a directory) to the list of local files a scan reads.
+//
+// Patterns know * ? [abc] [!abc] and ** (any number of directories); wildcards do not match names beginning with a dot. A
+// directory stands for every file below it with one of the reader's extensions. A name that exists as written is never a pattern.
+//
+// Invariant: the files of one pattern come in byte order of their paths, so a row's ordinal never depends on the
+// order in which the file system lists a directory. Several patterns keep the order in which they were given.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arrow/result.h>
+
+namespace gristmill::io {
+
+// Never empty: nothing found is an IoError that names the pattern and the nearest existing name.
+// `extensions`: ".parquet", ...; only for directories.
+arrow::Result<std::vector<std::string>> expand_files(const std::string& pattern, const std::vector<std::string>& extensions);
+arrow::Result<std::vector<std::string>> expand_files(const std::vector<std::string>& patterns, const std::vector<std::string>& extensions);
+
+// What must not change between planning and reading.
+struct FileStamp {
+  int64_t bytes = 0;
+  int64_t modified_ns = 0;
+  bool operator==(const FileStamp&) const = default;
+};
+arrow::Result<FileStamp> stamp_of(const std::string& path);  // IoError: missing, not readable, a directory
+
+// "trips.parquet", or "trips/*.parquet (12 files)", for explain.
+std::string files_text(const std::vector<std::string>& patterns, size_t files);
+
+}  // namespace gristmill::io

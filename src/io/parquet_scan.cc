@@ -1,0 +1,374 @@
+// The Parquet table source and its scan.
+//
+// Shared by all workers: footers and the list of morsels, both immutable. Per worker: one open file, the verdict on one row
+// group and the cursors into it, kept from morsel to morsel because neighbouring morsels mostly follow each other.
+//
+// Invariant: which rows leave, and how they are cut into batches, depends on the morsel alone and not on what this
+// worker read before.
+
+#include "io/parquet_scan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+
+#include <arrow/type.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+
+#include "base/status.h"
+#include "expr/evaluate.h"
+#include "expr/registry.h"
+#include "io/json.h"
+#include "io/parquet_cursor.h"
+#include "io/parquet_file.h"
+#include "io/parquet_prune.h"
+
+namespace gristmill::io {
+namespace {
+
+constexpr int64_t kMorselRows = 131072;
+
+using FilePtr = std::shared_ptr<const ParquetFile>;
+
+// What one file's part in the table is: column i of the source is column `columns[i]` of the file.
+struct Input {
+  FilePtr file;
+  std::vector<int> columns;
+};
+
+struct Piece {
+  int32_t input = 0;
+  int32_t group = 0;
+  int64_t first = 0;  // row within the row group
+  int64_t rows = 0;
+};
+
+// One conjunct of the predicate and the output columns it reads.
+struct Conjunct {
+  expr::BoundPtr predicate;
+  std::vector<int> inputs;
+};
+
+void collect_inputs(const expr::Bound& e, std::vector<int>& inputs) {
+  if (e.kind == expr::BoundKind::kInput && std::find(inputs.begin(), inputs.end(), e.input) == inputs.end()) inputs.push_back(e.input);
+  for (const auto& a : e.args) collect_inputs(*a, inputs);
+}
+
+void collect_conjuncts(const expr::BoundPtr& e, std::vector<Conjunct>& out) {
+  if (e->kind == expr::BoundKind::kCall && e->function != nullptr && e->function->name == "and") {
+    for (const auto& a : e->args) collect_conjuncts(a, out);
+    return;
+  }
+  Conjunct c{e, {}};
+  collect_inputs(*e, c.inputs);
+  out.push_back(std::move(c));
+}
+
+class ParquetLocal final : public plan::ScanLocal {
+ public:
+  explicit ParquetLocal(arrow::MemoryPool* pool) : evaluator(pool) {}
+
+  expr::Evaluator evaluator;
+  // Before the cursors: they refer to the reader.
+  std::unique_ptr<parquet::arrow::FileReader> reader;
+  int32_t input = -1;
+  int32_t group = -1;
+  GroupVerdict verdict = GroupVerdict::kMayMatch;
+  std::vector<std::unique_ptr<ParquetCursor>> cursors;  // one per output column
+  int64_t at = 0;                                       // row the cursors stand at
+
+  void forget_group() {
+    cursors.clear();
+    group = -1;
+  }
+};
+
+class ParquetScan final : public plan::Scan {
+ public:
+  ParquetScan(std::vector<Input> inputs, const plan::ScanRequest& request, ParquetReadOptions options)
+      : inputs_(std::move(inputs)), request_(request), options_(options), pool_(request_.memory->pool()) {
+    batch_rows_ = request.batch_rows > 0 ? std::min(request.batch_rows, column::kMaxBatchRows)
+                  : request.columns.empty() ? column::kMaxBatchRows
+                                            : column::kDefaultBatchRows;
+    if (request.predicate != nullptr) collect_conjuncts(request.predicate, conjuncts_);
+    for (size_t i = 0; i < inputs_.size(); ++i) cut(static_cast<int32_t>(i));
+  }
+
+  arrow::Status make_placeholders(const arrow::Schema& schema) {
+    for (const int c : request_.columns) {
+      ARROW_ASSIGN_OR_RAISE(auto null, column::null_column(column::canonical_type(schema.field(c)->type()), pool_));
+      placeholders_.push_back(std::move(null));
+    }
+    return arrow::Status::OK();
+  }
+
+  int64_t num_morsels() const override { return static_cast<int64_t>(pieces_.size()); }
+  bool filters_exactly() const override { return true; }
+  std::string file_of(int32_t input) const override { return inputs_[input].file->path; }
+  arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override { return std::make_unique<ParquetLocal>(pool_); }
+
+  std::string detail() const override {
+    const auto part = [](const char* what, const std::atomic<int64_t>& n) { return n ? ", " + std::to_string(n) + " by " + what : std::string(); };
+    const int64_t pruned = by_statistics_ + by_bloom_ + by_filter_;
+    if (conjuncts_.empty() && request_.runtime_filters.empty()) return "row groups " + std::to_string(groups_);
+    return "row groups " + std::to_string(groups_ - pruned) + " of " + std::to_string(groups_) + (pruned ? " (left out" : "") +
+           part("statistics", by_statistics_) + part("Bloom filters", by_bloom_) + part("runtime filters", by_filter_) + (pruned ? ")" : "");
+  }
+
+  arrow::Status read(uint64_t seq, plan::ScanLocal& scan_local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) override {
+    auto& local = static_cast<ParquetLocal&>(scan_local);
+    const Piece& piece = pieces_[seq];
+    counts.rows += piece.rows;
+    const arrow::Status status = read_piece(piece, local, emit, counts);
+    if (!status.ok()) local.forget_group();  // the cursors may stand anywhere
+    return status;
+  }
+
+ private:
+  void cut(int32_t input) {
+    const ParquetFile& file = *inputs_[input].file;
+    bool cheap = true;
+    for (const int c : request_.columns) cheap = cheap && options_.own_decoder && file.columns[inputs_[input].columns[c]].direct;
+    for (int32_t g = 0; g + 1 < static_cast<int32_t>(file.group_first.size()); ++g) {
+      const int64_t rows = file.group_first[g + 1] - file.group_first[g];
+      if (rows == 0) continue;
+      ++groups_;
+      int64_t size = request_.morsel_rows > 0 ? request_.morsel_rows : kMorselRows;
+      if (request_.morsel_rows == 0 && (!cheap || rows < 2 * kMorselRows)) size = rows;
+      for (int64_t first = 0; first < rows; first += size) pieces_.push_back({input, g, first, std::min(size, rows - first)});
+    }
+  }
+
+  arrow::Status read_piece(const Piece& piece, ParquetLocal& local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) {
+    const ParquetFile& file = *inputs_[piece.input].file;
+    if (request_.columns.empty() && conjuncts_.empty() && request_.runtime_filters.empty()) return count_only(piece, emit);
+    ARROW_RETURN_NOT_OK(seek(piece, local));
+    if (local.verdict != GroupVerdict::kMayMatch) {
+      counts.skipped += piece.rows;
+      if (piece.first == 0) count_pruned(local.verdict);  // once a row group
+      return arrow::Status::OK();
+    }
+    const int64_t group_first = file.group_first[piece.group];
+    for (int64_t done = 0; done < piece.rows;) {
+      ARROW_RETURN_NOT_OK(request_.cancel.check());
+      column::Batch batch;
+      batch.rows = std::min(batch_rows_, piece.rows - done);
+      batch.origin.input = piece.input;
+      batch.origin.first_row = group_first + piece.first + done;
+      ARROW_RETURN_NOT_OK(fill(local, batch));
+      done += batch.rows;
+      local.at += batch.rows;
+      const int64_t left = batch.selected();
+      counts.filtered += batch.rows - left;
+      if (left > 0) ARROW_RETURN_NOT_OK(emit(std::move(batch)));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status count_only(const Piece& piece, const plan::BatchConsumer& emit) {
+    for (int64_t done = 0; done < piece.rows;) {
+      column::Batch batch;
+      batch.rows = std::min(batch_rows_, piece.rows - done);
+      batch.origin.input = piece.input;
+      batch.origin.first_row = inputs_[piece.input].file->group_first[piece.group] + piece.first + done;
+      done += batch.rows;
+      ARROW_RETURN_NOT_OK(emit(std::move(batch)));
+    }
+    return arrow::Status::OK();
+  }
+
+  // Decodes the next batch.rows rows as far as they are needed.
+  arrow::Status fill(ParquetLocal& local, column::Batch& batch) {
+    batch.columns = placeholders_;
+    std::vector<bool> decoded(batch.columns.size(), false);
+    const auto decode = [&](int i) -> arrow::Status {
+      if (decoded[i]) return arrow::Status::OK();
+      decoded[i] = true;
+      ARROW_ASSIGN_OR_RAISE(batch.columns[i], local.cursors[i]->read(batch.rows));
+      return arrow::Status::OK();
+    };
+    bool some = true;
+    for (const Conjunct& c : conjuncts_) {
+      for (const int i : c.inputs) ARROW_RETURN_NOT_OK(decode(i));
+      ARROW_ASSIGN_OR_RAISE(const column::Mask keep, local.evaluator.mask(*c.predicate, batch));
+      batch.selection = batch.selection.intersect(keep);
+      some = !batch.selection.empty(batch.rows);
+      if (!some) break;
+    }
+    for (const auto& [input, filter] : request_.runtime_filters) {
+      if (!some || !filter->ready()) continue;
+      ARROW_RETURN_NOT_OK(decode(input));
+      column::Mask keep = batch.selection.mask(batch.rows);
+      filter->narrow(batch.columns[input], batch.rows, keep);
+      batch.selection = batch.selection.intersect(keep);
+      some = !batch.selection.empty(batch.rows);
+    }
+    for (size_t i = 0; i < decoded.size(); ++i) {
+      if (some) {
+        ARROW_RETURN_NOT_OK(decode(static_cast<int>(i)));
+      } else if (!decoded[i]) {
+        local.cursors[i]->skip(batch.rows);
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  // Puts the local's cursors at the first row of the piece, reopening only what another piece left elsewhere.
+  arrow::Status seek(const Piece& piece, ParquetLocal& local) {
+    const ParquetFile& file = *inputs_[piece.input].file;
+    if (local.input != piece.input) {
+      local.forget_group();
+      local.input = -1;
+      ARROW_ASSIGN_OR_RAISE(local.reader, open_parquet(file, pool_, batch_rows_));
+      local.input = piece.input;
+    }
+    const bool same_group = local.group == piece.group;
+    if (!same_group) {
+      local.forget_group();
+      ARROW_RETURN_NOT_OK(judge(piece, local));
+      local.group = piece.group;
+    }
+    if (local.verdict != GroupVerdict::kMayMatch) return arrow::Status::OK();
+    if (!same_group || local.at > piece.first) {
+      local.cursors.clear();
+      for (const int c : file_columns(piece.input)) local.cursors.push_back(make_cursor(file, c, piece.group, *local.reader));
+      local.at = 0;
+    }
+    for (auto& cursor : local.cursors) cursor->skip(piece.first - local.at);
+    local.at = piece.first;
+    return arrow::Status::OK();
+  }
+
+  arrow::Status judge(const Piece& piece, ParquetLocal& local) {
+    local.verdict = GroupVerdict::kMayMatch;
+    if (!options_.prune) return arrow::Status::OK();
+    const auto columns = file_columns(piece.input);
+    ARROW_ASSIGN_OR_RAISE(local.verdict, judge_group(*inputs_[piece.input].file, piece.group, columns, request_, *local.reader->parquet_reader()));
+    return arrow::Status::OK();
+  }
+
+  void count_pruned(GroupVerdict verdict) {
+    if (verdict == GroupVerdict::kByStatistics) ++by_statistics_;
+    if (verdict == GroupVerdict::kByBloom) ++by_bloom_;
+    if (verdict == GroupVerdict::kByRuntimeFilter) ++by_filter_;
+  }
+
+  std::vector<int> file_columns(int32_t input) const {
+    std::vector<int> out;
+    for (const int c : request_.columns) out.push_back(inputs_[input].columns[c]);
+    return out;
+  }
+
+  std::unique_ptr<ParquetCursor> make_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader) {
+    return arrow_cursor(file, column, group, reader, pool_);
+  }
+
+  const std::vector<Input> inputs_;
+  const plan::ScanRequest request_;
+  const ParquetReadOptions options_;
+  arrow::MemoryPool* const pool_;
+  int64_t batch_rows_ = 0;
+  int64_t groups_ = 0;
+  std::vector<Piece> pieces_;
+  std::vector<Conjunct> conjuncts_;
+  std::vector<column::Column> placeholders_;  // constant nulls where a column is not decoded
+  std::atomic<int64_t> by_statistics_{0}, by_bloom_{0}, by_filter_{0};
+};
+
+class ParquetSource final : public plan::TableSource {
+ public:
+  ParquetSource(std::vector<std::string> patterns, std::vector<Input> inputs, std::shared_ptr<arrow::Schema> schema, ParquetReadOptions options)
+      : patterns_(std::move(patterns)), inputs_(std::move(inputs)), schema_(std::move(schema)), options_(options) {
+    for (const Input& i : inputs_) {
+      rows_ += i.file->rows();
+      bytes_ += i.file->stamp.bytes;
+    }
+  }
+
+  std::string kind() const override { return "parquet"; }
+  std::string name() const override { return files_text(patterns_, inputs_.size()); }
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+  plan::TableEstimate estimate() const override { return {rows_, true, bytes_}; }
+
+  std::string to_json() const override {
+    JsonWriter json;
+    std::vector<std::string> paths;
+    for (const Input& i : inputs_) paths.push_back(i.file->path);
+    json.add("paths", paths);
+    if (!options_.prune) json.add("prune", false);
+    if (!options_.own_decoder) json.add("own_decoder", false);
+    return json.finish();
+  }
+
+  arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
+    auto scan = std::make_shared<ParquetScan>(inputs_, request, options_);
+    ARROW_RETURN_NOT_OK(scan->make_placeholders(*schema_));
+    return scan;
+  }
+
+ private:
+  const std::vector<std::string> patterns_;
+  const std::vector<Input> inputs_;
+  const std::shared_ptr<arrow::Schema> schema_;
+  const ParquetReadOptions options_;
+  int64_t rows_ = 0;
+  int64_t bytes_ = 0;
+};
+
+arrow::Status mixed(const std::string& path, const std::string& column, const std::string& message) {
+  base::ErrorDetail d;
+  d.kind = base::ErrorKind::kIo;
+  d.file = path;
+  d.column = column;
+  return base::with_detail(base::io_error(message), d);
+}
+
+// Maps the first file's columns to those of `file`.
+arrow::Result<Input> align(const ParquetFile& first, FilePtr file) {
+  Input input{file, {}};
+  for (const ParquetColumn& wanted : first.columns) {
+    const std::string& name = wanted.field->name();
+    const auto found = std::find_if(file->columns.begin(), file->columns.end(), [&](const ParquetColumn& c) { return c.field->name() == name; });
+    if (found == file->columns.end()) {
+      return mixed(file->path, name, "mixed schemas: " + file->path + " has no column \"" + name + "\", which " + first.path + " has");
+    }
+    if (!found->inside->Equals(*wanted.inside)) {
+      return mixed(file->path, name,
+                   "mixed schemas: column \"" + name + "\" is " + found->field->type()->ToString() + " in " + file->path + " and " +
+                       wanted.field->type()->ToString() + " in " + first.path);
+    }
+    input.columns.push_back(static_cast<int>(found - file->columns.begin()));
+  }
+  for (const ParquetColumn& c : file->columns) {
+    const auto& name = c.field->name();
+    if (std::none_of(first.columns.begin(), first.columns.end(), [&](const ParquetColumn& w) { return w.field->name() == name; })) {
+      return mixed(file->path, name, "mixed schemas: " + file->path + " has a column \"" + name + "\", which " + first.path + " has not");
+    }
+  }
+  return input;
+}
+
+}  // namespace
+
+arrow::Result<plan::TableSourcePtr> scan_parquet(const std::vector<std::string>& patterns, ParquetReadOptions options) {
+  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, {".parquet", ".parq", ".pq"}));
+  std::vector<Input> inputs;
+  for (const std::string& path : paths) {
+    ARROW_ASSIGN_OR_RAISE(FilePtr file, read_footer(path));
+    const ParquetFile& first = inputs.empty() ? *file : *inputs[0].file;
+    ARROW_ASSIGN_OR_RAISE(Input input, align(first, file));
+    inputs.push_back(std::move(input));
+  }
+  arrow::FieldVector fields;
+  for (size_t c = 0; c < inputs[0].columns.size(); ++c) {
+    const auto& field = inputs[0].file->columns[c].field;
+    bool nullable = false;
+    for (const Input& i : inputs) nullable = nullable || i.file->columns[i.columns[c]].field->nullable();
+    fields.push_back(field->WithNullable(nullable));
+  }
+  return std::make_shared<ParquetSource>(patterns, std::move(inputs), arrow::schema(std::move(fields)), options);
+}
+
+}  // namespace gristmill::io
