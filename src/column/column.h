@@ -7,6 +7,10 @@
 //
 // Immutable once built and safe to share between threads. Arrow offsets (slices) are
 // allowed everywhere; kernels go through the accessors below, which apply them.
+//
+// Always true inside: a values buffer is there even for zero rows, aligned to the width of its values; what lies under a
+// null may be any value, but a view there can be read and a dictionary index is 0; a view's unused bytes are zero (so two
+// views of up to 12 bytes are equal when their 16 bytes are); a null-typed column has no buffers and only nulls.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +63,7 @@ struct View16 {
 };
 static_assert(sizeof(View16) == 16);
 
-// Validity of a flat column (or of dictionary indices): bits from `offset`; null pointer = all valid.
+// Validity of a flat column (or of dictionary indices): bits from `offset`; null pointer = all valid (not for the null type).
 struct ValidityBits {
   const uint8_t* bits = nullptr;
   int64_t offset = 0;

@@ -1,10 +1,12 @@
 // Normalised sort keys: bytes whose memcmp order is the requested order.
 //
-// Per key column: a null byte (only if the column may hold nulls), then fixed-width
+// Per key column: a null byte (only if the column may hold nulls: SortKey::nullable, the same for all batches of one
+// sort; a value 0 and a null 1, or 1 and 0 with nulls first), then fixed-width
 // big-endian values (sign flipped, floats mapped to their total order with -0.0 = 0.0 and one NaN greatest), or, for strings, the
 // bytes escaped (0x00 -> 0x00 0xFF) and ended by 0x00 0x00. Descending columns are
 // inverted byte by byte. The ladder of radix sort wants a fixed 8-byte prefix: prefix()
-// gives it as a native integer.
+// gives it as a native integer. Nested values: structs field by field, lists and maps (entries by key) element by element,
+// each announced by 0x01 and the end by 0x00, each with a null byte.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +20,7 @@ namespace gristmill::column {
 struct SortKey {
   bool descending = false;
   bool nulls_first = false;
+  bool nullable = true;  // false: no null byte; promise that no batch has a null in this column
 };
 
 // Rows of variable-length encoded keys: row i is bytes[offsets[i] .. offsets[i+1]).
@@ -28,7 +31,8 @@ struct EncodedKeys {
 };
 
 arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows);
-// The first 8 bytes of every row's encoding as a number that orders like them; `exact` tells whether the 8 bytes decide every comparison.
+// The first 8 bytes of every row's encoding (zeros behind a shorter one) as a number that orders like them; true when the 8
+// bytes decide every comparison, in any batch.
 arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out);
 
 }  // namespace gristmill::column

@@ -27,8 +27,11 @@ enum class Physical : uint8_t {
   kNested,                    // list, struct, map: carried, taken, concatenated; not computed with
 };
 
-TypePtr canonical_type(const TypePtr& border);           // recursively for nested types
+// Recursively for nested types (children become nullable); decimal32/64 -> decimal128, fixed_size_binary -> binary_view,
+// extension types -> their storage. A type the engine does not carry comes back as it is: physical_of refuses it.
+TypePtr canonical_type(const TypePtr& border);
 arrow::Result<Physical> physical_of(const arrow::DataType& canonical);  // NotImplemented error names the type
+Physical physical_unchecked(const arrow::DataType& canonical);  // of a type physical_of has accepted; no allocation
 int byte_width(Physical p);                              // 0 for kNull, kBool and kNested
 
 bool is_integer(const arrow::DataType& t);
@@ -41,6 +44,7 @@ bool is_viewed(const arrow::DataType& t);                // utf8_view or binary_
 
 // Schema strings of the project: "int64", "decimal(12,2)", "timestamp(us,UTC)", "list<string>", "struct<a:int64,b:string>", ...
 std::string type_text(const arrow::DataType& t);
+// Parsed types are canonical: "string" is utf8_view.
 arrow::Result<TypePtr> parse_type(std::string_view text);
 arrow::Result<std::shared_ptr<arrow::Schema>> parse_schema(std::string_view text);  // "id:int64 fare:float64!"; ',' or blanks between fields
 

@@ -1,0 +1,296 @@
+// Rows -> bytes that memcmp orders.
+//
+// A first pass over the columns adds up each row's bytes, a second writes column after column at every row's cursor.
+// Fixed-width columns write the same bytes for a null as for a zero, so rows of fixed-width keys have one length.
+
+#include "column/key_encoding.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <arrow/memory_pool.h>
+#include <arrow/type.h>
+
+#include "column/array_kernels.h"
+#include "column/kernels.h"
+#include "column/row_order.h"
+#include "column/simd/hash_mix.h"
+
+namespace gristmill::column {
+namespace {
+
+// Values as unsigned numbers of the same width whose order is the value's.
+template <typename T>
+auto ordered_bits(T v) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const auto b = canonical_bits(v);
+    using U = std::remove_const_t<decltype(b)>;
+    constexpr U kSign = U{1} << (sizeof(U) * 8 - 1);
+    return static_cast<U>(b & kSign ? ~b : b | kSign);
+  } else if constexpr (sizeof(T) == 16) {
+    return static_cast<unsigned __int128>(v) ^ (static_cast<unsigned __int128>(1) << 127);
+  } else {
+    using U = std::make_unsigned_t<T>;
+    constexpr U kSign = std::is_signed_v<T> ? static_cast<U>(U{1} << (sizeof(U) * 8 - 1)) : U{0};
+    return static_cast<U>(static_cast<U>(v) ^ kSign);
+  }
+}
+
+template <typename U>
+void write_big_endian(U v, uint8_t* to) {
+  for (int k = static_cast<int>(sizeof(U)) - 1; k >= 0; --k) {
+    to[k] = static_cast<uint8_t>(v);
+    if constexpr (sizeof(U) > 1) v = static_cast<U>(v >> 8);
+  }
+}
+
+template <typename T>
+T load_value(const arrow::ArrayData& d, int64_t i) {
+  T v;
+  std::memcpy(&v, d.buffers[1]->data() + (d.offset + i) * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  return v;
+}
+
+int64_t encoded_text_size(std::string_view v) { return static_cast<int64_t>(v.size()) + std::count(v.begin(), v.end(), '\0') + 2; }
+
+uint8_t* write_text(std::string_view v, uint8_t* to) {
+  if (std::memchr(v.data(), 0, v.size()) == nullptr) {
+    std::memcpy(to, v.data(), v.size());
+    to += v.size();
+  } else {
+    for (char c : v) {
+      *to++ = static_cast<uint8_t>(c);
+      if (c == 0) *to++ = 0xff;
+    }
+  }
+  *to++ = 0;
+  *to++ = 0;
+  return to;
+}
+
+// One nested value with its null byte, ascending with nulls last; the caller inverts. Appends.
+void append_value(const arrow::ArrayData& d, int64_t i, std::vector<uint8_t>* out) {
+  const Physical p = physical_unchecked(*d.type);
+  const bool null = p == Physical::kNull || !validity_of(d).valid(i);
+  out->push_back(null);
+  if (null) return;
+  switch (p) {
+    case Physical::kNull: return;
+    case Physical::kBool: out->push_back(bit_at(d.buffers[1]->data(), d.offset + i)); return;
+    case Physical::kView: {
+      const std::string_view v = view_at(d, i);
+      const size_t at = out->size();
+      out->resize(at + static_cast<size_t>(encoded_text_size(v)));
+      write_text(v, out->data() + at);
+      return;
+    }
+    case Physical::kNested: {
+      if (d.type->id() == arrow::Type::STRUCT) {
+        for (const auto& child : d.child_data) append_value(*child, d.offset + i, out);
+        return;
+      }
+      std::vector<int64_t> rows;
+      if (d.type->id() == arrow::Type::MAP) {
+        rows = sorted_entries(d, i);
+      } else {
+        for (ListRange r = list_range(d, i); r.begin < r.end; ++r.begin) rows.push_back(r.begin);
+      }
+      for (int64_t row : rows) {
+        out->push_back(1);
+        append_value(*d.child_data[0], row, out);
+      }
+      out->push_back(0);
+      return;
+    }
+    default:
+      visit_number(p, [&]<typename T>() {
+        const auto bits = ordered_bits(load_value<T>(d, i));
+        const size_t at = out->size();
+        out->resize(at + sizeof bits);
+        write_big_endian(bits, out->data() + at);
+      });
+  }
+}
+
+// A key column made flat, with what its encoding needs.
+struct KeyColumn {
+  ArrayPtr data;
+  Physical physical;
+  SortKey order;
+  std::vector<std::vector<uint8_t>> nested;  // encoded values of nested rows
+
+  bool null_at(int64_t i) const { return physical == Physical::kNull || !validity_of(*data).valid(i); }
+  int64_t null_bytes() const { return order.nullable ? 1 : 0; }
+  uint8_t null_byte(bool null) const { return null != order.nulls_first; }
+  // Bytes of every value, or -1.
+  int64_t fixed_bytes() const {
+    switch (physical) {
+      case Physical::kNull: return 0;
+      case Physical::kBool: return 1;
+      case Physical::kView:
+      case Physical::kNested: return -1;
+      default: return byte_width(physical);
+    }
+  }
+};
+
+arrow::Result<std::vector<KeyColumn>> prepare(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows) {
+  std::vector<KeyColumn> out;
+  for (size_t k = 0; k < keys.size(); ++k) {
+    ARROW_ASSIGN_OR_RAISE(Column flat, flatten(keys[k], rows, arrow::default_memory_pool()));
+    KeyColumn c{flat.values, physical_unchecked(*flat.values->type), order[k], {}};
+    if (c.physical == Physical::kNested) {
+      c.nested.resize(static_cast<size_t>(rows));
+      for (int64_t i = 0; i < rows; ++i) {
+        if (!c.null_at(i)) append_value(*c.data, i, &c.nested[i]);
+      }
+    }
+    out.push_back(std::move(c));
+  }
+  return out;
+}
+
+int64_t value_bytes(const KeyColumn& c, int64_t i) {
+  if (const int64_t fixed = c.fixed_bytes(); fixed >= 0) return fixed;
+  if (c.null_at(i)) return 0;
+  return c.physical == Physical::kView ? encoded_text_size(view_at(*c.data, i)) : static_cast<int64_t>(c.nested[i].size());
+}
+
+// f(i, null) writes row i's value and returns how far it got; nulls and inversion are done here.
+template <typename F>
+void write_rows(const KeyColumn& c, int64_t rows, std::vector<uint8_t*>* cursors, F&& f) {
+  const uint8_t invert = c.order.descending ? 0xff : 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    uint8_t*& at = (*cursors)[i];
+    const bool null = c.null_at(i);
+    if (c.order.nullable) *at++ = c.null_byte(null);
+    uint8_t* end = f(i, null, at);
+    if (invert && !null) {
+      for (uint8_t* p = at; p < end; ++p) *p ^= 0xff;
+    }
+    at = end;
+  }
+}
+
+void write_column(const KeyColumn& c, int64_t rows, std::vector<uint8_t*>* cursors) {
+  const arrow::ArrayData& d = *c.data;
+  switch (c.physical) {
+    case Physical::kNull: return write_rows(c, rows, cursors, [](int64_t, bool, uint8_t* to) { return to; });
+    case Physical::kBool:
+      return write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) {
+        *to = !null && bit_at(d.buffers[1]->data(), d.offset + i);
+        return to + 1;
+      });
+    case Physical::kView:
+      return write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) { return null ? to : write_text(view_at(d, i), to); });
+    case Physical::kNested:
+      return write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) {
+        if (!null) to = std::copy(c.nested[i].begin(), c.nested[i].end(), to);
+        return to;
+      });
+    default:
+      return visit_number(c.physical, [&]<typename T>() {
+        write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) {
+          using U = decltype(ordered_bits(T{}));
+          write_big_endian(null ? U{0} : ordered_bits(load_value<T>(d, i)), to);
+          return to + sizeof(U);
+        });
+      });
+  }
+}
+
+// One fixed-width key without nulls: a loop that vectorises.
+template <typename T>
+void fixed_prefixes(const KeyColumn& c, int64_t rows, uint64_t* out) {
+  for (int64_t i = 0; i < rows; ++i) {
+    auto bits = ordered_bits(load_value<T>(*c.data, i));
+    uint64_t v;
+    if constexpr (sizeof(bits) == 16) {
+      v = static_cast<uint64_t>(bits >> 64);
+    } else {
+      v = static_cast<uint64_t>(bits) << (64 - 8 * sizeof(bits));
+    }
+    if (c.order.descending) {
+      if constexpr (sizeof(bits) < 8) {
+        v ^= ~uint64_t{0} << (64 - 8 * sizeof(bits));
+      } else {
+        v = ~v;
+      }
+    }
+    out[i] = v;
+  }
+}
+
+// The first eight bytes of a view's encoding, straight from the view.
+void text_prefixes(const KeyColumn& c, int64_t rows, uint64_t* out) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const std::string_view v = view_at(*c.data, i);
+    uint8_t bytes[8] = {};
+    int at = 0;
+    for (size_t k = 0; k < v.size() && at < 8; ++k) {
+      bytes[at++] = static_cast<uint8_t>(v[k]);
+      if (v[k] == 0 && at < 8) bytes[at++] = 0xff;
+    }
+    const int written = std::min(at + 2, 8);
+    if (c.order.descending) {
+      for (int k = 0; k < written; ++k) bytes[k] ^= 0xff;
+    }
+    out[i] = __builtin_bswap64(load64(bytes));
+  }
+}
+
+}  // namespace
+
+arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows) {
+  ARROW_ASSIGN_OR_RAISE(std::vector<KeyColumn> columns, prepare(keys, order, rows));
+  EncodedKeys out;
+  out.offsets.assign(static_cast<size_t>(rows) + 1, 0);
+  int64_t fixed = 0;
+  for (const KeyColumn& c : columns) {
+    fixed += c.null_bytes();
+    if (c.fixed_bytes() >= 0) {
+      fixed += c.fixed_bytes();
+    } else {
+      for (int64_t i = 0; i < rows; ++i) out.offsets[i + 1] += static_cast<uint64_t>(value_bytes(c, i));
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i) out.offsets[i + 1] += out.offsets[i] + static_cast<uint64_t>(fixed);
+  out.bytes.resize(out.offsets.back());
+  std::vector<uint8_t*> cursors(static_cast<size_t>(rows));
+  for (int64_t i = 0; i < rows; ++i) cursors[i] = out.bytes.data() + out.offsets[i];
+  for (const KeyColumn& c : columns) write_column(c, rows, &cursors);
+  return out;
+}
+
+arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out) {
+  ARROW_ASSIGN_OR_RAISE(std::vector<KeyColumn> columns, prepare(keys, order, rows));
+  int64_t bytes = 0;
+  bool exact = true;
+  for (const KeyColumn& c : columns) {
+    exact &= c.fixed_bytes() >= 0;
+    bytes += c.null_bytes() + std::max<int64_t>(c.fixed_bytes(), 0);
+  }
+  exact &= bytes <= 8;
+  const bool simple = columns.size() == 1 || (!columns.empty() && columns[0].fixed_bytes() >= 8);
+  if (simple && !columns[0].order.nullable) {
+    const KeyColumn& c = columns[0];
+    if (c.physical == Physical::kView) {
+      text_prefixes(c, rows, out);
+      return exact;
+    }
+    if (byte_width(c.physical) > 0) {
+      visit_number(c.physical, [&]<typename T>() { fixed_prefixes<T>(c, rows, out); });
+      return exact;
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(EncodedKeys encoded, encode_keys(keys, order, rows));
+  for (int64_t i = 0; i < rows; ++i) {
+    uint8_t first[8] = {};
+    const auto row = encoded.row(i);
+    if (!row.empty()) std::memcpy(first, row.data(), std::min<size_t>(8, row.size()));
+    out[i] = __builtin_bswap64(load64(first));
+  }
+  return exact;
+}
+
+}  // namespace gristmill::column

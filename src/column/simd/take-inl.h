@@ -1,0 +1,63 @@
+// Gather by index. Included by kernels-inl.h only.
+//
+// A first pass over the indices finds the largest and whether any is negative: without negatives the gather needs no
+// test, and only a source beyond the L2 cache is worth prefetching.
+
+constexpr int64_t kPrefetchBytes = int64_t{1} << 19;
+constexpr int64_t kPrefetchAhead = 24;
+
+template <typename T, bool kPrefetch, bool kNegative, typename I>
+inline void gather(const T* v, const I* at, int64_t n, T* out) {
+  const int64_t body = kPrefetch && n > kPrefetchAhead ? n - kPrefetchAhead : 0;
+  int64_t i = 0;
+  for (; i < body; ++i) {
+    // A prefetch never faults, so a negative index needs no test here.
+    __builtin_prefetch(reinterpret_cast<const char*>(v) + static_cast<int64_t>(at[i + kPrefetchAhead]) * static_cast<int64_t>(sizeof(T)));
+    out[i] = kNegative && at[i] < 0 ? T{} : v[at[i]];
+  }
+  for (; i < n; ++i) out[i] = kNegative && at[i] < 0 ? T{} : v[at[i]];
+}
+
+template <typename T, typename I>
+void take_values(const void* values, const void* indices, int64_t n, void* out) {
+  const T* v = static_cast<const T*>(values);
+  const I* at = static_cast<const I*>(indices);
+  T* o = static_cast<T*>(out);
+  if constexpr (sizeof(I) == 2) {
+    gather<T, false, false>(v, at, n, o);
+  } else {
+    I low = 0, high = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      low = at[i] < low ? at[i] : low;
+      high = at[i] > high ? at[i] : high;
+    }
+    const bool far = static_cast<int64_t>(high) * static_cast<int64_t>(sizeof(T)) > kPrefetchBytes;
+    if (low < 0) {
+      far ? gather<T, true, true>(v, at, n, o) : gather<T, false, true>(v, at, n, o);
+    } else {
+      far ? gather<T, true, false>(v, at, n, o) : gather<T, false, false>(v, at, n, o);
+    }
+  }
+}
+
+template <typename I>
+int64_t take_bits(const uint8_t* bits, int64_t offset, const void* indices, int64_t n, uint8_t* out) {
+  const I* at = static_cast<const I*>(indices);
+  int64_t ones = 0;
+  for (int64_t start = 0; start < n; start += 64, out += 8) {
+    const int64_t here = n - start < 64 ? n - start : 64;
+    uint64_t w = 0;
+    if (bits) {
+      for (int64_t j = 0; j < here; ++j) {
+        const int64_t row = static_cast<int64_t>(at[start + j]);
+        if (sizeof(I) > 2 && row < 0) continue;
+        w |= static_cast<uint64_t>((bits[(offset + row) >> 3] >> ((offset + row) & 7)) & 1) << j;
+      }
+    } else {
+      for (int64_t j = 0; j < here; ++j) w |= static_cast<uint64_t>(static_cast<int64_t>(at[start + j]) >= 0) << j;
+    }
+    ones += __builtin_popcountll(w);
+    __builtin_memcpy(out, &w, 8);
+  }
+  return ones;
+}
