@@ -4,12 +4,12 @@
 // so that cancelling wakes them at once.
 #pragma once
 
+#include <arrow/status.h>
+
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
-
-#include <arrow/status.h>
 
 namespace gristmill::base {
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/upstream_pool.h"
 
 namespace gristmill::base {
 namespace {
@@ -33,8 +34,7 @@ std::string shown_bytes(int64_t bytes) {
 
 }  // namespace
 
-CountingPool::CountingPool(int64_t cap, ProcessBudget& process)
-    : upstream_(arrow::default_memory_pool()), process_(process), cap_(cap) {}
+CountingPool::CountingPool(int64_t cap, ProcessBudget& process) : upstream_(upstream_pool()), process_(process), cap_(cap) {}
 
 CountingPool* CountingPool::make(int64_t cap, ProcessBudget& process) {
   std::unique_ptr<CountingPool> pool(new CountingPool(cap, process));

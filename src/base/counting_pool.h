@@ -5,12 +5,12 @@
 // that lets go, or the buffer freed last) destroys the pool. Thread safe; an allocation costs two atomic additions.
 #pragma once
 
+#include <arrow/memory_pool.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include <arrow/memory_pool.h>
 
 #include "base/memory_budget.h"
 

@@ -80,8 +80,7 @@ bool ProcessBudget::try_add(int64_t bytes, int64_t keep_free) {
   return true;
 }
 
-Reservation::Reservation(Reservation&& o) noexcept
-    : owner_(std::move(o.owner_)), who_(o.who_), bytes_(std::exchange(o.bytes_, 0)) {}
+Reservation::Reservation(Reservation&& o) noexcept : owner_(std::move(o.owner_)), who_(o.who_), bytes_(std::exchange(o.bytes_, 0)) {}
 
 Reservation& Reservation::operator=(Reservation&& o) noexcept {
   if (this != &o) {

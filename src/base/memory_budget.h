@@ -15,14 +15,14 @@
 // so that a morsel which began can end. Inside spill() reservations may use the overdraft and never spill.
 #pragma once
 
+#include <arrow/memory_pool.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include <arrow/memory_pool.h>
-#include <arrow/result.h>
-#include <arrow/status.h>
 
 namespace gristmill::base {
 
@@ -70,7 +70,7 @@ class Reservation {
   Reservation& operator=(Reservation&& o) noexcept;
   ~Reservation() { release(); }
   int64_t bytes() const { return bytes_; }
-  arrow::Status grow_to(int64_t bytes);   // may spill others; error at the end of the road
+  arrow::Status grow_to(int64_t bytes);  // may spill others; error at the end of the road
   void shrink_to(int64_t bytes);
   void release() { shrink_to(0); }
 
@@ -93,12 +93,12 @@ class QueryMemory : public std::enable_shared_from_this<QueryMemory> {
   std::shared_ptr<void> pool_owner();
 
   int64_t cap() const;
-  int64_t used() const;   // pool bytes + reservations
+  int64_t used() const;  // pool bytes + reservations
   int64_t peak() const;
   int64_t spilled_bytes() const;
   // How close to the limit (the tighter of cap and process), 0..1 and above.
   double pressure() const;
-  bool limited() const;   // has a cap at all
+  bool limited() const;  // has a cap at all
 
   arrow::Result<Reservation> reserve(int64_t bytes, const char* who);
   // At a morsel boundary: spills until used() + `headroom` fits, or says that nothing is left.

@@ -2,6 +2,7 @@
 
 #include "base/settings.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <limits>
@@ -133,6 +134,19 @@ arrow::Result<int64_t> parse_bytes(std::string_view text) {
     return static_cast<int64_t>(bytes);
   }
   return bad_size(text);
+}
+
+arrow::Status check_settings() {
+  for (const char* bytes : {"GRISTMILL_MEMORY", "GRISTMILL_SPILL_FAIL_AFTER"}) ARROW_RETURN_NOT_OK(setting_bytes(bytes).status());
+  for (const char* number : {"GRISTMILL_WORKERS", "GRISTMILL_MORSEL_ROWS", "GRISTMILL_BATCH_ROWS"}) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t value, setting_int(number));
+    if (value < 0) return plan_error(std::string(number) + " is " + std::to_string(value) + ", which is negative");
+  }
+  const std::string simd = setting_text("GRISTMILL_SIMD");
+  const std::vector<std::string> levels = {"baseline", "avx2", "avx512"};
+  if (simd.empty() || std::find(levels.begin(), levels.end(), simd) != levels.end()) return arrow::Status::OK();
+  std::string message = "GRISTMILL_SIMD is \"";
+  return plan_error(message.append(simd).append("\""), suggest_name(simd, levels));
 }
 
 }  // namespace gristmill::base

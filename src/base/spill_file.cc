@@ -6,6 +6,9 @@
 
 #include "base/spill_file.h"
 
+#include <arrow/buffer.h>
+#include <arrow/memory_pool.h>
+#include <arrow/util/compression.h>
 #include <fcntl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -17,10 +20,6 @@
 #include <cstring>
 #include <limits>
 #include <utility>
-
-#include <arrow/buffer.h>
-#include <arrow/memory_pool.h>
-#include <arrow/util/compression.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -83,7 +82,7 @@ struct SpillFile::Impl {
   const std::string directory;
   const int fd;
   const int64_t fail_after;
-  std::atomic<uint64_t> end{0};     // next free offset
+  std::atomic<uint64_t> end{0};  // next free offset
   std::atomic<int64_t> written{0};
 };
 
@@ -149,13 +148,14 @@ arrow::Result<SpillBlock> SpillFile::write(const uint8_t* data, int64_t bytes) {
   ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::LZ4));
   const int64_t gathered = std::min(bytes, kScratchFrames * kFrameBytes) + kScratchFrames * kHeader;
   const int64_t capacity = gathered + codec->MaxCompressedLen(std::min(bytes, kFrameBytes), data);
-  ARROW_ASSIGN_OR_RAISE(const auto scratch, arrow::AllocateBuffer(capacity));  // not of the query: it may have nothing left
+  const auto scratch =
+      std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(capacity));  // not of the query: it may have nothing left
   for (int64_t first = 0; first < frames; first += kScratchFrames) {
-    uint8_t* to = scratch->mutable_data();
+    uint8_t* to = scratch.get();
     for (int64_t f = first; f < std::min(frames, first + kScratchFrames); ++f) {
       const uint8_t* const from = data + f * kFrameBytes;
       const int64_t raw = std::min(kFrameBytes, bytes - f * kFrameBytes);
-      const int64_t room = scratch->mutable_data() + capacity - (to + kHeader);
+      const int64_t room = scratch.get() + capacity - (to + kHeader);
       ARROW_ASSIGN_OR_RAISE(int64_t stored, codec->Compress(raw, from, room, to + kHeader));
       uint32_t header = static_cast<uint32_t>(stored);
       if (stored >= raw) {
@@ -166,10 +166,10 @@ arrow::Result<SpillBlock> SpillFile::write(const uint8_t* data, int64_t bytes) {
       std::memcpy(to, &header, sizeof(header));
       to += kHeader + stored;
     }
-    const int64_t ready = to - scratch->mutable_data();
+    const int64_t ready = to - scratch.get();
     if (whole) block.offset = impl_->end.fetch_add(static_cast<uint64_t>(ready));
-    XXH3_64bits_update(&checksum, scratch->data(), static_cast<size_t>(ready));
-    ARROW_RETURN_NOT_OK(impl_->put(scratch->data(), ready, block.offset + block.stored_bytes));
+    XXH3_64bits_update(&checksum, scratch.get(), static_cast<size_t>(ready));
+    ARROW_RETURN_NOT_OK(impl_->put(scratch.get(), ready, block.offset + block.stored_bytes));
     block.stored_bytes += static_cast<uint64_t>(ready);
   }
   if (!whole) {
@@ -185,7 +185,7 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> SpillFile::read(const SpillBlock& 
   ARROW_ASSIGN_OR_RAISE(std::unique_ptr<arrow::Buffer> out, arrow::AllocateBuffer(bytes, pool));
   ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::LZ4));
   const int64_t most = std::min(bytes, kFrameBytes);
-  ARROW_ASSIGN_OR_RAISE(const auto scratch, arrow::AllocateBuffer(most));
+  const auto scratch = std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(most));
   XXH3_state_t checksum;
   XXH3_64bits_reset(&checksum);
   uint64_t at = block.offset;
@@ -202,7 +202,7 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> SpillFile::read(const SpillBlock& 
       return impl_->damaged("the length of a frame is wrong");
     }
     uint8_t* const to = out->mutable_data() + done;
-    uint8_t* const in = plain ? to : scratch->mutable_data();
+    uint8_t* const in = plain ? to : scratch.get();
     ARROW_RETURN_NOT_OK(impl_->get(in, stored, at));
     XXH3_64bits_update(&checksum, &header, sizeof(header));
     XXH3_64bits_update(&checksum, in, static_cast<size_t>(stored));

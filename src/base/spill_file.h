@@ -10,13 +10,13 @@
 // whose checksum differs on reading is an IoError, never data.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-
 #include <arrow/result.h>
 #include <arrow/status.h>
 #include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
 
 namespace gristmill::base {
 

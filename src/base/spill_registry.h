@@ -4,14 +4,14 @@
 // holder runs on the asking thread outside the lock. Who finds enough already on its way to disk waits for that.
 #pragma once
 
+#include <arrow/status.h>
+
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <arrow/status.h>
 
 #include "base/memory_budget.h"
 
@@ -20,7 +20,7 @@ namespace gristmill::base {
 class SpillRegistry {
  public:
   void add(Spillable* holder, const void* account);
-  void remove(Spillable* holder);         // waits for a running spill of it
+  void remove(Spillable* holder);  // waits for a running spill of it
   void remove_all(const void* account);
 
   enum class Outcome { kFreed, kNothingFreed, kWaited, kNobody };

@@ -6,13 +6,13 @@
 // batch, the pipeline knows the source row, the scan knows the file.
 #pragma once
 
+#include <arrow/status.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <arrow/status.h>
 
 namespace gristmill::base {
 
@@ -27,8 +27,8 @@ struct ErrorDetail final : public arrow::StatusDetail {
 
   ErrorKind kind = ErrorKind::kInternal;
   std::string file;
-  int64_t row = -1;        // source row, from 0, within `file` or the in-memory table
-  int64_t line = -1;       // text line, from 1
+  int64_t row = -1;   // source row, from 0, within `file` or the in-memory table
+  int64_t line = -1;  // text line, from 1
   std::string column;
   std::string value;
   std::string hint;

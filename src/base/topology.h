@@ -12,15 +12,15 @@ namespace gristmill::base {
 class Topology {
  public:
   virtual ~Topology() = default;
-  virtual int usable_cores() const = 0;              // >= 1; after affinity and cgroup quota
-  virtual int numa_nodes() const = 0;                // >= 1
-  virtual int numa_node_of(int worker) const = 0;    // for worker index 0..
-  virtual int cpu_of(int worker) const = 0;          // -1: do not pin
-  virtual int64_t memory_limit() const = 0;          // cgroup or physical, bytes
+  virtual int usable_cores() const = 0;            // >= 1; after affinity and cgroup quota
+  virtual int numa_nodes() const = 0;              // >= 1
+  virtual int numa_node_of(int worker) const = 0;  // for worker index 0..
+  virtual int cpu_of(int worker) const = 0;        // -1: do not pin
+  virtual int64_t memory_limit() const = 0;        // cgroup or physical, bytes
   virtual int64_t l2_bytes() const = 0;
   virtual int64_t l3_bytes() const = 0;
 
-  static const Topology& system();                   // from hwloc, read once
+  static const Topology& system();  // from hwloc, read once
 };
 
 // Nodes x cores each, e.g. {4, 4} = two nodes of four.

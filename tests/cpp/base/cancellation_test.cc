@@ -1,12 +1,12 @@
 // The flag, its waiters and its deadline; wait handles; the manual clock.
 #include "base/cancellation.h"
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <chrono>
 #include <thread>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "base/clock.h"
 #include "base/status.h"

@@ -1,6 +1,9 @@
 // Counting, limits, spilling order, errors, life time of the pool.
 #include "base/memory_budget.h"
 
+#include <arrow/buffer.h>
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -8,9 +11,6 @@
 #include <random>
 #include <thread>
 #include <vector>
-
-#include <arrow/buffer.h>
-#include <gtest/gtest.h>
 
 #include "base/environment.h"
 #include "base/status.h"

@@ -1,9 +1,9 @@
 // Settings from the environment, sizes, and the CPU level they can force.
 #include "base/settings.h"
 
-#include <set>
-
 #include <gtest/gtest.h>
+
+#include <set>
 
 #include "base/cpu.h"
 #include "base/environment.h"
@@ -40,6 +40,20 @@ TEST(Settings, NameThemselvesWhenTheirValueIsWrong) {
   EXPECT_EQ(describe_error(setting_bytes("GRISTMILL_MEMORY").status()),
             "GRISTMILL_MEMORY: \"4 goats\" is not a size; write a number and a unit, e.g. 512MB, 2GiB or 0");
   EXPECT_EQ(error_kind(setting_int("GRISTMILL_NO_SUCH").status()), ErrorKind::kInternal);
+}
+
+TEST(Settings, AreCheckedTogether) {
+  EXPECT_TRUE(check_settings().ok());
+  {
+    const ScopedSetting memory("GRISTMILL_MEMORY", "lots");
+    EXPECT_EQ(check_settings().message(), "GRISTMILL_MEMORY: \"lots\" is not a size");
+  }
+  {
+    const ScopedSetting workers("GRISTMILL_WORKERS", "-3");
+    EXPECT_EQ(check_settings().message(), "GRISTMILL_WORKERS is -3, which is negative");
+  }
+  const ScopedSetting simd("GRISTMILL_SIMD", "avx3");
+  EXPECT_EQ(describe_error(check_settings()), "GRISTMILL_SIMD is \"avx3\"; did you mean \"avx2\"?");
 }
 
 TEST(ParseBytes, ReadsDecimalAndBinaryUnitsExactly) {

@@ -1,8 +1,11 @@
 // What is written is what is read, or an error.
 #include "base/spill_file.h"
 
+#include <arrow/buffer.h>
+#include <arrow/memory_pool.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,10 +14,6 @@
 #include <random>
 #include <thread>
 #include <vector>
-
-#include <arrow/buffer.h>
-#include <arrow/memory_pool.h>
-#include <gtest/gtest.h>
 
 #include "base/environment.h"
 #include "base/memory_budget.h"
@@ -44,7 +43,9 @@ SpillBlock put(SpillFile& file, const std::vector<uint8_t>& data) {
 }
 
 void expect_reads(const SpillFile& file, const SpillBlock& block, const std::vector<uint8_t>& data) {
-  const auto read = file.read(block, arrow::default_memory_pool());
+  static ProcessBudget process(int64_t{1} << 30);
+  const auto memory = QueryMemory::make(0, process);
+  const auto read = file.read(block, memory->pool());
   ASSERT_TRUE(read.ok()) << read.status().ToString();
   ASSERT_EQ((*read)->size(), static_cast<int64_t>(data.size()));
   EXPECT_TRUE(std::equal(data.begin(), data.end(), (*read)->data()));

@@ -66,8 +66,7 @@ TEST(Status, ShowsThePositionThatIsKnownAndNothingElse) {
   detail.kind = ErrorKind::kData;
   EXPECT_EQ(describe_error(with_detail(data_error("not a number"), detail)),
             "not a number (file a.csv, row 12, column \"fare\", value \"x\"); write a number");
-  EXPECT_EQ(describe_error(plan_error("no column \"fair\"", suggest_name("fair", {"fare"}))),
-            "no column \"fair\"; did you mean \"fare\"?");
+  EXPECT_EQ(describe_error(plan_error("no column \"fair\"", suggest_name("fair", {"fare"}))), "no column \"fair\"; did you mean \"fare\"?");
   EXPECT_EQ(describe_error(arrow::Status::Invalid("plain")), "plain");
 }
 

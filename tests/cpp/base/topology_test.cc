@@ -1,6 +1,7 @@
 // Cores, nodes and limits: of this machine, of one that does not exist, of control groups made of files.
 #include "base/topology.h"
 
+#include <gtest/gtest.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-
-#include <gtest/gtest.h>
 
 #include "base/cgroup.h"
 
