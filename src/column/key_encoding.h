@@ -4,8 +4,8 @@
 // sort; a value 0 and a null 1, or 1 and 0 with nulls first), then fixed-width
 // big-endian values (sign flipped, floats mapped to their total order with -0.0 = 0.0 and one NaN greatest), or, for strings, the
 // bytes escaped (0x00 -> 0x00 0xFF) and ended by 0x00 0x00. Descending columns are
-// inverted byte by byte. The ladder of radix sort wants a fixed 8-byte prefix: prefix()
-// gives it as a native integer. Nested values: structs field by field, lists and maps (entries by key) element by element,
+// inverted byte by byte. The ladder of radix sort wants 8 bytes as a native
+// integer: key_prefixes(). Nested values: structs field by field, lists and maps (entries by key) element by element,
 // each announced by 0x01 and the end by 0x00, each with a null byte.
 #pragma once
 
@@ -31,8 +31,10 @@ struct EncodedKeys {
 };
 
 arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows);
-// The first 8 bytes of every row's encoding (zeros behind a shorter one) as a number that orders like them; true when the 8
-// bytes decide every comparison, in any batch.
+// Eight bytes per row as a number that orders like the keys, never contradicting encode_keys (equal numbers may hide a difference).
+// The layout depends on types and order only, never on the data, so numbers of different batches compare: the null byte is left out
+// and a null gets the extreme of its column's bytes (all 0x00 or all 0xFF, by placement) instead. Returns whether equal
+// numbers mean equal keys in this batch (no nulls, everything fits); numbers equal to one of an exact batch are equal keys too.
 arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out);
 
 }  // namespace gristmill::column
