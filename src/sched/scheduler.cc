@@ -18,6 +18,7 @@
 #include "base/settings.h"
 #include "base/topology.h"
 #include "sched/io_threads.h"
+#include "sched/statistics.h"
 #include "sched/task.h"
 #include "sched/worker_pool.h"
 
@@ -147,24 +148,6 @@ void serve_as_caller(const Query& query, const std::shared_ptr<PooledRun>& run, 
   if (timed) run->busy[0] += Clock::now() - begin;
 }
 
-void fill(const Query& query, const PooledRun& run, Clock::duration wall, Statistics* out) {
-  const auto seconds = [](auto d) { return std::chrono::duration<double>(d).count(); };
-  *out = Statistics{};
-  out->num_workers = run.workers();
-  out->processing_time_seconds = seconds(wall);
-  out->workers.resize(static_cast<size_t>(run.workers()));
-  for (int w = 0; w < run.workers(); ++w) {
-    WorkerStatistics& worker = out->workers[static_cast<size_t>(w)];
-    worker.numa_node = base::Topology::system().numa_node_of(w);
-    worker.processed_count = run.moves(w);
-    worker.busy_seconds = seconds(run.busy[static_cast<size_t>(w)]);
-  }
-  for (const Query::Node& node : query.nodes) node.task->report(*out);
-  if (out->processing_time_seconds > 0) {
-    out->morsels_per_second = static_cast<double>(out->total_morsels_processed) / out->processing_time_seconds;
-  }
-}
-
 arrow::Status ProcessScheduler::run(const Query& query, const RunOptions& options, Statistics* statistics) {
   const bool alone = options.inline_on_caller || QueryRun::inside_task();
   const int workers = alone ? 1 : resolve_workers(options.workers);
@@ -179,7 +162,7 @@ arrow::Status ProcessScheduler::run(const Query& query, const RunOptions& option
     serve_as_caller(query, run, statistics != nullptr);
     if (pool) pool->remove(run, statistics != nullptr);
   }
-  if (statistics != nullptr) fill(query, *run, Clock::now() - begin, statistics);
+  if (statistics != nullptr) fill_statistics(query, *run, run->busy, Clock::now() - begin, statistics);
   return run->result();
 }
 

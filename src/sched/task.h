@@ -132,7 +132,9 @@ class Scheduler {
   static Scheduler& process();  // the real one; rebuilt after fork, joined at exit
 };
 
-// One thread, a seeded choice of who steps next: workers, I/O completions, timers. Same seed, same schedule.
+// One thread, a seeded choice of who moves next: a worker, an I/O request, the earliest timer (virtual time jumps to it; read
+// it by background().clock()). Same seed, same schedule. Of the workers asked for the seed decides how many ever
+// come, as with a busy pool. What a query leaves in the background may happen during the next.
 // A deadlock (nobody can move, the query is not over) is an internal error naming the seed and who waits for what.
 std::unique_ptr<Scheduler> simulated_scheduler(uint64_t seed);
 
