@@ -94,11 +94,9 @@ NodePtr substitute(const NodePtr& e, const Substitution& by_name) {
 }
 
 arrow::Result<NodePtr> as_operand(const NodePtr& e, const arrow::Schema& input) {
-  if (e->kind != NodeKind::kLiteral || !e->untyped) return e;
+  if (is_column(*e) || (e->kind == NodeKind::kLiteral && !e->untyped)) return e;
   ARROW_ASSIGN_OR_RAISE(auto bound, expr::bind(e, input));
-  if (bound->value) return expr::literal(bound->value, false);
-  ARROW_ASSIGN_OR_RAISE(auto type, expr::type_of(e, input));
-  return expr::cast(e, type);
+  return bound->kind == expr::BoundKind::kConstant ? expr::literal(bound->value, false) : e;
 }
 
 NodePtr with_args(const Node& e, std::vector<NodePtr> args) {
@@ -136,14 +134,6 @@ arrow::Status check_key_type(const Node& e, const column::TypePtr& canonical, st
   const auto physical = column::physical_of(*canonical);
   if (physical.ok() && *physical != column::Physical::kNested) return arrow::Status::OK();
   return base::plan_error("cannot " + std::string(where) + " " + expr::text(e) + ": its type is " + column::type_text(*canonical));
-}
-
-column::TypePtr common_type(const column::TypePtr& a, const column::TypePtr& b) {
-  if (a->Equals(*b)) return a;
-  // The binder owns promotion: ask it for the type of a value that is one or the other.
-  const auto both = arrow::schema({arrow::field("a", a), arrow::field("b", b)});
-  auto type = expr::type_of(expr::call("coalesce", {expr::column("a"), expr::column("b")}), *both);
-  return type.ok() ? *type : nullptr;
 }
 
 arrow::Result<bool> aggregate_fallible(const NodePtr& aggregate, const arrow::Schema& input) {

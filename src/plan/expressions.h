@@ -42,7 +42,7 @@ NameSet names_of(const arrow::Schema& schema);
 // Column names replaced by expressions; names that are not in `by_name` stay.
 using Substitution = std::unordered_map<std::string, expr::NodePtr>;
 expr::NodePtr substitute(const expr::NodePtr& e, const Substitution& by_name);
-// `e` as it may stand inside another expression: a bare literal gets the type it has alone, so it adapts no more.
+// `e` as it may stand inside another expression: a constant gets the type it has alone, so it adapts no more.
 arrow::Result<expr::NodePtr> as_operand(const expr::NodePtr& e, const arrow::Schema& input);
 // The same node over other arguments.
 expr::NodePtr with_args(const expr::Node& e, std::vector<expr::NodePtr> args);
@@ -53,8 +53,6 @@ arrow::Status check_unique(const arrow::Schema& schema);
 arrow::Status refuse_aggregates(const expr::Node& e, std::string_view where);
 // Sort, group and join keys: refuses types that have no order or equality here.
 arrow::Status check_key_type(const expr::Node& e, const column::TypePtr& canonical, std::string_view where);
-// The type two columns meet in when they become one (semantics.md 4), or nullptr.
-column::TypePtr common_type(const column::TypePtr& a, const column::TypePtr& b);
 
 // Whether computing the aggregate can fail: its arguments, its filter, or a sum that leaves its type.
 arrow::Result<bool> aggregate_fallible(const expr::NodePtr& aggregate, const arrow::Schema& input);

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "expr/bind.h"
+#include "expr/promotion.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 
@@ -26,7 +27,7 @@ arrow::Status unify_keys(const Plan& left, const Plan& right, NodePtr& l, NodePt
   ARROW_ASSIGN_OR_RAISE(auto rt, expr::type_of(r, *right.schema));
   ARROW_RETURN_NOT_OK(check_key_type(*l, lt, "join on"));
   ARROW_RETURN_NOT_OK(check_key_type(*r, rt, "join on"));
-  const auto type = common_type(lt, rt);
+  const auto type = expr::common_type(lt, rt);
   if (!type) {
     return base::plan_error("cannot join " + expr::text(*l) + " (" + column::type_text(*lt) + ") with " + expr::text(*r) + " (" +
                                 column::type_text(*rt) + ")",

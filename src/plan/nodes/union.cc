@@ -6,6 +6,7 @@
 #include <arrow/type.h>
 
 #include "base/status.h"
+#include "expr/promotion.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 
@@ -83,7 +84,7 @@ arrow::Result<PlanPtr> make_union(std::vector<PlanPtr> inputs) {
     ARROW_RETURN_NOT_OK(check_unique(*inputs[i]->schema));
     for (size_t c = 0; c < names.size(); ++c) {
       const auto other = canonical_of(*inputs[i], inputs[i]->schema->GetFieldIndex(names[c]));
-      const auto both = common_type(types[c], other);
+      const auto both = expr::common_type(types[c], other);
       if (!both) {
         return base::plan_error("column \"" + names[c] + "\" of the union is " + column::type_text(*types[c]) + " in one input and " +
                                     column::type_text(*other) + " in another",

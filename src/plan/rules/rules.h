@@ -17,6 +17,7 @@ arrow::Result<PlanPtr> push_limit(const PlanPtr& plan);
 arrow::Result<PlanPtr> top_n(const PlanPtr& plan);
 arrow::Result<PlanPtr> push_projection(const PlanPtr& plan);
 arrow::Result<PlanPtr> require_order(const PlanPtr& plan, bool ordered);
+arrow::Result<PlanPtr> drop_sort(const PlanPtr& plan);
 arrow::Result<PlanPtr> choose_build_side(const PlanPtr& plan);
 
 }  // namespace gristmill::plan

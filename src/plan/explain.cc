@@ -1,0 +1,101 @@
+// Plans as a person reads them: root first, two blanks a level, one node a line.
+
+#include <arrow/type.h>
+
+#include "plan/expressions.h"
+#include "plan/logical.h"
+
+namespace gristmill::plan {
+namespace {
+
+std::string join_text(const std::vector<std::string>& parts) {
+  std::string out;
+  for (size_t i = 0; i < parts.size(); ++i) out += (i == 0 ? "" : ", ") + parts[i];
+  return out;
+}
+
+std::string expr_text(const NamedExpr& e) {
+  if (is_column(e) && e.expr->name == e.name) return expr::text(*e.expr);
+  return expr::text(*expr::alias(e.expr, e.name));
+}
+
+std::string list_text(const std::vector<NamedExpr>& exprs) {
+  std::vector<std::string> parts;
+  for (const NamedExpr& e : exprs) parts.push_back(expr_text(e));
+  return join_text(parts);
+}
+
+std::string scan_text(const Plan& p) {
+  std::vector<std::string> names;
+  for (const std::string& n : p.schema->field_names()) names.push_back(expr::text(*expr::column(n)));
+  std::string out = "scan " + p.source->name() + " columns [" + join_text(names) + "]";
+  if (p.predicate) out += " where " + expr::text(*p.predicate);
+  if (p.scan_limit) out += " limit " + std::to_string(*p.scan_limit);
+  return out;
+}
+
+std::string aggregate_text(const Plan& p) {
+  std::string out = "aggregate";
+  if (!p.exprs.empty()) out += " by " + list_text(p.exprs);
+  if (!p.aggregates.empty()) out += ": " + list_text(p.aggregates);
+  return out;
+}
+
+std::string join_node_text(const Plan& p) {
+  static constexpr const char* kKinds[] = {"inner", "left", "semi", "anti"};
+  std::vector<std::string> on, columns;
+  for (size_t i = 0; i < p.left_keys.size(); ++i) on.push_back(expr::text(*p.left_keys[i]) + " = " + expr::text(*p.right_keys[i]));
+  for (const std::string& n : p.schema->field_names()) columns.push_back(expr::text(*expr::column(n)));
+  std::string out = std::string("join ") + kKinds[static_cast<int>(p.join)] + " on " + join_text(on);
+  if (p.nulls_equal) out += " nulls equal";
+  out += " columns [" + join_text(columns) + "]";
+  return p.build_left ? out + " build left" : out;
+}
+
+std::string sort_text(const Plan& p) {
+  std::vector<std::string> keys;
+  for (const SortBy& k : p.sort) {
+    keys.push_back(expr::text(*k.expr) + (k.descending ? " desc" : "") + (k.nulls_first ? " nulls first" : ""));
+  }
+  return "sort by " + join_text(keys) + (p.top ? " top " + std::to_string(*p.top) : "");
+}
+
+std::string limit_text(const Plan& p) {
+  std::string out = p.count >= 0 ? "limit " + std::to_string(p.count) : "";
+  if (p.offset > 0 || p.count < 0) out += (out.empty() ? "skip " : " skip ") + std::to_string(p.offset);
+  return out;
+}
+
+std::string node_text(const Plan& p) {
+  switch (p.kind) {
+    case PlanKind::kScan: return scan_text(p);
+    case PlanKind::kFilter: return "filter " + expr::text(*p.predicate);
+    case PlanKind::kProject: return "project " + list_text(p.exprs);
+    case PlanKind::kAggregate: return aggregate_text(p);
+    case PlanKind::kJoin: return join_node_text(p);
+    case PlanKind::kSort: return sort_text(p);
+    case PlanKind::kLimit: return limit_text(p);
+    case PlanKind::kUnion: return "union";
+    case PlanKind::kExplode: return "explode " + join_text(p.explode);
+  }
+  return {};
+}
+
+// Said only where an operator can make use of it.
+bool tells_order(const Plan& p) { return p.kind == PlanKind::kAggregate || p.kind == PlanKind::kJoin; }
+
+void append(const Plan& p, int depth, std::string& out) {
+  out.append(static_cast<size_t>(depth) * 2, ' ');
+  out += node_text(p) + (!p.ordered && tells_order(p) ? " in any order" : "") + "\n";
+  for (const PlanPtr& in : p.inputs) append(*in, depth + 1, out);
+}
+
+}  // namespace
+
+std::string explain(const Plan& plan) {
+  std::string out;
+  append(plan, 0, out);
+  return out;
+}
+
+}  // namespace gristmill::plan

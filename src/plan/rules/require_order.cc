@@ -1,0 +1,88 @@
+// Marks where the order of rows cannot be seen any more: Plan::ordered becomes false there.
+//
+//   aggregate: sum(a) over aggregate by k: ...   ->   the inner aggregate's groups may leave in any order
+//   semi join l r                                ->   r may come in any order
+//
+// What is blind to order: a global aggregate without first and last (sums are exact), a grouped one whose own order nobody
+// sees, the right side of a semi or anti join. Everything else hands its own requirement down: ties of sorts, first
+// appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where
+// something may fail row by row, the first failing row is the error, so rows must come in order there.
+
+#include <algorithm>
+
+#include <arrow/type.h>
+
+#include "expr/bind.h"
+#include "plan/expressions.h"
+#include "plan/nodes.h"
+#include "plan/rules/rules.h"
+
+namespace gristmill::plan {
+namespace {
+
+using expr::NodePtr;
+
+bool sees_order(const NamedExpr& aggregate) {
+  static constexpr std::string_view kBlind[] = {"count", "sum", "mean", "min", "max", "var", "std"};
+  return std::find(std::begin(kBlind), std::end(kBlind), aggregate.expr->name) == std::end(kBlind);
+}
+
+arrow::Result<bool> aggregate_needs(const Plan& p, bool ordered) {
+  const arrow::Schema& input = *p.inputs[0]->schema;
+  if (ordered && !p.exprs.empty()) return true;
+  if (std::any_of(p.aggregates.begin(), p.aggregates.end(), sees_order)) return true;
+  std::vector<NodePtr> parts;
+  for (const NamedExpr& k : p.exprs) parts.push_back(k.expr);
+  for (const NamedExpr& a : p.aggregates) {
+    parts.insert(parts.end(), a.expr->args.begin(), a.expr->args.end());
+    if (a.expr->filter) parts.push_back(a.expr->filter);
+  }
+  return any_fallible(parts, input);
+}
+
+arrow::Result<bool> join_needs(const Plan& p, size_t side, bool ordered) {
+  const bool hidden = side == 1 && (p.join == JoinKind::kSemi || p.join == JoinKind::kAnti);
+  if (ordered && !hidden) return true;
+  return any_fallible(side == 0 ? p.left_keys : p.right_keys, *p.inputs[side]->schema);
+}
+
+arrow::Result<bool> sort_needs(const Plan& p, bool ordered) {
+  if (ordered || p.top) return true;
+  std::vector<NodePtr> keys;
+  for (const SortBy& k : p.sort) keys.push_back(k.expr);
+  return any_fallible(keys, *p.inputs[0]->schema);
+}
+
+// Whether input `side` of `p` must come in order, given whether p's own rows must leave in order.
+arrow::Result<bool> input_needs(const Plan& p, size_t side, bool ordered) {
+  switch (p.kind) {
+    case PlanKind::kScan:
+    case PlanKind::kLimit: return true;
+    case PlanKind::kUnion: return ordered;
+    case PlanKind::kAggregate: return aggregate_needs(p, ordered);
+    case PlanKind::kJoin: return join_needs(p, side, ordered);
+    case PlanKind::kSort: return sort_needs(p, ordered);
+    case PlanKind::kExplode: return ordered || p.explode.size() > 1;
+    case PlanKind::kFilter: return ordered ? arrow::Result<bool>(true) : expr::fallible(p.predicate, *p.inputs[0]->schema);
+    case PlanKind::kProject: return ordered ? arrow::Result<bool>(true) : any_fallible(p.exprs, *p.inputs[0]->schema);
+  }
+  return true;
+}
+
+}  // namespace
+
+arrow::Result<PlanPtr> require_order(const PlanPtr& p, bool ordered) {
+  std::vector<PlanPtr> inputs;
+  for (size_t i = 0; i < p->inputs.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(const bool needed, input_needs(*p, i, ordered));
+    ARROW_ASSIGN_OR_RAISE(PlanPtr input, require_order(p->inputs[i], needed));
+    inputs.push_back(std::move(input));
+  }
+  if (inputs == p->inputs && p->ordered == ordered) return p;
+  auto out = copy_node(*p);
+  out->inputs = std::move(inputs);
+  out->ordered = ordered;
+  return PlanPtr(std::move(out));
+}
+
+}  // namespace gristmill::plan
