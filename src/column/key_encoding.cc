@@ -224,7 +224,7 @@ void fixed_prefixes(const KeyColumn& c, int64_t rows, uint64_t* out) {
 // The first eight bytes of a view's encoding, straight from the view.
 void text_prefixes(const KeyColumn& c, int64_t rows, uint64_t* out) {
   for (int64_t i = 0; i < rows; ++i) {
-    const std::string_view v = view_at(*c.data, i);
+    const std::string_view v = c.null_at(i) ? std::string_view() : view_at(*c.data, i);
     uint8_t bytes[8] = {};
     int at = 0;
     for (size_t k = 0; k < v.size() && at < 8; ++k) {
@@ -262,26 +262,19 @@ arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<c
   return out;
 }
 
-arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out) {
-  ARROW_ASSIGN_OR_RAISE(std::vector<KeyColumn> columns, prepare(keys, order, rows));
-  int64_t bytes = 0;
-  bool exact = true;
-  for (const KeyColumn& c : columns) {
-    exact &= c.fixed_bytes() >= 0;
-    bytes += c.null_bytes() + std::max<int64_t>(c.fixed_bytes(), 0);
-  }
-  exact &= bytes <= 8;
+namespace {
+
+// Without null bytes: every row as if not null.
+arrow::Status plain_prefixes(std::span<const Column> keys, const std::vector<SortKey>& order, const std::vector<KeyColumn>& columns, int64_t rows,
+                             uint64_t* out) {
   const bool simple = columns.size() == 1 || (!columns.empty() && columns[0].fixed_bytes() >= 8);
-  if (simple && !columns[0].order.nullable) {
-    const KeyColumn& c = columns[0];
-    if (c.physical == Physical::kView) {
-      text_prefixes(c, rows, out);
-      return exact;
-    }
-    if (byte_width(c.physical) > 0) {
-      visit_number(c.physical, [&]<typename T>() { fixed_prefixes<T>(c, rows, out); });
-      return exact;
-    }
+  if (simple && columns[0].physical == Physical::kView) {
+    text_prefixes(columns[0], rows, out);
+    return arrow::Status::OK();
+  }
+  if (simple && byte_width(columns[0].physical) > 0) {
+    visit_number(columns[0].physical, [&]<typename T>() { fixed_prefixes<T>(columns[0], rows, out); });
+    return arrow::Status::OK();
   }
   ARROW_ASSIGN_OR_RAISE(EncodedKeys encoded, encode_keys(keys, order, rows));
   for (int64_t i = 0; i < rows; ++i) {
@@ -290,7 +283,38 @@ arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const S
     if (!row.empty()) std::memcpy(first, row.data(), std::min<size_t>(8, row.size()));
     out[i] = __builtin_bswap64(load64(first));
   }
-  return exact;
+  return arrow::Status::OK();
+}
+
+}  // namespace
+
+arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out) {
+  std::vector<SortKey> plain(order.begin(), order.end());
+  for (SortKey& k : plain) k.nullable = false;
+  ARROW_ASSIGN_OR_RAISE(std::vector<KeyColumn> columns, prepare(keys, plain, rows));
+  ARROW_RETURN_NOT_OK(plain_prefixes(keys, plain, columns, rows, out));
+  int64_t bytes = 0;
+  bool exact = true;
+  for (size_t k = 0; k < columns.size(); ++k) {
+    exact &= columns[k].fixed_bytes() >= 0;
+    bytes += std::max<int64_t>(columns[k].fixed_bytes(), 0);
+    if (!has_nulls(keys[k])) continue;
+    exact = false;
+    // From the null key on, the extreme: whatever follows cannot contradict the null's place.
+    for (int64_t i = 0; i < rows; ++i) {
+      if (!columns[k].null_at(i)) continue;
+      int64_t start = 0;
+      bool earlier_null = false;
+      for (size_t j = 0; j < k; ++j) {
+        earlier_null |= columns[j].null_at(i);
+        start += value_bytes(columns[j], i);
+      }
+      if (earlier_null || start >= 8) continue;
+      const uint64_t rest = ~uint64_t{0} >> (8 * start);
+      out[i] = plain[k].nulls_first ? out[i] & ~rest : out[i] | rest;
+    }
+  }
+  return exact && bytes <= 8;
 }
 
 }  // namespace gristmill::column

@@ -9,7 +9,7 @@
 #include "exec/project.h"
 
 #include "base/status.h"
-#include "expr/evaluate.h"
+#include "exec/evaluate_all.h"
 
 namespace gristmill::exec {
 namespace {
@@ -56,27 +56,15 @@ class Project final : public Operator {
     out.rows = batch.rows;
     out.selection = batch.selection;
     out.origin = batch.origin;
-    out.columns.reserve(outputs_.size());
-    arrow::Status first;
-    int64_t first_row = -1;
-    for (const auto& e : outputs_) {
-      arrow::Result<column::Column> c = evaluator.evaluate(*e, batch);
-      if (c.ok()) {
-        out.columns.push_back(std::move(*c));
-        continue;
-      }
-      auto detail = base::error_detail(c.status());
-      if (!detail || detail->batch_row < 0) return c.status();
-      if (first_row < 0 || detail->batch_row < first_row) {
-        first_row = detail->batch_row;
-        first = c.status();
-      }
+    arrow::Result<std::vector<column::Column>> columns = evaluate_all(evaluator, outputs_, batch);
+    if (!columns.ok()) {
+      auto known = base::error_detail(columns.status());
+      if (back.empty() || !known || known->batch_row < 0) return columns.status();
+      base::ErrorDetail detail = *known;
+      detail.batch_row = back[static_cast<size_t>(detail.batch_row)];
+      return base::with_detail(columns.status(), std::move(detail));
     }
-    if (first_row >= 0) {
-      base::ErrorDetail detail = *base::error_detail(first);
-      if (!back.empty()) detail.batch_row = back[static_cast<size_t>(first_row)];
-      return base::with_detail(first, std::move(detail));
-    }
+    out.columns = std::move(*columns);
     return emit(std::move(out));
   }
 

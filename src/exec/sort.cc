@@ -1,0 +1,416 @@
+// Sorting in memory: range buckets by key prefix, each radix-sorted on its own, payload gathered once while it is read.
+//
+//   consume   per worker: dense chunks with 8-byte key prefixes           (spill(): sorted runs on disk)
+//   join      per column: chunks in input order become one column          (zero copy when they are slices of one)
+//   count     per slice of chunks: rows per bucket
+//   scatter   per slice: (prefix, row) pairs to their bucket, in input order
+//   sort      per group of buckets: stable radix sort, then ties of long keys
+//   source    per 64K output rows: gather
+//
+// When anything was spilled, everything is: the source then merges the runs, range by range. Invariant: entries enter every
+// step in input order and no step reorders equals, so the sort is stable whatever the workers did.
+
+#include "exec/sort.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include <arrow/buffer.h>
+
+#include "base/status.h"
+#include "column/kernels.h"
+#include "exec/collect.h"
+#include "exec/evaluate_all.h"
+#include "exec/sort_chunk.h"
+#include "exec/sort_run.h"
+#include "exec/top_n.h"
+
+namespace gristmill::exec {
+namespace {
+
+constexpr int64_t kOutputMorsel = 65536;
+constexpr int64_t kMergePieceRows = 262144;
+constexpr int64_t kMaxSlices = 64;
+constexpr int64_t kSortPieceRows = 131072;
+constexpr int64_t kRunBytes = int64_t{64} << 20;  // of one run written at the end
+
+// What the rows would take on their own: slices of shared input count their part.
+int64_t referenced_bytes(const column::Batch& b) {
+  int64_t n = 0;
+  for (const auto& c : b.columns) n += column::compact_bytes(c, b.rows);
+  return n;
+}
+
+struct Shared {
+  SortSpec spec;
+  RunLayout layout;                       // payload and hidden key columns
+  std::vector<expr::BoundPtr> computed;   // keys that are not plain input columns
+  QueryContext context;
+
+  std::mutex mutex;                       // chunks, runs, file while sinks run
+  std::vector<SortChunk> chunks;
+  std::vector<SortedRun> runs;
+  std::shared_ptr<base::SpillFile> file;
+
+  // Between the phases.
+  bool exact = true;
+  int64_t rows = 0;
+  std::vector<int64_t> chunk_start;
+  column::Batch joined;
+  uint64_t min = ~uint64_t{0}, max = 0;
+  std::optional<PrefixBuckets> buckets;
+  std::vector<std::pair<size_t, size_t>> slices;
+  std::vector<std::vector<int64_t>> counts;             // [slice][bucket], then write positions
+  std::vector<std::pair<int64_t, int64_t>> sort_pieces;  // entry ranges, whole buckets
+  std::shared_ptr<arrow::Buffer> entries, scratch;
+  std::vector<RunCut> cuts;
+
+  bool spilled() const { return !runs.empty(); }
+  int64_t wanted() const { return spec.top ? std::min(*spec.top, rows) : rows; }
+  SortEntry* entry() const { return reinterpret_cast<SortEntry*>(entries->mutable_data()); }
+  SortEntry* scratch_entry() const { return reinterpret_cast<SortEntry*>(scratch->mutable_data()); }
+
+  arrow::Result<base::SpillFile*> spill_file() {
+    std::lock_guard lock(mutex);
+    if (!file) {
+      ARROW_ASSIGN_OR_RAISE(file, base::SpillFile::create());
+    }
+    return file.get();
+  }
+
+  arrow::Status spill_chunks(std::vector<SortChunk> some) {
+    if (some.empty()) return arrow::Status::OK();
+    ARROW_ASSIGN_OR_RAISE(base::SpillFile * to, spill_file());
+    ARROW_ASSIGN_OR_RAISE(SortedRun run, write_run(std::move(some), layout, *to, *context.memory));
+    std::lock_guard lock(mutex);
+    runs.push_back(std::move(run));
+    return arrow::Status::OK();
+  }
+};
+
+struct SortLocal final : LocalState, base::Spillable {
+  SortLocal(std::shared_ptr<Shared> s, arrow::MemoryPool* pool) : shared(std::move(s)), evaluator(pool) { shared->context.memory->register_spillable(this); }
+  ~SortLocal() override { shared->context.memory->unregister_spillable(this); }
+
+  std::string spill_name() const override { return "sort"; }
+  int64_t spillable_bytes() const override { return bytes.load(std::memory_order_relaxed); }
+  arrow::Result<int64_t> spill(int64_t) override {
+    std::unique_lock lock(mutex, std::try_to_lock);
+    if (!lock || chunks.empty()) return 0;
+    const int64_t freed = bytes.exchange(0);
+    std::vector<SortChunk> all = std::move(chunks);
+    chunks.clear();
+    ARROW_RETURN_NOT_OK(shared->spill_chunks(std::move(all)));
+    return freed;
+  }
+
+  std::shared_ptr<Shared> shared;
+  expr::Evaluator evaluator;
+  std::mutex mutex;  // chunks: the owner while it consumes, whoever spills it
+  std::vector<SortChunk> chunks;
+  std::atomic<int64_t> bytes{0};
+};
+
+class SortSink final : public Sink {
+ public:
+  explicit SortSink(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  std::string name() const override { return "sort " + shared_->spec.label; }
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) override {
+    return std::make_unique<SortLocal>(shared_, context.pool());
+  }
+
+  arrow::Status consume(column::Batch batch, Position position, LocalState& state) override {
+    auto& local = static_cast<SortLocal&>(state);
+    arrow::MemoryPool* pool = local.evaluator.pool();
+    ARROW_ASSIGN_OR_RAISE(auto keys, evaluate_all(local.evaluator, shared_->computed, batch));
+    for (auto& k : keys) batch.columns.push_back(std::move(k));
+    SortChunk chunk;
+    chunk.first_order = position.order;
+    const bool sparse = !batch.selection.all();
+    ARROW_ASSIGN_OR_RAISE(chunk.rows, column::compact(std::move(batch), pool));
+    chunk.rows.origin = {};
+    for (auto& c : chunk.rows.columns) {
+      if (!sparse) break;  // a few rows must not keep the text of all alive
+      ARROW_ASSIGN_OR_RAISE(c, column::compact_views(c, chunk.rows.rows, pool));
+    }
+    for (int k : shared_->layout.keys) chunk.keys.push_back(chunk.rows.columns[static_cast<size_t>(k)]);
+    ARROW_RETURN_NOT_OK(encode_chunk(chunk, shared_->layout.order, pool));
+    bool eager = false;
+    {
+      std::lock_guard lock(local.mutex);
+      local.bytes.fetch_add(referenced_bytes(chunk.rows) + chunk.prefixes->size());
+      local.chunks.push_back(std::move(chunk));
+      eager = shared_->context.spill_eagerly && local.chunks.size() >= 2;
+    }
+    return eager ? local.spill(0).status() : arrow::Status::OK();
+  }
+
+  arrow::Status combine(LocalState& state) override {
+    auto& local = static_cast<SortLocal&>(state);
+    std::lock_guard lock(local.mutex);
+    for (auto& c : local.chunks) shared_->chunks.push_back(std::move(c));
+    local.chunks.clear();
+    local.bytes = 0;
+    return arrow::Status::OK();
+  }
+
+  arrow::Status finalize() override {
+    Shared& s = *shared_;
+    std::sort(s.chunks.begin(), s.chunks.end(), [](const SortChunk& a, const SortChunk& b) { return a.first_order < b.first_order; });
+    int64_t rows = 0, bytes = 0;
+    for (const auto& c : s.chunks) {
+      rows += c.rows.rows;
+      bytes += referenced_bytes(c.rows);
+    }
+    const auto& memory = *s.context.memory;
+    // Pairs twice, columns joined and gathered: if that may not fit, merging from disk will.
+    const bool tight = memory.limited() && memory.used() + rows * 2 * static_cast<int64_t>(sizeof(SortEntry)) + bytes > memory.cap() * 3 / 4;
+    if (s.spilled() || tight || (s.context.spill_eagerly && rows > 0)) return spill_rest();
+    for (const auto& c : s.chunks) {
+      s.chunk_start.push_back(s.rows);
+      s.rows += c.rows.rows;
+      s.exact &= c.exact;
+      for (int64_t i = 0; i < c.rows.rows; ++i) {
+        s.min = std::min(s.min, c.prefix()[i]);
+        s.max = std::max(s.max, c.prefix()[i]);
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  arrow::Status spill_rest() {
+    Shared& s = *shared_;
+    std::vector<SortChunk> some;
+    int64_t bytes = 0;
+    for (auto& c : s.chunks) {
+      bytes += referenced_bytes(c.rows);
+      some.push_back(std::move(c));
+      if (bytes < kRunBytes) continue;
+      ARROW_RETURN_NOT_OK(s.spill_chunks(std::move(some)));
+      some.clear();
+      bytes = 0;
+    }
+    s.chunks.clear();
+    ARROW_RETURN_NOT_OK(s.spill_chunks(std::move(some)));
+    s.cuts = plan_cuts(s.runs, kMergePieceRows);
+    return arrow::Status::OK();
+  }
+
+  std::shared_ptr<Shared> shared_;
+};
+
+class JoinColumns final : public Phase {
+ public:
+  explicit JoinColumns(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
+  std::string name() const override { return "join columns"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    if (s_->rows == 0) return 0;
+    s_->joined.rows = s_->rows;
+    s_->joined.columns.resize(s_->chunks[0].rows.columns.size());
+    return static_cast<int64_t>(s_->joined.columns.size());
+  }
+  arrow::Status run(int64_t c) override {
+    std::vector<column::Batch> one;
+    for (const auto& chunk : s_->chunks) {
+      column::Batch b;
+      b.rows = chunk.rows.rows;
+      b.columns.push_back(chunk.rows.columns[static_cast<size_t>(c)]);
+      one.push_back(std::move(b));
+    }
+    ARROW_ASSIGN_OR_RAISE(column::Batch joined, join_batches(std::move(one), s_->context.pool()));
+    s_->joined.columns[static_cast<size_t>(c)] = std::move(joined.columns[0]);
+    return arrow::Status::OK();
+  }
+  arrow::Status finish() override {
+    for (auto& c : s_->chunks) {
+      c.rows.columns.clear();
+      c.keys.clear();
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<Shared> s_;
+};
+
+class CountBuckets final : public Phase {
+ public:
+  explicit CountBuckets(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
+  std::string name() const override { return "count buckets"; }
+  arrow::Result<int64_t> start(const QueryContext& context) override {
+    if (s_->rows == 0) return 0;
+    const int64_t bytes = s_->rows * static_cast<int64_t>(sizeof(SortEntry));
+    ARROW_ASSIGN_OR_RAISE(s_->entries, arrow::AllocateBuffer(bytes, context.pool()));
+    ARROW_ASSIGN_OR_RAISE(s_->scratch, arrow::AllocateBuffer(bytes, context.pool()));
+    s_->buckets.emplace(s_->min, s_->max);
+    const size_t per = s_->chunks.size() / kMaxSlices + 1;
+    for (size_t begin = 0; begin < s_->chunks.size(); begin += per) s_->slices.emplace_back(begin, std::min(begin + per, s_->chunks.size()));
+    s_->counts.resize(s_->slices.size());
+    return static_cast<int64_t>(s_->slices.size());
+  }
+  arrow::Status run(int64_t slice) override {
+    auto& count = s_->counts[static_cast<size_t>(slice)];
+    count.assign(PrefixBuckets::kCount, 0);
+    for (size_t c = s_->slices[static_cast<size_t>(slice)].first; c < s_->slices[static_cast<size_t>(slice)].second; ++c) {
+      const SortChunk& chunk = s_->chunks[c];
+      for (int64_t i = 0; i < chunk.rows.rows; ++i) count[static_cast<size_t>(s_->buckets->of(chunk.prefix()[i]))]++;
+    }
+    return arrow::Status::OK();
+  }
+  // From counts to write positions, buckets first, slices within.
+  arrow::Status finish() override {
+    int64_t at = 0, piece = 0;
+    for (int b = 0; s_->rows > 0 && b < PrefixBuckets::kCount; ++b) {
+      for (auto& count : s_->counts) {
+        const int64_t n = count[static_cast<size_t>(b)];
+        count[static_cast<size_t>(b)] = at;
+        at += n;
+      }
+      if (at - piece >= kSortPieceRows || (b + 1 == PrefixBuckets::kCount && at > piece)) {
+        s_->sort_pieces.emplace_back(piece, at);
+        piece = at;
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<Shared> s_;
+};
+
+class Scatter final : public Phase {
+ public:
+  explicit Scatter(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
+  std::string name() const override { return "scatter"; }
+  arrow::Result<int64_t> start(const QueryContext&) override { return static_cast<int64_t>(s_->slices.size()); }
+  arrow::Status run(int64_t slice) override {
+    auto& at = s_->counts[static_cast<size_t>(slice)];
+    SortEntry* out = s_->entry();
+    for (size_t c = s_->slices[static_cast<size_t>(slice)].first; c < s_->slices[static_cast<size_t>(slice)].second; ++c) {
+      const SortChunk& chunk = s_->chunks[c];
+      const auto start = static_cast<uint64_t>(s_->chunk_start[c]);
+      for (int64_t i = 0; i < chunk.rows.rows; ++i) {
+        const uint64_t p = chunk.prefix()[i];
+        out[at[static_cast<size_t>(s_->buckets->of(p))]++] = {p, start + static_cast<uint64_t>(i)};
+      }
+    }
+    return arrow::Status::OK();
+  }
+  arrow::Status finish() override {
+    s_->chunks.clear();
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<Shared> s_;
+};
+
+class SortPieces final : public Phase {
+ public:
+  explicit SortPieces(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
+  std::string name() const override { return "sort pieces"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    for (int k : s_->layout.keys) {
+      if (s_->rows > 0) keys_.push_back(s_->joined.columns[static_cast<size_t>(k)]);
+    }
+    return static_cast<int64_t>(s_->sort_pieces.size());
+  }
+  arrow::Status run(int64_t piece) override {
+    const auto [begin, end] = s_->sort_pieces[static_cast<size_t>(piece)];
+    if (begin >= s_->wanted()) return arrow::Status::OK();
+    SortEntry *e = s_->entry() + begin, *scratch = s_->scratch_entry() + begin;
+    // Bucket by bucket: each fits the cache.
+    for (int64_t from = 0, n = end - begin; from < n;) {
+      int64_t to = from + 1;
+      const int bucket = s_->buckets->of(e[from].prefix);
+      while (to < n && s_->buckets->of(e[to].prefix) == bucket) ++to;
+      sort_entries(e + from, scratch + from, to - from);
+      from = to;
+    }
+    if (s_->exact) return arrow::Status::OK();
+    return resolve_ties(e, scratch, end - begin, keys_, s_->layout.order, s_->context.pool());
+  }
+  arrow::Status finish() override {
+    s_->scratch.reset();
+    s_->joined.columns.resize(s_->rows > 0 ? s_->layout.payload : 0);
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<Shared> s_;
+  std::vector<column::Column> keys_;
+};
+
+class SortSource final : public Source {
+ public:
+  explicit SortSource(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
+  std::string name() const override { return s_->spilled() ? "sorted rows, merged from disk" : "sorted rows"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    if (s_->spilled()) return static_cast<int64_t>(s_->cuts.size()) + 1;
+    const int64_t morsel = s_->context.morsel_rows > 0 ? s_->context.morsel_rows : kOutputMorsel;
+    return (s_->wanted() + morsel - 1) / morsel;
+  }
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext&) override { return std::make_unique<LocalState>(); }
+
+  arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts& counts) override {
+    if (s_->spilled()) {
+      const RunCut* from = seq == 0 ? nullptr : &s_->cuts[seq - 1];
+      const RunCut* to = seq == s_->cuts.size() ? nullptr : &s_->cuts[seq];
+      return merge_runs(s_->runs, s_->layout, *s_->file, from, to, s_->context.batch_rows, s_->context.pool(), [&](column::Batch b) {
+        counts.in += b.rows;
+        return emit(std::move(b));
+      });
+    }
+    const int64_t morsel = s_->context.morsel_rows > 0 ? s_->context.morsel_rows : kOutputMorsel;
+    const int64_t end = std::min<int64_t>((static_cast<int64_t>(seq) + 1) * morsel, s_->wanted());
+    std::vector<int64_t> rows;
+    for (int64_t at = static_cast<int64_t>(seq) * morsel; at < end; at += s_->context.batch_rows) {
+      const int64_t n = std::min(s_->context.batch_rows, end - at);
+      rows.resize(static_cast<size_t>(n));
+      for (int64_t i = 0; i < n; ++i) rows[static_cast<size_t>(i)] = static_cast<int64_t>(s_->entry()[at + i].row);
+      column::Batch out;
+      out.rows = n;
+      for (const auto& c : s_->joined.columns) {
+        ARROW_ASSIGN_OR_RAISE(auto taken, column::take(c, std::span<const int64_t>(rows), s_->context.pool()));
+        out.columns.push_back(std::move(taken));
+      }
+      counts.in += n;
+      ARROW_RETURN_NOT_OK(emit(std::move(out)));
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<Shared> s_;
+};
+
+}  // namespace
+
+arrow::Result<Breaker> make_sort(SortSpec spec, const QueryContext& context) {
+  if (spec.top && *spec.top <= kTopNRows) return make_top_n(std::move(spec), context);
+  auto shared = std::make_shared<Shared>();
+  shared->context = context;
+  shared->layout.types = spec.types;
+  shared->layout.payload = spec.types.size();
+  shared->layout.order = spec.order;
+  for (const auto& k : spec.keys) {
+    if (k->kind == expr::BoundKind::kInput) {
+      shared->layout.keys.push_back(k->input);
+    } else {
+      shared->layout.keys.push_back(static_cast<int>(shared->layout.types.size()));
+      shared->layout.types.push_back(k->type);
+      shared->computed.push_back(k);
+    }
+  }
+  shared->spec = std::move(spec);
+  Breaker b;
+  b.sink = std::make_shared<SortSink>(shared);
+  b.phases = {std::make_shared<JoinColumns>(shared), std::make_shared<CountBuckets>(shared), std::make_shared<Scatter>(shared),
+              std::make_shared<SortPieces>(shared)};
+  b.source = std::make_shared<SortSource>(shared);
+  return b;
+}
+
+}  // namespace gristmill::exec

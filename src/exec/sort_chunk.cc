@@ -1,0 +1,168 @@
+// What the small sorts share (a worker's run before it is spilled, top-n candidates); the large in-memory
+// sort has its own parallel way in sort.cc.
+
+#include "exec/sort_chunk.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include <arrow/buffer.h>
+
+#include "column/kernels.h"
+
+namespace gristmill::exec {
+
+namespace {
+
+constexpr int64_t kPrefixBytes = 8;
+
+// Sorts entries[0, n) by the bytes of their encoded keys from `depth` on; SortEntry::row is the index in `encoded`.
+void sort_by_bytes(const column::EncodedKeys& encoded, SortEntry* entries, SortEntry* scratch, int64_t n, size_t depth) {
+  bool more = false;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto key = encoded.row(static_cast<int64_t>(entries[i].row));
+    uint8_t bytes[kPrefixBytes] = {};
+    if (key.size() > depth) std::memcpy(bytes, key.data() + depth, std::min<size_t>(kPrefixBytes, key.size() - depth));
+    more |= key.size() > depth + kPrefixBytes;
+    uint64_t v;
+    std::memcpy(&v, bytes, sizeof v);
+    entries[i].prefix = __builtin_bswap64(v);
+  }
+  sort_entries(entries, scratch, n);
+  if (!more) return;
+  for (int64_t begin = 0; begin < n;) {
+    int64_t end = begin + 1;
+    while (end < n && entries[end].prefix == entries[begin].prefix) ++end;
+    if (end - begin > 1) sort_by_bytes(encoded, entries + begin, scratch, end - begin, depth + kPrefixBytes);
+    begin = end;
+  }
+}
+
+bool all_equal(const SortEntry* entries, int64_t n, std::span<const column::Column> keys) {
+  for (int64_t i = 1; i < n; ++i) {
+    for (const auto& k : keys) {
+      if (!column::equal_rows(k, static_cast<int64_t>(entries[i - 1].row), k, static_cast<int64_t>(entries[i].row))) return false;
+    }
+  }
+  return true;
+}
+
+arrow::Status resolve_group(SortEntry* entries, SortEntry* scratch, int64_t n, std::span<const column::Column> keys,
+                            const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
+  if (all_equal(entries, n, keys)) return arrow::Status::OK();
+  std::vector<int64_t> rows(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) rows[static_cast<size_t>(i)] = static_cast<int64_t>(entries[i].row);
+  std::vector<column::Column> taken;
+  for (const auto& k : keys) {
+    ARROW_ASSIGN_OR_RAISE(auto c, column::take(k, std::span<const int64_t>(rows), pool));
+    taken.push_back(std::move(c));
+  }
+  ARROW_ASSIGN_OR_RAISE(column::EncodedKeys encoded, column::encode_keys(taken, order, n));
+  const uint64_t prefix = entries[0].prefix;
+  for (int64_t i = 0; i < n; ++i) entries[i].row = static_cast<uint64_t>(i);
+  sort_by_bytes(encoded, entries, scratch, n, 0);
+  for (int64_t i = 0; i < n; ++i) entries[i] = {prefix, static_cast<uint64_t>(rows[entries[i].row])};
+  return arrow::Status::OK();
+}
+
+}  // namespace
+
+int64_t SortChunk::bytes() const { return column::retained_bytes(rows) + (prefixes ? prefixes->size() : 0) + (orders ? orders->size() : 0); }
+
+arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
+  const int64_t n = chunk.rows.rows;
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> prefixes, arrow::AllocateBuffer(n * 8, pool));
+  ARROW_ASSIGN_OR_RAISE(chunk.exact, column::key_prefixes(chunk.keys, order, n, reinterpret_cast<uint64_t*>(prefixes->mutable_data())));
+  chunk.prefixes = std::move(prefixes);
+  return arrow::Status::OK();
+}
+
+arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, std::span<const column::Column> keys, const std::vector<column::SortKey>& order,
+                           arrow::MemoryPool* pool) {
+  for (int64_t begin = 0; begin < n;) {
+    int64_t end = begin + 1;
+    while (end < n && entries[end].prefix == entries[begin].prefix) ++end;
+    if (end - begin > 1) ARROW_RETURN_NOT_OK(resolve_group(entries + begin, scratch, end - begin, keys, order, pool));
+    begin = end;
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::vector<RowRef>> sort_chunks(const std::vector<SortChunk>& chunks, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
+  struct Item {
+    uint64_t order;
+    uint64_t prefix;
+    RowRef ref;
+  };
+  std::vector<Item> items;
+  bool exact = true;
+  for (uint32_t c = 0; c < chunks.size(); ++c) {
+    exact &= chunks[c].exact;
+    for (int64_t i = 0; i < chunks[c].rows.rows; ++i) items.push_back({chunks[c].order(i), chunks[c].prefix()[i], {c, static_cast<uint32_t>(i)}});
+  }
+  auto before = [](const Item& a, const Item& b) { return a.order < b.order; };
+  if (!std::is_sorted(items.begin(), items.end(), before)) std::sort(items.begin(), items.end(), before);
+  const int64_t n = static_cast<int64_t>(items.size());
+  std::vector<SortEntry> entries(items.size()), scratch(items.size());
+  for (size_t i = 0; i < items.size(); ++i) entries[i] = {items[i].prefix, i};
+  sort_entries(entries.data(), scratch.data(), n);
+  if (!exact && n > 0) {
+    std::vector<column::Column> keys;  // in the order of `items`
+    std::vector<RowRef> refs;
+    for (const Item& x : items) refs.push_back(x.ref);
+    std::vector<column::Batch> key_batches(chunks.size());
+    std::vector<const column::Batch*> parts;
+    for (size_t c = 0; c < chunks.size(); ++c) {
+      key_batches[c].columns = chunks[c].keys;
+      key_batches[c].rows = chunks[c].rows.rows;
+      parts.push_back(&key_batches[c]);
+    }
+    ARROW_ASSIGN_OR_RAISE(column::Batch gathered, gather_rows(parts, refs, pool));
+    ARROW_RETURN_NOT_OK(resolve_ties(entries.data(), scratch.data(), n, gathered.columns, order, pool));
+  }
+  std::vector<RowRef> out;
+  out.reserve(items.size());
+  for (const SortEntry& e : entries) out.push_back(items[e.row].ref);
+  return out;
+}
+
+arrow::Result<column::Batch> gather_rows(const std::vector<const column::Batch*>& parts, std::span<const RowRef> refs, arrow::MemoryPool* pool) {
+  // Rows of each part first (in order of need), then one permutation over what they make together.
+  std::vector<std::vector<int32_t>> wanted(parts.size());
+  for (const RowRef& r : refs) wanted[r.chunk].push_back(static_cast<int32_t>(r.row));
+  std::vector<int32_t> start(parts.size(), 0);
+  std::vector<size_t> used;
+  std::vector<int64_t> rows;
+  int32_t at = 0;
+  for (size_t p = 0; p < parts.size(); ++p) {
+    if (wanted[p].empty()) continue;
+    start[p] = at;
+    at += static_cast<int32_t>(wanted[p].size());
+    used.push_back(p);
+    rows.push_back(static_cast<int64_t>(wanted[p].size()));
+  }
+  std::vector<int32_t> permutation;
+  permutation.reserve(refs.size());
+  for (const RowRef& r : refs) permutation.push_back(start[r.chunk]++);
+  column::Batch out;
+  out.rows = static_cast<int64_t>(refs.size());
+  if (used.empty()) return out;
+  for (size_t c = 0; c < parts[used[0]]->columns.size(); ++c) {
+    std::vector<column::Column> pieces;
+    for (size_t p : used) {
+      ARROW_ASSIGN_OR_RAISE(auto piece, column::take(parts[p]->columns[c], std::span<const int32_t>(wanted[p]), pool));
+      pieces.push_back(std::move(piece));
+    }
+    if (used.size() == 1) {
+      out.columns.push_back(std::move(pieces[0]));
+      continue;
+    }
+    ARROW_ASSIGN_OR_RAISE(auto together, column::concat(pieces, rows, pool));
+    ARROW_ASSIGN_OR_RAISE(auto permuted, column::take(together, std::span<const int32_t>(permutation), pool));
+    out.columns.push_back(std::move(permuted));
+  }
+  return out;
+}
+
+}  // namespace gristmill::exec
