@@ -255,6 +255,22 @@ ExactNumber exact_multiply(const ExactNumber& a, const ExactNumber& b) {
   return product;
 }
 
+bool exact_fixed_point(const ExactNumber& a, int64_t exponent, uint64_t* limbs, int count) {
+  std::memset(limbs, 0, sizeof(uint64_t) * count);
+  if (a.is_zero()) return true;
+  const int64_t shift = a.exponent - exponent;
+  if (bit_length(a) + shift >= int64_t{64} * count || -shift >= bit_length(a)) return false;
+  ExactNumber scaled = a;
+  if (shift_magnitude(scaled, shift)) return false;
+  uint64_t carry = a.negative;
+  for (int i = 0; i < count; ++i) {
+    const uint64_t limb = i < scaled.size ? scaled.limb[i] : 0;
+    limbs[i] = a.negative ? ~limb + carry : limb;
+    carry &= limbs[i] == 0;
+  }
+  return true;
+}
+
 double rounded_from_top(uint64_t top, bool sticky, int64_t exponent, bool negative) {
   uint64_t bits = 0;
   if (top != 0) {

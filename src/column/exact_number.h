@@ -34,6 +34,9 @@ ExactNumber exact_add(const ExactNumber& a, const ExactNumber& b);
 ExactNumber exact_subtract(const ExactNumber& a, const ExactNumber& b);
 ExactNumber exact_multiply(const ExactNumber& a, const ExactNumber& b);
 
+// a as an integer times 2^exponent in `count` two's complement limbs; false when it is none or does not fit.
+bool exact_fixed_point(const ExactNumber& a, int64_t exponent, uint64_t* limbs, int count);
+
 double rounded_value(const ExactNumber& a);
 // a / b; b is not zero.
 double rounded_quotient(const ExactNumber& a, const ExactNumber& b);

@@ -10,6 +10,20 @@
 namespace gristmill::column {
 namespace {
 
+typedef uint64_t Vec __attribute__((vector_size(32)));
+
+inline Vec multiply_low(Vec a, Vec b) {
+  return reinterpret_cast<Vec>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+}
+
+}  // namespace
+}  // namespace gristmill::column
+
+#include "column/simd/moment_rows.h"
+
+namespace gristmill::column {
+namespace {
+
 struct Units {
   __m256i low, high;
   unsigned outside;
@@ -147,7 +161,7 @@ void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) {
 
 }  // namespace
 
-const ExactKernels kAvx2ExactKernels = {sum_block, group_block, sum_int64, sum_int32};
+const ExactKernels kAvx2ExactKernels = {sum_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
 
 }  // namespace gristmill::column
 

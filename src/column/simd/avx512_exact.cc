@@ -14,6 +14,20 @@
 namespace gristmill::column {
 namespace {
 
+typedef uint64_t Vec __attribute__((vector_size(64)));
+
+inline Vec multiply_low(Vec a, Vec b) {
+  return reinterpret_cast<Vec>(_mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+}
+
+}  // namespace
+}  // namespace gristmill::column
+
+#include "column/simd/moment_rows.h"
+
+namespace gristmill::column {
+namespace {
+
 struct Units {
   __m512i low, high;
   __mmask8 outside;
@@ -137,7 +151,7 @@ void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) {
 
 }  // namespace
 
-const ExactKernels kAvx512ExactKernels = {sum_block, group_block, sum_int64, sum_int32};
+const ExactKernels kAvx512ExactKernels = {sum_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
 
 }  // namespace gristmill::column
 

@@ -11,6 +11,16 @@ namespace gristmill::column {
 
 inline constexpr int kExactBlock = 1024;  // most rows of a call: 2^10 values of 2^116 units stay below 2^127
 
+// The moments of K variables: rows, sums, and sums of products as 256-bit two's complement in the product of the
+// variables' units. Products in the order (0,0), (1,0), (1,1). Zero-initialised.
+template <int K>
+struct ExactMomentState {
+  static constexpr int kProducts = K * (K + 1) / 2;
+  int64_t count;
+  __int128 sum[K];
+  unsigned long long product[kProducts][4];  // the type the carry instructions' intrinsics want
+};
+
 struct ExactKernels {
   // sum (two limbs) = the units of the rows that fit the window, together. The other rows' indices go to `outside`; their number is
   // returned. `valid` is a bitmap from bit 0, or null: all rows; rows that are not valid are skipped.
@@ -19,6 +29,11 @@ struct ExactKernels {
   // their state go to `outside` and change nothing. groups[i] must be a state even where row i is not valid.
   int (*group_block)(uint64_t* states, const uint32_t* groups, const double* x, const uint64_t* valid, int n, int exponent,
                      uint16_t* outside);
+  // The same for moments; row i has the variables x[0][i] .. x[K - 1][i] and goes outside when one of them does.
+  int (*moments_of_one)(ExactMomentState<1>* states, const uint32_t* groups, const double* const* x, const uint64_t* valid, int n,
+                        const int* exponents, uint16_t* outside);
+  int (*moments_of_two)(ExactMomentState<2>* states, const uint32_t* groups, const double* const* x, const uint64_t* valid, int n,
+                        const int* exponents, uint16_t* outside);
   // sum (two limbs) += all values; n < 2^30.
   void (*sum_int64)(const int64_t* x, int64_t n, uint64_t* sum);
   void (*sum_int32)(const int32_t* x, int64_t n, uint64_t* sum);

@@ -1,8 +1,29 @@
 // Exact sums without vector instructions; see exact_kernels.h.
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 #include <string.h>
 
 #include "column/simd/exact_kernels.h"
+
+namespace gristmill::column {
+namespace {
+
+typedef uint64_t Vec __attribute__((vector_size(16)));
+
+inline Vec multiply_low(Vec a, Vec b) {
+#if defined(__SSE2__)
+  return reinterpret_cast<Vec>(_mm_mul_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  return (a & 0xffffffff) * (b & 0xffffffff);
+#endif
+}
+
+}  // namespace
+}  // namespace gristmill::column
+
+#include "column/simd/moment_rows.h"
 
 namespace gristmill::column {
 namespace {
@@ -76,6 +97,6 @@ void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) { sum_integers(x, n, 
 
 }  // namespace
 
-const ExactKernels kPortableExactKernels = {sum_block, group_block, sum_int64, sum_int32};
+const ExactKernels kPortableExactKernels = {sum_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
 
 }  // namespace gristmill::column
