@@ -10,6 +10,7 @@
 #include <parquet/properties.h>
 
 #include "base/status.h"
+#include "io/batch_file_sink.h"
 #include "io/output_file.h"
 #include "io/parquet_file.h"
 #include "io/row_blocks.h"
@@ -19,18 +20,12 @@ namespace {
 
 constexpr const char* kCreatedBy = "gristmill version 0.1.0";
 
-// Our own errors (disk full) keep their text; the library's say which file they concern.
-arrow::Status writing(const std::string& path, const arrow::Status& status) {
-  if (status.ok() || status.IsOutOfMemory() || base::error_detail(status) != nullptr) return status;
-  return base::io_error("cannot write " + path + ": " + status.message(), path);
-}
-
 template <typename F>
 arrow::Status guard_writing(const std::string& path, F&& f) {
   try {
-    return writing(path, f());
+    return writing_error(path, f());
   } catch (...) {
-    return writing(path, exception_status());
+    return writing_error(path, exception_status());
   }
 }
 
@@ -120,9 +115,7 @@ class ParquetSink final : public exec::OrderedSink {
       for (int i = 0; i < schema_->num_fields(); ++i) {
         const arrow::Field& field = *schema_->field(i);
         ARROW_ASSIGN_OR_RAISE(const auto array, block_column(block, i, field, memory_->pool()));
-        if (!field.nullable() && array->null_count() > 0) {
-          return base::data_error("a null in column \"" + field.name() + "\", which is declared not null, for " + file_->path());
-        }
+        ARROW_RETURN_NOT_OK(check_not_null(field, *array, file_->path()));
         ARROW_RETURN_NOT_OK(writer_->WriteColumnChunk(*array));
       }
       return arrow::Status::OK();

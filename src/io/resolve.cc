@@ -1,0 +1,99 @@
+// One table of formats, by kind and by file name ending.
+
+#include "io/resolve.h"
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "column/types.h"
+#include "io/csv_scan.h"
+#include "io/ipc_scan.h"
+#include "io/json.h"
+#include "io/parquet_scan.h"
+
+namespace gristmill::io {
+namespace {
+
+arrow::Result<plan::TableSourcePtr> make_parquet(const JsonReader& json) {
+  ParquetReadOptions options;
+  ARROW_ASSIGN_OR_RAISE(options.prune, json.flag("prune", true));
+  ARROW_ASSIGN_OR_RAISE(options.own_decoder, json.flag("own_decoder", true));
+  ARROW_ASSIGN_OR_RAISE(const auto paths, json.texts("paths"));
+  return scan_parquet(paths, options);
+}
+
+arrow::Result<plan::TableSourcePtr> make_csv(const JsonReader& json) {
+  CsvReadOptions options;
+  ARROW_ASSIGN_OR_RAISE(const auto delimiter, json.text("delimiter", ","));
+  if (delimiter.size() != 1) return base::plan_error("source option \"delimiter\" is not one character");
+  options.delimiter = delimiter[0];
+  ARROW_ASSIGN_OR_RAISE(options.header, json.flag("header", true));
+  ARROW_ASSIGN_OR_RAISE(options.null_values, json.texts("null_values"));
+  ARROW_ASSIGN_OR_RAISE(options.block_bytes, json.number("block_bytes", options.block_bytes));
+  ARROW_ASSIGN_OR_RAISE(const auto names, json.texts("names"));
+  ARROW_ASSIGN_OR_RAISE(const auto types, json.texts("types"));
+  if (names.size() != types.size()) return base::plan_error("source options \"names\" and \"types\" differ in length");
+  arrow::FieldVector fields;
+  for (size_t i = 0; i < names.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(auto type, column::parse_type(types[i]));
+    fields.push_back(arrow::field(names[i], std::move(type)));
+  }
+  if (!fields.empty()) options.types = arrow::schema(std::move(fields));
+  ARROW_ASSIGN_OR_RAISE(const auto paths, json.texts("paths"));
+  return scan_csv(paths, std::move(options));
+}
+
+arrow::Result<plan::TableSourcePtr> make_ipc(const JsonReader& json) {
+  ARROW_ASSIGN_OR_RAISE(const auto paths, json.texts("paths"));
+  return scan_ipc(paths);
+}
+
+arrow::Result<plan::TableSourcePtr> open_csv_files(const std::vector<std::string>& patterns) {
+  CsvReadOptions options;
+  if (patterns[0].ends_with(".tsv")) options.delimiter = '\t';
+  return scan_csv(patterns, std::move(options));
+}
+
+struct Format {
+  const char* kind;
+  std::vector<std::string> endings;
+  arrow::Result<plan::TableSourcePtr> (*make)(const JsonReader& json);
+  arrow::Result<plan::TableSourcePtr> (*scan)(const std::vector<std::string>& patterns);
+};
+
+const std::vector<Format>& formats() {
+  static const std::vector<Format> kFormats = {
+      {"parquet", {".parquet", ".parq", ".pq"}, make_parquet, [](const std::vector<std::string>& p) { return scan_parquet(p); }},
+      {"csv", {".csv", ".tsv", ".txt"}, make_csv, open_csv_files},
+      {"ipc", {".arrow", ".ipc", ".feather", ".arrows"}, make_ipc, [](const std::vector<std::string>& p) { return scan_ipc(p); }},
+  };
+  return kFormats;
+}
+
+}  // namespace
+
+arrow::Result<plan::TableSourcePtr> make_source(const std::string& kind, const std::string& text) {
+  std::vector<std::string> kinds;
+  for (const Format& f : formats()) {
+    kinds.emplace_back(f.kind);
+    if (kind != f.kind) continue;
+    ARROW_ASSIGN_OR_RAISE(const JsonReader json, JsonReader::parse(text));
+    return f.make(json);
+  }
+  if (kind == "memory" || kind == "stream") return base::plan_error("a plan over a " + kind + " source cannot leave its process", "write the data to a file and scan that");
+  return base::plan_error("unknown kind of source \"" + kind + "\"", base::suggest_name(kind, kinds));
+}
+
+arrow::Result<plan::TableSourcePtr> scan_files(const std::vector<std::string>& patterns) {
+  if (patterns.empty()) return base::io_error("no file name was given");
+  std::string known;
+  for (const Format& f : formats()) {
+    for (const std::string& ending : f.endings) {
+      if (patterns[0].ends_with(ending)) return f.scan(patterns);
+      known += (known.empty() ? "" : ", ") + ending;
+    }
+  }
+  return base::io_error("cannot tell the format of \"" + patterns[0] + "\" from its name", patterns[0], "known endings: " + known);
+}
+
+}  // namespace gristmill::io
