@@ -20,7 +20,8 @@ namespace gristmill::sched {
 
 class TimerThread {
  public:
-  using Time = std::chrono::steady_clock::time_point;
+  using Clock = std::chrono::steady_clock;
+  using Time = Clock::time_point;
   using Id = std::pair<Time, uint64_t>;
 
   ~TimerThread();
