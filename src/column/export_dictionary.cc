@@ -2,6 +2,7 @@
 
 #include "column/export_dictionary.h"
 
+#include <cstring>
 #include <unordered_map>
 #include <vector>
 
@@ -14,6 +15,15 @@
 
 namespace gristmill::column {
 namespace {
+
+// Key equality, but floats by their bits: an exported -0.0 stays one.
+bool same_value(const Column& flat, int64_t i, int64_t j) {
+  if (!column::is_float(*flat.type())) return equal_rows(flat, i, flat, j);
+  const arrow::ArrayData& d = *flat.values;
+  const int width = byte_width(physical_unchecked(*d.type));
+  const uint8_t* values = d.buffers[1]->data() + d.offset * width;
+  return std::memcmp(values + i * width, values + j * width, static_cast<size_t>(width)) == 0;
+}
 
 arrow::Result<Column> encode(const Column& c, int64_t rows, arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(Column flat, flatten(c, rows, pool));
@@ -32,7 +42,7 @@ arrow::Result<Column> encode(const Column& c, int64_t rows, arrow::MemoryPool* p
     }
     validity->mutable_data()[i >> 3] |= static_cast<uint8_t>(1u << (i & 7));
     auto [at, end] = known.equal_range(hashes[i]);
-    while (at != end && !equal_rows(flat, first_rows[at->second], flat, i)) ++at;
+    while (at != end && !same_value(flat, first_rows[at->second], i)) ++at;
     if (at == end) {
       at = known.emplace(hashes[i], static_cast<int32_t>(first_rows.size()));
       first_rows.push_back(i);

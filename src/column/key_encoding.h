@@ -34,7 +34,7 @@ arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<c
 // Eight bytes per row as a number that orders like the keys, never contradicting encode_keys (equal numbers may hide a difference).
 // The layout depends on types and order only, never on the data, so numbers of different batches compare: the null byte is left out
 // and a null gets the extreme of its column's bytes (all 0x00 or all 0xFF, by placement) instead. Returns whether equal
-// numbers mean equal keys in this batch (no nulls, everything fits); numbers equal to one of an exact batch are equal keys too.
+// numbers mean equal keys in this batch (no nulls, everything fits), and in any other exact one.
 arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out);
 
 }  // namespace gristmill::column

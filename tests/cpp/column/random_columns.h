@@ -222,8 +222,9 @@ class RandomColumns {
         for (int64_t i = 0; i < rows; ++i) {
           __int128 v = below(40) - 20;
           if (chance(0.3)) v = static_cast<__int128>(static_cast<int64_t>(bits())) << below(50);
-          const bool small = static_cast<const arrow::DecimalType&>(*type).precision() < 20;
-          if (small) v = v % 1000000000;
+          __int128 limit = 1;
+          for (int d = 0; d < static_cast<const arrow::DecimalType&>(*type).precision(); ++d) limit *= 10;
+          v %= limit;
           std::memcpy(values->mutable_data() + 16 * i, &v, 16);
         }
         return make_array(type, rows, validity, nulls, values);
