@@ -140,7 +140,7 @@ int64_t auto_morsel_rows(int64_t rows, int workers) {
   return std::clamp(share, kLeastMorselRows, kMostMorselRows);
 }
 
-arrow::Result<plan::TableSourcePtr> memory_table(std::shared_ptr<arrow::Table> table) {
+arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table) {
   if (!table) return base::plan_error("there is no table");
   if (const auto valid = table->Validate(); !valid.ok()) return base::plan_error("not a valid Arrow table: " + valid.message());
   auto data = std::make_shared<TableData>();

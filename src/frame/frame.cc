@@ -1,0 +1,191 @@
+// The methods of a frame that only build plans. Running them is collect.cc's business.
+//
+// A chain keeps its first error: every method hands on the error it was given and checks only its own step.
+
+#include "gristmill/frame.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "expr/node.h"
+#include "plan/expressions.h"
+#include "plan/logical.h"
+
+namespace gristmill {
+namespace {
+
+using plan::PlanPtr;
+
+std::vector<expr::NodePtr> nodes_of(const std::vector<Expr>& exprs) {
+  std::vector<expr::NodePtr> out;
+  for (const Expr& e : exprs) out.push_back(e.node());
+  return out;
+}
+
+std::vector<expr::NodePtr> columns_of(const std::vector<std::string>& names) {
+  std::vector<expr::NodePtr> out;
+  for (const std::string& n : names) out.push_back(expr::column(n));
+  return out;
+}
+
+// `step` on the plan of a frame that has no error yet.
+template <typename F>
+Frame then(const Frame& frame, F step) {
+  const arrow::Result<PlanPtr>& before = frame.plan();
+  return Frame(before.ok() ? step(*before) : before);
+}
+
+plan::JoinKind join_kind(Join how) {
+  switch (how) {
+    case Join::kInner: return plan::JoinKind::kInner;
+    case Join::kLeft: return plan::JoinKind::kLeft;
+    case Join::kSemi: return plan::JoinKind::kSemi;
+    case Join::kAnti: return plan::JoinKind::kAnti;
+  }
+  return plan::JoinKind::kInner;
+}
+
+arrow::Status check_join(const JoinOptions& o) {
+  const bool sides = !o.left_on.empty() || !o.right_on.empty();
+  if (o.on.empty() && !sides) return base::plan_error("a join needs keys", "give on, or left_on and right_on");
+  if (!o.on.empty() && sides) return base::plan_error("a join takes either on, or left_on and right_on");
+  return arrow::Status::OK();
+}
+
+}  // namespace
+
+SortKey asc(Expr e) { return {std::move(e), false, false}; }
+SortKey asc(std::string column) { return asc(col(std::move(column))); }
+SortKey desc(Expr e) { return {std::move(e), true, false}; }
+SortKey desc(std::string column) { return desc(col(std::move(column))); }
+
+Frame::Frame(arrow::Result<PlanPtr> plan) : plan_(std::make_shared<arrow::Result<PlanPtr>>(std::move(plan))) {}
+
+Frame Frame::filter(Expr predicate) const {
+  return then(*this, [&](const PlanPtr& p) { return plan::make_filter(p, predicate.node()); });
+}
+
+Frame Frame::select(std::vector<Expr> exprs) const {
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    if (exprs.empty()) return base::plan_error("select needs at least one expression");
+    return plan::make_project(p, nodes_of(exprs));
+  });
+}
+
+Frame Frame::with_columns(std::vector<Expr> exprs) const {
+  return then(*this, [&](const PlanPtr& p) { return plan::make_with_columns(p, nodes_of(exprs)); });
+}
+
+Frame Frame::drop(std::vector<std::string> columns) const {
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    for (const std::string& name : columns) ARROW_RETURN_NOT_OK(plan::find_column(*p->schema, name).status());
+    std::vector<expr::NodePtr> kept;
+    for (const auto& f : p->schema->fields()) {
+      if (std::find(columns.begin(), columns.end(), f->name()) == columns.end()) kept.push_back(expr::column(f->name()));
+    }
+    return plan::make_project(p, std::move(kept));
+  });
+}
+
+Frame Frame::rename(std::vector<std::pair<std::string, std::string>> names) const {
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    for (const auto& [from, to] : names) ARROW_RETURN_NOT_OK(plan::find_column(*p->schema, from).status());
+    std::vector<expr::NodePtr> outputs;
+    for (const auto& f : p->schema->fields()) {
+      const auto it = std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.first == f->name(); });
+      auto column = expr::column(f->name());
+      outputs.push_back(it == names.end() ? column : expr::alias(column, it->second));
+    }
+    return plan::make_project(p, std::move(outputs));
+  });
+}
+
+GroupBy Frame::group_by(std::vector<Expr> keys) const { return GroupBy(*this, std::move(keys)); }
+
+GroupBy Frame::group_by(std::initializer_list<const char*> columns) const {
+  std::vector<Expr> keys;
+  for (const char* name : columns) keys.push_back(col(name));
+  return GroupBy(*this, std::move(keys));
+}
+
+Frame Frame::join(const Frame& right, JoinOptions options) const {
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(const PlanPtr other, right.plan());
+    ARROW_RETURN_NOT_OK(check_join(options));
+    const bool on = !options.on.empty();
+    return plan::make_join(p, other, join_kind(options.how), columns_of(on ? options.on : options.left_on),
+                           columns_of(on ? options.on : options.right_on), on, options.nulls_equal, options.suffix);
+  });
+}
+
+Frame Frame::sort(std::vector<SortKey> keys) const {
+  return then(*this, [&](const PlanPtr& p) {
+    std::vector<plan::SortBy> by;
+    for (const SortKey& k : keys) by.push_back({k.expr.node(), k.descending, k.nulls_first});
+    return plan::make_sort(p, std::move(by));
+  });
+}
+
+Frame Frame::head(int64_t n) const { return slice(0, n); }
+
+Frame Frame::slice(int64_t offset, int64_t length) const {
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    if (length < 0) return base::plan_error("the number of rows of a limit cannot be negative: " + std::to_string(length));
+    return plan::make_limit(p, offset, length);
+  });
+}
+
+Frame Frame::distinct(std::vector<std::string> subset) const {
+  return then(*this, [&](const PlanPtr& p) { return plan::make_distinct(p, std::move(subset)); });
+}
+
+Frame Frame::explode(std::vector<std::string> columns) const {
+  return then(*this, [&](const PlanPtr& p) { return plan::make_explode(p, std::move(columns)); });
+}
+
+Frame Frame::union_with(std::vector<Frame> others) const {
+  others.insert(others.begin(), *this);
+  return concat(std::move(others));
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> Frame::schema() const {
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr p, *plan_);
+  return p->schema;
+}
+
+arrow::Result<std::string> Frame::explain(bool optimized) const {
+  ARROW_ASSIGN_OR_RAISE(PlanPtr p, *plan_);
+  if (optimized) {
+    ARROW_ASSIGN_OR_RAISE(p, plan::optimize(p));
+  }
+  return plan::explain(*p);
+}
+
+arrow::Result<std::string> Frame::serialize() const {
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr p, *plan_);
+  return plan::serialize(*p);
+}
+
+GroupBy::GroupBy(Frame frame, std::vector<Expr> keys) : frame_(std::move(frame)), keys_(std::move(keys)) {}
+
+Frame GroupBy::agg(std::vector<Expr> aggregates) const {
+  return then(frame_, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    if (keys_.empty()) return base::plan_error("group_by needs at least one key", "use select() to aggregate a whole frame");
+    return plan::make_aggregate(p, nodes_of(keys_), nodes_of(aggregates));
+  });
+}
+
+Frame concat(std::vector<Frame> frames) {
+  std::vector<PlanPtr> inputs;
+  for (const Frame& f : frames) {
+    if (!f.plan().ok()) return f;
+    inputs.push_back(*f.plan());
+  }
+  if (inputs.empty()) return Frame(base::plan_error("concat needs at least one frame"));
+  return Frame(plan::make_union(std::move(inputs)));
+}
+
+}  // namespace gristmill

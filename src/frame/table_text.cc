@@ -1,0 +1,214 @@
+// Tables as a person reads them: names, types below, first and last rows, numbers to the right.
+//
+//   ┌────────┬─────────┐
+//   │ zone   │    fare │
+//   │ string │ float64 │
+//   ├────────┼─────────┤
+//   │ JFK    │    52.5 │
+//   │ …      │       … │
+//   └────────┴─────────┘
+//   1000 rows, 2 columns
+//
+// Long texts are cut, and columns in the middle left out, so that a line stays within kLineCells.
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <arrow/array.h>
+#include <arrow/scalar.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include "column/types.h"
+#include "frame/text_width.h"
+#include "gristmill/frame.h"
+
+namespace gristmill {
+namespace {
+
+constexpr int64_t kLineCells = 120;
+constexpr int64_t kValueCells = 36;
+constexpr const char* kEllipsis = "…";
+
+std::string value_text(const arrow::Scalar& v);
+
+template <typename T>
+std::string number_text(T v) {
+  if (std::isnan(v)) return "NaN";
+  if (std::isinf(v)) return v > 0 ? "inf" : "-inf";
+  char digits[64];
+  const auto end = std::to_chars(digits, digits + sizeof digits, v);
+  std::string out(digits, end.ptr);
+  return out.find_first_not_of("-0123456789") == std::string::npos ? out + ".0" : out;
+}
+
+std::string list_text(const arrow::Array& items) {
+  std::string out = "[";
+  for (int64_t i = 0; i < items.length() && frame::text_width(out) <= kValueCells; ++i) {
+    if (i > 0) out += ", ";
+    const auto item = items.GetScalar(i);
+    out += item.ok() ? value_text(**item) : "?";
+  }
+  return out += ']';
+}
+
+std::string struct_text(const arrow::StructScalar& v) {
+  std::string out = "{";
+  for (size_t i = 0; i < v.value.size(); ++i) {
+    if (i > 0) out += ", ";
+    out += v.type->field(static_cast<int>(i))->name();
+    out.append(": ").append(value_text(*v.value[i]));
+  }
+  return out += '}';
+}
+
+std::string map_text(const arrow::Array& entries) {
+  const auto& pairs = static_cast<const arrow::StructArray&>(entries);
+  std::string out = "{";
+  for (int64_t i = 0; i < pairs.length() && frame::text_width(out) <= kValueCells; ++i) {
+    if (i > 0) out += ", ";
+    const auto key = pairs.field(0)->GetScalar(i), item = pairs.field(1)->GetScalar(i);
+    if (key.ok() && item.ok()) out.append(value_text(**key)).append(": ").append(value_text(**item));
+  }
+  return out += '}';
+}
+
+std::string value_text(const arrow::Scalar& v) {
+  using arrow::Type;
+  if (!v.is_valid) return "null";
+  switch (v.type->id()) {
+    case Type::FLOAT: return number_text(static_cast<const arrow::FloatScalar&>(v).value);
+    case Type::DOUBLE: return number_text(static_cast<const arrow::DoubleScalar&>(v).value);
+    case Type::STRING:
+    case Type::LARGE_STRING:
+    case Type::STRING_VIEW:
+    case Type::BINARY:
+    case Type::LARGE_BINARY:
+    case Type::BINARY_VIEW:
+    case Type::FIXED_SIZE_BINARY: return std::string(static_cast<const arrow::BaseBinaryScalar&>(v).view());
+    case Type::LIST:
+    case Type::LARGE_LIST:
+    case Type::FIXED_SIZE_LIST: return list_text(*static_cast<const arrow::BaseListScalar&>(v).value);
+    case Type::MAP: return map_text(*static_cast<const arrow::BaseListScalar&>(v).value);
+    case Type::STRUCT: return struct_text(static_cast<const arrow::StructScalar&>(v));
+    case Type::DICTIONARY: {
+      const auto decoded = static_cast<const arrow::DictionaryScalar&>(v).GetEncodedValue();
+      return decoded.ok() ? value_text(**decoded) : "?";
+    }
+    case Type::EXTENSION: return value_text(*static_cast<const arrow::ExtensionScalar&>(v).value);
+    default: return v.ToString();
+  }
+}
+
+// One printed column: name, type, then a cell for every shown row.
+struct Printed {
+  std::vector<std::string> cells;
+  bool right = false;
+  int64_t width = 0;
+};
+
+// Rows shown: the first and the last ones; -1 stands for those between.
+std::vector<int64_t> shown_rows(int64_t rows, int max_rows) {
+  std::vector<int64_t> out;
+  const int64_t most = std::max(max_rows, 1);
+  const int64_t first = rows <= most ? rows : (most + 1) / 2;
+  for (int64_t i = 0; i < first; ++i) out.push_back(i);
+  if (rows <= most) return out;
+  out.push_back(-1);
+  for (int64_t i = rows - (most - first); i < rows; ++i) out.push_back(i);
+  return out;
+}
+
+Printed print_column(const std::string& name, const arrow::ChunkedArray& column, const std::vector<int64_t>& rows) {
+  Printed out;
+  const auto inside = column::canonical_type(column.type());
+  out.right = column::is_numeric(*inside) || inside->id() == arrow::Type::DURATION;
+  out.cells = {frame::printable(name, kValueCells), frame::printable(column::type_text(*column.type()), kValueCells)};
+  for (const int64_t row : rows) {
+    if (row < 0) {
+      out.cells.emplace_back(kEllipsis);
+      continue;
+    }
+    const auto value = column.GetScalar(row);
+    out.cells.push_back(value.ok() ? frame::printable(value_text(**value), kValueCells) : "?");
+  }
+  for (const std::string& cell : out.cells) out.width = std::max(out.width, frame::text_width(cell));
+  return out;
+}
+
+Printed gap_column(size_t cells) {
+  Printed out;
+  out.cells.assign(cells, kEllipsis);
+  out.width = 1;
+  return out;
+}
+
+// As many columns from both ends as fit on a line, a gap between them.
+std::vector<Printed> fit_line(std::vector<Printed> columns) {
+  int64_t total = 1;
+  for (const Printed& c : columns) total += c.width + 3;
+  if (total <= kLineCells || columns.size() <= 2) return columns;
+  std::vector<Printed> left, right;
+  int64_t used = 1 + 4;
+  size_t a = 0, b = columns.size();
+  while (a < b) {
+    Printed& next = left.size() <= right.size() ? columns[a] : columns[b - 1];
+    used += next.width + 3;
+    if (used > kLineCells && !left.empty() && !right.empty()) break;
+    const bool from_left = left.size() <= right.size();
+    (from_left ? left : right).push_back(std::move(next));
+    from_left ? ++a : --b;
+  }
+  if (a < b) left.push_back(gap_column(left.front().cells.size()));
+  left.insert(left.end(), std::make_move_iterator(right.rbegin()), std::make_move_iterator(right.rend()));
+  return left;
+}
+
+void append_times(std::string& out, const char* piece, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) out += piece;
+}
+
+void append_rule(const std::vector<Printed>& columns, const char* left, const char* cross, const char* right, std::string& out) {
+  for (size_t i = 0; i < columns.size(); ++i) {
+    out += i == 0 ? left : cross;
+    append_times(out, "─", columns[i].width + 2);
+  }
+  out.append(right).append("\n");
+}
+
+void append_line(const std::vector<Printed>& columns, size_t line, std::string& out) {
+  for (const Printed& c : columns) {
+    const std::string& cell = c.cells[line];
+    const int64_t blanks = c.width - frame::text_width(cell);
+    out += "│ ";
+    if (c.right) append_times(out, " ", blanks);
+    out += cell;
+    if (!c.right) append_times(out, " ", blanks);
+    out += " ";
+  }
+  out += "│\n";
+}
+
+std::string counted(int64_t n, const char* noun) { return std::to_string(n) + " " + noun + (n == 1 ? "" : "s"); }
+
+}  // namespace
+
+std::string Table::to_string(int max_rows) const {
+  const std::string size = counted(num_rows(), "row") + ", " + counted(num_columns(), "column") + "\n";
+  if (num_columns() == 0) return size;
+  const std::vector<int64_t> rows = shown_rows(num_rows(), max_rows);
+  std::vector<Printed> columns;
+  for (int i = 0; i < num_columns(); ++i) columns.push_back(print_column(data_->field(i)->name(), *data_->column(i), rows));
+  columns = fit_line(std::move(columns));
+  std::string out;
+  append_rule(columns, "┌", "┬", "┐", out);
+  append_line(columns, 0, out);
+  append_line(columns, 1, out);
+  append_rule(columns, "├", "┼", "┤", out);
+  for (size_t line = 2; line < rows.size() + 2; ++line) append_line(columns, line, out);
+  append_rule(columns, "└", "┴", "┘", out);
+  return out + size;
+}
+
+}  // namespace gristmill
