@@ -1,0 +1,222 @@
+// Joins are hash joins on the equalities found in ON (or, for a comma, in WHERE); what else ON says about an inner
+// join is a filter after it, and about the right side of a left join a filter before it.
+//
+// Invariant: plan columns are unique; when both sides of a join know a name, the right one is renamed inside (table.name) and
+// the scope still finds it under the user's name.
+
+#include "sql/from.h"
+
+#include <set>
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "sql/lower_expr.h"
+
+namespace gristmill::sqltext {
+namespace {
+
+using expr::NodePtr;
+
+Scope scope_over(const plan::Plan& p, const std::string& table) {
+  Scope s;
+  for (const auto& f : p.schema->fields()) s.columns.push_back({table, f->name(), f->name()});
+  return s;
+}
+
+// Renames columns of `right` that `left` has as well.
+arrow::Status make_distinct_names(const Relation& left, Relation& right) {
+  std::set<std::string> taken;
+  for (const auto& f : left.plan->schema->fields()) taken.insert(f->name());
+  bool clash = false;
+  for (const auto& f : right.plan->schema->fields()) clash |= taken.contains(f->name());
+  if (!clash) return arrow::Status::OK();
+  for (const auto& f : right.plan->schema->fields()) taken.insert(f->name());
+  std::vector<NodePtr> outputs;
+  for (const auto& f : right.plan->schema->fields()) {
+    if (left.plan->schema->GetFieldIndex(f->name()) < 0) {
+      outputs.push_back(expr::column(f->name()));
+      continue;
+    }
+    std::string fresh;
+    for (auto& c : right.scope.columns) {
+      if (c.column != f->name()) continue;
+      if (fresh.empty()) {
+        fresh = (c.table.empty() ? "right" : c.table) + "." + c.name;
+        while (!taken.insert(fresh).second) fresh += "'";
+      }
+      c.column = fresh;
+    }
+    if (fresh.empty()) continue;  // hidden by USING
+    outputs.push_back(expr::alias(expr::column(f->name()), fresh));
+  }
+  ARROW_ASSIGN_OR_RAISE(right.plan, plan::make_project(right.plan, std::move(outputs)));
+  return arrow::Status::OK();
+}
+
+Scope merged(const Scope& a, const Scope& b) {
+  Scope out = a;
+  out.columns.insert(out.columns.end(), b.columns.begin(), b.columns.end());
+  return out;
+}
+
+bool uses_only(const PgQuery__Node& n, const Scope& scope, const ParsedText& text) { return ExpressionLowering(text, scope).lower(n).ok(); }
+
+const char* operator_of(const PgQuery__Node& n) {
+  if (n.node_case != PG_QUERY__NODE__NODE_A_EXPR || n.a_expr->kind != PG_QUERY__A__EXPR__KIND__AEXPR_OP || n.a_expr->n_name != 1 || !n.a_expr->lexpr) return "";
+  return n.a_expr->name[0]->string->sval;
+}
+
+}  // namespace
+
+void split_and(const PgQuery__Node* n, std::vector<const PgQuery__Node*>& out) {
+  if (!n) return;
+  if (n->node_case == PG_QUERY__NODE__NODE_BOOL_EXPR && n->bool_expr->boolop == PG_QUERY__BOOL_EXPR_TYPE__AND_EXPR) {
+    for (size_t i = 0; i < n->bool_expr->n_args; ++i) split_and(n->bool_expr->args[i], out);
+    return;
+  }
+  out.push_back(n);
+}
+
+arrow::Result<Relation> FromLowering::table(const PgQuery__RangeVar& v) const {
+  std::string name = v.relname;
+  if (v.schemaname && *v.schemaname) name = std::string(v.schemaname) + "." + name;
+  auto found = tables_(name);
+  if (!found.ok()) return text_.error(found.status().message(), v.location);
+  std::string alias = v.alias ? v.alias->aliasname : v.relname;
+  return Relation{*found, scope_over(**found, alias)};
+}
+
+arrow::Result<Relation> FromLowering::item(const PgQuery__Node& n) const {
+  switch (n.node_case) {
+    case PG_QUERY__NODE__NODE_RANGE_VAR: return table(*n.range_var);
+    case PG_QUERY__NODE__NODE_JOIN_EXPR: return join(*n.join_expr);
+    case PG_QUERY__NODE__NODE_RANGE_SUBSELECT: {
+      if (n.range_subselect->lateral) return text_.error("lateral is not supported yet", -1);
+      ARROW_ASSIGN_OR_RAISE(plan::PlanPtr p, select_(*n.range_subselect->subquery->select_stmt));
+      return Relation{p, scope_over(*p, n.range_subselect->alias ? n.range_subselect->alias->aliasname : "")};
+    }
+    case PG_QUERY__NODE__NODE_RANGE_FUNCTION: return text_.error("a function as a table is not supported yet", -1);
+    default: return text_.error("this item of FROM is not supported yet", -1);
+  }
+}
+
+arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j) const {
+  ARROW_ASSIGN_OR_RAISE(Relation left, item(*j.larg));
+  ARROW_ASSIGN_OR_RAISE(Relation right, item(*j.rarg));
+  plan::JoinKind kind;
+  switch (j.jointype) {
+    case PG_QUERY__JOIN_TYPE__JOIN_INNER: kind = plan::JoinKind::kInner; break;
+    case PG_QUERY__JOIN_TYPE__JOIN_LEFT: kind = plan::JoinKind::kLeft; break;
+    default: return text_.error("right and full joins are not supported yet; swap the sides or use a left join", -1);
+  }
+  std::vector<std::string> columns;
+  for (size_t i = 0; i < j.n_using_clause; ++i) columns.push_back(j.using_clause[i]->string->sval);
+  if (j.is_natural) {
+    for (const auto& c : left.scope.columns) {
+      for (const auto& d : right.scope.columns) {
+        if (c.name == d.name) columns.push_back(c.name);
+      }
+    }
+  }
+  if (!columns.empty()) return combine_using(std::move(left), std::move(right), kind, columns);
+  std::vector<const PgQuery__Node*> conditions;
+  split_and(j.quals, conditions);
+  return combine(std::move(left), std::move(right), kind, conditions, nullptr, -1);
+}
+
+arrow::Result<Relation> FromLowering::combine_using(Relation left, Relation right, plan::JoinKind kind, const std::vector<std::string>& columns) const {
+  ARROW_RETURN_NOT_OK(make_distinct_names(left, right));
+  std::vector<NodePtr> left_keys, right_keys;
+  std::set<std::string> hidden;
+  for (const auto& name : columns) {
+    ARROW_ASSIGN_OR_RAISE(const ScopeColumn* l, left.scope.find("", name));
+    ARROW_ASSIGN_OR_RAISE(const ScopeColumn* r, right.scope.find("", name));
+    left_keys.push_back(expr::column(l->column));
+    right_keys.push_back(expr::column(r->column));
+    hidden.insert(r->column);
+  }
+  Relation out;
+  out.scope = left.scope;
+  for (auto& c : right.scope.columns) {
+    if (!hidden.contains(c.column)) out.scope.columns.push_back(c);
+  }
+  ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, left_keys, right_keys, false));
+  return out;
+}
+
+// `used` non-null: conditions are WHERE's, only the equalities that join are taken (and marked), and none is an error.
+arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, plan::JoinKind kind, const std::vector<const PgQuery__Node*>& conditions,
+                                              std::vector<bool>* used, int location) const {
+  ARROW_RETURN_NOT_OK(make_distinct_names(left, right));
+  const Scope both = merged(left.scope, right.scope);
+  std::vector<NodePtr> left_keys, right_keys, after;
+  for (size_t i = 0; i < conditions.size(); ++i) {
+    const PgQuery__Node& c = *conditions[i];
+    if (used && (*used)[i]) continue;
+    if (std::string_view(operator_of(c)) == "=") {
+      const PgQuery__Node *a = c.a_expr->lexpr, *b = c.a_expr->rexpr;
+      const bool straight = uses_only(*a, left.scope, text_) && uses_only(*b, right.scope, text_);
+      const bool crossed = !straight && uses_only(*b, left.scope, text_) && uses_only(*a, right.scope, text_);
+      const bool constant = uses_only(*a, Scope{}, text_) || uses_only(*b, Scope{}, text_);
+      if ((straight || crossed) && !constant) {
+        ARROW_ASSIGN_OR_RAISE(auto l, ExpressionLowering(text_, left.scope).lower(straight ? *a : *b));
+        ARROW_ASSIGN_OR_RAISE(auto r, ExpressionLowering(text_, right.scope).lower(straight ? *b : *a));
+        left_keys.push_back(std::move(l));
+        right_keys.push_back(std::move(r));
+        if (used) (*used)[i] = true;
+        continue;
+      }
+    }
+    if (used) continue;
+    if (kind == plan::JoinKind::kLeft) {
+      if (!uses_only(c, right.scope, text_)) {
+        ARROW_RETURN_NOT_OK(ExpressionLowering(text_, both).lower(c).status());
+        return text_.error("a left join's ON may hold equalities between both sides and conditions on the right side only, so far", location);
+      }
+      ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, right.scope).lower(c));
+      ARROW_ASSIGN_OR_RAISE(right.plan, plan::make_filter(right.plan, std::move(condition)));
+      continue;
+    }
+    ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, both).lower(c));
+    after.push_back(std::move(condition));
+  }
+  if (left_keys.empty()) return text_.error("a join without an equality between its sides is not supported yet", location);
+  Relation out;
+  ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, left_keys, right_keys, false));
+  for (auto& condition : after) {
+    ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_filter(out.plan, std::move(condition)));
+  }
+  out.scope = both;
+  return out;
+}
+
+arrow::Result<Relation> FromLowering::lower(PgQuery__Node* const* items, size_t n, std::vector<const PgQuery__Node*>& where) const {
+  std::vector<Relation> relations;
+  for (size_t i = 0; i < n; ++i) {
+    ARROW_ASSIGN_OR_RAISE(Relation r, item(*items[i]));
+    relations.push_back(std::move(r));
+  }
+  std::vector<bool> used(where.size(), false);
+  Relation all = std::move(relations[0]);
+  relations.erase(relations.begin());
+  while (!relations.empty()) {
+    // The first item that some equality joins to what is there; written order is kept otherwise.
+    size_t pick = relations.size();
+    for (size_t i = 0; i < relations.size() && pick == relations.size(); ++i) {
+      std::vector<bool> tried = used;
+      if (combine(all, relations[i], plan::JoinKind::kInner, where, &tried, -1).ok()) pick = i;
+    }
+    if (pick == relations.size()) return text_.error("a join without an equality between its sides is not supported yet", -1);
+    ARROW_ASSIGN_OR_RAISE(all, combine(std::move(all), std::move(relations[pick]), plan::JoinKind::kInner, where, &used, -1));
+    relations.erase(relations.begin() + static_cast<std::ptrdiff_t>(pick));
+  }
+  std::vector<const PgQuery__Node*> rest;
+  for (size_t i = 0; i < where.size(); ++i) {
+    if (!used[i]) rest.push_back(where[i]);
+  }
+  where = std::move(rest);
+  return all;
+}
+
+}  // namespace gristmill::sqltext

@@ -1,0 +1,366 @@
+// One function per kind of node; operators and functions by table. What is not there yet says so by name, with a caret.
+
+#include "sql/lower_expr.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+#include <arrow/util/decimal.h>
+
+#include "base/status.h"
+#include "column/types.h"
+#include "expr/registry.h"
+#include "sql/interval.h"
+
+namespace gristmill::sqltext {
+namespace {
+
+using expr::NodePtr;
+
+struct Name {
+  const char* sql;
+  const char* engine;
+};
+
+constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "sql_div"}, {"%", "mod"}, {"^", "pow"},
+                               {"=", "eq"}, {"<>", "ne"}, {"<", "lt"}, {"<=", "le"}, {">", "gt"}, {">=", "ge"}, {"||", "str.concat"}};
+
+constexpr Name kFunctions[] = {
+    {"upper", "str.upper"}, {"lower", "str.lower"}, {"btrim", "str.trim"}, {"length", "str.length"}, {"char_length", "str.length"},
+    {"character_length", "str.length"}, {"octet_length", "str.octet_length"}, {"substring", "sql_substring"}, {"substr", "sql_substring"},
+    {"replace", "str.replace"}, {"starts_with", "str.starts_with"}, {"contains", "str.contains"}, {"ends_with", "str.ends_with"}, {"abs", "abs"}, {"sqrt", "sqrt"}, {"ln", "ln"},
+    {"log10", "log10"}, {"exp", "exp"}, {"pow", "pow"}, {"power", "pow"}, {"floor", "floor"}, {"ceil", "ceil"}, {"ceiling", "ceil"}, {"round", "round"},
+    {"sign", "sign"}, {"sin", "sin"}, {"cos", "cos"}, {"tan", "tan"}, {"mod", "mod"}, {"is_nan", "is_nan"}, {"isnan", "is_nan"}, {"year", "dt.year"}, {"month", "dt.month"},
+    {"day", "dt.day"}, {"hour", "dt.hour"}, {"minute", "dt.minute"}, {"second", "dt.second"}};
+
+struct AggregateName {
+  const char* sql;
+  const char* engine;
+  int ddof;  // -1: none
+};
+constexpr AggregateName kAggregates[] = {{"count", "count", -1}, {"sum", "sum", -1}, {"avg", "mean", -1}, {"mean", "mean", -1}, {"min", "min", -1}, {"max", "max", -1},
+                                         {"first", "first", -1}, {"last", "last", -1}, {"variance", "var", 1}, {"var_samp", "var", 1}, {"var_pop", "var", 0},
+                                         {"stddev", "std", 1}, {"stddev_samp", "std", 1}, {"stddev_pop", "std", 0}};
+
+constexpr Name kExtract[] = {{"year", "dt.year"}, {"month", "dt.month"}, {"day", "dt.day"}, {"hour", "dt.hour"}, {"minute", "dt.minute"}, {"second", "dt.second"},
+                             {"quarter", "dt.quarter"}, {"isodow", "dt.weekday"}, {"doy", "dt.dayofyear"}, {"epoch", "dt.epoch"}};
+
+template <typename Table>
+auto find(const Table& table, std::string_view name) -> decltype(&table[0]) {
+  for (const auto& e : table) {
+    if (name == e.sql) return &e;
+  }
+  return nullptr;
+}
+
+std::string last_name(PgQuery__Node* const* parts, size_t n) {
+  return n > 0 && parts[n - 1]->node_case == PG_QUERY__NODE__NODE_STRING ? parts[n - 1]->string->sval : "";
+}
+
+std::string unsupported(const std::string& what) { return what + " is not supported yet"; }
+
+NodePtr negated(NodePtr x) { return expr::call("not", {std::move(x)}); }
+
+const char* string_constant(const PgQuery__Node* n) {
+  if (!n || n->node_case != PG_QUERY__NODE__NODE_A_CONST || n->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL) return nullptr;
+  return n->a_const->sval->sval;
+}
+
+bool is_interval(const PgQuery__Node* n) {
+  return n && n->node_case == PG_QUERY__NODE__NODE_TYPE_CAST && last_name(n->type_cast->type_name->names, n->type_cast->type_name->n_names) == "interval";
+}
+
+arrow::Result<int64_t> modifier(const PgQuery__TypeName& t, size_t i, int64_t fallback) {
+  if (i >= t.n_typmods) return fallback;
+  const PgQuery__Node& n = *t.typmods[i];
+  if (n.node_case != PG_QUERY__NODE__NODE_A_CONST || n.a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL) return base::plan_error("a type's length must be a number");
+  return n.a_const->ival->ival;
+}
+
+// PostgreSQL's type names (as the grammar spells them) to Arrow's.
+arrow::Result<column::TypePtr> type_of(const PgQuery__TypeName& t) {
+  const std::string name = last_name(t.names, t.n_names);
+  if (name == "numeric" || name == "decimal") {
+    ARROW_ASSIGN_OR_RAISE(int64_t p, modifier(t, 0, 38));
+    ARROW_ASSIGN_OR_RAISE(int64_t s, modifier(t, 1, t.n_typmods > 0 ? 0 : 10));
+    if (p < 1 || p > 38 || s < 0 || s > p) return base::plan_error("numeric(" + std::to_string(p) + "," + std::to_string(s) + ") is outside 38 digits");
+    return arrow::decimal128(static_cast<int32_t>(p), static_cast<int32_t>(s));
+  }
+  struct Entry {
+    const char* sql;
+    column::TypePtr type;
+  };
+  const Entry table[] = {{"bool", arrow::boolean()}, {"boolean", arrow::boolean()}, {"int2", arrow::int16()}, {"int4", arrow::int32()}, {"int8", arrow::int64()}, {"smallint", arrow::int16()},
+                         {"integer", arrow::int32()}, {"bigint", arrow::int64()}, {"float4", arrow::float32()}, {"float8", arrow::float64()}, {"double", arrow::float64()},
+                         {"text", arrow::utf8_view()}, {"varchar", arrow::utf8_view()}, {"bpchar", arrow::utf8_view()}, {"string", arrow::utf8_view()},
+                         {"bytea", arrow::binary_view()}, {"date", arrow::date32()}, {"timestamp", arrow::timestamp(arrow::TimeUnit::MICRO)},
+                         {"timestamptz", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")}};
+  for (const auto& e : table) {
+    if (name == e.sql) return e.type;
+  }
+  return column::parse_type(name);
+}
+
+}  // namespace
+
+arrow::Result<NodePtr> lower_constant(const PgQuery__AConst& c, const ParsedText& text) {
+  if (c.isnull) return expr::null_literal();
+  switch (c.val_case) {
+    case PG_QUERY__A__CONST__VAL_IVAL: return expr::literal(static_cast<int64_t>(c.ival->ival));
+    case PG_QUERY__A__CONST__VAL_BOOLVAL: return expr::literal(static_cast<bool>(c.boolval->boolval));
+    case PG_QUERY__A__CONST__VAL_SVAL: return expr::literal(std::string_view(c.sval->sval));
+    case PG_QUERY__A__CONST__VAL_FVAL: {
+      const std::string digits = c.fval->fval;
+      if (digits.find_first_of("eE") != std::string::npos) return expr::literal(std::stod(digits));
+      if (digits.find('.') == std::string::npos && digits.size() <= 19) {
+        try {
+          return expr::literal(static_cast<int64_t>(std::stoll(digits)));
+        } catch (const std::exception&) {  // beyond int64: a decimal below
+        }
+      }
+      arrow::Decimal128 value;
+      int32_t precision = 0, scale = 0;
+      auto parsed = arrow::Decimal128::FromString(digits, &value, &precision, &scale);
+      if (!parsed.ok()) return text.error("number \"" + digits + "\" has more than 38 digits", c.location);
+      precision = std::max(precision, scale);
+      return expr::literal(std::make_shared<arrow::Decimal128Scalar>(value, arrow::decimal128(std::max(precision, 1), scale)));
+    }
+    default: return text.error(unsupported("this kind of constant"), c.location);
+  }
+}
+
+std::string ExpressionLowering::output_name(const PgQuery__Node& n) {
+  switch (n.node_case) {
+    case PG_QUERY__NODE__NODE_COLUMN_REF: return last_name(n.column_ref->fields, n.column_ref->n_fields);
+    case PG_QUERY__NODE__NODE_FUNC_CALL: return last_name(n.func_call->funcname, n.func_call->n_funcname);
+    case PG_QUERY__NODE__NODE_TYPE_CAST: {
+      std::string inner = output_name(*n.type_cast->arg);
+      return inner != "?column?" ? inner : last_name(n.type_cast->type_name->names, n.type_cast->type_name->n_names);
+    }
+    case PG_QUERY__NODE__NODE_CASE_EXPR: {
+      std::string other = n.case_expr->defresult ? output_name(*n.case_expr->defresult) : "?column?";
+      return other != "?column?" ? other : "case";
+    }
+    case PG_QUERY__NODE__NODE_COALESCE_EXPR: return "coalesce";
+    case PG_QUERY__NODE__NODE_MIN_MAX_EXPR: return n.min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_LEAST ? "least" : "greatest";
+    default: return "?column?";
+  }
+}
+
+arrow::Result<std::vector<NodePtr>> ExpressionLowering::lower_all(PgQuery__Node* const* nodes, size_t n) const {
+  std::vector<NodePtr> out;
+  for (size_t i = 0; i < n; ++i) {
+    ARROW_ASSIGN_OR_RAISE(auto e, lower(*nodes[i]));
+    out.push_back(std::move(e));
+  }
+  return out;
+}
+
+arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
+  switch (n.node_case) {
+    case PG_QUERY__NODE__NODE_A_CONST: return lower_constant(*n.a_const, text_);
+    case PG_QUERY__NODE__NODE_COLUMN_REF: return lower_column(*n.column_ref);
+    case PG_QUERY__NODE__NODE_A_EXPR: return lower_operator(*n.a_expr);
+    case PG_QUERY__NODE__NODE_FUNC_CALL: return lower_function(*n.func_call);
+    case PG_QUERY__NODE__NODE_CASE_EXPR: return lower_case(*n.case_expr);
+    case PG_QUERY__NODE__NODE_TYPE_CAST: return lower_cast(*n.type_cast);
+    case PG_QUERY__NODE__NODE_BOOL_EXPR: {
+      ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.bool_expr->args, n.bool_expr->n_args));
+      if (n.bool_expr->boolop == PG_QUERY__BOOL_EXPR_TYPE__NOT_EXPR) return negated(args[0]);
+      const char* f = n.bool_expr->boolop == PG_QUERY__BOOL_EXPR_TYPE__AND_EXPR ? "and" : "or";
+      NodePtr out = args[0];
+      for (size_t i = 1; i < args.size(); ++i) out = expr::call(f, {out, args[i]});
+      return out;
+    }
+    case PG_QUERY__NODE__NODE_NULL_TEST: {
+      ARROW_ASSIGN_OR_RAISE(auto x, lower(*n.null_test->arg));
+      return expr::call(n.null_test->nulltesttype == PG_QUERY__NULL_TEST_TYPE__IS_NULL ? "is_null" : "is_not_null", {x});
+    }
+    case PG_QUERY__NODE__NODE_BOOLEAN_TEST: {
+      ARROW_ASSIGN_OR_RAISE(auto x, lower(*n.boolean_test->arg));
+      const auto filled = [&](bool v) { return expr::call("coalesce", {x, expr::literal(v)}); };
+      switch (n.boolean_test->booltesttype) {
+        case PG_QUERY__BOOL_TEST_TYPE__IS_TRUE: return filled(false);
+        case PG_QUERY__BOOL_TEST_TYPE__IS_NOT_TRUE: return negated(filled(false));
+        case PG_QUERY__BOOL_TEST_TYPE__IS_FALSE: return negated(filled(true));
+        case PG_QUERY__BOOL_TEST_TYPE__IS_NOT_FALSE: return filled(true);
+        case PG_QUERY__BOOL_TEST_TYPE__IS_UNKNOWN: return expr::call("is_null", {x});
+        default: return expr::call("is_not_null", {x});
+      }
+    }
+    case PG_QUERY__NODE__NODE_COALESCE_EXPR: {
+      ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.coalesce_expr->args, n.coalesce_expr->n_args));
+      return expr::call("coalesce", std::move(args));
+    }
+    case PG_QUERY__NODE__NODE_MIN_MAX_EXPR: {
+      ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.min_max_expr->args, n.min_max_expr->n_args));
+      return expr::call(n.min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_LEAST ? "least" : "greatest", std::move(args));
+    }
+    case PG_QUERY__NODE__NODE_SUB_LINK: return text_.error(unsupported("a subquery inside an expression"), n.sub_link->location);
+    case PG_QUERY__NODE__NODE_PARAM_REF: return text_.error(unsupported("a parameter"), n.param_ref->location);
+    case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: return text_.error(unsupported("array[...]"), n.a_array_expr->location);
+    case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return text_.error(unsupported("the current date or time"), n.sqlvalue_function->location);
+    default: return text_.error(unsupported("this expression"), -1);
+  }
+}
+
+arrow::Result<NodePtr> ExpressionLowering::lower_column(const PgQuery__ColumnRef& c) const {
+  if (c.n_fields == 0 || c.fields[c.n_fields - 1]->node_case != PG_QUERY__NODE__NODE_STRING) return text_.error("* stands only in a select list or in count(*)", c.location);
+  if (c.n_fields > 2) return text_.error(unsupported("a name of more than two parts"), c.location);
+  const std::string table = c.n_fields == 2 ? c.fields[0]->string->sval : "";
+  auto found = scope_.find(table, c.fields[c.n_fields - 1]->string->sval);
+  if (!found.ok()) return text_.error(found.status().message(), c.location);
+  return expr::column((*found)->column);
+}
+
+// date '1998-12-01' - interval '90' day: both known here, so the result is a literal of the same type.
+arrow::Result<NodePtr> ExpressionLowering::date_plus_interval(const PgQuery__AExpr& e, bool minus) const {
+  const PgQuery__Node* moment = is_interval(e.rexpr) ? e.lexpr : e.rexpr;
+  const PgQuery__Node* length = is_interval(e.rexpr) ? e.rexpr : e.lexpr;
+  ARROW_ASSIGN_OR_RAISE(Interval interval, interval_of(*length->type_cast, text_));
+  ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*moment));
+  if (minus) interval = interval.negated();
+  auto shifted = shift_literal(x, interval);
+  if (!shifted.ok()) return text_.error(shifted.status().message(), e.location);
+  return shifted;
+}
+
+arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& e) const {
+  const std::string op = last_name(e.name, e.n_name);
+  switch (e.kind) {
+    case PG_QUERY__A__EXPR__KIND__AEXPR_OP: {
+      if ((op == "+" || op == "-") && (is_interval(e.rexpr) || is_interval(e.lexpr))) return date_plus_interval(e, op == "-");
+      ARROW_ASSIGN_OR_RAISE(NodePtr right, lower(*e.rexpr));
+      if (!e.lexpr) {
+        if (op == "+") return right;
+        if (op != "-") return text_.error(unsupported("operator " + op), e.location);
+        if (right->kind == expr::NodeKind::kLiteral && right->value->type->id() == arrow::Type::INT64) {
+          return expr::literal(-static_cast<const arrow::Int64Scalar&>(*right->value).value);
+        }
+        return expr::call("neg", {right});
+      }
+      ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
+      const Name* known = find(kOperators, op == "!=" ? "<>" : op);
+      if (!known) return text_.error(unsupported("operator " + op), e.location);
+      return expr::call(known->engine, {left, right});
+    }
+    case PG_QUERY__A__EXPR__KIND__AEXPR_IN: {
+      ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
+      std::vector<NodePtr> args{left};
+      ARROW_ASSIGN_OR_RAISE(auto values, lower_all(e.rexpr->list->items, e.rexpr->list->n_items));
+      args.insert(args.end(), values.begin(), values.end());
+      NodePtr in = expr::call("is_in", std::move(args));
+      return op == "<>" ? negated(in) : in;
+    }
+    case PG_QUERY__A__EXPR__KIND__AEXPR_LIKE:
+    case PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE: {
+      ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
+      ARROW_ASSIGN_OR_RAISE(NodePtr right, lower(*e.rexpr));
+      NodePtr like = expr::call(e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_LIKE ? "str.like" : "str.ilike", {left, right});
+      return op[0] == '!' ? negated(like) : like;
+    }
+    case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN:
+    case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN: {
+      ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
+      ARROW_ASSIGN_OR_RAISE(auto ends, lower_all(e.rexpr->list->items, e.rexpr->list->n_items));
+      NodePtr between = expr::call("between", {left, ends[0], ends[1]});
+      return e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN ? negated(between) : between;
+    }
+    case PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT:
+    case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT:
+    case PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF: {
+      ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
+      ARROW_ASSIGN_OR_RAISE(NodePtr right, lower(*e.rexpr));
+      const char* f = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF     ? "nullif"
+                      : e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT ? "is_distinct_from"
+                                                                         : "is_not_distinct_from";
+      return expr::call(f, {left, right});
+    }
+    default: return text_.error(unsupported("this form of operator " + op), e.location);
+  }
+}
+
+arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCall& f) const {
+  const std::string name = last_name(f.funcname, f.n_funcname);
+  if (f.over) return text_.error(unsupported("a window function"), f.location);
+  if (f.n_agg_order > 0 || f.agg_within_group) return text_.error(unsupported("an ordered aggregate"), f.location);
+  if (const AggregateName* a = find(kAggregates, name)) {
+    if (f.agg_distinct) return text_.error(unsupported(name + "(distinct ...)"), f.location);
+    ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
+    if (args.size() != (f.agg_star ? 0 : 1)) return text_.error(name + " takes one argument", f.location);
+    NodePtr filter;
+    if (f.agg_filter) {
+      ARROW_ASSIGN_OR_RAISE(filter, lower(*f.agg_filter));
+    }
+    std::vector<expr::Option> options;
+    if (a->ddof >= 0) options.push_back({"ddof", std::make_shared<arrow::Int64Scalar>(a->ddof)});
+    return expr::aggregate(a->engine, std::move(args), std::move(options), std::move(filter));
+  }
+  if (f.agg_filter || f.agg_distinct || f.agg_star) return text_.error("no aggregate \"" + name + "\"", f.location);
+  if ((name == "extract" || name == "date_part") && f.n_args == 2) {
+    const char* part = string_constant(f.args[0]);
+    const Name* known = part ? find(kExtract, part) : nullptr;
+    if (!known) return text_.error(unsupported(std::string("extract(") + (part ? part : "...") + ")"), f.location);
+    ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*f.args[1]));
+    return expr::call(known->engine, {x});
+  }
+  ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
+  if (name == "date_trunc" && args.size() == 2) return expr::call("dt.truncate", {args[1], args[0]});
+  if (name == "concat") {
+    NodePtr out;
+    for (auto& a : args) {
+      NodePtr part = expr::call("coalesce", {a, expr::literal(std::string_view(""))});
+      out = out ? expr::call("str.concat", {out, part}) : part;
+    }
+    return out ? out : expr::literal(std::string_view(""));
+  }
+  const Name* known = find(kFunctions, name);
+  if (!known) {
+    if (expr::find_function(name)) return expr::call(name, std::move(args));
+    std::vector<std::string> names;
+    for (const auto& e : kFunctions) names.push_back(e.sql);
+    for (const auto& e : kAggregates) names.push_back(e.sql);
+    return text_.error("no function \"" + name + "\"" + base::suggest_name(name, names), f.location);
+  }
+  return expr::call(known->engine, std::move(args));
+}
+
+arrow::Result<NodePtr> ExpressionLowering::lower_case(const PgQuery__CaseExpr& c) const {
+  NodePtr subject;
+  if (c.arg) {
+    ARROW_ASSIGN_OR_RAISE(subject, lower(*c.arg));
+  }
+  std::vector<NodePtr> parts;
+  for (size_t i = 0; i < c.n_args; ++i) {
+    const PgQuery__CaseWhen& when = *c.args[i]->case_when;
+    ARROW_ASSIGN_OR_RAISE(NodePtr condition, lower(*when.expr));
+    if (subject) condition = expr::call("eq", {subject, condition});
+    ARROW_ASSIGN_OR_RAISE(NodePtr value, lower(*when.result));
+    parts.push_back(std::move(condition));
+    parts.push_back(std::move(value));
+  }
+  if (c.defresult) {
+    ARROW_ASSIGN_OR_RAISE(NodePtr other, lower(*c.defresult));
+    parts.push_back(std::move(other));
+  }
+  return expr::call("case", std::move(parts));
+}
+
+arrow::Result<NodePtr> ExpressionLowering::lower_cast(const PgQuery__TypeCast& c) const {
+  if (c.type_name->n_array_bounds > 0) return text_.error(unsupported("a cast to an array"), c.location);
+  auto type = type_of(*c.type_name);
+  if (!type.ok()) return text_.error(type.status().message(), c.location);
+  ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*c.arg));
+  // date '1994-01-01' is a literal, not work for every row.
+  if (const char* s = string_constant(c.arg); s && ((*type)->id() == arrow::Type::DATE32 || (*type)->id() == arrow::Type::TIMESTAMP)) {
+    auto literal = parse_moment(s, *type);
+    if (!literal.ok()) return text_.error(literal.status().message(), c.location);
+    return expr::literal(*literal, false);
+  }
+  return expr::cast(std::move(x), *type);
+}
+
+}  // namespace gristmill::sqltext

@@ -1,0 +1,39 @@
+// SQL expressions to expression nodes.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+
+#include "expr/node.h"
+#include "sql/parse.h"
+#include "sql/scope.h"
+
+namespace gristmill::sqltext {
+
+class ExpressionLowering {
+ public:
+  ExpressionLowering(const ParsedText& text, const Scope& scope) : text_(text), scope_(scope) {}
+
+  arrow::Result<expr::NodePtr> lower(const PgQuery__Node& n) const;
+  // PostgreSQL's name for an output column without alias.
+  static std::string output_name(const PgQuery__Node& n);
+
+ private:
+  arrow::Result<expr::NodePtr> lower_column(const PgQuery__ColumnRef& c) const;
+  arrow::Result<expr::NodePtr> lower_operator(const PgQuery__AExpr& e) const;
+  arrow::Result<expr::NodePtr> lower_function(const PgQuery__FuncCall& f) const;
+  arrow::Result<expr::NodePtr> lower_case(const PgQuery__CaseExpr& c) const;
+  arrow::Result<expr::NodePtr> lower_cast(const PgQuery__TypeCast& c) const;
+  arrow::Result<expr::NodePtr> date_plus_interval(const PgQuery__AExpr& e, bool minus) const;
+  arrow::Result<std::vector<expr::NodePtr>> lower_all(PgQuery__Node* const* nodes, size_t n) const;
+
+  const ParsedText& text_;
+  const Scope& scope_;
+};
+
+arrow::Result<expr::NodePtr> lower_constant(const PgQuery__AConst& c, const ParsedText& text);
+
+}  // namespace gristmill::sqltext
