@@ -12,9 +12,12 @@ namespace gristmill::column {
 inline const ExactKernels& exact_kernels() {
 #if defined(__x86_64__)
   switch (base::active_simd_level()) {
-    case base::SimdLevel::kAvx512: return kAvx512ExactKernels;
-    case base::SimdLevel::kAvx2: return kAvx2ExactKernels;
-    case base::SimdLevel::kBaseline: break;
+    case base::SimdLevel::kAvx512:
+      return kAvx512ExactKernels;
+    case base::SimdLevel::kAvx2:
+      return kAvx2ExactKernels;
+    case base::SimdLevel::kBaseline:
+      break;
   }
 #endif
   return kPortableExactKernels;
@@ -44,6 +47,20 @@ void for_each_block(const uint8_t* validity, int64_t validity_offset, int64_t n,
     if (validity != nullptr) copy_validity(validity, validity_offset + first, rows, bits);
     block(first, rows, validity == nullptr ? nullptr : bits);
   }
+}
+
+// A block of some size with that many rows outside the window makes a table reconsider its unit, at most so many times.
+inline bool is_misfit(int64_t outside, int64_t rows) { return rows >= 64 && outside > rows / 4; }
+inline constexpr int kMostReconsiderations = 16;
+
+// The valid values of a block, moved together.
+inline int gather_valid(const double* x, const uint64_t* valid, int n, double* out) {
+  int count = 0;
+  for (int i = 0; i < n; ++i) {
+    out[count] = x[i];
+    count += valid == nullptr ? 1 : static_cast<int>(valid[i >> 6] >> (i & 63) & 1);
+  }
+  return count;
 }
 
 // A block of any numeric column as doubles: itself, or converted (float exactly) into `buffer`.

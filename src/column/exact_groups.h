@@ -1,7 +1,9 @@
 // Exact sums of many groups: one aggregate's column of states, addressed by group number.
 //
 // Workers share one unit (chosen once, from whichever batch comes first), each has its own GroupSums, merging
-// is exact in any order. Counting rows (has a group any value?) is the caller's business.
+// is exact in any order. When most of a batch lies outside the window a table moves to a better unit by itself,
+// a few times in its life; tables of unlike units merge too, only not as fast. Counting rows (has a group any
+// value?) is the caller's business.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,7 @@ class GroupSums {
  public:
   explicit GroupSums(ExactUnit unit = ExactUnit()) : unit_(unit) {}
 
-  const ExactUnit& unit() const { return unit_; }
+  const ExactUnit& unit() const { return unit_; }  // of now
   size_t size() const { return sums_.size(); }
   void resize(size_t groups) { sums_.resize(groups); }  // new groups are zero; only grows while in use
   void reserve(size_t groups) { sums_.reserve(groups); }
@@ -45,7 +47,10 @@ class GroupSums {
   template <class Float>
   void add_rows(const uint32_t* groups, const Float* x, const uint8_t* validity, int64_t validity_offset, int64_t n);
 
+  void reconsider_unit(const double* x, const uint64_t* valid, int n);
+
   ExactUnit unit_;
+  int reconsidered_ = 0;
   std::vector<ExactSum> sums_;
   WideSums wides_;  // by group
 };

@@ -92,7 +92,8 @@ __int128 sum_integers(const uint8_t* x, const uint8_t* validity, int64_t validit
 }
 
 template <class Int>
-void add_grouped_integers(__int128* sums, const uint32_t* groups, const Int* x, const uint8_t* validity, int64_t validity_offset, int64_t n) {
+void add_grouped_integers(__int128* sums, const uint32_t* groups, const Int* x, const uint8_t* validity, int64_t validity_offset,
+                          int64_t n) {
   for_each_block(validity, validity_offset, n, [&](int64_t first, int rows, const uint64_t* valid) {
     if (valid == nullptr) {
       for (int i = 0; i < rows; ++i) sums[groups[first + i]] += x[first + i];

@@ -21,7 +21,8 @@ __int128 sum_integers(const uint8_t* x, const uint8_t* validity, int64_t validit
 
 // sums[groups[i]] += x[i] for the valid rows; every groups[i] must be a state. Int: the eight types above.
 template <class Int>
-void add_grouped_integers(__int128* sums, const uint32_t* groups, const Int* x, const uint8_t* validity, int64_t validity_offset, int64_t n);
+void add_grouped_integers(__int128* sums, const uint32_t* groups, const Int* x, const uint8_t* validity, int64_t validity_offset,
+                          int64_t n);
 
 // The total as the result type, or nothing: the aggregate overflowed.
 std::optional<int64_t> as_int64(__int128 sum);

@@ -3,100 +3,19 @@
 #include "column/exact_moments.h"
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "column/exact_block.h"
+#include "column/exact_limbs.h"
 #include "column/exact_number.h"
 
 namespace gristmill::column {
+
+using namespace limbs;  // NOLINT: this file is their one user
+
 namespace {
 
-using Limb = uint64_t;
-using Unsigned128 = unsigned __int128;
-
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-bool nearly_full(uint64_t top) { return (top + (uint64_t{1} << 62)) >> 63 != 0; }
-
-// a += b; false, with a unchanged, when the limbs do not hold the sum.
-bool add_checked(Limb* a, const Limb* b, int count) {
-  Limb sum[4];
-  Limb carry = 0;
-  for (int i = 0; i < count; ++i) {
-    const Unsigned128 s = Unsigned128{a[i]} + b[i] + carry;
-    sum[i] = static_cast<Limb>(s);
-    carry = static_cast<Limb>(s >> 64);
-  }
-  const Limb mine = a[count - 1] >> 63, theirs = b[count - 1] >> 63;
-  if (mine == theirs && sum[count - 1] >> 63 != mine) return false;
-  std::memcpy(a, sum, sizeof(Limb) * count);
-  return true;
-}
-
-void negate(Limb* a, int count) {
-  Limb carry = 1;
-  for (int i = 0; i < count; ++i) {
-    a[i] = ~a[i] + carry;
-    carry &= a[i] == 0;
-  }
-}
-
-// A value of the window as magnitude << shift units; zeros have magnitude 0.
-struct WindowValue {
-  uint64_t magnitude = 0;
-  unsigned shift = 0;
-  bool negative = false;
-};
-
-bool window_value(const ExactUnit& unit, double x, WindowValue* v) {
-  uint64_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  if (bits << 1 == 0) return true;
-  const int64_t shift = static_cast<int64_t>(bits >> 52 & 0x7ff) - ExactUnit::kBias - unit.exponent();
-  if (shift < 0 || shift >= ExactUnit::kShifts) return false;
-  *v = {(bits & 0xfffffffffffffULL) | 0x10000000000000ULL, static_cast<unsigned>(shift), bits >> 63 != 0};
-  return true;
-}
-
-// magnitude << shift, for a shift below 128.
-void shifted_limbs(Unsigned128 magnitude, unsigned shift, bool negative, Limb* limbs, int count) {
-  const unsigned whole = shift / 64, part = shift % 64;
-  const uint64_t low = static_cast<uint64_t>(magnitude), high = static_cast<uint64_t>(magnitude >> 64);
-  const Limb shifted[3] = {low << part, part == 0 ? high : high << part | low >> (64 - part), part == 0 ? 0 : high >> (64 - part)};
-  for (unsigned i = 0; i < static_cast<unsigned>(count); ++i) limbs[i] = i >= whole && i - whole < 3 ? shifted[i - whole] : 0;
-  if (negative) negate(limbs, count);
-}
-
-// The limbs of part `part` of a state.
-template <int K>
-int part_limbs(const ExactMomentState<K>& state, int part, Limb* limbs) {
-  if (part >= K) {
-    std::memcpy(limbs, state.product[part - K], 4 * sizeof(Limb));
-    return 4;
-  }
-  limbs[0] = static_cast<Limb>(state.sum[part]);
-  limbs[1] = static_cast<Limb>(state.sum[part] >> 64);
-  return 2;
-}
-
-template <int K>
-void set_part(ExactMomentState<K>& state, int part, const Limb* limbs) {
-  if (part >= K) {
-    std::memcpy(state.product[part - K], limbs, 4 * sizeof(Limb));
-  } else {
-    state.sum[part] = static_cast<__int128>(Unsigned128{limbs[1]} << 64 | limbs[0]);
-  }
-}
-
-template <int K>
-bool add_to_part(ExactMomentState<K>& state, int part, const Limb* limbs) {
-  Limb mine[4];
-  const int count = part_limbs<K>(state, part, mine);
-  if (!add_checked(mine, limbs, count)) return false;
-  set_part<K>(state, part, mine);
-  return true;
-}
 
 void append_count(int64_t count, std::vector<uint8_t>* out) {
   for (int i = 0; i < 8; ++i) out->push_back(static_cast<uint8_t>(static_cast<uint64_t>(count) >> (8 * i)));
@@ -109,11 +28,13 @@ void GroupMoments<K>::add(const uint32_t* groups, const std::array<const double*
                           int64_t n) {
   const ExactKernels& kernels = exact_kernels();
   uint16_t outside[kExactBlock];
-  int exponents[K];
-  for (int v = 0; v < K; ++v) exponents[v] = units_[v].exponent();
   for_each_block(validity, validity_offset, n, [&](int64_t first, int rows, const uint64_t* valid) {
     const double* columns[K];
-    for (int v = 0; v < K; ++v) columns[v] = x[v] + first;
+    int exponents[K];
+    for (int v = 0; v < K; ++v) {
+      columns[v] = x[v] + first;
+      exponents[v] = units_[v].exponent();
+    }
     int count;
     if constexpr (K == 1) {
       count = kernels.moments_of_one(states_.data(), groups + first, columns, valid, rows, exponents, outside);
@@ -125,7 +46,49 @@ void GroupMoments<K>::add(const uint32_t* groups, const std::array<const double*
       for (int v = 0; v < K; ++v) row[v] = columns[v][outside[k]];
       add_one(groups[first + outside[k]], row);
     }
+    if (is_misfit(count, rows)) reconsider_units(columns, valid, rows);
   });
+}
+
+template <int K>
+void GroupMoments<K>::reconsider_units(const double* const* x, const uint64_t* valid, int n) {
+  if (reconsidered_ == kMostReconsiderations) return;
+  ++reconsidered_;
+  Units better;
+  for (int v = 0; v < K; ++v) {
+    double sample[kExactBlock];
+    const int count = gather_valid(x[v], valid, n, sample);
+    better[v] = units_[v].reconsidered({sample, static_cast<size_t>(count)});
+  }
+  if (better != units_) change_units(better);
+}
+
+template <int K>
+void GroupMoments<K>::change_units(const Units& better) {
+  std::array<int, kParts> old_exponents;
+  for (int p = 0; p < kParts; ++p) old_exponents[p] = part_exponent(p);
+  units_ = better;
+  for (uint32_t group = 0; group < states_.size(); ++group) {
+    const State old = states_[group];
+    states_[group] = State{};
+    states_[group].count = old.count;
+    for (int p = 0; p < kParts; ++p) {
+      Limb limbs[4];
+      const int count = part_limbs<K>(old, p, limbs);
+      WideSum sum;
+      sum.add_scaled(limbs, count, old_exponents[p]);
+      if (!sum.is_zero()) add_part(group, p, sum);
+    }
+  }
+  // Wide sums that the new units can hold go back into their states.
+  std::unordered_map<uint32_t, Wide> wides;
+  wides.swap(wides_);
+  wide_bytes_ = 0;
+  for (const auto& [group, wide] : wides) {
+    for (int p = 0; p < kParts; ++p) {
+      if (!wide.part[p].is_zero()) add_part(group, p, wide.part[p]);
+    }
+  }
 }
 
 template <int K>
@@ -290,7 +253,9 @@ bool GroupMoments<K>::read_into(uint32_t group, std::span<const uint8_t>* in) {
 template <int K>
 int GroupMoments<K>::part_exponent(int part) const {
   if (part < K) return units_[part].exponent();
-  return part == K ? 2 * units_[0].exponent() : part == K + 2 ? 2 * units_[K - 1].exponent() : units_[0].exponent() + units_[K - 1].exponent();
+  return part == K       ? 2 * units_[0].exponent()
+         : part == K + 2 ? 2 * units_[K - 1].exponent()
+                         : units_[0].exponent() + units_[K - 1].exponent();
 }
 
 template <int K>

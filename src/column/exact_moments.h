@@ -3,7 +3,8 @@
 //
 // The formulas n*Sxx - Sx*Sx cancel, which floating point pays for with wrong digits; here nothing is lost before
 // the one rounding, so a variance is right even of 1e9, 1e9 + 1, 1e9 + 2. Products are exact integers, not error-free
-// pairs of doubles: no product underflows. A row that does not fit its window adds to its group's WideSums instead.
+// pairs of doubles: no product underflows. A row that does not fit its window adds to its group's WideSums instead;
+// units move as in GroupSums.
 #pragma once
 
 #include <array>
@@ -72,6 +73,8 @@ class GroupMoments {
   void change_one(uint32_t group, const Row& row, bool subtract);
   void change_wide(uint32_t group, const Row& row, bool subtract);
   void empty_into_wide(uint32_t group);
+  void reconsider_units(const double* const* x, const uint64_t* valid, int n);
+  void change_units(const Units& better);
   void add_part(uint32_t group, int part, const WideSum& sum);
   WideSum part_sum(uint32_t group, int part) const;
   template <class Change>
@@ -82,6 +85,7 @@ class GroupMoments {
   ExactNumber centred(uint32_t group, int v, int w) const;  // n * S(vw) - S(v) * S(w)
 
   Units units_;
+  int reconsidered_ = 0;
   std::vector<State> states_;
   std::unordered_map<uint32_t, Wide> wides_;
   int64_t wide_bytes_ = 0;

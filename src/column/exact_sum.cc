@@ -70,6 +70,16 @@ ExactUnit ExactUnit::choose(std::span<const double> sample) {
   return ExactUnit(highest - kBias - std::max(kPreferredShift, highest - lowest));
 }
 
+ExactUnit ExactUnit::reconsidered(std::span<const double> sample) const {
+  const ExactUnit other = choose(sample);
+  int64_t mine = 0, others = 0;
+  for (const double x : sample) {
+    mine += takes(x);
+    others += other.takes(x);
+  }
+  return others >= 2 * mine && others > 0 ? other : *this;
+}
+
 bool ExactUnit::add_unusual(ExactSum& s, double x) const {
   uint64_t bits;
   std::memcpy(&bits, &x, sizeof bits);
@@ -114,10 +124,12 @@ void ExactUnit::add_outside(ExactSum& s, WideSum& wide, double x) const {
 namespace {
 
 template <class Float>
-void add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const Float* x, const uint8_t* validity, int64_t validity_offset, int64_t n) {
+int64_t add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const Float* x, const uint8_t* validity, int64_t validity_offset,
+                int64_t n) {
   const ExactKernels& kernels = exact_kernels();
   uint16_t outside[kExactBlock];
   double buffer[kExactBlock];
+  int64_t outside_rows = 0;
   for_each_block(validity, validity_offset, n, [&](int64_t first, int rows, const uint64_t* valid) {
     const double* values = block_as_doubles(x + first, rows, buffer);
     uint64_t limbs[2];
@@ -130,19 +142,21 @@ void add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const Float* x, 
     }
     s.units = sum;
     for (int k = 0; k < count; ++k) unit.add_outside(s, wide, values[outside[k]]);
+    outside_rows += count;
   });
+  return outside_rows;
 }
 
 }  // namespace
 
-void exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const double* x, const uint8_t* validity, int64_t validity_offset,
-                   int64_t n) {
-  add_all(unit, s, wide, x, validity, validity_offset, n);
+int64_t exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const double* x, const uint8_t* validity, int64_t validity_offset,
+                      int64_t n) {
+  return add_all(unit, s, wide, x, validity, validity_offset, n);
 }
 
-void exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const float* x, const uint8_t* validity, int64_t validity_offset,
-                   int64_t n) {
-  add_all(unit, s, wide, x, validity, validity_offset, n);
+int64_t exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const float* x, const uint8_t* validity, int64_t validity_offset,
+                      int64_t n) {
+  return add_all(unit, s, wide, x, validity, validity_offset, n);
 }
 
 double exact_value(const ExactUnit& unit, const ExactSum& s, const WideSum* wide) {
@@ -191,6 +205,18 @@ void WideSums::merge(const ExactUnit& unit, ExactSum& s, uint64_t slot, const Ex
 
 void WideSums::merge_wide(uint64_t slot, const WideSum& other) {
   update(slot, [&](WideSum& wide) { wide.merge(other); });
+}
+
+void WideSums::change_unit(const ExactUnit& from, const ExactUnit& to, ExactSum& s, uint64_t slot) {
+  ExactSum changed;
+  if (!to.add_scaled(changed, s.units, from.exponent())) add_scaled(slot, s.units, from.exponent());
+  s = changed;
+}
+
+bool WideSums::fits(const WideSum& wide, const ExactUnit& unit, ExactSum& s) {
+  uint64_t limbs[2];
+  if (!wide.is_finite() || !exact_fixed_point(wide.number(), unit.exponent(), limbs, 2)) return false;
+  return unit.add_scaled(s, static_cast<__int128>(Wide{limbs[1]} << 64 | limbs[0]), unit.exponent());
 }
 
 void WideSums::add_scaled(uint64_t slot, __int128 units, int exponent) {

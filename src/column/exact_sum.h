@@ -34,10 +34,10 @@ class WideSum {
   void merge(const WideSum& other);
   void subtract(const WideSum& other);
 
-  double value() const;                 // rounded once
-  double value_over(int64_t n) const;   // value / n for n > 0, rounded once
-  ExactNumber number() const;           // the finite part
-  bool is_zero() const;                 // finite part zero and no specials
+  double value() const;                // rounded once
+  double value_over(int64_t n) const;  // value / n for n > 0, rounded once
+  ExactNumber number() const;          // the finite part
+  bool is_zero() const;                // finite part zero and no specials
   bool is_finite() const { return specials_[0] == 0 && specials_[1] == 0 && nans_ == 0; }
   const std::array<int64_t, 2>& specials() const { return specials_; }  // (+inf count, -inf count); NaN apart
   bool has_nan() const { return nans_ != 0; }
@@ -73,14 +73,20 @@ struct ExactSum {
 // path. Overflow of the 128 bits is caught by every addition, so no count of rows matters.
 class ExactUnit {
  public:
-  static constexpr int kShifts = 64;           // binades of the window
-  static constexpr int kBias = 1075;           // a normal double is m * 2^(biased exponent - kBias)
-  static constexpr int kLowest = -1074;        // of the exponent: with these two bounds one compare
-  static constexpr int kHighest = 908;         // also turns away zeros, subnormals, infinities and NaN
-  static constexpr int kPreferredShift = 42;   // where choose() puts the largest: 2^32 additions before an overflow
+  static constexpr int kShifts = 64;          // binades of the window
+  static constexpr int kBias = 1075;          // a normal double is m * 2^(biased exponent - kBias)
+  static constexpr int kLowest = -1074;       // of the exponent: with these two bounds one compare
+  static constexpr int kHighest = 908;        // also turns away zeros, subnormals, infinities and NaN
+  static constexpr int kPreferredShift = 42;  // where choose() puts the largest: 2^32 additions before an overflow
 
   // Covers the sample's finite values, or as many as one window can, with room above and below.
   static ExactUnit choose(std::span<const double> sample);
+  // The unit of choose() if it takes at least twice as many of the sample as this one, else this one.
+  ExactUnit reconsidered(std::span<const double> sample) const;
+  bool takes(double x) const {
+    ExactSum s;
+    return add(s, x);
+  }
   explicit ExactUnit(int exponent = -83) : exponent_(exponent < kLowest ? kLowest : exponent > kHighest ? kHighest : exponent) {}
   int exponent() const { return exponent_; }
   friend bool operator==(const ExactUnit&, const ExactUnit&) = default;
@@ -100,11 +106,11 @@ class ExactUnit {
 };
 
 // Sum of a run of values without groups, vectorised; what does not fit goes to `wide`. `validity` (null: all
-// valid) is a bitmap read from bit `validity_offset`.
-void exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const double* x, const uint8_t* validity, int64_t validity_offset,
-                   int64_t n);
-void exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const float* x, const uint8_t* validity, int64_t validity_offset,
-                   int64_t n);
+// valid) is a bitmap read from bit `validity_offset`. Returns how many values lay outside the window.
+int64_t exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const double* x, const uint8_t* validity, int64_t validity_offset,
+                      int64_t n);
+int64_t exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const float* x, const uint8_t* validity, int64_t validity_offset,
+                      int64_t n);
 // units * 2^exponent + wide, rounded once. `wide` may be null.
 double exact_value(const ExactUnit& unit, const ExactSum& s, const WideSum* wide);
 // The same divided by n > 0, rounded once.
@@ -127,6 +133,10 @@ class WideSums {
 
   const WideSum* find(uint64_t slot) const;
   void merge_wide(uint64_t slot, const WideSum& other);
+  // Brings a state from one unit to another. recall() then moves back what the new unit can hold.
+  void change_unit(const ExactUnit& from, const ExactUnit& to, ExactSum& s, uint64_t slot);
+  template <class StateOf>  // StateOf(slot) -> ExactSum&
+  void recall(const ExactUnit& unit, StateOf state_of);
   void add_scaled(uint64_t slot, __int128 units, int exponent);
   void erase(uint64_t slot);
   void clear();
@@ -136,10 +146,20 @@ class WideSums {
  private:
   template <class Change>
   void update(uint64_t slot, Change change);
+  static bool fits(const WideSum& wide, const ExactUnit& unit, ExactSum& s);
 
   std::unordered_map<uint64_t, WideSum> wides_;
   int64_t bytes_ = 0;
 };
+
+template <class StateOf>
+void WideSums::recall(const ExactUnit& unit, StateOf state_of) {
+  std::vector<uint64_t> recalled;
+  for (const auto& [slot, wide] : wides_) {
+    if (fits(wide, unit, state_of(slot))) recalled.push_back(slot);
+  }
+  for (const uint64_t slot : recalled) erase(slot);
+}
 
 inline bool ExactUnit::add(ExactSum& s, double x) const {
   uint64_t bits;

@@ -52,7 +52,8 @@ std::vector<WideSum> expected_sums(const Rows& rows) {
 void expect_values(const GroupSums& sums, const std::vector<WideSum>& expected, const std::string& name) {
   for (uint32_t g = 0; g < expected.size(); ++g) {
     const double value = expected[g].value(), got = sums.value(g);
-    ASSERT_TRUE(std::isnan(value) ? std::isnan(got) : to_bits(got) == to_bits(value)) << name << " group " << g << " " << got << " " << value;
+    ASSERT_TRUE(std::isnan(value) ? std::isnan(got) : to_bits(got) == to_bits(value))
+        << name << " group " << g << " " << got << " " << value;
   }
 }
 
@@ -186,6 +187,34 @@ TEST(GroupSums, OnlyGroupsWithStrayValuesHoldWideSums) {
   EXPECT_LT(sums.bytes(), before + 300);
   sums.clear_group(5);
   EXPECT_EQ(sums.bytes(), before);
+}
+
+TEST(GroupSums, MoveToABetterUnitWhenTheFirstBatchMisled) {
+  std::mt19937_64 random(6);
+  std::vector<double> first(1000), later(5000);
+  for (double& v : first) v = 1e-200 * static_cast<double>(random() % 1000);
+  for (double& v : later) v = 1e12 + static_cast<double>(random() % 1000) / 7;
+  std::vector<uint32_t> groups(later.size());
+  for (size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<uint32_t>(i % 500);
+  GroupSums led((ExactUnit::choose(first))), clean((ExactUnit::choose(later))), run(led.unit());
+  for (GroupSums* sums : {&led, &clean, &run}) sums->resize(501);
+  const ExactUnit before = led.unit();
+  led.add(groups.data(), later.data(), nullptr, 0, 5000);
+  clean.add(groups.data(), later.data(), nullptr, 0, 5000);
+  run.add_run(3, later.data(), nullptr, 0, 5000);
+  EXPECT_NE(led.unit(), before);
+  EXPECT_NE(run.unit(), before);
+  EXPECT_EQ(led.bytes(), clean.bytes());  // no group is left with a wide sum
+  led.add_one(500, 1e-200);
+  led.add(groups.data(), first.data(), nullptr, 0, 1000);
+  std::vector<WideSum> expected(501);
+  for (size_t i = 0; i < later.size(); ++i) expected[groups[i]].add(later[i]);
+  for (size_t i = 0; i < first.size(); ++i) expected[groups[i]].add(first[i]);
+  expected[500].add(1e-200);
+  expect_values(led, expected, "moved");
+  for (uint32_t g = 0; g < 501; ++g) clean.merge_group(g, led, g);
+  for (size_t i = 0; i < later.size(); ++i) expected[groups[i]].add(later[i]);
+  expect_values(clean, expected, "merged");
 }
 
 TEST(WideSums, ServeStatesKeptElsewhere) {

@@ -20,7 +20,8 @@ template <class Int>
 std::vector<Int> draw(size_t n, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::vector<Int> x(n);
-  for (Int& v : x) v = random() % 5 == 0 ? std::numeric_limits<Int>::max() : random() % 5 == 0 ? std::numeric_limits<Int>::min() : Int(random());
+  for (Int& v : x)
+    v = random() % 5 == 0 ? std::numeric_limits<Int>::max() : random() % 5 == 0 ? std::numeric_limits<Int>::min() : Int(random());
   return x;
 }
 

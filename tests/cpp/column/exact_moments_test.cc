@@ -72,7 +72,8 @@ void check_pairs(const GroupPairs& pairs, const Sums& s, const std::string& name
   const Number offset = reference::subtract(reference::multiply(s.y, s.xx), reference::multiply(s.x, s.xy));
   ASSERT_TRUE(is_rounded(*pairs.intercept(0), offset, sxx)) << name;
   if (reference::sign(syy) == 0) return;
-  ASSERT_TRUE(is_rounded(*pairs.correlation(0), reference::multiply(sxy, sxy), reference::multiply(sxx, syy), true, reference::sign(sxy) < 0))
+  ASSERT_TRUE(
+      is_rounded(*pairs.correlation(0), reference::multiply(sxy, sxy), reference::multiply(sxx, syy), true, reference::sign(sxy) < 0))
       << name;
   ASSERT_LE(std::fabs(*pairs.correlation(0)), 1.0);
 }
@@ -206,6 +207,31 @@ TEST(GroupMoments, StatesThatFillUpMoveOn) {
     EXPECT_EQ(pairs.count(0), 0);
   }
   base::force_simd_level(base::best_simd_level());
+}
+
+TEST(GroupMoments, MoveToBetterUnitsWhenTheFirstBatchMisled) {
+  std::mt19937_64 random(6);
+  std::vector<double> x(3000), y(3000);
+  for (size_t i = 0; i < x.size(); ++i) {
+    x[i] = (i < 1000 ? 1e-100 : 1e100) * static_cast<double>(random() % 1000);
+    y[i] = static_cast<double>(random() % 1000);
+  }
+  std::vector<uint32_t> groups(x.size());
+  for (size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<uint32_t>(i % 50);
+  GroupPairs led({ExactUnit::choose(std::span(x).first(1000)), ExactUnit::choose(y)}), single(led.units());
+  led.resize(50);
+  single.resize(50);
+  const GroupPairs::Units before = led.units();
+  led.add(groups.data(), {x.data(), y.data()}, nullptr, 0, 3000);
+  EXPECT_NE(led.units()[0], before[0]);
+  EXPECT_EQ(led.units()[1], before[1]);
+  for (size_t i = 0; i < x.size(); ++i) single.add_one(groups[i], {x[i], y[i]});
+  for (uint32_t g = 0; g < 50; ++g) {
+    std::vector<uint8_t> one, other;
+    led.append_bytes(g, &one);
+    single.append_bytes(g, &other);
+    ASSERT_EQ(one, other);
+  }
 }
 
 TEST(GroupMoments, TooFewRowsGiveNothing) {
