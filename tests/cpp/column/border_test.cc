@@ -74,7 +74,7 @@ TEST(Border, ExportThenImportKeepsEveryValue) {
         for (int64_t i = 0; i < n; ++i) ASSERT_EQ(value_text(part, i), value_text(c, from + i));
         const ArrayPtr again = ok(export_array(part, n, type, pool()));
         EXPECT_TRUE(arrow::MakeArray(again)->ValidateFull().ok());
-        if (type->id() != arrow::Type::DICTIONARY) {
+        if (type->ToString().find("dictionary") == std::string::npos) {  // the same values may come with other entries
           const auto options = arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(false);
           EXPECT_TRUE(arrow::MakeArray(again)->Equals(array->Slice(from, n), options));
         }
