@@ -12,6 +12,7 @@
 #include <arrow/result.h>
 #include <arrow/type_fwd.h>
 
+#include "column/column.h"
 #include "column/types.h"
 #include "expr/node.h"
 
@@ -37,10 +38,15 @@ struct Bound {
   bool deterministic = true;
   bool nullable = true;
   std::string label;                            // for messages: column name or expression text
+  int sole_input = -1;                          // the one column everything below reads; -1: none or several
+  column::Column constant;                      // kConstant: `value` as a column
+  uint64_t serial = 0;                          // unlike any other bound node's; for an evaluator's caches
 };
 
 // Plan errors name the unknown column or function and the nearest known one.
 arrow::Result<BoundPtr> bind(const NodePtr& n, const arrow::Schema& input);
+// `x` as `to` (canonical): x itself, a folded constant or a cast. Casts to integers truncate, or round when told.
+arrow::Result<BoundPtr> bind_cast(BoundPtr x, const column::TypePtr& to, bool lenient = false, bool round = false);
 // The canonical type of an expression over `input`, without keeping the bound tree.
 arrow::Result<column::TypePtr> type_of(const NodePtr& n, const arrow::Schema& input);
 // Whether running `n` over `input` can fail (casts, integer arithmetic, ...).

@@ -1,9 +1,11 @@
 // The one table of functions. A family is a file in functions/; adding a function is an entry in its table.
 //
 // bind() checks and chooses types: it may ask for casts of its arguments (`casts[i]`, canonical), and prepares state.
-// run() gets arguments already cast, any encoding, `rows` rows, and returns a column of `rows` rows of `type`.
+// run() gets arguments already cast, flat or constant (never all constant: the framework then asks for one row), `rows` rows,
+// and returns a column of `rows` rows of `type`.
 // With nulls == kPropagate the framework handles all-null constants and the kernel's result validity is the
-// intersection of its arguments' (run() may leave it to the framework by returning a column without validity).
+// intersection of its arguments' (run() may leave it to the framework by returning a column without validity; one that
+// it returns is intersected too).
 #pragma once
 
 #include <memory>
@@ -28,6 +30,7 @@ struct Signature {
   std::vector<column::TypePtr> casts;             // one per argument; null = as it is
   std::shared_ptr<const FunctionState> state;
   bool fallible = false;
+  bool introduces_nulls = false;                  // NULL is possible without a NULL argument
 };
 
 struct ArgumentInfo {
@@ -47,6 +50,11 @@ struct KernelCall {
 
 enum class NullRule : uint8_t { kPropagate, kOwn };
 
+// What the evaluator does itself, on masks and narrowed selections.
+enum class Special : uint8_t {
+  kNone, kAnd, kOr, kNot, kCompare, kDistinct, kBetween, kIsNull, kIsNotNull, kIsIn, kCase, kCoalesce, kNullIf,
+};
+
 struct Function {
   std::string name;         // "add", "str.upper"
   std::string family;       // file name in functions/
@@ -55,7 +63,8 @@ struct Function {
   NullRule nulls = NullRule::kPropagate;
   bool deterministic = true;
   arrow::Result<Signature> (*bind)(std::span<const ArgumentInfo> args, std::span<const Option> options) = nullptr;
-  arrow::Result<column::Column> (*run)(const KernelCall& call) = nullptr;  // null: evaluate.cc handles it (and, or, case, coalesce)
+  arrow::Result<column::Column> (*run)(const KernelCall& call) = nullptr;  // null: the evaluator handles it (`special`)
+  Special special = Special::kNone;
 };
 
 const Function* find_function(std::string_view name);

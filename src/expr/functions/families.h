@@ -1,0 +1,18 @@
+// The tables of functions, one a family. registry.cc joins them.
+#pragma once
+
+#include <vector>
+
+#include "expr/registry.h"
+
+namespace gristmill::expr {
+
+std::vector<Function> arithmetic_functions();
+std::vector<Function> comparison_functions();
+std::vector<Function> logic_functions();
+std::vector<Function> math_functions();
+std::vector<Function> string_functions();
+std::vector<Function> string_search_functions();
+std::vector<Function> temporal_functions();
+
+}  // namespace gristmill::expr

@@ -1,0 +1,39 @@
+// Joins the families once, sorted by name; look-up is a binary search.
+
+#include "expr/registry.h"
+
+#include <algorithm>
+
+#include "expr/functions/families.h"
+
+namespace gristmill::expr {
+namespace {
+
+const std::vector<Function>& table() {
+  static const std::vector<Function>& functions = *new std::vector<Function>([] {
+    std::vector<Function> all;
+    for (auto* family : {arithmetic_functions, comparison_functions, logic_functions, math_functions, string_functions,
+                         string_search_functions, temporal_functions}) {
+      for (Function& f : family()) all.push_back(std::move(f));
+    }
+    std::sort(all.begin(), all.end(), [](const Function& a, const Function& b) { return a.name < b.name; });
+    return all;
+  }());
+  return functions;
+}
+
+}  // namespace
+
+const Function* find_function(std::string_view name) {
+  const auto& all = table();
+  const auto at = std::lower_bound(all.begin(), all.end(), name, [](const Function& f, std::string_view n) { return f.name < n; });
+  return at != all.end() && at->name == name ? &*at : nullptr;
+}
+
+std::vector<const Function*> all_functions() {
+  std::vector<const Function*> out;
+  for (const Function& f : table()) out.push_back(&f);
+  return out;
+}
+
+}  // namespace gristmill::expr
