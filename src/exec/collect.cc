@@ -133,6 +133,29 @@ class Buffer final : public BufferSink {
   std::shared_ptr<std::vector<std::vector<column::Batch>>> kept_ = std::make_shared<std::vector<std::vector<column::Batch>>>();
 };
 
+class Counting final : public CountingSink {
+ public:
+  explicit Counting(std::shared_ptr<OrderedSink> inner) : inner_(std::move(inner)) {}
+  std::string name() const override { return inner_->name(); }
+  arrow::Result<Answer> deliver(uint64_t seq, std::vector<column::Batch>& batches) override {
+    int64_t rows = 0;
+    for (const auto& b : batches) rows += b.selected();
+    ARROW_ASSIGN_OR_RAISE(Answer answer, inner_->deliver(seq, batches));
+    if (!answer.wait) rows_ += rows;
+    return answer;
+  }
+  arrow::Status finalize() override { return inner_->finalize(); }
+  void abandon() override { inner_->abandon(); }
+  arrow::Result<std::vector<column::Batch>> stage(std::vector<column::Batch> batches, const QueryContext& context) override {
+    return inner_->stage(std::move(batches), context);
+  }
+  int64_t rows() const override { return rows_; }
+
+ private:
+  std::shared_ptr<OrderedSink> inner_;
+  int64_t rows_ = 0;
+};
+
 }  // namespace
 
 arrow::Result<column::Batch> join_batches(std::vector<column::Batch> batches, arrow::MemoryPool* pool) {
@@ -162,6 +185,8 @@ std::shared_ptr<OrderedSink> make_callback_sink(std::shared_ptr<arrow::Schema> s
                                                 std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each) {
   return std::make_shared<Callback>(std::move(schema), std::move(memory), std::move(each));
 }
+
+std::shared_ptr<CountingSink> make_counting_sink(std::shared_ptr<OrderedSink> inner) { return std::make_shared<Counting>(std::move(inner)); }
 
 std::shared_ptr<BufferSink> make_buffer_sink() { return std::make_shared<Buffer>(); }
 

@@ -30,6 +30,13 @@ class BufferSink : public OrderedSink {
 };
 std::shared_ptr<BufferSink> make_buffer_sink();
 
+// Passes everything on and counts the rows that were taken.
+class CountingSink : public OrderedSink {
+ public:
+  virtual int64_t rows() const = 0;
+};
+std::shared_ptr<CountingSink> make_counting_sink(std::shared_ptr<OrderedSink> inner);
+
 // The batches of one morsel as one dense batch (rows may exceed kMaxBatchRows; for sinks only).
 arrow::Result<column::Batch> join_batches(std::vector<column::Batch> batches, arrow::MemoryPool* pool);
 

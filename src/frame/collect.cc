@@ -95,17 +95,19 @@ arrow::Result<std::string> Frame::explain_analyze(ParallelOptions options) const
 arrow::Result<int64_t> Frame::sink_parquet(const std::string& path, ParallelOptions options, Cancellation cancel) const {
   ARROW_RETURN_NOT_OK(plan_->status());
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
-  ARROW_ASSIGN_OR_RAISE(auto writer, io::make_parquet_writer(path, (**plan_)->schema, {}, runner.memory()));
-  ARROW_RETURN_NOT_OK(runner.run(writer));
-  return writer->rows_written();
+  ARROW_ASSIGN_OR_RAISE(auto writer, io::write_parquet(path, (**plan_)->schema, {}, runner.memory()));
+  auto counted = exec::make_counting_sink(std::move(writer));
+  ARROW_RETURN_NOT_OK(runner.run(counted));
+  return counted->rows();
 }
 
 arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions options, Cancellation cancel) const {
   ARROW_RETURN_NOT_OK(plan_->status());
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
-  ARROW_ASSIGN_OR_RAISE(auto writer, io::make_ipc_writer(path, (**plan_)->schema, {}, runner.memory()));
-  ARROW_RETURN_NOT_OK(runner.run(writer));
-  return writer->rows_written();
+  ARROW_ASSIGN_OR_RAISE(auto writer, io::write_ipc(path, (**plan_)->schema, {}, runner.memory()));
+  auto counted = exec::make_counting_sink(std::move(writer));
+  ARROW_RETURN_NOT_OK(runner.run(counted));
+  return counted->rows();
 }
 
 namespace {
@@ -117,9 +119,9 @@ Frame scan_of(arrow::Result<plan::TableSourcePtr> source) {
 
 }  // namespace
 
-Frame scan_parquet(const std::string& pattern) { return scan_of(io::open_parquet(pattern)); }
-Frame scan_ipc(const std::string& pattern) { return scan_of(io::open_ipc(pattern)); }
-Frame scan_csv(const std::string& pattern) { return scan_of(io::open_csv(pattern)); }
+Frame scan_parquet(const std::string& pattern) { return scan_of(io::scan_parquet({pattern})); }
+Frame scan_ipc(const std::string& pattern) { return scan_of(io::scan_ipc({pattern})); }
+Frame scan_csv(const std::string& pattern) { return scan_of(io::scan_csv({pattern})); }
 Frame from_arrow(std::shared_ptr<arrow::Table> table) { return scan_of(frame::make_memory_table(std::move(table))); }
 
 }  // namespace gristmill
