@@ -159,6 +159,17 @@ int64_t exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const f
   return add_all(unit, s, wide, x, validity, validity_offset, n);
 }
 
+void PreparedUnits::prepare(const ExactUnit& unit, const double* x, const uint8_t* validity, int64_t validity_offset, int n) {
+  uint64_t bits[kMostRows / 64];
+  if (validity != nullptr) copy_validity(validity, validity_offset, n, bits);
+  outside_count_ = exact_kernels().units_block(x, validity == nullptr ? nullptr : bits, n, unit.exponent(), low_, high_, outside_);
+}
+
+void PreparedUnits::prepare(const ExactUnit& unit, const float* x, const uint8_t* validity, int64_t validity_offset, int n) {
+  double buffer[kMostRows];
+  prepare(unit, block_as_doubles(x, n, buffer), validity, validity_offset, n);
+}
+
 double exact_value(const ExactUnit& unit, const ExactSum& s, const WideSum* wide) {
   if (wide == nullptr) return rounded_units(s.units, unit.exponent());
   if (!wide->is_finite() || s.units == 0) return wide->value();

@@ -111,6 +111,33 @@ int64_t exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const d
                       int64_t n);
 int64_t exact_add_all(const ExactUnit& unit, ExactSum& s, WideSum& wide, const float* x, const uint8_t* validity, int64_t validity_offset,
                       int64_t n);
+// Values turned into what ExactSum states add, vectorised; for states that live in rows of a table:
+//   units.prepare(unit, x, validity, offset, n);
+//   for k in 0 .. n - 1: if (!units.add(k, &state)) the value goes to add_outside, as after ExactUnit::add
+//   for k in outside(): the value (it is valid and added nothing above) goes to add_outside
+// Rows that are not valid add nothing.
+class PreparedUnits {
+ public:
+  static constexpr int kMostRows = 512;
+
+  void prepare(const ExactUnit& unit, const double* x, const uint8_t* validity, int64_t validity_offset, int n);
+  void prepare(const ExactUnit& unit, const float* x, const uint8_t* validity, int64_t validity_offset, int n);
+  __int128 units(int k) const { return static_cast<__int128>(static_cast<unsigned __int128>(high_[k]) << 64 | low_[k]); }
+  bool add(int k, ExactSum* s) const {
+    __int128 sum;
+    if (__builtin_expect(__builtin_add_overflow(s->units, units(k), &sum), 0)) return false;
+    s->units = sum;
+    return true;
+  }
+  std::span<const uint16_t> outside() const { return {outside_, static_cast<size_t>(outside_count_)}; }
+
+ private:
+  alignas(64) uint64_t low_[kMostRows];
+  alignas(64) uint64_t high_[kMostRows];
+  uint16_t outside_[kMostRows];
+  int outside_count_ = 0;
+};
+
 // units * 2^exponent + wide, rounded once. `wide` may be null.
 double exact_value(const ExactUnit& unit, const ExactSum& s, const WideSum* wide);
 // The same divided by n > 0, rounded once.

@@ -90,6 +90,22 @@ int sum_block(const double* x, const uint64_t* valid, int n, int exponent, uint6
   return count;
 }
 
+// Rows [start, start + rows) of n into low[0 .. rows).
+inline int prepare(const double* x, const uint64_t* valid, int start, int rows, int n, __m256i base, uint64_t* low, uint64_t* high,
+                   uint16_t* outside, int count) {
+  for (int j = 0; j < rows; j += 4) {
+    const Units u = units_of(load_rows(x, valid, start + j, n), base);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(low + j), u.low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(high + j), u.high);
+    if (__builtin_expect(u.outside != 0, 0)) count = append_rows(u.outside, start + j, outside, count);
+  }
+  return count;
+}
+
+int units_block(const double* x, const uint64_t* valid, int n, int exponent, uint64_t* low, uint64_t* high, uint16_t* outside) {
+  return prepare(x, valid, 0, n, n, _mm256_set1_epi64x(1075 + exponent), low, high, outside, 0);
+}
+
 int group_block(uint64_t* states, const uint32_t* groups, const double* x, const uint64_t* valid, int n, int exponent, uint16_t* outside) {
   constexpr int kStep = 128;  // rows prepared at a time: 2 KiB of halves
   const __m256i base = _mm256_set1_epi64x(1075 + exponent);
@@ -99,12 +115,7 @@ int group_block(uint64_t* states, const uint32_t* groups, const double* x, const
   int count = 0;
   for (int start = 0; start < n; start += kStep) {
     const int rows = n - start < kStep ? n - start : kStep;
-    for (int j = 0; j < rows; j += 4) {
-      const Units u = units_of(load_rows(x, valid, start + j, n), base);
-      _mm256_store_si256(reinterpret_cast<__m256i*>(lows + j), u.low);
-      _mm256_store_si256(reinterpret_cast<__m256i*>(highs + j), u.high);
-      if (__builtin_expect(u.outside != 0, 0)) count = append_rows(u.outside, start + j, outside, count);
-    }
+    count = prepare(x, valid, start, rows, n, base, lows, highs, outside, count);
     for (int j = 0; j < rows; ++j) {
       __int128* const state = sums + groups[start + j];
       const __int128 v = static_cast<__int128>(static_cast<unsigned __int128>(highs[j]) << 64 | lows[j]);
@@ -161,7 +172,7 @@ void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) {
 
 }  // namespace
 
-const ExactKernels kAvx2ExactKernels = {sum_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
+const ExactKernels kAvx2ExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
 
 }  // namespace gristmill::column
 

@@ -86,6 +86,24 @@ int sum_block(const double* x, const uint64_t* valid, int n, int exponent, uint6
   return count;
 }
 
+// Rows [start, start + rows) of n into low[0 .. rows).
+inline int prepare(const double* x, const uint64_t* valid, int start, int rows, int n, __m512i base, uint64_t* low, uint64_t* high,
+                   uint16_t* outside, int count) {
+  for (int j = 0; j < rows; j += 8) {
+    const int i = start + j;
+    const __mmask8 live = live_rows(valid, i, n);
+    const Units u = units_of(_mm512_maskz_loadu_epi64(live, x + i), live, base);
+    _mm512_storeu_si512(low + j, u.low);
+    _mm512_storeu_si512(high + j, u.high);
+    if (__builtin_expect(u.outside != 0, 0)) count = append_rows(u.outside, i, outside, count);
+  }
+  return count;
+}
+
+int units_block(const double* x, const uint64_t* valid, int n, int exponent, uint64_t* low, uint64_t* high, uint16_t* outside) {
+  return prepare(x, valid, 0, n, n, _mm512_set1_epi64(1075 + exponent), low, high, outside, 0);
+}
+
 int group_block(uint64_t* states, const uint32_t* groups, const double* x, const uint64_t* valid, int n, int exponent, uint16_t* outside) {
   constexpr int kStep = 128;  // rows prepared at a time: 2 KiB of halves
   const __m512i base = _mm512_set1_epi64(1075 + exponent);
@@ -95,14 +113,7 @@ int group_block(uint64_t* states, const uint32_t* groups, const double* x, const
   int count = 0;
   for (int start = 0; start < n; start += kStep) {
     const int rows = n - start < kStep ? n - start : kStep;
-    for (int j = 0; j < rows; j += 8) {
-      const int i = start + j;
-      const __mmask8 live = live_rows(valid, i, n);
-      const Units u = units_of(_mm512_maskz_loadu_epi64(live, x + i), live, base);
-      _mm512_store_si512(lows + j, u.low);
-      _mm512_store_si512(highs + j, u.high);
-      if (__builtin_expect(u.outside != 0, 0)) count = append_rows(u.outside, i, outside, count);
-    }
+    count = prepare(x, valid, start, rows, n, base, lows, highs, outside, count);
     for (int j = 0; j < rows; ++j) {
       __int128* const state = sums + groups[start + j];
       const __int128 v = static_cast<__int128>(static_cast<unsigned __int128>(highs[j]) << 64 | lows[j]);
@@ -151,7 +162,7 @@ void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) {
 
 }  // namespace
 
-const ExactKernels kAvx512ExactKernels = {sum_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
+const ExactKernels kAvx512ExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
 
 }  // namespace gristmill::column
 

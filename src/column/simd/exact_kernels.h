@@ -25,6 +25,9 @@ struct ExactKernels {
   // sum (two limbs) = the units of the rows that fit the window, together. The other rows' indices go to `outside`; their number is
   // returned. `valid` is a bitmap from bit 0, or null: all rows; rows that are not valid are skipped.
   int (*sum_block)(const double* x, const uint64_t* valid, int n, int exponent, uint64_t* sum, uint16_t* outside);
+  // The units of each row as two limbs: zero for rows that are not valid or lie outside; low and high have room for a
+  // multiple of 8 rows.
+  int (*units_block)(const double* x, const uint64_t* valid, int n, int exponent, uint64_t* low, uint64_t* high, uint16_t* outside);
   // states[groups[i]] (two limbs each) += the units of row i; rows that do not fit and rows that would overflow
   // their state go to `outside` and change nothing. groups[i] must be a state even where row i is not valid.
   int (*group_block)(uint64_t* states, const uint32_t* groups, const double* x, const uint64_t* valid, int n, int exponent,

@@ -59,6 +59,17 @@ int sum_block(const double* x, const uint64_t* valid, int n, int exponent, uint6
   return count;
 }
 
+int units_block(const double* x, const uint64_t* valid, int n, int exponent, uint64_t* low, uint64_t* high, uint16_t* outside) {
+  __int128 units;
+  int count = 0;
+  for (int i = 0; i < n; ++i) {
+    if (__builtin_expect(units_of(x[i], is_valid(valid, i), exponent, &units), 0)) outside[count++] = static_cast<uint16_t>(i);
+    low[i] = static_cast<uint64_t>(units);
+    high[i] = static_cast<uint64_t>(units >> 64);
+  }
+  return count;
+}
+
 int group_block(uint64_t* states, const uint32_t* groups, const double* x, const uint64_t* valid, int n, int exponent, uint16_t* outside) {
   __int128* const sums = reinterpret_cast<__int128*>(states);
   __int128 units, sum;
@@ -97,6 +108,6 @@ void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) { sum_integers(x, n, 
 
 }  // namespace
 
-const ExactKernels kPortableExactKernels = {sum_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
+const ExactKernels kPortableExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
 
 }  // namespace gristmill::column

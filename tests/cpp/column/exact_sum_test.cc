@@ -329,6 +329,32 @@ TEST(ExactSum, SkipsRowsThatAreNotValid) {
   }
 }
 
+TEST(PreparedUnits, AddWhatTheScalarPathAdds) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    std::mt19937_64 random(seed);
+    const int n = 1 + static_cast<int>(random() % PreparedUnits::kMostRows);
+    const std::vector<double> x = inputs::values(kShapes[seed % 9], static_cast<size_t>(n), random);
+    std::vector<uint8_t> validity(static_cast<size_t>(n + 3 + 7) / 8);
+    for (uint8_t& b : validity) b = static_cast<uint8_t>(random());
+    std::vector<double> kept;
+    for (int i = 0; i < n; ++i) {
+      if ((validity[(i + 3) / 8] >> ((i + 3) % 8) & 1) != 0) kept.push_back(x[i]);
+    }
+    const ExactUnit unit = seed % 3 == 0 ? ExactUnit(900) : ExactUnit::choose(x);
+    EveryLevel().run([&] {
+      ExactSum s;
+      WideSum wide;
+      PreparedUnits units;
+      units.prepare(unit, x.data(), validity.data(), 3, n);
+      for (int k = 0; k < n; ++k) {
+        if (!units.add(k, &s)) unit.add_outside(s, wide, x[k]);
+      }
+      for (const uint16_t k : units.outside()) unit.add_outside(s, wide, x[k]);
+      ASSERT_EQ(to_bits(exact_value(unit, s, &wide)), to_bits(wide_sum(kept))) << "seed " << seed;
+    });
+  }
+}
+
 TEST(ExactSum, FloatsAddAsTheDoublesTheyAre) {
   std::mt19937_64 random(11);
   std::vector<float> x;
