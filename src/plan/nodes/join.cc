@@ -48,7 +48,8 @@ NameSet hidden_columns(const std::vector<NodePtr>& right_keys, bool coalesce_key
 }
 
 arrow::Status name_output(const Plan& left, const Plan& right, const NameSet& hidden, JoinParts& parts) {
-  NameSet taken = names_of(*left.schema);
+  const NameSet on_the_left = names_of(*left.schema);
+  NameSet taken = on_the_left;
   for (int i = 0; i < left.schema->num_fields(); ++i) {
     parts.output.push_back(i);
     parts.names.push_back(left.schema->field(i)->name());
@@ -57,7 +58,7 @@ arrow::Status name_output(const Plan& left, const Plan& right, const NameSet& hi
   for (int i = 0; i < right.schema->num_fields(); ++i) {
     std::string name = right.schema->field(i)->name();
     if (hidden.contains(name)) continue;
-    if (taken.contains(name)) name += parts.suffix;
+    if (on_the_left.contains(name)) name += parts.suffix;
     if (!taken.insert(name).second) {
       return base::plan_error("two columns of the join are called \"" + name + "\"", "rename one of them, or choose another suffix");
     }

@@ -1,0 +1,30 @@
+#include "plan/rules/rule_test.h"
+
+namespace gristmill::plan {
+namespace {
+
+using namespace testing;
+
+PlanPtr sized(const std::string& name, std::optional<int64_t> rows) { return scan(name, "k:int64", rows); }
+
+TEST(ChooseBuildSide, BuildsTheMuchSmallerLeftSide) {
+  EXPECT_EQ(after(choose_build_side, join(sized("small", 10), sized("big", 1000), JoinKind::kInner)),
+            "join inner on k = k columns [k] build left\n"
+            "  scan small columns [k]\n"
+            "  scan big columns [k]\n");
+}
+
+TEST(ChooseBuildSide, LeavesTheRightSideWhenNothingIsCertain) {
+  expect_unchanged(choose_build_side, join(sized("left", std::nullopt), sized("right", 1000), JoinKind::kInner));
+  expect_unchanged(choose_build_side, join(sized("left", 10), sized("right", std::nullopt), JoinKind::kInner));
+  expect_unchanged(choose_build_side, join(sized("left", 500), sized("right", 1000), JoinKind::kInner));
+  expect_unchanged(choose_build_side, join(sized("left", 10), sized("right", 1000), JoinKind::kLeft));
+}
+
+TEST(ChooseBuildSide, AsksForLessWhereNobodySeesTheOrder) {
+  const auto p = ok(require_order(join(sized("left", 500), sized("right", 1000), JoinKind::kInner), false));
+  EXPECT_TRUE(ok(choose_build_side(p))->build_left);
+}
+
+}  // namespace
+}  // namespace gristmill::plan
