@@ -1,0 +1,387 @@
+// sum and mean: integers in 128 bits, decimals in 192, floats as exact sums.
+//
+// Overflow is tested once, on the final sum, so it does not depend on the order of rows: what leaves the range on the
+// way and comes back is no error. A mean is the exact sum divided by the count, rounded once.
+
+#include <cmath>
+#include <type_traits>
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "column/buffers.h"
+#include "column/exact_number.h"
+#include "exec/aggregate_functions.h"
+#include "exec/group_values.h"
+
+namespace gristmill::exec {
+namespace {
+
+using arrow::ArrayData;
+using column::Physical;
+using ArrayResult = arrow::Result<std::shared_ptr<ArrayData>>;
+
+constexpr int kMaxPrecision = 38;
+
+__int128 power_of_ten(int n) {
+  __int128 v = 1;
+  for (int i = 0; i < n; ++i) v *= 10;
+  return v;
+}
+
+// sum / divisor, rounded once.
+double quotient(__int128 sum, __int128 divisor) {
+  constexpr __int128 kExact = __int128{1} << 53;
+  if (sum > -kExact && sum < kExact && divisor < kExact) return static_cast<double>(sum) / static_cast<double>(divisor);
+  return column::rounded_quotient(column::exact_number(sum, 0), column::exact_number(divisor, 0));
+}
+
+ArrayResult doubles(int64_t n, const column::TypePtr& type, arrow::MemoryPool* pool, auto&& value) {
+  ARROW_ASSIGN_OR_RAISE(Validity validity, Validity::make(n, pool));
+  ARROW_ASSIGN_OR_RAISE(auto data, column::allocate_buffer(n * 8, pool));
+  auto* out = reinterpret_cast<double*>(data->mutable_data());
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = 0;
+    if (!value(i, &out[i])) validity.set_null(i);
+  }
+  const int64_t nulls = validity.nulls();
+  return column::make_array(type, n, std::move(validity).take(), nulls, std::move(data));
+}
+
+// State: sum 16 [| count 8], one flag byte: a value was there.
+template <typename T>
+class IntegerSum final : public AggregateFunction {
+ public:
+  IntegerSum(std::string label, bool mean) : label_(std::move(label)), mean_(mean) {}
+  int state_bytes() const override { return mean_ ? 24 : 16; }
+  bool has_flag() const override { return true; }
+
+  arrow::Status update(const UpdateSpan& span) const override {
+    const T* v = column::values_of<T>(*span.values);
+    for_valid(span, [&](int64_t k, int64_t i) {
+      uint8_t* const row = span.rows[k];
+      store<__int128>(row + state_, load<__int128>(row + state_) + v[i]);
+      row[flag_] = 1;
+      if (mean_) add_count(row, 1);
+    });
+    return arrow::Status::OK();
+  }
+
+  arrow::Status update_one(uint8_t* row, const UpdateSpan& span) const override {
+    const T* v = column::values_of<T>(*span.values);
+    __int128 sum = load<__int128>(row + state_);
+    int64_t n = 0;
+    for_valid(span, [&](int64_t, int64_t i) {
+      sum += v[i];
+      ++n;
+    });
+    if (n == 0) return arrow::Status::OK();
+    store<__int128>(row + state_, sum);
+    row[flag_] = 1;
+    if (mean_) add_count(row, n);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status merge(const MergeSpan& span) const override {
+    for (int64_t k = 0; k < span.n; ++k) {
+      uint8_t* const into = span.into[k];
+      const uint8_t* const from = span.from[k];
+      store<__int128>(into + state_, load<__int128>(into + state_) + load<__int128>(from + state_));
+      into[flag_] |= from[flag_];
+      if (mean_) add_count(into, load<int64_t>(from + state_ + 16));
+    }
+    return arrow::Status::OK();
+  }
+
+  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
+    const auto n = static_cast<int64_t>(rows.size());
+    const auto sum = [&](int64_t i) { return load<__int128>(rows[static_cast<size_t>(i)] + state_); };
+    const auto seen = [&](int64_t i) { return rows[static_cast<size_t>(i)][flag_] != 0; };
+    const Physical p = column::physical_unchecked(*type);
+    if (outcome == Outcome::kMean || p == Physical::kFloat64) {
+      return doubles(n, type, pool, [&](int64_t i, double* out) {
+        if (!seen(i)) return false;
+        *out = outcome == Outcome::kMean ? quotient(sum(i), load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 16)) : static_cast<double>(sum(i));
+        return true;
+      });
+    }
+    ARROW_ASSIGN_OR_RAISE(Validity validity, Validity::make(n, pool));
+    ARROW_ASSIGN_OR_RAISE(auto data, column::allocate_zeroed(n * column::byte_width(p), pool));
+    const auto fill = [&]<typename Out>(__int128 least, __int128 greatest) {
+      for (int64_t i = 0; i < n; ++i) {
+        if (!seen(i)) {
+          validity.set_null(i);
+          continue;
+        }
+        if (sum(i) < least || sum(i) > greatest) return base::data_error("integer overflow in sum(" + label_ + ")");
+        store<Out>(data->mutable_data() + i * static_cast<int64_t>(sizeof(Out)), static_cast<Out>(sum(i)));
+      }
+      return arrow::Status::OK();
+    };
+    if (p == Physical::kInt128) {
+      ARROW_RETURN_NOT_OK(fill.template operator()<__int128>(1 - power_of_ten(kMaxPrecision), power_of_ten(kMaxPrecision) - 1));
+    } else if (p == Physical::kUInt64) {
+      ARROW_RETURN_NOT_OK(fill.template operator()<uint64_t>(0, UINT64_MAX));
+    } else {
+      ARROW_RETURN_NOT_OK(fill.template operator()<int64_t>(INT64_MIN, INT64_MAX));
+    }
+    const int64_t nulls = validity.nulls();
+    return column::make_array(type, n, std::move(validity).take(), nulls, std::move(data));
+  }
+
+ private:
+  void add_count(uint8_t* row, int64_t n) const { store<int64_t>(row + state_ + 16, load<int64_t>(row + state_ + 16) + n); }
+
+  std::string label_;
+  bool mean_;
+};
+
+// State: low 128 bits 16 | the bits above 8 | count 8. Count 0: no value.
+class DecimalSum final : public AggregateFunction {
+ public:
+  DecimalSum(std::string label, int scale) : label_(std::move(label)), scale_(scale) {}
+  int state_bytes() const override { return 32; }
+
+  arrow::Status update(const UpdateSpan& span) const override {
+    const auto* v = reinterpret_cast<const uint8_t*>(column::values_of<__int128>(*span.values));
+    for_valid(span, [&](int64_t k, int64_t i) {
+      const auto x = load<__int128>(v + i * 16);
+      add(span.rows[k], static_cast<unsigned __int128>(x), x < 0 ? -1 : 0, 1);
+    });
+    return arrow::Status::OK();
+  }
+
+  arrow::Status merge(const MergeSpan& span) const override {
+    for (int64_t k = 0; k < span.n; ++k) {
+      const uint8_t* const from = span.from[k] + state_;
+      add(span.into[k], load<unsigned __int128>(from), load<int64_t>(from + 16), load<int64_t>(from + 24));
+    }
+    return arrow::Status::OK();
+  }
+
+  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
+    const auto n = static_cast<int64_t>(rows.size());
+    const __int128 limit = power_of_ten(kMaxPrecision);
+    const auto count = [&](int64_t i) { return load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 24); };
+    // False: more than 128 bits.
+    const auto sum = [&](int64_t i, __int128* out) {
+      *out = load<__int128>(rows[static_cast<size_t>(i)] + state_);
+      return load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 16) == (*out < 0 ? -1 : 0);
+    };
+    if (outcome == Outcome::kMean || column::physical_unchecked(*type) == Physical::kFloat64) {
+      return doubles(n, type, pool, [&](int64_t i, double* out) {
+        if (count(i) == 0) return false;
+        *out = ratio(rows[static_cast<size_t>(i)] + state_, outcome == Outcome::kMean ? count(i) : 1);
+        return true;
+      });
+    }
+    ARROW_ASSIGN_OR_RAISE(Validity validity, Validity::make(n, pool));
+    ARROW_ASSIGN_OR_RAISE(auto data, column::allocate_zeroed(n * 16, pool));
+    for (int64_t i = 0; i < n; ++i) {
+      if (count(i) == 0) {
+        validity.set_null(i);
+        continue;
+      }
+      __int128 v;
+      if (!sum(i, &v) || v <= -limit || v >= limit) return base::data_error("decimal overflow in sum(" + label_ + ")");
+      store<__int128>(data->mutable_data() + i * 16, v);
+    }
+    const int64_t nulls = validity.nulls();
+    return column::make_array(type, n, std::move(validity).take(), nulls, std::move(data));
+  }
+
+ private:
+  void add(uint8_t* row, unsigned __int128 low, int64_t high, int64_t n) const {
+    uint8_t* const p = row + state_;
+    const auto before = load<unsigned __int128>(p);
+    const unsigned __int128 after = before + low;
+    store(p, after);
+    store<int64_t>(p + 16, load<int64_t>(p + 16) + high + (after < before));
+    store<int64_t>(p + 24, load<int64_t>(p + 24) + n);
+  }
+
+  // sum / (n * 10^scale), rounded once.
+  double ratio(const uint8_t* state, int64_t n) const {
+    uint64_t limbs[3];
+    std::memcpy(limbs, state, sizeof(limbs));
+    const auto low = load<__int128>(state);
+    constexpr int kPlainScale = 15;
+    if (scale_ <= kPlainScale && n < (int64_t{1} << 53) / static_cast<int64_t>(power_of_ten(scale_)) &&
+        static_cast<int64_t>(limbs[2]) == (low < 0 ? -1 : 0)) {
+      return quotient(low, power_of_ten(scale_ < 0 ? 0 : scale_) * n);
+    }
+    const column::ExactNumber sum = column::exact_number(limbs, 3, 0);
+    const column::ExactNumber scale = column::exact_number(power_of_ten(std::abs(scale_)), 0);
+    const column::ExactNumber count = column::exact_number(n, 0);
+    return scale_ < 0 ? column::rounded_quotient(column::exact_multiply(sum, scale), count)
+                      : column::rounded_quotient(sum, column::exact_multiply(scale, count));
+  }
+
+  std::string label_;
+  int scale_;
+};
+
+// State: units 16 | wide 8 [| count 8]. wide: address of a WideSum, its lowest bit says that a value was there.
+template <typename T>
+class ExactFloatSum final : public AggregateFunction {
+ public:
+  explicit ExactFloatSum(bool mean) : mean_(mean) {}
+  int state_bytes() const override { return mean_ ? 32 : 24; }
+
+  arrow::Status update(const UpdateSpan& span) const override {
+    const column::ExactUnit unit = unit_.get<T>(*span.values);
+    const T* v = column::values_of<T>(*span.values);
+    for_valid(span, [&](int64_t k, int64_t i) {
+      uint8_t* const p = span.rows[k] + state_;
+      column::ExactSum s{load<__int128>(p)};
+      if (__builtin_expect(!unit.add(s, v[i]), 0)) {
+        add_outside(unit, s, v[i], span.rows[k], *span.tables);
+      }
+      store(p, s.units);
+      store<uint64_t>(p + 16, load<uint64_t>(p + 16) | kSeen);
+      if (mean_) store<int64_t>(p + 24, load<int64_t>(p + 24) + 1);
+    });
+    return arrow::Status::OK();
+  }
+
+  arrow::Status update_one(uint8_t* row, const UpdateSpan& span) const override {
+    const column::ExactUnit unit = unit_.get<T>(*span.values);
+    const column::ValidityBits valid = column::validity_of(*span.values);
+    int64_t counted = span.n;
+    if (valid.bits) {
+      counted = 0;
+      for (int64_t i = span.begin; i < span.begin + span.n; ++i) counted += valid.valid(i);
+    }
+    if (counted == 0) return arrow::Status::OK();
+    uint8_t* const p = row + state_;
+    column::ExactSum s{load<__int128>(p)};
+    column::WideSum outside;
+    column::exact_add_all(unit, s, outside, column::values_of<T>(*span.values) + span.begin, valid.bits, valid.offset + span.begin, span.n);
+    store(p, s.units);
+    if (!outside.is_zero()) wide(row, span.tables->owner(row)).merge(outside);
+    store<uint64_t>(p + 16, load<uint64_t>(p + 16) | kSeen);
+    if (mean_) store<int64_t>(p + 24, load<int64_t>(p + 24) + counted);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status merge(const MergeSpan& span) const override {
+    const column::ExactUnit unit = unit_.get();
+    for (int64_t k = 0; k < span.n; ++k) {
+      uint8_t* const into = span.into[k] + state_;
+      const uint8_t* const from = span.from[k] + state_;
+      __int128 sum;
+      if (__builtin_add_overflow(load<__int128>(into), load<__int128>(from), &sum)) {
+        wide(span.into[k], span.into_table).add_scaled(load<__int128>(from), unit.exponent());
+      } else {
+        store(into, sum);
+      }
+      const auto other = load<uint64_t>(from + 16);
+      if (other & ~kSeen) wide(span.into[k], span.into_table).merge(*address(other));
+      store<uint64_t>(into + 16, load<uint64_t>(into + 16) | (other & kSeen));
+      if (mean_) store<int64_t>(into + 24, load<int64_t>(into + 24) + load<int64_t>(from + 24));
+    }
+    return arrow::Status::OK();
+  }
+
+  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
+    const column::ExactUnit unit = unit_.get();
+    return doubles(static_cast<int64_t>(rows.size()), type, pool, [&](int64_t i, double* out) {
+      const uint8_t* const p = rows[static_cast<size_t>(i)] + state_;
+      const auto link = load<uint64_t>(p + 16);
+      if (!(link & kSeen)) return false;
+      const column::ExactSum s{load<__int128>(p)};
+      *out = outcome == Outcome::kMean ? column::exact_value_over(unit, s, address(link), load<int64_t>(p + 24)) : column::exact_value(unit, s, address(link));
+      return true;
+    });
+  }
+
+ private:
+  static constexpr uint64_t kSeen = 1;
+  static column::WideSum* address(uint64_t link) { return reinterpret_cast<column::WideSum*>(link & ~uint64_t{7}); }
+
+  void refer(RowLayout* layout) const override { layout->references.push_back({RowReference::kWide, state_ + 16, number_}); }
+
+  column::WideSum& wide(uint8_t* row, GroupTable& table) const {
+    uint8_t* const p = row + state_ + 16;
+    const auto link = load<uint64_t>(p);
+    if (link & ~kSeen) return *address(link);
+    column::WideSum* const made = table.make_wide();
+    store<uint64_t>(p, reinterpret_cast<uint64_t>(made) | link);
+    return *made;
+  }
+
+  __attribute__((noinline)) void add_outside(const column::ExactUnit& unit, column::ExactSum& s, double x, uint8_t* row, TableSet& tables) const {
+    if (!unit.add_unusual(s, x)) unit.add_outside(s, wide(row, tables.owner(row)), x);
+  }
+
+  SharedUnit unit_;
+  bool mean_;
+};
+
+// Plain addition, in whatever order rows come: what the user asked for with float_sum="fast".
+// State: sum 8 | count 8.
+template <typename T>
+class FastFloatSum final : public AggregateFunction {
+ public:
+  int state_bytes() const override { return 16; }
+
+  arrow::Status update(const UpdateSpan& span) const override {
+    const T* v = column::values_of<T>(*span.values);
+    for_valid(span, [&](int64_t k, int64_t i) { add(span.rows[k], v[i], 1); });
+    return arrow::Status::OK();
+  }
+
+  arrow::Status merge(const MergeSpan& span) const override {
+    for (int64_t k = 0; k < span.n; ++k) {
+      const uint8_t* const from = span.from[k] + state_;
+      add(span.into[k], load<double>(from), load<int64_t>(from + 8));
+    }
+    return arrow::Status::OK();
+  }
+
+  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
+    return doubles(static_cast<int64_t>(rows.size()), type, pool, [&](int64_t i, double* out) {
+      const uint8_t* const p = rows[static_cast<size_t>(i)] + state_;
+      const auto n = load<int64_t>(p + 8);
+      *out = outcome == Outcome::kMean && n > 0 ? load<double>(p) / static_cast<double>(n) : load<double>(p);
+      return n > 0;
+    });
+  }
+
+ private:
+  void add(uint8_t* row, double x, int64_t n) const {
+    uint8_t* const p = row + state_;
+    store<double>(p, load<double>(p) + x);
+    store<int64_t>(p + 8, load<int64_t>(p + 8) + n);
+  }
+};
+
+}  // namespace
+
+arrow::Result<AggregateFunctionPtr> make_sum(const expr::BoundAggregate& a, bool mean, bool exact_floats) {
+  const expr::Bound& x = *a.args[0];
+  ARROW_ASSIGN_OR_RAISE(const Physical p, column::physical_of(*x.type));
+  switch (p) {
+    case Physical::kFloat64:
+      if (!exact_floats) return std::make_unique<FastFloatSum<double>>();
+      return std::make_unique<ExactFloatSum<double>>(mean);
+    case Physical::kFloat32:
+      if (!exact_floats) return std::make_unique<FastFloatSum<float>>();
+      return std::make_unique<ExactFloatSum<float>>(mean);
+    case Physical::kInt128: return std::make_unique<DecimalSum>(x.label, static_cast<const arrow::DecimalType&>(*x.type).scale());
+    case Physical::kNull:
+    case Physical::kBool:
+    case Physical::kView:
+    case Physical::kNested: return base::plan_error(a.function + "(" + x.label + ") of type " + column::type_text(*x.type) + " is not possible");
+    default:
+      return column::visit_number(p, [&]<typename T>() -> AggregateFunctionPtr {
+        if constexpr (std::is_integral_v<T> && sizeof(T) <= 8) {
+          return std::make_unique<IntegerSum<T>>(x.label, mean);
+        } else {
+          return nullptr;
+        }
+      });
+  }
+}
+
+}  // namespace gristmill::exec

@@ -1,0 +1,101 @@
+// Sharing and layout: sum(x) and mean(x) are one state, an argument used twice is evaluated once.
+
+#include "exec/aggregate_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+
+namespace gristmill::exec {
+namespace {
+
+bool same(const expr::BoundPtr& a, const expr::BoundPtr& b) {
+  if (a == b) return true;
+  return a && b && a->kind == expr::BoundKind::kInput && b->kind == expr::BoundKind::kInput && a->input == b->input;
+}
+
+bool same_argument(const AggregateArgument& a, const expr::BoundPtr& value, const expr::BoundPtr& filter) {
+  return same(a.value, value) && same(a.filter, filter);
+}
+
+int argument_number(std::vector<AggregateArgument>* arguments, const expr::BoundPtr& value, const expr::BoundPtr& filter) {
+  for (size_t i = 0; i < arguments->size(); ++i) {
+    if (same_argument((*arguments)[i], value, filter)) return static_cast<int>(i);
+  }
+  arguments->push_back({value, filter, false});
+  return static_cast<int>(arguments->size()) - 1;
+}
+
+bool sums(const expr::BoundAggregate& a) { return a.function == "sum" || a.function == "mean"; }
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(AggregateSpec spec, const QueryContext& context) {
+  auto plan = std::make_shared<AggregatePlan>();
+  plan->context = context;
+  ARROW_ASSIGN_OR_RAISE(plan->keys, KeyPlan::make(spec.keys));
+  // Which (argument, is it a sum) has which function.
+  std::vector<std::pair<int, int>> sum_functions;
+  for (const auto& a : spec.aggregates) {
+    const int argument = argument_number(&plan->arguments, a.args.empty() ? nullptr : a.args[0], a.filter);
+    AggregateOutput out{-1, a.function == "mean" ? Outcome::kMean : Outcome::kValue, a.type};
+    if (sums(a)) {
+      for (const auto& [of, function] : sum_functions) {
+        if (of == argument) out.function = function;
+      }
+    }
+    if (out.function < 0) {
+      const bool mean = sums(a) && std::any_of(spec.aggregates.begin(), spec.aggregates.end(), [&](const expr::BoundAggregate& b) {
+        return b.function == "mean" && !b.args.empty() && same_argument(plan->arguments[static_cast<size_t>(argument)], b.args[0], b.filter);
+      });
+      ARROW_ASSIGN_OR_RAISE(auto function, make_function(a, mean, context.exact_float_sums));
+      out.function = static_cast<int>(plan->functions.size());
+      if (sums(a)) sum_functions.emplace_back(argument, out.function);
+      plan->arguments[static_cast<size_t>(argument)].needs_values |= function->needs_values();
+      plan->functions.push_back(std::move(function));
+      plan->argument_of.push_back(argument);
+    }
+    plan->outputs.push_back(std::move(out));
+  }
+
+  RowLayout& layout = plan->layout;
+  layout.form = plan->keys.form;
+  layout.words = plan->keys.words;
+  layout.functions = static_cast<int>(plan->functions.size());
+  if (layout.form == KeyForm::kBlob) {
+    layout.hash_offset = sizeof(Blob);
+    layout.references.push_back({RowReference::kBlob, 0, -1});
+  }
+  layout.order_offset = plan->keys.key_bytes();
+  int states = layout.order_offset + 8;
+  int flags = states;
+  for (const auto& f : plan->functions) flags += f->state_bytes();
+  for (size_t i = 0; i < plan->functions.size(); ++i) {
+    AggregateFunction& f = *plan->functions[i];
+    f.place(states, flags, static_cast<int>(i), &layout);
+    states += f.state_bytes();
+    flags += f.has_flag() ? 1 : 0;
+  }
+  layout.partition_offset = flags;
+  layout.stride = (flags + 1 + 7) & ~7;
+  plan->spec = std::move(spec);
+  return plan;
+}
+
+bool AggregatePlan::has_moments() const {
+  return std::any_of(layout.references.begin(), layout.references.end(), [](const RowReference& r) { return r.kind == RowReference::kMoments; });
+}
+
+arrow::Result<std::vector<column::Column>> AggregatePlan::finish(std::span<const uint8_t* const> rows) const {
+  ARROW_ASSIGN_OR_RAISE(auto columns, keys.decode(rows, layout, pool()));
+  for (const AggregateOutput& out : outputs) {
+    ARROW_ASSIGN_OR_RAISE(auto values, functions[static_cast<size_t>(out.function)]->finish(rows, out.outcome, out.type, pool()));
+    columns.push_back(column::Column::flat(std::move(values)));
+  }
+  return columns;
+}
+
+}  // namespace gristmill::exec

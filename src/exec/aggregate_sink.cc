@@ -1,0 +1,487 @@
+// From a batch to groups: keys and arguments are evaluated first (all that can fail on a row), then rows find
+// their groups and every function is fed, span by span, while the groups' rows are in cache.
+
+#include "exec/aggregate_sink.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "base/status.h"
+#include "column/kernels.h"
+#include "expr/evaluate.h"
+#include "exec/group_direct.h"
+#include "exec/group_spill.h"
+
+namespace gristmill::exec {
+namespace {
+
+constexpr int64_t kSpareHeadroom = int64_t{1} << 20;
+
+// An argument's values for the rows it sees, densely.
+struct ArgumentRows {
+  std::shared_ptr<arrow::ArrayData> values;  // null: no values needed
+  column::Selection selection;
+  std::span<const uint16_t> physical;  // empty: all rows
+  std::vector<int32_t> places;         // filtered: position among the batch's selected rows
+  bool filtered = false;
+  int64_t n = 0;
+};
+
+class AggregateLocal final : public LocalState, public base::Spillable {
+ public:
+  explicit AggregateLocal(std::shared_ptr<AggregateState> state)
+      : state_(std::move(state)), plan_(*state_->plan), layout_(plan_.layout), evaluator_(plan_.pool()),
+        tables_(&layout_, plan_.pool(), layout_.form == KeyForm::kNone ? 1 : kPartitions), blocks_(kPartitions) {}
+
+  ~AggregateLocal() override { close(); }
+
+  arrow::Status open() {
+    if (layout_.form == KeyForm::kNone) {
+      ARROW_ASSIGN_OR_RAISE(global_, tables_.table(0).append());
+      return arrow::Status::OK();
+    }
+    ARROW_ASSIGN_OR_RAISE(side_, plan_.context.memory->reserve(0, "aggregation"));
+    plan_.context.memory->register_spillable(this);
+    open_ = true;
+    return arrow::Status::OK();
+  }
+
+  arrow::Status consume(const column::Batch& batch, Position position);
+
+  void hand_over() {
+    close();
+    for (int p = 0; p < tables_.size(); ++p) {
+      state_->partitions[static_cast<size_t>(p)].add(std::move(tables_.table(p)), std::move(blocks_[static_cast<size_t>(p)]));
+    }
+    tables_ = TableSet(&layout_, plan_.pool(), 1);
+    side_.release();
+  }
+
+  std::string spill_name() const override { return "aggregation"; }
+  int64_t spillable_bytes() const override { return bytes_.load(std::memory_order_relaxed); }
+  arrow::Result<int64_t> spill(int64_t bytes) override {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    return lock.owns_lock() ? spill_locked(bytes) : 0;
+  }
+
+ private:
+  void close() {
+    if (open_) plan_.context.memory->unregister_spillable(this);
+    open_ = false;
+  }
+
+  arrow::Status evaluate(const column::Batch& batch);
+  arrow::Status evaluate_argument(const AggregateArgument& a, const column::Batch& batch, ArgumentRows* out);
+  arrow::Status add_global(Position position, int64_t n);
+  arrow::Status add_groups(RowOrders orders, int64_t n);
+  arrow::Status find_unknown(RowOrders orders);
+  arrow::Status find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);
+  template <typename Keys, typename OrderOf>
+  arrow::Status resolve(const Keys& keys, const uint64_t* hashes, int64_t n, uint8_t** rows, OrderOf&& order_of);
+  arrow::Status find_around_nulls(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);
+  template <typename Find>
+  arrow::Status with_room(Find&& find);
+  arrow::Status update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n);
+  void count_bytes();
+  void lower_orders(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n);
+  arrow::Result<int64_t> spill_locked(int64_t bytes);
+
+  std::shared_ptr<AggregateState> state_;
+  const AggregatePlan& plan_;
+  const RowLayout& layout_;
+  expr::Evaluator evaluator_;
+  KeyNormaliser normaliser_;
+  DirectMap direct_;
+
+  // Of the batch at hand.
+  std::vector<column::Column> keys_;
+  std::vector<ArgumentRows> arguments_;
+  std::vector<size_t> fed_;  // rows of each filtered argument given so far
+  std::vector<uint8_t*> rows_;
+  std::vector<int32_t> unknown_;
+
+  std::mutex mutex_;  // what follows
+  TableSet tables_;
+  std::vector<std::vector<GroupBlock>> blocks_;
+  uint8_t* global_ = nullptr;
+  uint64_t highest_order_ = 0;
+  bool any_order_ = false;
+  int64_t spills_ = 0;
+  int64_t direct_spills_ = 0;
+
+  std::atomic<int64_t> bytes_{0};
+  std::atomic<int64_t> side_bytes_{0};
+  base::Reservation side_;
+  bool open_ = false;
+};
+
+arrow::Status AggregateLocal::evaluate_argument(const AggregateArgument& a, const column::Batch& batch, ArgumentRows* out) {
+  column::Batch seen;
+  const column::Batch* rows = &batch;
+  out->selection = batch.selection;
+  out->places.clear();
+  out->filtered = a.filter != nullptr;
+  if (a.filter) {
+    ARROW_ASSIGN_OR_RAISE(const column::Mask mask, evaluator_.mask(*a.filter, batch));
+    seen = batch;
+    seen.selection = batch.selection.intersect(mask);
+    out->selection = seen.selection;
+    rows = &seen;
+  }
+  out->n = out->selection.count(batch.rows);
+  out->physical = out->selection.all() ? std::span<const uint16_t>() : out->selection.indices(batch.rows);
+  if (a.filter) {
+    // Both lists ascend: the place of a row is where it stands in the longer one.
+    out->places.resize(static_cast<size_t>(out->n));
+    const auto all = batch.selection.all() ? std::span<const uint16_t>() : batch.selection.indices(batch.rows);
+    int32_t place = 0;
+    for (int64_t j = 0; j < out->n; ++j) {
+      const int32_t row = out->physical.empty() ? static_cast<int32_t>(j) : out->physical[static_cast<size_t>(j)];
+      if (all.empty()) {
+        place = row;
+      } else {
+        while (all[static_cast<size_t>(place)] != row) ++place;
+      }
+      out->places[static_cast<size_t>(j)] = place;
+    }
+  }
+  out->values = nullptr;
+  if (!a.value || out->n == 0) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(column::Column values, evaluator_.evaluate(*a.value, *rows));
+  if (!a.needs_values && !column::has_nulls(values) && values.type()->id() != arrow::Type::NA) return arrow::Status::OK();
+  if (!out->selection.all()) {
+    ARROW_ASSIGN_OR_RAISE(values, column::take(values, out->physical, plan_.pool()));
+  }
+  if (a.needs_values || values.is_constant()) {
+    ARROW_ASSIGN_OR_RAISE(values, column::flatten(values, out->n, plan_.pool()));
+  }
+  out->values = values.values;
+  return arrow::Status::OK();
+}
+
+arrow::Status AggregateLocal::evaluate(const column::Batch& batch) {
+  keys_.clear();
+  for (const auto& key : plan_.spec.keys) {
+    ARROW_ASSIGN_OR_RAISE(column::Column values, evaluator_.evaluate(*key, batch));
+    if (!batch.selection.all()) {
+      ARROW_ASSIGN_OR_RAISE(values, column::take(values, batch.selection.indices(batch.rows), plan_.pool()));
+    }
+    keys_.push_back(std::move(values));
+  }
+  arguments_.resize(plan_.arguments.size());
+  for (size_t a = 0; a < plan_.arguments.size(); ++a) ARROW_RETURN_NOT_OK(evaluate_argument(plan_.arguments[a], batch, &arguments_[a]));
+  return arrow::Status::OK();
+}
+
+arrow::Status AggregateLocal::consume(const column::Batch& batch, Position position) {
+  const int64_t n = batch.selected();
+  if (n == 0) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(evaluate(batch));
+  if (layout_.form == KeyForm::kNone) return add_global(position, n);
+
+  // Every row might be a new group, and indexes double one by one.
+  ARROW_RETURN_NOT_OK(side_.grow_to(direct_.bytes() + side_bytes_.load(std::memory_order_relaxed)));
+  const int64_t most = n * (layout_.stride + 24) + bytes_.load(std::memory_order_relaxed) / 16 + kSpareHeadroom;
+  ARROW_RETURN_NOT_OK(plan_.context.memory->ensure_headroom(most, "aggregation"));
+  const std::lock_guard lock(mutex_);
+  const auto physical = batch.selection.all() ? nullptr : batch.selection.indices(batch.rows).data();
+  ARROW_RETURN_NOT_OK(add_groups({position.order, physical}, n));
+  if (plan_.context.spill_eagerly) ARROW_RETURN_NOT_OK(spill_locked(std::numeric_limits<int64_t>::max()).status());
+  count_bytes();
+  return arrow::Status::OK();
+}
+
+void AggregateLocal::count_bytes() {
+  int64_t side = 0;
+  for (int p = 0; p < tables_.size(); ++p) side += tables_.table(p).side_bytes();
+  side_bytes_.store(side, std::memory_order_relaxed);
+  bytes_.store(tables_.bytes(), std::memory_order_relaxed);
+}
+
+arrow::Status AggregateLocal::add_global(Position position, int64_t) {
+  for (size_t f = 0; f < plan_.functions.size(); ++f) {
+    const ArgumentRows& a = arguments_[static_cast<size_t>(plan_.argument_of[f])];
+    if (a.n == 0) continue;
+    const RowOrders orders{position.order, a.physical.empty() ? nullptr : a.physical.data()};
+    ARROW_RETURN_NOT_OK(plan_.functions[f]->update_one(global_, {nullptr, a.values.get(), 0, a.n, orders, &tables_}));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
+  rows_.resize(static_cast<size_t>(n));
+  fed_.assign(plan_.functions.size(), 0);
+  // Orders of new rows need no look at old ones while batches come in order.
+  const bool ascending = !any_order_ || orders.at(0) > highest_order_;
+  any_order_ = true;
+  highest_order_ = std::max(highest_order_, orders.at(n - 1));
+  const auto after = [&](int64_t begin, int64_t count) {
+    if (!ascending) lower_orders(rows_.data() + begin, orders, begin, count);
+    return update_span(rows_.data() + begin, orders, begin, count);
+  };
+  direct_spills_ = spills_;
+  if (direct_.find(plan_.keys, keys_, n, rows_.data(), &unknown_)) {
+    ARROW_RETURN_NOT_OK(with_room([&] { return find_unknown(orders); }));
+    for (int64_t at = 0; at < n; at += TableSet::kSpan) ARROW_RETURN_NOT_OK(after(at, std::min(TableSet::kSpan, n - at)));
+    return arrow::Status::OK();
+  }
+  KeyBatch keys;
+  ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, keys_, n, plan_.pool(), &keys));
+  for (int64_t at = 0; at < n; at += TableSet::kSpan) {
+    const int64_t here = std::min(TableSet::kSpan, n - at);
+    ARROW_RETURN_NOT_OK(with_room([&] { return find_span(keys, nullptr, orders, at, here, rows_.data() + at); }));
+    ARROW_RETURN_NOT_OK(after(at, here));
+  }
+  return arrow::Status::OK();
+}
+
+// A span that finds no memory for its groups is tried once more after everything went to disk. Groups it made before have no
+// rows yet, which is no harm: they merge as nothing.
+template <typename Find>
+arrow::Status AggregateLocal::with_room(Find&& find) {
+  arrow::Status status = find();
+  if (status.ok() || base::error_kind(status) != base::ErrorKind::kMemory) return status;
+  ARROW_RETURN_NOT_OK(spill_locked(std::numeric_limits<int64_t>::max()).status());
+  return find();
+}
+
+// What the direct map did not know goes the long way and is remembered.
+arrow::Status AggregateLocal::find_unknown(RowOrders orders) {
+  if (spills_ != direct_spills_) {
+    // The rows it knew are on disk.
+    direct_spills_ = spills_;
+    unknown_.resize(rows_.size());
+    std::iota(unknown_.begin(), unknown_.end(), 0);
+  }
+  if (unknown_.empty()) return arrow::Status::OK();
+  std::vector<column::Column> some;
+  for (const auto& key : keys_) {
+    ARROW_ASSIGN_OR_RAISE(column::Column c, column::take(key, std::span<const int32_t>(unknown_), plan_.pool()));
+    some.push_back(std::move(c));
+  }
+  const auto n = static_cast<int64_t>(unknown_.size());
+  KeyBatch keys;
+  ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, some, n, plan_.pool(), &keys));
+  uint8_t* found[TableSet::kSpan];
+  for (int64_t at = 0; at < n; at += TableSet::kSpan) {
+    const int64_t here = std::min(TableSet::kSpan, n - at);
+    ARROW_RETURN_NOT_OK(find_span(keys, unknown_.data(), orders, at, here, found));
+    for (int64_t k = 0; k < here; ++k) {
+      const int32_t j = unknown_[static_cast<size_t>(at + k)];
+      rows_[static_cast<size_t>(j)] = found[k];
+      direct_.remember(j, found[k]);
+    }
+  }
+  return arrow::Status::OK();
+}
+
+template <int K>
+struct WordKeys {
+  const uint64_t* words[K];
+
+  WordKeys(const uint64_t* const* from, int64_t begin) {
+    for (int w = 0; w < K; ++w) words[w] = from[w] + begin;
+  }
+  bool equal(const uint8_t* row, int64_t j) const {
+    bool same = true;
+    for (int w = 0; w < K; ++w) same &= load<uint64_t>(row + w * 8) == words[w][j];
+    return same;
+  }
+  arrow::Result<uint8_t*> make(int64_t j, GroupTable& table) const {
+    ARROW_ASSIGN_OR_RAISE(uint8_t* const row, table.append());
+    for (int w = 0; w < K; ++w) store(row + w * 8, words[w][j]);
+    return row;
+  }
+};
+
+struct BlobKeys {
+  const Blob* blobs;
+  const uint64_t* hashes;
+
+  bool equal(const uint8_t* row, int64_t j) const { return load<Blob>(row) == blobs[j]; }
+  arrow::Result<uint8_t*> make(int64_t j, GroupTable& table) const {
+    Blob key = blobs[j];
+    if (key.is_long()) {
+      ARROW_ASSIGN_OR_RAISE(uint8_t* const data, table.arena().store(key.bytes(), table.pool()));
+      key = Blob::of({reinterpret_cast<const char*>(data), key.size});
+    }
+    ARROW_ASSIGN_OR_RAISE(uint8_t* const row, table.append());
+    store(row, key);
+    store(row + sizeof(Blob), hashes[j]);
+    return row;
+  }
+};
+
+template <typename Keys, typename OrderOf>
+arrow::Status AggregateLocal::resolve(const Keys& keys, const uint64_t* hashes, int64_t n, uint8_t** rows, OrderOf&& order_of) {
+  return tables_.resolve(keys, hashes, n, rows, [&](int64_t j, GroupTable& table) -> arrow::Result<uint8_t*> {
+    ARROW_ASSIGN_OR_RAISE(uint8_t* const row, keys.make(j, table));
+    store<uint64_t>(row + layout_.order_offset, order_of(j));
+    return row;
+  });
+}
+
+// Keys begin .. begin + n; key k is row which[k] of the batch, or row k.
+arrow::Status AggregateLocal::find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows) {
+  if (keys.apart.bits) return find_around_nulls(keys, which, orders, begin, n, rows);
+  const auto order_of = [&](int64_t j) { return orders.at(which ? which[begin + j] : begin + j); };
+  const uint64_t* const hashes = keys.hashes + begin;
+  if (keys.blobs) return resolve(BlobKeys{keys.blobs + begin, hashes}, hashes, n, rows, order_of);
+  switch (layout_.words) {
+    case 1: return resolve(WordKeys<1>(keys.words, begin), hashes, n, rows, order_of);
+    case 2: return resolve(WordKeys<2>(keys.words, begin), hashes, n, rows, order_of);
+    case 3: return resolve(WordKeys<3>(keys.words, begin), hashes, n, rows, order_of);
+    default: return resolve(WordKeys<4>(keys.words, begin), hashes, n, rows, order_of);
+  }
+}
+
+// One word, and some keys null: those have a row of their own.
+arrow::Status AggregateLocal::find_around_nulls(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n,
+                                                uint8_t** rows) {
+  uint64_t words[TableSet::kSpan];
+  uint64_t hashes[TableSet::kSpan];
+  int64_t place[TableSet::kSpan];
+  uint8_t* found[TableSet::kSpan];
+  int64_t keyed = 0;
+  GroupTable& table = tables_.table(0);
+  for (int64_t k = 0; k < n; ++k) {
+    const int64_t j = begin + k;
+    if (keys.apart.valid(j)) {
+      words[keyed] = keys.words[0][j];
+      hashes[keyed] = keys.hashes[j];
+      place[keyed++] = k;
+      continue;
+    }
+    if (table.null_row == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(table.null_row, table.append());
+      store<uint64_t>(table.null_row + layout_.order_offset, orders.at(which ? which[j] : j) | RowLayout::kNullKey);
+    }
+    rows[k] = table.null_row;
+  }
+  const uint64_t* const all = words;
+  ARROW_RETURN_NOT_OK(resolve(WordKeys<1>(&all, 0), hashes, keyed, found, [&](int64_t i) {
+    const int64_t j = begin + place[i];
+    return orders.at(which ? which[j] : j);
+  }));
+  for (int64_t i = 0; i < keyed; ++i) rows[place[i]] = found[i];
+  return arrow::Status::OK();
+}
+
+void AggregateLocal::lower_orders(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n) {
+  for (int64_t k = 0; k < n; ++k) {
+    uint8_t* const p = rows[k] + layout_.order_offset;
+    const auto old = load<uint64_t>(p);
+    const uint64_t null = old & RowLayout::kNullKey;
+    store<uint64_t>(p, std::min(old ^ null, orders.at(begin + k)) | null);
+  }
+}
+
+arrow::Status AggregateLocal::update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n) {
+  for (size_t f = 0; f < plan_.functions.size(); ++f) {
+    const ArgumentRows& a = arguments_[static_cast<size_t>(plan_.argument_of[f])];
+    if (!a.filtered) {
+      ARROW_RETURN_NOT_OK(plan_.functions[f]->update({rows, a.values.get(), begin, n, orders, &tables_}));
+      continue;
+    }
+    uint8_t* some[TableSet::kSpan];
+    const size_t from = fed_[f];
+    size_t to = from;
+    for (; to < a.places.size() && a.places[to] < begin + n; ++to) some[to - from] = rows[a.places[to] - begin];
+    fed_[f] = to;
+    if (to == from) continue;
+    const RowOrders filtered{orders.base, a.physical.empty() ? nullptr : a.physical.data()};
+    ARROW_RETURN_NOT_OK(plan_.functions[f]->update(
+        {some, a.values.get(), static_cast<int64_t>(from), static_cast<int64_t>(to - from), filtered, &tables_}));
+  }
+  return arrow::Status::OK();
+}
+
+// Largest partitions first, and enough of them that blocks stay large.
+arrow::Result<int64_t> AggregateLocal::spill_locked(int64_t bytes) {
+  const int64_t goal = std::max(bytes, tables_.bytes() / 8);
+  std::vector<int> order(static_cast<size_t>(tables_.size()));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return tables_.table(a).bytes() > tables_.table(b).bytes(); });
+  int64_t freed = 0;
+  for (const int p : order) {
+    GroupTable& table = tables_.table(p);
+    if (freed >= goal || table.empty()) break;
+    ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, state_->spill_store.file());
+    std::vector<GroupBlock> written;
+    ARROW_RETURN_NOT_OK(write_table(layout_, table, *file, &written));
+    state_->spill_store.count(written);
+    auto& blocks = blocks_[static_cast<size_t>(p)];
+    blocks.insert(blocks.end(), written.begin(), written.end());
+    freed += table.bytes();
+    table.clear();
+    tables_.refresh(p);
+  }
+  direct_.forget();
+  ++spills_;
+  count_bytes();
+  return freed;
+}
+
+class AggregateSink final : public Sink {
+ public:
+  explicit AggregateSink(std::shared_ptr<AggregateState> state) : state_(std::move(state)) {}
+
+  std::string name() const override { return state_->plan->spec.label.empty() ? "aggregate" : state_->plan->spec.label; }
+
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext&) override {
+    auto local = std::make_unique<AggregateLocal>(state_);
+    ARROW_RETURN_NOT_OK(local->open());
+    return local;
+  }
+
+  arrow::Status consume(column::Batch batch, Position position, LocalState& local) override {
+    return local.as<AggregateLocal>().consume(batch, position);
+  }
+
+  arrow::Status combine(LocalState& local) override {
+    local.as<AggregateLocal>().hand_over();
+    return arrow::Status::OK();
+  }
+
+  arrow::Status finalize() override {
+    state_->close();
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<AggregateState> state_;
+};
+
+}  // namespace
+
+AggregateState::~AggregateState() {
+  if (registered_) plan->context.memory->unregister_spillable(this);
+}
+
+void AggregateState::close() {
+  if (plan->layout.form == KeyForm::kNone || registered_) return;
+  plan->context.memory->register_spillable(this);
+  registered_ = true;
+}
+
+int64_t AggregateState::spillable_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& p : partitions) bytes += p.spillable_bytes();
+  return bytes;
+}
+
+// From the last one down: merging goes upwards.
+arrow::Result<int64_t> AggregateState::spill(int64_t bytes) {
+  int64_t freed = 0;
+  for (int p = kPartitions - 1; p >= 0 && freed < bytes; --p) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t n, partitions[static_cast<size_t>(p)].spill(*plan, spill_store));
+    freed += n;
+  }
+  return freed;
+}
+
+std::shared_ptr<Sink> make_aggregate_sink(std::shared_ptr<AggregateState> state) { return std::make_shared<AggregateSink>(std::move(state)); }
+
+}  // namespace gristmill::exec

@@ -1,0 +1,220 @@
+// Reading groups: morsels cut so that each is a range of the output, whatever runs it comes from.
+//
+// In order, a morsel is a range of keys: splitters are taken from a sample of every run (each 1024th key), so morsels
+// are about equal and need no state between them; reading collects the range from all runs and sorts it. Without order, runs
+// follow one another, partition by partition. Rows on disk are read by the block, each morsel its own.
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "exec/aggregate_sink.h"
+#include "exec/group_spill.h"
+
+namespace gristmill::exec {
+namespace {
+
+constexpr int64_t kMorselRows = 65536;
+constexpr int64_t kSampleRows = 1024;
+
+
+// The groups of one morsel and what keeps their rows alive.
+struct Gathered {
+  std::vector<GroupEntry> entries;
+  std::vector<LoadedGroups> loaded;
+  std::vector<std::shared_ptr<const GroupRun>> runs;
+};
+
+class GroupSource final : public Source {
+ public:
+  explicit GroupSource(std::shared_ptr<AggregateState> state) : state_(std::move(state)), plan_(*state_->plan) {}
+
+  std::string name() const override { return "groups"; }
+
+  std::string detail() const override { return std::to_string(groups_) + " groups"; }
+
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    if (plan_.layout.form == KeyForm::kNone) return 1;
+    groups_ = 0;
+    int64_t runs = 0;
+    for (const auto& p : state_->partitions) {
+      for (const auto& run : p.runs()) {
+        groups_ += run->rows;
+        ++runs;
+      }
+    }
+    if (groups_ == 0) return 0;
+    // With very many runs the blocks at the edges of a morsel would outweigh it.
+    morsel_rows_ = std::max(kMorselRows, runs * 256);
+    if (plan_.spec.ordered) return cut_by_key();
+    return (groups_ + morsel_rows_ - 1) / morsel_rows_;
+  }
+
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext&) override { return std::make_unique<LocalState>(); }
+
+  arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts&) override {
+    if (plan_.layout.form == KeyForm::kNone) return read_global(emit);
+    Gathered gathered;
+    if (plan_.spec.ordered) {
+      ARROW_RETURN_NOT_OK(gather_keys(seq, &gathered));
+    } else {
+      ARROW_RETURN_NOT_OK(gather_rows(seq, &gathered));
+    }
+    return emit_rows(gathered.entries, emit);
+  }
+
+ private:
+  int64_t cut_by_key() {
+    std::vector<uint64_t> sample;
+    for (const auto& p : state_->partitions) {
+      for (const auto& run : p.runs()) {
+        if (run->on_disk()) {
+          int64_t since = kSampleRows;
+          for (const auto& b : run->blocks) {
+            if (since >= kSampleRows) {
+              sample.push_back(b.first_key);
+              since = 0;
+            }
+            since += b.rows;
+          }
+        } else {
+          for (int64_t i = 0; i < run->rows; i += kSampleRows) sample.push_back(run->entries()[i].key);
+        }
+      }
+    }
+    std::sort(sample.begin(), sample.end());
+    splitters_ = {0};
+    const int64_t morsels = std::max<int64_t>(1, (groups_ + morsel_rows_ / 2) / morsel_rows_);
+    const auto samples = static_cast<int64_t>(sample.size());
+    for (int64_t m = 1; m < morsels; ++m) {
+      const uint64_t key = sample[static_cast<size_t>(m * samples / morsels)];
+      if (key > splitters_.back()) splitters_.push_back(key);
+    }
+    return static_cast<int64_t>(splitters_.size());
+  }
+
+  // Keys [from, to].
+  arrow::Status gather_keys(uint64_t seq, Gathered* out) const {
+    const uint64_t from = splitters_[seq];
+    const uint64_t to = seq + 1 < splitters_.size() ? splitters_[seq + 1] - 1 : std::numeric_limits<uint64_t>::max();
+    int slices = 0;
+    for (const auto& p : state_->partitions) {
+      for (const auto& run : p.runs()) {
+        const size_t before = out->entries.size();
+        if (run->on_disk()) {
+          ARROW_RETURN_NOT_OK(gather_disk_keys(*run, from, to, out));
+        } else {
+          const GroupEntry* const first = run->entries();
+          const auto* const begin = std::lower_bound(first, first + run->rows, from, [](const GroupEntry& e, uint64_t k) { return e.key < k; });
+          const auto* const end = std::upper_bound(begin, first + run->rows, to, [](uint64_t k, const GroupEntry& e) { return k < e.key; });
+          out->entries.insert(out->entries.end(), begin, end);
+          out->runs.push_back(run);
+        }
+        slices += out->entries.size() > before;
+      }
+    }
+    if (slices > 1) {
+      std::vector<GroupEntry> scratch(out->entries.size());
+      sort_entries(out->entries.data(), scratch.data(), static_cast<int64_t>(scratch.size()));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status gather_disk_keys(const GroupRun& run, uint64_t from, uint64_t to, Gathered* out) const {
+    auto block = std::partition_point(run.blocks.begin(), run.blocks.end(), [&](const GroupBlock& b) { return b.last_key < from; });
+    for (; block != run.blocks.end() && block->first_key <= to; ++block) {
+      ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, load_block(*block));
+      for (uint8_t* const row : loaded.rows) {
+        const uint64_t key = load<uint64_t>(row + plan_.layout.order_offset) & ~RowLayout::kNullKey;
+        if (key >= from && key <= to) out->entries.push_back({key, row});
+      }
+      out->loaded.push_back(std::move(loaded));
+    }
+    return arrow::Status::OK();
+  }
+
+  // Rows [seq * morsel, + morsel) of all runs one after the other.
+  arrow::Status gather_rows(uint64_t seq, Gathered* out) const {
+    const int64_t from = static_cast<int64_t>(seq) * morsel_rows_;
+    const int64_t to = std::min(groups_, from + morsel_rows_);
+    int64_t at = 0;
+    for (const auto& p : state_->partitions) {
+      for (const auto& run : p.runs()) {
+        const int64_t begin = std::max<int64_t>(from - at, 0);
+        const int64_t end = std::min(to - at, run->rows);
+        at += run->rows;
+        if (begin >= end) continue;
+        if (run->on_disk()) {
+          ARROW_RETURN_NOT_OK(gather_disk_rows(*run, begin, end, out));
+        } else {
+          out->entries.insert(out->entries.end(), run->entries() + begin, run->entries() + end);
+          out->runs.push_back(run);
+        }
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status gather_disk_rows(const GroupRun& run, int64_t begin, int64_t end, Gathered* out) const {
+    int64_t at = 0;
+    for (const GroupBlock& block : run.blocks) {
+      const int64_t from = std::max<int64_t>(begin - at, 0);
+      const int64_t to = std::min(end - at, block.rows);
+      at += block.rows;
+      if (from >= to) continue;
+      ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, load_block(block));
+      for (int64_t i = from; i < to; ++i) out->entries.push_back({0, loaded.rows[static_cast<size_t>(i)]});
+      out->loaded.push_back(std::move(loaded));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Result<LoadedGroups> load_block(const GroupBlock& block) const {
+    ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, state_->spill_store.file());
+    return read_groups(plan_.layout, block, true, *file, plan_.pool());
+  }
+
+  arrow::Status emit_rows(const std::vector<GroupEntry>& entries, const Emit& emit) const {
+    constexpr size_t kAhead = 16;
+    const auto batch_rows = static_cast<size_t>(std::clamp<int64_t>(plan_.context.batch_rows, 1, column::kMaxBatchRows));
+    std::vector<const uint8_t*> rows;
+    for (size_t at = 0; at < entries.size(); at += batch_rows) {
+      const size_t end = std::min(entries.size(), at + batch_rows);
+      rows.clear();
+      for (size_t i = at; i < end; ++i) {
+        if (i + kAhead < end) __builtin_prefetch(entries[i + kAhead].row);
+        rows.push_back(entries[i].row);
+      }
+      ARROW_RETURN_NOT_OK(emit_batch(rows, emit));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status emit_batch(std::span<const uint8_t* const> rows, const Emit& emit) const {
+    column::Batch batch;
+    ARROW_ASSIGN_OR_RAISE(batch.columns, plan_.finish(rows));
+    batch.rows = static_cast<int64_t>(rows.size());
+    return emit(std::move(batch));
+  }
+
+  // One row, whatever came.
+  arrow::Status read_global(const Emit& emit) const {
+    std::vector<uint8_t> nothing(static_cast<size_t>(plan_.layout.stride));
+    const uint8_t* row = nothing.data();
+    const GroupRuns runs = state_->partitions[0].runs();
+    if (!runs.empty()) row = runs[0]->entries()[0].row;
+    return emit_batch({&row, 1}, emit);
+  }
+
+  std::shared_ptr<AggregateState> state_;
+  const AggregatePlan& plan_;
+  int64_t groups_ = 0;
+  int64_t morsel_rows_ = kMorselRows;
+  std::vector<uint64_t> splitters_;
+};
+
+}  // namespace
+
+std::shared_ptr<Source> make_group_source(std::shared_ptr<AggregateState> state) { return std::make_shared<GroupSource>(std::move(state)); }
+
+}  // namespace gristmill::exec

@@ -1,0 +1,89 @@
+// Blocks and arenas. Blocks of a table's size are asked to be huge pages: high-cardinality aggregation is bound by
+// page faults and TLB misses before anything else.
+
+#include "exec/group_arena.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+
+namespace gristmill::exec {
+namespace {
+
+constexpr int64_t kHugePage = int64_t{2} << 20;
+constexpr int64_t kFirstBlock = 256;
+constexpr int64_t kLargestBlock = int64_t{1} << 20;
+constexpr int64_t kCapacityBytes = sizeof(uint32_t);
+
+}  // namespace
+
+arrow::Result<PoolBytes> PoolBytes::allocate(int64_t bytes, arrow::MemoryPool* pool) {
+  PoolBytes b;
+  ARROW_RETURN_NOT_OK(pool->Allocate(bytes, &b.data_));
+  b.size_ = bytes;
+  b.pool_ = pool;
+  if (bytes >= 2 * kHugePage) {
+    const auto begin = (reinterpret_cast<uintptr_t>(b.data_) + kHugePage - 1) & ~static_cast<uintptr_t>(kHugePage - 1);
+    const auto end = (reinterpret_cast<uintptr_t>(b.data_) + static_cast<uintptr_t>(bytes)) & ~static_cast<uintptr_t>(kHugePage - 1);
+    if (end > begin) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  }
+  return b;
+}
+
+PoolBytes::~PoolBytes() {
+  if (data_ != nullptr) pool_->Free(data_, size_);
+}
+
+arrow::Result<uint8_t*> Arena::store(std::string_view bytes, arrow::MemoryPool* pool, int64_t capacity) {
+  capacity = std::max<int64_t>(capacity, static_cast<int64_t>(bytes.size()));
+  const int64_t wanted = kCapacityBytes + capacity;
+  if (end_ - at_ < wanted) {
+    const int64_t last = blocks_.empty() ? kFirstBlock / 2 : blocks_.back().size();
+    const int64_t size = std::max(std::clamp(2 * last, kFirstBlock, kLargestBlock), wanted);
+    ARROW_ASSIGN_OR_RAISE(PoolBytes block, PoolBytes::allocate(size, pool));
+    at_ = block.data();
+    end_ = at_ + size;
+    bytes_ += size;
+    blocks_.push_back(std::move(block));
+  }
+  exec::store<uint32_t>(at_, static_cast<uint32_t>(capacity));
+  uint8_t* const data = at_ + kCapacityBytes;
+  std::memcpy(data, bytes.data(), bytes.size());
+  at_ += wanted;
+  return data;
+}
+
+arrow::Status Arena::assign(Blob* blob, std::string_view bytes, arrow::MemoryPool* pool) {
+  if (bytes.size() <= Blob::kInline) {
+    *blob = Blob::of(bytes);
+    return arrow::Status::OK();
+  }
+  uint8_t* data = blob->is_long() ? reinterpret_cast<uint8_t*>(blob->tail) : nullptr;
+  if (data != nullptr && load<uint32_t>(data - kCapacityBytes) >= bytes.size()) {
+    std::memmove(data, bytes.data(), bytes.size());
+  } else {
+    // What replaces a long value once will do so again: leave room, so that the space wasted stays within what is used.
+    const int64_t capacity = data != nullptr ? static_cast<int64_t>(std::bit_ceil(bytes.size())) : 0;
+    ARROW_ASSIGN_OR_RAISE(data, store(bytes, pool, std::min<int64_t>(capacity, int64_t{1} << 31)));
+  }
+  *blob = Blob::of({reinterpret_cast<const char*>(data), bytes.size()});
+  return arrow::Status::OK();
+}
+
+void Arena::adopt(Arena&& other) {
+  // The block in use stays last, where its size decides the next one's.
+  blocks_.insert(blocks_.begin(), std::make_move_iterator(other.blocks_.begin()), std::make_move_iterator(other.blocks_.end()));
+  bytes_ += other.bytes_;
+  other.blocks_.clear();
+  other.clear();
+}
+
+void Arena::clear() {
+  blocks_.clear();
+  at_ = end_ = nullptr;
+  bytes_ = 0;
+}
+
+}  // namespace gristmill::exec

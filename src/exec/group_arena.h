@@ -1,0 +1,61 @@
+// Memory of hash tables, out of the query's pool: raw blocks, and an arena for strings.
+//
+// Everything a table holds is counted by the pool; a failed allocation is a Status and leaves what was there as it was.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <arrow/memory_pool.h>
+#include <arrow/result.h>
+
+#include "exec/group_row.h"
+
+namespace gristmill::exec {
+
+// A block of bytes that gives itself back. Contents undefined.
+class PoolBytes {
+ public:
+  PoolBytes() = default;
+  static arrow::Result<PoolBytes> allocate(int64_t bytes, arrow::MemoryPool* pool);
+  PoolBytes(PoolBytes&& o) noexcept
+      : data_(std::exchange(o.data_, nullptr)), size_(std::exchange(o.size_, 0)), pool_(std::exchange(o.pool_, nullptr)) {}
+  PoolBytes& operator=(PoolBytes&& o) noexcept {
+    std::swap(data_, o.data_);
+    std::swap(size_, o.size_);
+    std::swap(pool_, o.pool_);
+    return *this;
+  }
+  ~PoolBytes();
+
+  uint8_t* data() const { return data_; }
+  int64_t size() const { return size_; }
+
+ private:
+  uint8_t* data_ = nullptr;
+  int64_t size_ = 0;
+  arrow::MemoryPool* pool_ = nullptr;
+};
+
+// Bytes that live as long as the table. Pieces carry their capacity before them, so a longer life (last, max)
+// can write over what it had.
+class Arena {
+ public:
+  arrow::Result<uint8_t*> store(std::string_view bytes, arrow::MemoryPool* pool, int64_t capacity = 0);
+  // `blob` becomes a copy of `bytes` that the arena owns; its old bytes, owned by this arena or none, are written over if they can hold it.
+  arrow::Status assign(Blob* blob, std::string_view bytes, arrow::MemoryPool* pool);
+  void adopt(Arena&& other);
+  int64_t bytes() const { return bytes_; }
+  void clear();
+
+ private:
+  std::vector<PoolBytes> blocks_;
+  uint8_t* at_ = nullptr;
+  uint8_t* end_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace gristmill::exec

@@ -1,0 +1,173 @@
+// Ranges are taken from the first batch; a batch that falls outside widens them a few times, then the map gives up.
+
+#include "exec/group_direct.h"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+namespace gristmill::exec {
+namespace {
+
+using arrow::ArrayData;
+using column::Physical;
+
+constexpr int64_t kMostCodes = int64_t{1} << 16;
+constexpr int kMostSetUps = 32;
+constexpr int kMostMisses = 3;
+
+bool countable(Physical p) {
+  switch (p) {
+    case Physical::kBool:
+    case Physical::kInt8:
+    case Physical::kInt16:
+    case Physical::kInt32:
+    case Physical::kInt64:
+    case Physical::kUInt8:
+    case Physical::kUInt16:
+    case Physical::kUInt32: return true;
+    default: return false;
+  }
+}
+
+// f(i, value) for valid rows of an integer or bool array; g(i) for nulls.
+template <typename F, typename G>
+void for_integers(const ArrayData& d, Physical p, int64_t n, F&& f, G&& g) {
+  const column::ValidityBits valid = column::validity_of(d);
+  if (p == Physical::kBool) {
+    for (int64_t i = 0; i < n; ++i) {
+      if (valid.valid(i)) {
+        f(i, static_cast<int64_t>(column::bit_at(d.buffers[1]->data(), d.offset + i)));
+      } else {
+        g(i);
+      }
+    }
+    return;
+  }
+  column::visit_number(p, [&]<typename T>() {
+    if constexpr (std::is_integral_v<T> && sizeof(T) <= 8) {
+      const T* v = column::values_of<T>(d);
+      if (!valid.bits) {
+        for (int64_t i = 0; i < n; ++i) f(i, static_cast<int64_t>(v[i]));
+      } else {
+        for (int64_t i = 0; i < n; ++i) {
+          if (valid.valid(i)) {
+            f(i, static_cast<int64_t>(v[i]));
+          } else {
+            g(i);
+          }
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+bool DirectMap::matches(const KeyPlan& plan, std::span<const column::Column> keys) const {
+  if (parts_.size() != keys.size()) return false;
+  for (size_t c = 0; c < keys.size(); ++c) {
+    if (keys[c].is_dictionary() ? parts_[c].dictionary != keys[c].dictionary : parts_[c].dictionary || !keys[c].is_flat()) return false;
+  }
+  return true;
+}
+
+bool DirectMap::set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n) {
+  std::vector<Part> parts(keys.size());
+  int64_t codes = 1;
+  for (size_t c = 0; c < keys.size(); ++c) {
+    Part& part = parts[c];
+    if (keys[c].is_dictionary()) {
+      part.dictionary = keys[c].dictionary;
+      part.size = part.dictionary->length + 1;
+    } else {
+      if (!keys[c].is_flat() || !countable(plan.parts[c].physical)) return false;
+      int64_t least = std::numeric_limits<int64_t>::max(), greatest = std::numeric_limits<int64_t>::min();
+      for_integers(*keys[c].values, plan.parts[c].physical, n,
+                   [&](int64_t, int64_t v) {
+                     least = std::min(least, v);
+                     greatest = std::max(greatest, v);
+                   },
+                   [](int64_t) {});
+      // What was known before stays known.
+      if (parts_.size() == keys.size() && !parts_[c].dictionary && parts_[c].size > 1) {
+        least = std::min(least, parts_[c].base);
+        greatest = std::max(greatest, parts_[c].base + parts_[c].size - 2);
+      }
+      if (least > greatest) least = greatest = 0;
+      const uint64_t range = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(least);
+      if (range >= static_cast<uint64_t>(kMostCodes)) return false;
+      part.base = least;
+      part.size = static_cast<int64_t>(range) + 2;
+    }
+    codes *= part.size;
+    if (codes > kMostCodes) return false;
+  }
+  parts_ = std::move(parts);
+  rows_.assign(static_cast<size_t>(codes), nullptr);
+  return true;
+}
+
+void DirectMap::encode(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n) {
+  codes_.assign(static_cast<size_t>(n), 0);
+  for (size_t c = 0; c < keys.size(); ++c) {
+    const Part& part = parts_[c];
+    const auto size = static_cast<int32_t>(part.size);
+    if (part.dictionary) {
+      const int32_t* entry = column::values_of<int32_t>(*keys[c].values);
+      const column::ValidityBits valid = column::validity_of(*keys[c].values);
+      for (int64_t i = 0; i < n; ++i) {
+        int32_t& code = codes_[static_cast<size_t>(i)];
+        code = code < 0 ? code : code * size + (valid.valid(i) ? entry[i] + 1 : 0);
+      }
+      continue;
+    }
+    for_integers(*keys[c].values, plan.parts[c].physical, n,
+                 [&](int64_t i, int64_t v) {
+                   int32_t& code = codes_[static_cast<size_t>(i)];
+                   const uint64_t place = static_cast<uint64_t>(v) - static_cast<uint64_t>(part.base);
+                   const bool inside = place < static_cast<uint64_t>(size - 1);
+                   code = code < 0 || !inside ? -1 : code * size + static_cast<int32_t>(place) + 1;
+                 },
+                 [&](int64_t i) {
+                   int32_t& code = codes_[static_cast<size_t>(i)];
+                   code = code < 0 ? -1 : code * size;
+                 });
+  }
+}
+
+bool DirectMap::find(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, uint8_t** rows, std::vector<int32_t>* unknown) {
+  unknown->clear();
+  if (off_ || keys.empty()) return false;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (attempt > 0 || !matches(plan, keys)) {
+      if (++set_ups_ > kMostSetUps || !set_up(plan, keys, n)) {
+        off_ = true;
+        forget();
+        return false;
+      }
+    }
+    encode(plan, keys, n);
+    unknown->resize(static_cast<size_t>(n));
+    int64_t lost = 0, outside = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      const int32_t code = codes_[static_cast<size_t>(j)];
+      rows[j] = code < 0 ? nullptr : rows_[static_cast<size_t>(code)];
+      (*unknown)[static_cast<size_t>(lost)] = static_cast<int32_t>(j);
+      lost += rows[j] == nullptr;
+      outside += code < 0;
+    }
+    unknown->resize(static_cast<size_t>(lost));
+    if (attempt == 0 && outside * 8 > n) continue;
+    misses_ = lost * 2 > n ? misses_ + 1 : 0;
+    if (misses_ > kMostMisses) off_ = true;
+    return true;
+  }
+  return true;
+}
+
+void DirectMap::forget() {
+  std::fill(rows_.begin(), rows_.end(), nullptr);
+}
+
+}  // namespace gristmill::exec

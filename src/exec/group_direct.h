@@ -1,0 +1,50 @@
+// The shortest way from key to group: keys of few possible values (dictionary entries, bools, integers of a small range, and
+// combinations) are numbers, and the number is the place of the group's row in an array. No hash, no comparison.
+//
+// Rows whose place is still empty, or whose value is outside the range, are left to the hash tables and told here afterwards. Which
+// keys qualify is found out batch by batch and changes nothing but the time taken.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "column/column.h"
+#include "exec/group_keys.h"
+
+namespace gristmill::exec {
+
+class DirectMap {
+ public:
+  // False: not for these keys, or not for this batch. Else rows[j] is the row of key j or null, and `unknown` lists
+  // the latter.
+  bool find(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, uint8_t** rows, std::vector<int32_t>* unknown);
+  // The row of key j of the batch last looked up.
+  void remember(int64_t j, uint8_t* row) {
+    const int32_t code = codes_[static_cast<size_t>(j)];
+    if (code >= 0) rows_[static_cast<size_t>(code)] = row;
+  }
+  // The rows are gone.
+  void forget();
+  int64_t bytes() const { return static_cast<int64_t>(rows_.capacity() * sizeof(uint8_t*) + codes_.capacity() * sizeof(int32_t)); }
+
+ private:
+  struct Part {
+    int64_t base = 0;     // integers: the value of code 1; code 0 is null
+    int64_t size = 0;     // codes
+    std::shared_ptr<arrow::ArrayData> dictionary;
+  };
+  bool set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n);
+  bool matches(const KeyPlan& plan, std::span<const column::Column> keys) const;
+  void encode(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n);
+
+  bool off_ = false;
+  int set_ups_ = 0;
+  int misses_ = 0;  // batches in a row that gained little
+  std::vector<Part> parts_;
+  std::vector<uint8_t*> rows_;
+  std::vector<int32_t> codes_;
+};
+
+}  // namespace gristmill::exec

@@ -1,0 +1,302 @@
+// Merging one partition, cutting it when it does not fit, and its way to disk before and after.
+
+#include "exec/group_partition.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "exec/group_merge.h"
+
+namespace gristmill::exec {
+namespace {
+
+constexpr int kCutBits = 4;
+constexpr int kCuts = 1 << kCutBits;
+constexpr int kDeepestCut = 4;
+constexpr int64_t kLeastShare = int64_t{1} << 20;
+constexpr int64_t kRunBlockRows = 1024;
+constexpr int64_t kSmallRunBlockRows = 128;  // of a cut partition: sixteen times as many runs
+
+// What one merge may take: a quarter of the limit, shared by the workers.
+int64_t share_of_limit(const QueryContext& context) {
+  const base::QueryMemory& memory = *context.memory;
+  double limit = static_cast<double>(memory.cap());
+  if (limit == 0) {
+    const double pressure = memory.pressure();
+    if (pressure <= 0) return std::numeric_limits<int64_t>::max();
+    limit = static_cast<double>(memory.used()) / pressure;
+  }
+  return std::max(kLeastShare, static_cast<int64_t>(limit / 4 / std::max(1, context.workers)));
+}
+
+class Merge {
+ public:
+  Merge(const AggregatePlan& plan, SharedSpill& spill, int number)
+      : plan_(plan), layout_(plan.layout), spill_(spill), number_(number), share_(share_of_limit(plan.context)) {}
+
+  arrow::Status run(std::vector<GroupTable> tables, std::vector<GroupBlock> blocks, int depth) {
+    if (tables.empty() && blocks.empty()) return arrow::Status::OK();
+    const int64_t wanted = bytes_wanted(tables, blocks);
+    bool cut = depth < kDeepestCut && wanted > share_ && !(tables.size() == 1 && blocks.empty());
+    if (plan_.context.spill_eagerly && depth == 0 && number_ % 2 == 1) cut = true;
+    if (!cut && !plan_.context.memory->ensure_headroom(wanted, "aggregation").ok()) cut = depth < kDeepestCut && layout_.form != KeyForm::kNone;
+    if (cut) return run_cut(std::move(tables), std::move(blocks), depth);
+    return run_whole(std::move(tables), std::move(blocks), depth);
+  }
+
+  GroupRuns take_runs() { return std::move(runs_); }
+
+ private:
+  int64_t bytes_wanted(const std::vector<GroupTable>& tables, const std::vector<GroupBlock>& blocks) const {
+    constexpr int64_t kIndex = 16, kEntries = 2 * sizeof(GroupEntry);
+    int64_t bytes = 0;
+    for (const auto& t : tables) bytes += t.groups() * kEntries + (tables.size() > 1 ? t.groups() * kIndex : 0);
+    for (const auto& b : blocks) bytes += b.bytes + b.rows * (kIndex + kEntries);
+    return bytes;
+  }
+
+  arrow::Status run_whole(std::vector<GroupTable> tables, std::vector<GroupBlock> blocks, int depth) {
+    const auto largest = std::max_element(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.groups() < b.groups(); });
+    if (largest != tables.end()) std::iter_swap(tables.begin(), largest);
+    TableSet into(&layout_, tables.empty() ? GroupTable(&layout_, plan_.pool()) : std::move(tables[0]));
+    for (size_t t = 1; t < tables.size(); ++t) {
+      if (layout_.form == KeyForm::kNone) {
+        ARROW_RETURN_NOT_OK(merge_global(plan_, &into.table(0), std::move(tables[t])));
+      } else {
+        ARROW_RETURN_NOT_OK(merge_table(plan_, &into, std::move(tables[t])));
+      }
+    }
+    for (const GroupBlock& block : blocks) {
+      ARROW_RETURN_NOT_OK(plan_.context.cancel.check());
+      ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill_.file());
+      ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, read_groups(layout_, block, false, *file, plan_.pool()));
+      ARROW_RETURN_NOT_OK(merge_rows(plan_, &into, loaded.rows.data(), static_cast<int64_t>(loaded.rows.size()), *loaded.side));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto run, finish(std::move(into.table(0))));
+    if (depth > 0) {
+      ARROW_ASSIGN_OR_RAISE(run, run_to_disk(plan_, spill_, *run, kSmallRunBlockRows));
+    } else if (plan_.context.spill_eagerly && layout_.form != KeyForm::kNone) {
+      ARROW_ASSIGN_OR_RAISE(run, run_to_disk(plan_, spill_, *run, kRunBlockRows));
+    }
+    runs_.push_back(std::move(run));
+    return arrow::Status::OK();
+  }
+
+  // Sorts the groups of a merged table; its index goes.
+  arrow::Result<std::shared_ptr<const GroupRun>> finish(GroupTable table) {
+    table.drop_index();
+    auto run = std::make_shared<GroupRun>();
+    run->rows = table.groups();
+    ARROW_ASSIGN_OR_RAISE(run->memory, PoolBytes::allocate(run->rows * static_cast<int64_t>(sizeof(GroupEntry)), plan_.pool()));
+    auto* const entries = reinterpret_cast<GroupEntry*>(run->memory.data());
+    const bool moments = plan_.has_moments();
+    int64_t n = 0;
+    ARROW_RETURN_NOT_OK(table.for_each([&](uint8_t* const* rows, int64_t count) {
+      if (moments) {
+        for (const auto& f : plan_.functions) f->seal(rows, count, table);
+      }
+      for (int64_t j = 0; j < count; ++j) entries[n++] = {load<uint64_t>(rows[j] + layout_.order_offset) & ~RowLayout::kNullKey, rows[j]};
+      return arrow::Status::OK();
+    }));
+    ARROW_ASSIGN_OR_RAISE(PoolBytes scratch, PoolBytes::allocate(run->memory.size(), plan_.pool()));
+    sort_entries(entries, reinterpret_cast<GroupEntry*>(scratch.data()), n);
+    if (!plan_.spec.ordered) sort_by_hash(entries, reinterpret_cast<GroupEntry*>(scratch.data()), n);
+    run->table = std::make_unique<GroupTable>(std::move(table));
+    return run;
+  }
+
+  // Entries sorted by order come to be sorted by hash; equal hashes keep that order. The null group goes first.
+  void sort_by_hash(GroupEntry* entries, GroupEntry* scratch, int64_t n) const {
+    constexpr int64_t kSpan = 1024;
+    const uint8_t* rows[kSpan];
+    uint64_t hashes[kSpan];
+    for (int64_t at = 0; at < n; at += kSpan) {
+      const int64_t here = std::min(kSpan, n - at);
+      for (int64_t j = 0; j < here; ++j) rows[j] = entries[at + j].row;
+      if (layout_.form != KeyForm::kNone) row_hashes(layout_, rows, here, hashes);
+      for (int64_t j = 0; j < here; ++j) {
+        const bool null = (load<uint64_t>(rows[j] + layout_.order_offset) & RowLayout::kNullKey) != 0;
+        entries[at + j].key = null || layout_.form == KeyForm::kNone ? 0 : hashes[j];
+      }
+    }
+    sort_entries(entries, scratch, n);
+  }
+
+  arrow::Status run_cut(std::vector<GroupTable> tables, std::vector<GroupBlock> blocks, int depth) {
+    std::vector<std::vector<GroupBlock>> parts(kCuts);
+    for (auto& table : tables) {
+      ARROW_RETURN_NOT_OK(table.for_each([&](uint8_t* const* rows, int64_t n) { return cut_rows(rows, n, table, depth, &parts); }));
+      table.clear();
+    }
+    for (const GroupBlock& block : blocks) {
+      ARROW_RETURN_NOT_OK(plan_.context.cancel.check());
+      ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill_.file());
+      ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, read_groups(layout_, block, false, *file, plan_.pool()));
+      ARROW_RETURN_NOT_OK(cut_rows(loaded.rows.data(), static_cast<int64_t>(loaded.rows.size()), *loaded.side, depth, &parts));
+    }
+    for (auto& part : parts) {
+      spill_.count(part);
+      ARROW_RETURN_NOT_OK(run({}, std::move(part), depth + 1));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status cut_rows(uint8_t* const* rows, int64_t n, const GroupTable& owner, int depth, std::vector<std::vector<GroupBlock>>* parts) {
+    std::vector<uint64_t> hashes(static_cast<size_t>(n));
+    row_hashes(layout_, rows, n, hashes.data());
+    std::vector<std::vector<const uint8_t*>> chosen(kCuts);
+    const int shift = kPartitionShift - kCutBits * (depth + 1);
+    for (int64_t j = 0; j < n; ++j) {
+      const bool null = (load<uint64_t>(rows[j] + layout_.order_offset) & RowLayout::kNullKey) != 0;
+      chosen[null ? 0 : (hashes[static_cast<size_t>(j)] >> shift) & (kCuts - 1)].push_back(rows[j]);
+    }
+    ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill_.file());
+    for (int c = 0; c < kCuts; ++c) {
+      const auto& part = chosen[static_cast<size_t>(c)];
+      if (part.empty()) continue;
+      ARROW_ASSIGN_OR_RAISE(GroupBlock block, write_groups(layout_, part.data(), static_cast<int64_t>(part.size()), &owner, *file));
+      (*parts)[static_cast<size_t>(c)].push_back(block);
+    }
+    return arrow::Status::OK();
+  }
+
+ public:
+  static arrow::Result<std::shared_ptr<const GroupRun>> run_to_disk(const AggregatePlan& plan, SharedSpill& spill, const GroupRun& run, int64_t block_rows) {
+    auto out = std::make_shared<GroupRun>();
+    out->rows = run.rows;
+    ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill.file());
+    std::vector<const uint8_t*> rows(static_cast<size_t>(block_rows));
+    for (int64_t at = 0; at < run.rows; at += block_rows) {
+      const int64_t n = std::min(block_rows, run.rows - at);
+      for (int64_t j = 0; j < n; ++j) rows[static_cast<size_t>(j)] = run.entries()[at + j].row;
+      ARROW_ASSIGN_OR_RAISE(GroupBlock block, write_groups(plan.layout, rows.data(), n, nullptr, *file));
+      block.first_key = run.entries()[at].key;
+      block.last_key = run.entries()[at + n - 1].key;
+      out->blocks.push_back(block);
+    }
+    spill.count(out->blocks);
+    return out;
+  }
+
+ private:
+  const AggregatePlan& plan_;
+  const RowLayout& layout_;
+  SharedSpill& spill_;
+  int number_;
+  int64_t share_;
+  GroupRuns runs_;
+};
+
+}  // namespace
+
+arrow::Result<base::SpillFile*> SharedSpill::file() {
+  const std::lock_guard lock(mutex_);
+  if (!file_) {
+    ARROW_ASSIGN_OR_RAISE(file_, base::SpillFile::create());
+  }
+  return file_.get();
+}
+
+void SharedSpill::count(const std::vector<GroupBlock>& blocks) {
+  int64_t bytes = 0;
+  for (const auto& b : blocks) bytes += static_cast<int64_t>(b.block.stored_bytes);
+  memory_->count_spilled(bytes);
+}
+
+void GroupPartition::add(GroupTable table, std::vector<GroupBlock> blocks) {
+  const std::lock_guard lock(mutex_);
+  if (!table.empty()) tables_.push_back(std::move(table));
+  blocks_.insert(blocks_.end(), blocks.begin(), blocks.end());
+}
+
+int64_t GroupPartition::groups_in_memory() const {
+  const std::lock_guard lock(mutex_);
+  int64_t n = 0;
+  for (const auto& t : tables_) n += t.groups();
+  return n;
+}
+
+bool GroupPartition::has_blocks() const {
+  const std::lock_guard lock(mutex_);
+  return !blocks_.empty();
+}
+
+arrow::Status GroupPartition::merge(const AggregatePlan& plan, SharedSpill& spill, int number) {
+  std::vector<GroupTable> tables;
+  std::vector<GroupBlock> blocks;
+  {
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [&] { return !busy_; });
+    busy_ = true;
+    tables = std::move(tables_);
+    blocks = std::move(blocks_);
+    tables_.clear();
+    blocks_.clear();
+  }
+  Merge merge(plan, spill, number);
+  const arrow::Status status = merge.run(std::move(tables), std::move(blocks), 0);
+  const std::lock_guard lock(mutex_);
+  runs_ = merge.take_runs();
+  busy_ = false;
+  idle_.notify_all();
+  return status;
+}
+
+GroupRuns GroupPartition::runs() const {
+  const std::lock_guard lock(mutex_);
+  return runs_;
+}
+
+int64_t GroupPartition::spillable_bytes() const {
+  const std::lock_guard lock(mutex_);
+  if (busy_) return 0;
+  int64_t bytes = 0;
+  for (const auto& t : tables_) bytes += t.bytes();
+  for (const auto& r : runs_) bytes += r->bytes();
+  return bytes;
+}
+
+arrow::Result<int64_t> GroupPartition::spill(const AggregatePlan& plan, SharedSpill& spill) {
+  std::vector<GroupTable> tables;
+  GroupRuns runs;
+  {
+    const std::lock_guard lock(mutex_);
+    if (busy_) return 0;
+    busy_ = true;
+    tables = std::move(tables_);
+    tables_.clear();
+    runs = runs_;
+  }
+  int64_t freed = 0;
+  std::vector<GroupBlock> blocks;
+  const auto work = [&]() -> arrow::Status {
+    for (auto& t : tables) {
+      ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill.file());
+      ARROW_RETURN_NOT_OK(write_table(plan.layout, t, *file, &blocks));
+    }
+    spill.count(blocks);
+    for (auto& run : runs) {
+      if (run->on_disk()) continue;
+      freed += run->bytes();
+      ARROW_ASSIGN_OR_RAISE(run, Merge::run_to_disk(plan, spill, *run, kRunBlockRows));
+    }
+    return arrow::Status::OK();
+  };
+  const arrow::Status status = work();
+  const std::lock_guard lock(mutex_);
+  busy_ = false;
+  idle_.notify_all();
+  if (!status.ok()) {
+    tables_ = std::move(tables);
+    return status;
+  }
+  for (auto& t : tables) freed += t.bytes();
+  blocks_.insert(blocks_.end(), blocks.begin(), blocks.end());
+  runs_ = std::move(runs);
+  return freed;
+}
+
+}  // namespace gristmill::exec

@@ -1,0 +1,71 @@
+// One partition of all workers: what was consumed (tables, blocks on disk), then what came of it (sorted runs).
+//
+// Merging is in memory where it fits its share of the limit. Where not, the input is cut by four more bits of the hash into
+// sixteen smaller ones on disk, each merged by itself; every result then is a run on disk. Either way rows leave by key, and
+// a partition can go to disk before it is merged and after.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <arrow/result.h>
+
+#include "base/spill_file.h"
+#include "exec/aggregate_plan.h"
+#include "exec/group_order.h"
+#include "exec/group_spill.h"
+#include "exec/group_table.h"
+
+namespace gristmill::exec {
+
+// The spill file of one aggregation, made when first needed. Thread safe.
+class SharedSpill {
+ public:
+  explicit SharedSpill(std::shared_ptr<base::QueryMemory> memory) : memory_(std::move(memory)) {}
+  arrow::Result<base::SpillFile*> file();
+  void count(const std::vector<GroupBlock>& blocks);
+
+ private:
+  std::shared_ptr<base::QueryMemory> memory_;
+  std::mutex mutex_;
+  std::shared_ptr<base::SpillFile> file_;
+};
+
+// Finished groups by key, in memory or on disk. Immutable.
+struct GroupRun {
+  int64_t rows = 0;
+  std::unique_ptr<GroupTable> table;  // in memory: owns the rows
+  PoolBytes memory;                   // GroupEntry each
+  std::vector<GroupBlock> blocks;     // on disk
+
+  const GroupEntry* entries() const { return reinterpret_cast<const GroupEntry*>(memory.data()); }
+  bool on_disk() const { return table == nullptr; }
+  int64_t bytes() const { return table ? table->bytes() + memory.size() : 0; }
+};
+using GroupRuns = std::vector<std::shared_ptr<const GroupRun>>;
+
+class GroupPartition {
+ public:
+  void add(GroupTable table, std::vector<GroupBlock> blocks);
+  int64_t groups_in_memory() const;
+  bool has_blocks() const;
+
+  arrow::Status merge(const AggregatePlan& plan, SharedSpill& spill, int number);
+  GroupRuns runs() const;
+
+  // Any thread. What a spill now could free, and doing it; 0 when somebody works here.
+  int64_t spillable_bytes() const;
+  arrow::Result<int64_t> spill(const AggregatePlan& plan, SharedSpill& spill);
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable idle_;
+  bool busy_ = false;
+  std::vector<GroupTable> tables_;
+  std::vector<GroupBlock> blocks_;
+  GroupRuns runs_;
+};
+
+}  // namespace gristmill::exec
