@@ -82,6 +82,7 @@ void WorkerPool::stop() {
 void WorkerPool::add(const std::shared_ptr<PooledRun>& run) {
   std::lock_guard lock(mutex_);
   runs_.push_back(run);
+  if (runs_.size() > 1) arrivals_.fetch_add(1, std::memory_order_relaxed);
   while (!stop_ && static_cast<int>(threads_.size()) < run->workers() - 1) {
     auto thread = start_thread("gm-worker-" + std::to_string(threads_.size() + 1), [this] { loop(); });
     if (!thread) break;
@@ -122,6 +123,14 @@ std::optional<WorkerPool::Seat> WorkerPool::find_seat() {
   return std::nullopt;
 }
 
+bool WorkerPool::has_too_many(const PooledRun& run) const {
+  std::lock_guard lock(mutex_);
+  if (runs_.size() < 2) return false;
+  const size_t here = static_cast<size_t>(run.workers()) - 1 - run.free_numbers_.size();
+  const size_t share = (threads_.size() + runs_.size() - 1) / runs_.size();
+  return here > share;
+}
+
 void WorkerPool::loop() {
   bool pinned = false;
   std::unique_lock lock(mutex_);
@@ -152,7 +161,12 @@ void WorkerPool::serve(PooledRun& run, int number, bool* pinned) {
     *pinned = false;
   }
   const auto begin = std::chrono::steady_clock::now();
+  uint64_t arrivals = arrivals_.load(std::memory_order_relaxed);
   while (!stop_.load(std::memory_order_relaxed) && run.advance(number) == Move::kMoved) {
+    const uint64_t now = arrivals_.load(std::memory_order_relaxed);
+    if (now == arrivals) continue;
+    arrivals = now;
+    if (has_too_many(run)) break;
   }
   run.leave(number);
   run.busy[static_cast<size_t>(number)] += std::chrono::steady_clock::now() - begin;

@@ -1,5 +1,6 @@
 // The process's worker threads. They belong to no query: one that idles takes a free worker number of a run that has
-// work, moves it on until it finds nothing more, and gives the number back.
+// work, moves it on until it finds nothing more, and gives the number back. When another run arrives, runs
+// with more than their share of the threads let some go.
 //
 // A run's number 0 is its calling thread, which sleeps in PooledRun::wait() when it has nothing to do; so each query goes on
 // even when all threads of the pool serve others. Idle threads sleep without a clock.
@@ -67,6 +68,7 @@ class WorkerPool {
   std::optional<Seat> find_seat();
   void loop();
   void serve(PooledRun& run, int number, bool* pinned);
+  bool has_too_many(const PooledRun& run) const;
 
   mutable std::mutex mutex_;
   std::condition_variable work_;  // for idle threads
@@ -75,6 +77,7 @@ class WorkerPool {
   std::vector<std::thread> threads_;
   int idle_ = 0;
   std::atomic<bool> stop_{false};
+  std::atomic<uint64_t> arrivals_{0};  // runs added: those in work give up what exceeds their share
 };
 
 }  // namespace gristmill::sched

@@ -63,6 +63,7 @@ struct MorselSlot final : RingSlot {
   int64_t bytes() const override { return static_cast<int64_t>(rows.size() * sizeof(int64_t)); }
   arrow::Status spill() override {
     if (!can_spill) return arrow::Status::OK();
+    ++coverage().spilled;
     on_disk.insert(on_disk.begin(), rows.begin(), rows.end());
     rows.clear();
     return arrow::Status::OK();
@@ -191,6 +192,7 @@ void PipelineTask::enter(int slot) {
 }
 
 arrow::Result<Step> PipelineTask::step(int slot) {
+  ++coverage().steps;
   enter(slot);
   Lane& lane = lanes_[static_cast<size_t>(slot)];
   if (lane.inside.exchange(true)) shared_.breach(name() + ": one slot stepped twice at once");
@@ -206,7 +208,10 @@ arrow::Result<Step> PipelineTask::move(int slot, Lane& lane) {
     case State::kArrived:
       return arrive(lane);
     case State::kRoom:
-      if (auto wait = ring_->wait_for_room(lane.seq)) return Step::blocked(std::move(wait));
+      if (auto wait = ring_->wait_for_room(lane.seq)) {
+        ++coverage().no_room;
+        return Step::blocked(std::move(wait));
+      }
       lane.state = State::kWork;
       return Step::progress();
     case State::kWork:
@@ -229,7 +234,10 @@ arrow::Result<Step> PipelineTask::claim(int slot, Lane& lane) {
   if (AsyncWindow* source = source_window()) {
     AsyncWindow::Taken taken = source->take();
     if (taken.end) return Step::done();
-    if (taken.wait) return Step::blocked(std::move(taken.wait));
+    if (taken.wait) {
+      ++coverage().nothing_to_take;
+      return Step::blocked(std::move(taken.wait));
+    }
     lane.seq = taken.number;
     if (!taken.result.ok()) {
       ARROW_RETURN_NOT_OK(shared_.cancel.check());
@@ -247,7 +255,10 @@ arrow::Result<Step> PipelineTask::claim(int slot, Lane& lane) {
   }
   lane.seq = *seq;
   lane.state = State::kArrived;
-  if (chance(mix(p_.seed, *seq + 31), p_.source_waits)) return Step::blocked(shared_.later(mix(p_.seed, *seq + 37)));
+  if (chance(mix(p_.seed, *seq + 31), p_.source_waits)) {
+    ++coverage().late_sources;
+    return Step::blocked(shared_.later(mix(p_.seed, *seq + 37)));
+  }
   return Step::progress();
 }
 
@@ -321,6 +332,7 @@ arrow::Result<OrderedRing::Flushed> PipelineTask::flush(uint64_t seq, MorselSlot
   if (seq != next_flush_) shared_.breach(name() + ": flushed out of order");
   if (chance(mix(p_.seed, seq + 47), p_.sink_waits) && refusals_ < static_cast<int>(1 + mix(p_.seed, seq) % 2)) {
     ++refusals_;
+    ++coverage().refused;
     return OrderedRing::Flushed{shared_.later(mix(p_.seed, seq + 53 + static_cast<uint64_t>(refusals_))), false};
   }
   refusals_ = 0;
@@ -340,7 +352,10 @@ arrow::Result<OrderedRing::Flushed> PipelineTask::flush(uint64_t seq, MorselSlot
 Step PipelineTask::offer(Lane& lane) {
   const auto rows = static_cast<int64_t>(std::max<size_t>(lane.output.size(), 1));
   auto start = [this, seq = lane.seq, &lane](AsyncDone done) { start_call(seq, lane.output, std::move(done)); };
-  if (auto wait = window_->offer(lane.seq, rows, rows * 8, std::move(start))) return Step::blocked(std::move(wait));
+  if (auto wait = window_->offer(lane.seq, rows, rows * 8, std::move(start))) {
+    ++coverage().window_full;
+    return Step::blocked(std::move(wait));
+  }
   {
     std::lock_guard lock(offered_mutex_);
     if (!offered_.emplace(lane.seq, std::move(lane.output)).second) shared_.breach(name() + ": offered twice");
@@ -366,6 +381,7 @@ void PipelineTask::start_call(uint64_t seq, Rows rows, AsyncDone done) {
 }
 
 arrow::Status PipelineTask::finish() {
+  if (claims_) coverage().steals += claims_->steals();
   for (Lane& lane : lanes_) {
     if (lane.inside) shared_.breach(name() + ": finished during a step");
   }
@@ -388,6 +404,7 @@ arrow::Status PipelineTask::finish() {
 }
 
 void PipelineTask::abandon() {
+  ++coverage().abandoned;
   for (Lane& lane : lanes_) {
     if (lane.inside) shared_.breach(name() + ": abandoned during a step");
   }
@@ -432,6 +449,11 @@ std::string compare(const Expected& expected, const Shared& shared, const arrow:
 }
 
 }  // namespace
+
+Coverage& coverage() {
+  static Coverage counts;
+  return counts;
+}
 
 std::string run_and_compare(const Spec& spec, Scheduler& scheduler, int workers) {
   Shared shared{&spec, &scheduler};

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <latch>
 #include <random>
 #include <thread>
 
@@ -37,7 +38,7 @@ struct Fixture {
           auto result = answer(seq);
           if (result.ok() && !result->wait) {
             flushed.push_back(seq);
-            if (static_cast<Slot&>(slot).spilled) spilled.push_back(seq);
+            if (auto* s = dynamic_cast<Slot*>(&slot); s != nullptr && s->spilled) spilled.push_back(seq);
           }
           return result;
         }) {}
@@ -164,6 +165,56 @@ TEST(OrderedRing, DeliveringTwiceOrBeyondTheWindowIsAnInternalError) {
     auto result = f.ring.deliver(seq, std::make_unique<Slot>(1));
     EXPECT_EQ(base::error_kind(result.status()), base::ErrorKind::kInternal) << seq;
   }
+}
+
+// Its spill() lasts until told; its destruction is seen.
+struct SlowSlot final : RingSlot {
+  SlowSlot(std::latch& b, std::latch& e, std::atomic<int>& s) : begun(b), end(e), state(s) {}
+  ~SlowSlot() override { EXPECT_EQ(state.exchange(3), 2); }
+  int64_t bytes() const override { return 100; }
+  arrow::Status spill() override {
+    state = 1;
+    begun.count_down();
+    end.wait();
+    state = 2;
+    return arrow::Status::OK();
+  }
+  std::latch& begun;
+  std::latch& end;
+  std::atomic<int>& state;  // 1 in spill(), 2 after it, 3 gone
+};
+
+TEST(OrderedRing, ASlotBeingSpilledSurvivesAStop) {
+  Fixture f(4, 50);
+  f.answer = [](uint64_t) { return OrderedRing::Flushed{nullptr, true}; };
+  std::latch begun(1), end(1);
+  std::atomic<int> state{0};
+  std::thread spiller([&] { EXPECT_TRUE(f.ring.deliver(2, std::make_unique<SlowSlot>(begun, end, state)).ok()); });
+  begun.wait();
+  f.deliver(0);
+  EXPECT_TRUE(f.ring.stopped());
+  EXPECT_EQ(state, 1);
+  end.count_down();
+  spiller.join();
+  EXPECT_EQ(state, 3);
+}
+
+TEST(OrderedRing, AFlusherWaitsForTheSpillOfTheNextSlot) {
+  Fixture f(4, 50);
+  std::latch begun(1), end(1);
+  std::atomic<int> state{0};
+  f.answer = [&](uint64_t seq) {
+    EXPECT_TRUE(seq != 1 || state == 2);
+    return OrderedRing::Flushed{};
+  };
+  std::thread spiller([&] { EXPECT_TRUE(f.ring.deliver(1, std::make_unique<SlowSlot>(begun, end, state)).ok()); });
+  begun.wait();
+  std::thread flusher([&] { f.deliver(0); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  end.count_down();
+  spiller.join();
+  flusher.join();
+  EXPECT_EQ(f.ring.flushed(), 2u);
 }
 
 // Threads that really wait; the flush refuses at random and is fired by another thread.

@@ -160,6 +160,57 @@ TEST(Scheduler, ASequentialTaskIsNeverSteppedTwiceAtOnce) {
   ASSERT_TRUE(run(query_of({task, other}), 4).ok());
 }
 
+// Meets another thread inside `count` within ten seconds.
+bool met(std::atomic<int>& count) {
+  ++count;
+  const auto until = steady_clock::now() + std::chrono::seconds(10);
+  while (count < 2 && steady_clock::now() < until) std::this_thread::yield();
+  return count >= 2;
+}
+
+TEST(Scheduler, IndependentTasksAreSteppedAndFinishedSideBySide) {
+  for (bool in_finish : {false, true}) {
+    std::atomic<int> count{0};
+    std::vector<std::shared_ptr<Scripted>> tasks;
+    for (int i = 0; i < 2; ++i) {
+      tasks.push_back(counted(1, [&](int) { EXPECT_TRUE(in_finish || met(count)); }));
+      tasks.back()->slots = 1;
+      if (in_finish) {
+        tasks.back()->on_finish = [&] {
+          EXPECT_TRUE(met(count));
+          return arrow::Status::OK();
+        };
+      }
+    }
+    ASSERT_TRUE(run(query_of(tasks), 2).ok());
+  }
+}
+
+TEST(Scheduler, DependentsOfOneTaskStartSideBySide) {
+  std::atomic<int> count{0};
+  auto first = counted(1);
+  auto a = counted(1, [&](int) { EXPECT_TRUE(met(count)); });
+  auto b = counted(1, [&](int) { EXPECT_TRUE(met(count)); });
+  for (const auto& task : {first, a, b}) task->slots = 1;
+  ASSERT_TRUE(run(query_of({first, a, b}, {{}, {0}, {0}}), 2).ok());
+}
+
+TEST(Scheduler, SlotsWokenTogetherAreSteppedSideBySide) {
+  std::atomic<int> count{0}, parked{0};
+  auto handle = std::make_shared<base::WaitHandle>();
+  auto task = scripted();
+  task->slots = 2;
+  task->on_step = [&](int) {
+    if (handle->ready()) {
+      EXPECT_TRUE(met(count));
+      return Step::done();
+    }
+    if (++parked == 2) Scheduler::process().background().after(20'000, [handle] { handle->fire(); });
+    return Step::blocked(handle);
+  };
+  ASSERT_TRUE(run(query_of({task}), 2).ok());
+}
+
 TEST(Scheduler, ABlockedSlotGoesOnWhenItsHandleFires) {
   for (int workers : {1, 2}) {
     auto task = scripted();
@@ -321,6 +372,20 @@ TEST(Scheduler, ManyQueriesRunAtOnce) {
     });
   }
   for (auto& caller : callers) caller.join();
+}
+
+TEST(Scheduler, AnArrivingQueryGetsItsShareOfThePool) {
+  std::atomic<bool> enough{false};
+  auto endless = scripted();
+  endless->on_step = [&](int) { return enough ? Step::done() : Step::progress(); };
+  std::thread first([&] { EXPECT_TRUE(run(query_of({endless}), 5).ok()); });
+  while (endless->steps < 1000) std::this_thread::yield();
+  std::atomic<int> count{0};
+  auto late = counted(2, [&](int) { EXPECT_TRUE(met(count)); });
+  EXPECT_TRUE(run(query_of({late}), 2).ok());
+  EXPECT_EQ(late->threads.size(), 2u);
+  enough = true;
+  first.join();
 }
 
 TEST(Scheduler, StatisticsCountTheStepsOfEachWorker) {
