@@ -23,6 +23,7 @@
 #include "io/json.h"
 #include "io/parquet_cursor.h"
 #include "io/parquet_file.h"
+#include "io/parquet_pages.h"
 #include "io/parquet_prune.h"
 
 namespace gristmill::io {
@@ -233,7 +234,10 @@ class ParquetScan final : public plan::Scan {
     if (local.verdict != GroupVerdict::kMayMatch) return arrow::Status::OK();
     if (!same_group || local.at > piece.first) {
       local.cursors.clear();
-      for (const int c : file_columns(piece.input)) local.cursors.push_back(make_cursor(file, c, piece.group, *local.reader));
+      for (const int c : file_columns(piece.input)) {
+        ARROW_ASSIGN_OR_RAISE(auto cursor, make_cursor(file, c, piece.group, *local.reader));
+        local.cursors.push_back(std::move(cursor));
+      }
       local.at = 0;
     }
     for (auto& cursor : local.cursors) cursor->skip(piece.first - local.at);
@@ -261,8 +265,11 @@ class ParquetScan final : public plan::Scan {
     return out;
   }
 
-  std::unique_ptr<ParquetCursor> make_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader) {
-    return arrow_cursor(file, column, group, reader, pool_);
+  arrow::Result<std::unique_ptr<ParquetCursor>> make_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader) {
+    const ParquetColumn& c = file.columns[column];
+    if (!options_.own_decoder || !c.direct) return arrow_cursor(file, column, group, reader, pool_);
+    return guard_parquet(file.path, c.field->name(),
+                         [&]() -> arrow::Result<std::unique_ptr<ParquetCursor>> { return page_cursor(file, column, group, reader, pool_); });
   }
 
   const std::vector<Input> inputs_;
