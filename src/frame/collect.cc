@@ -19,6 +19,7 @@
 #include "io/ipc_write.h"
 #include "io/parquet_scan.h"
 #include "io/parquet_write.h"
+#include "io/resolve.h"
 #include "plan/logical.h"
 
 namespace gristmill {
@@ -109,6 +110,8 @@ arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions 
   ARROW_RETURN_NOT_OK(runner.run(counted));
   return counted->rows();
 }
+
+Frame Frame::deserialize(const std::string& text) { return Frame(plan::deserialize(text, io::make_source)); }
 
 namespace {
 

@@ -1,0 +1,119 @@
+// One value at a time through Arrow's scalars: printing is never the slow part of a query whose result is printed.
+//
+// Numbers print with the digits that read back to the same value; text is quoted where its format needs it.
+
+#include "cli/print.h"
+
+#include <charconv>
+#include <cmath>
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+
+namespace gristmill::cli {
+namespace {
+
+std::string shortest(double v) {
+  if (std::isnan(v)) return "NaN";
+  if (std::isinf(v)) return v > 0 ? "Infinity" : "-Infinity";
+  char buffer[64];
+  auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
+  return std::string(buffer, end);
+}
+
+std::string shortest(float v) {
+  if (!std::isfinite(v)) return shortest(static_cast<double>(v));
+  char buffer[64];
+  auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
+  return std::string(buffer, end);
+}
+
+bool is_number(const arrow::DataType& t) { return arrow::is_integer(t.id()) || arrow::is_floating(t.id()) || arrow::is_decimal(t.id()); }
+
+std::string text_of(const arrow::Array& a, int64_t i) {
+  switch (a.type_id()) {
+    case arrow::Type::DOUBLE: return shortest(static_cast<const arrow::DoubleArray&>(a).Value(i));
+    case arrow::Type::FLOAT: return shortest(static_cast<const arrow::FloatArray&>(a).Value(i));
+    default: {
+      auto scalar = a.GetScalar(i);
+      return scalar.ok() ? (*scalar)->ToString() : "?";
+    }
+  }
+}
+
+void append_quoted_json(const std::string& s, std::string& out) {
+  out += '"';
+  for (char c : s) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      static constexpr char kHex[] = "0123456789abcdef";
+      out += "\\u00";
+      out += kHex[(c >> 4) & 15];
+      out += kHex[c & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void append_field(const std::string& s, std::string& out) {
+  if (s.find_first_of(",\"\r\n") == std::string::npos && !s.empty()) {
+    out += s;
+    return;
+  }
+  out += '"';
+  for (char c : s) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  out += '"';
+}
+
+}  // namespace
+
+std::string csv_header(const arrow::Schema& schema) {
+  std::string out;
+  for (int i = 0; i < schema.num_fields(); ++i) {
+    if (i > 0) out += ',';
+    append_field(schema.field(i)->name(), out);
+  }
+  return out + "\n";
+}
+
+void append_csv(const arrow::RecordBatch& batch, std::string& out) {
+  for (int64_t r = 0; r < batch.num_rows(); ++r) {
+    for (int c = 0; c < batch.num_columns(); ++c) {
+      if (c > 0) out += ',';
+      if (batch.column(c)->IsValid(r)) append_field(text_of(*batch.column(c), r), out);
+    }
+    out += '\n';
+  }
+}
+
+void append_json(const arrow::RecordBatch& batch, std::string& out) {
+  for (int64_t r = 0; r < batch.num_rows(); ++r) {
+    out += '{';
+    for (int c = 0; c < batch.num_columns(); ++c) {
+      if (c > 0) out += ',';
+      append_quoted_json(batch.schema()->field(c)->name(), out);
+      out += ':';
+      const arrow::Array& a = *batch.column(c);
+      if (!a.IsValid(r)) {
+        out += "null";
+        continue;
+      }
+      const std::string s = text_of(a, r);
+      const bool bare = (is_number(*a.type()) && s != "NaN" && s != "Infinity" && s != "-Infinity") || a.type_id() == arrow::Type::BOOL;
+      if (bare) out += s;
+      else append_quoted_json(s, out);
+    }
+    out += "}\n";
+  }
+}
+
+}  // namespace gristmill::cli
