@@ -120,6 +120,10 @@ struct Reader {
     NodePtr predicate;
     if (has(e, "where")) {
       ARROW_ASSIGN_OR_RAISE(predicate, expr_member(e, "where"));
+      ARROW_ASSIGN_OR_RAISE(const auto bound, expr::bind(predicate, *source->schema()));
+      if (bound->type->id() != arrow::Type::BOOL || bound->fallible) {
+        return base::plan_error("the source does not fit the plan any more: " + expr::text(*predicate) + " cannot filter its rows");
+      }
     }
     ARROW_ASSIGN_OR_RAISE(const auto limit, optional_number(e, "limit"));
     return scan_node(std::move(source), std::move(columns), std::move(predicate), limit);

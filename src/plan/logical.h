@@ -45,7 +45,7 @@ struct Plan {
   // kScan
   TableSourcePtr source;
   std::vector<int> columns;          // fields of the source's schema
-  expr::NodePtr predicate;           // kScan: pushed down, infallible; kFilter: the predicate
+  expr::NodePtr predicate;           // kScan: pushed down, infallible, over all columns of the source; kFilter: the predicate
   std::optional<int64_t> scan_limit; // kScan: rows wanted at most, after the predicate
 
   std::vector<NamedExpr> exprs;      // kProject: outputs; kAggregate: group keys

@@ -26,6 +26,7 @@ constexpr Rule kRules[] = {
     {"merge_filters", always<merge_filters>},
     {"push_filter", always<push_filter>},
     {"merge_projects", always<merge_projects>},
+    {"lift_limit", always<lift_limit>},
     {"push_limit", always<push_limit>},
     {"top_n", always<top_n>},
     {"push_projection", always<push_projection>},

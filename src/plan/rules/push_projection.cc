@@ -39,8 +39,8 @@ arrow::Result<PlanPtr> prune_exactly(const PlanPtr& p, const NameSet& needed) {
   return kept.size() == static_cast<size_t>(out->schema->num_fields()) ? out : keep_columns(std::move(out), kept);
 }
 
-arrow::Result<PlanPtr> prune_scan(const PlanPtr& p, NameSet needed) {
-  if (p->predicate) add_columns(*p->predicate, needed);
+// The predicate finds its columns in the source: they need not be among the scan's.
+arrow::Result<PlanPtr> prune_scan(const PlanPtr& p, const NameSet& needed) {
   std::vector<int> columns;
   for (size_t i = 0; i < p->columns.size(); ++i) {
     if (needed.contains(p->schema->field(static_cast<int>(i))->name())) columns.push_back(p->columns[i]);

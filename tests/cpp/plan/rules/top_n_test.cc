@@ -12,6 +12,17 @@ TEST(TopN, TellsTheSortHowManyRowsAreWanted) {
             "    scan t columns [a]\n");
 }
 
+TEST(TopN, ReachesSortsThroughProjectionsAndUnions) {
+  const auto x = sort(scan("x", "a:int64"), "a"), y = scan("y", "a:int64");
+  EXPECT_EQ(after(top_n, limit(project(unite({x, y}), {as(add(c("a"), c("a")), "b")}), 5)),
+            "limit 5\n"
+            "  project a + a as b\n"
+            "    union\n"
+            "      sort by a top 5\n"
+            "        scan x columns [a]\n"
+            "      scan y columns [a]\n");
+}
+
 TEST(TopN, LeavesASkipWithoutCount) { expect_unchanged(top_n, limit(sort(scan("t", "a:int64"), "a"), -1, 2)); }
 
 }  // namespace
