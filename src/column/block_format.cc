@@ -35,6 +35,7 @@ constexpr int64_t kAlign = 64;
 class BlockWriter {
  public:
   explicit BlockWriter(arrow::MemoryPool* pool) : out_(pool) {}
+  arrow::Status reserve(int64_t bytes) { return out_.Reserve(bytes); }
 
   template <typename T>
   arrow::Status number(T v) {
@@ -259,6 +260,9 @@ arrow::Result<Column> read_column(const TypePtr& type, BlockReader* r) {
 arrow::Result<std::shared_ptr<arrow::Buffer>> serialize_batch(const Batch& batch, arrow::MemoryPool* pool) {
   BlockWriter w(pool);
   const bool selected = !batch.selection.all();
+  int64_t bytes = 256 + batch.rows / 4;
+  for (const Column& c : batch.columns) bytes += 256 + compact_bytes(c, batch.rows);
+  ARROW_RETURN_NOT_OK(w.reserve(bytes));
   ARROW_RETURN_NOT_OK(w.number(kMagic));
   ARROW_RETURN_NOT_OK(w.number(kVersion));
   ARROW_RETURN_NOT_OK(w.number(batch.rows));

@@ -43,17 +43,12 @@ static inline uint64_t load64(const uint8_t* p) {
 
 static constexpr uint64_t kText0 = 0xa0761d6478bd642fULL, kText1 = 0xe7037ed1a0b428dbULL, kText2 = 0x8ebc6af09c88c6e3ULL;
 
-// A view of up to 12 bytes: its two words (length and bytes, the rest zero).
-static inline uint64_t hash_inline_view(uint64_t w0, uint64_t w1) {
-  return wide_product(wide_product(w0 ^ kText0, w1 ^ kText1) ^ w0, kText2);
-}
-// More than 12 bytes; the last 16 overlap what came before.
+// More than 12 bytes; the last 16 overlap what came before. Texts of up to 12 bytes hash as the two words of their view.
 static inline uint64_t hash_long_text(const uint8_t* p, uint64_t size) {
+  if (size <= 16) return wide_product(wide_product(load64(p) ^ kText0, load64(p + size - 8) ^ kText1) ^ size, kText2);
   uint64_t h = size ^ kText2;
-  if (size < 16) return mix64(wide_product(load64(p) ^ kText0 ^ h, load64(p + size - 8) ^ kText1));
-  uint64_t at = 0;
-  for (; at + 16 < size; at += 16) h = wide_product(load64(p + at) ^ kText0 ^ h, load64(p + at + 8) ^ kText1);
-  return mix64(wide_product(load64(p + size - 16) ^ kText0 ^ h, load64(p + size - 8) ^ kText1 ^ size));
+  for (uint64_t at = 0; at + 16 < size; at += 16) h = wide_product(load64(p + at) ^ kText0 ^ h, load64(p + at + 8) ^ kText1);
+  return wide_product(wide_product(load64(p + size - 16) ^ kText0, load64(p + size - 8) ^ kText1) ^ h, kText2 ^ size);
 }
 
 static inline uint32_t canonical_bits(float v) {

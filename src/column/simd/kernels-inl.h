@@ -1,10 +1,10 @@
-// All kernels of one SIMD level. The including file has defined GRISTMILL_AVX2 or GRISTMILL_AVX512 or neither; whatever is
-// defined here has internal linkage, so each level keeps its own copy.
+// All kernels of one SIMD level. The including file has defined GRISTMILL_AVX2, both that and GRISTMILL_AVX512, or neither;
+// whatever is defined here has internal linkage, so each level keeps its own copy.
 
 #include <cstdint>
 #include <cstring>
 
-#if defined(GRISTMILL_AVX2) || defined(GRISTMILL_AVX512)
+#if defined(GRISTMILL_AVX2)
 #include <immintrin.h>
 #endif
 
@@ -18,6 +18,9 @@ namespace {
 struct Wide {  // 16 bytes without an alignment
   uint8_t bytes[16];
 };
+
+// 64-bit words wherever they lie.
+typedef uint64_t Word __attribute__((aligned(1), may_alias));
 
 inline __int128 int128_of(const Wide& w) {
   __int128 v;
@@ -56,7 +59,9 @@ constexpr PackedPositions kPacked = make_positions();
 #include "column/simd/mask-inl.h"
 #include "column/simd/filter-inl.h"
 #include "column/simd/take-inl.h"
+#include "column/simd/pair-inl.h"
 #include "column/simd/compare-inl.h"
+#include "column/simd/view-inl.h"
 #include "column/simd/hash-inl.h"
 #include "column/simd/arithmetic-inl.h"
 // clang-format on

@@ -1,5 +1,21 @@
 // Mask words: counting, boolean algebra, conversion from bitmaps and to indices. Included by kernels-inl.h only.
 
+// 64 bytes of 0 or 1 -> one word.
+inline uint64_t pack_flags(const uint8_t* flags) {
+#if defined(GRISTMILL_AVX512)
+  return _mm512_test_epi8_mask(_mm512_loadu_si512(flags), _mm512_set1_epi8(1));
+#elif defined(GRISTMILL_AVX2)
+  const __m256i low = _mm256_slli_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(flags)), 7);
+  const __m256i high = _mm256_slli_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(flags + 32)), 7);
+  return static_cast<uint32_t>(_mm256_movemask_epi8(low)) | static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(high))) << 32;
+#else
+  // The product moves byte k's lowest bit to bit 56 + k; no two terms meet in one bit, so nothing carries.
+  uint64_t out = 0;
+  for (int k = 0; k < 8; ++k) out |= ((load64(flags + 8 * k) * 0x0102040810204080ULL) >> 56) << (8 * k);
+  return out;
+#endif
+}
+
 int64_t count_bits(const uint64_t* words, int64_t n_words) {
   int64_t ones = 0;
   for (int64_t i = 0; i < n_words; ++i) ones += __builtin_popcountll(words[i]);
@@ -52,23 +68,7 @@ int64_t bits_to_words(const uint8_t* bits, int64_t offset, int64_t n, uint64_t* 
   return ones;
 }
 
-#if defined(GRISTMILL_AVX512)
-
-// 16 positions at a time: compress in a register, then store all of it (the surplus is overwritten or slack).
-inline uint16_t* word_to_indices(uint64_t m, int64_t base, uint16_t* out) {
-  __m512i position = _mm512_add_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                      _mm512_set1_epi32(static_cast<int>(base)));
-  for (int k = 0; k < 4; ++k) {
-    const __mmask16 mk = static_cast<__mmask16>(m >> (16 * k));
-    const __m256i packed = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(mk, position));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), packed);
-    out += __builtin_popcount(mk);
-    position = _mm512_add_epi32(position, _mm512_set1_epi32(16));
-  }
-  return out;
-}
-
-#elif defined(GRISTMILL_AVX2)
+#if defined(GRISTMILL_AVX2)
 
 inline uint16_t* word_to_indices(uint64_t m, int64_t base, uint16_t* out) {
   for (int k = 0; k < 8; ++k) {

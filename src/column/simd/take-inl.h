@@ -44,18 +44,27 @@ template <typename I>
 int64_t take_bits(const uint8_t* bits, int64_t offset, const void* indices, int64_t n, uint8_t* out) {
   const I* at = static_cast<const I*>(indices);
   int64_t ones = 0;
-  for (int64_t start = 0; start < n; start += 64, out += 8) {
+  for (int64_t start = 0; start < n; start += 64, out += 8, at += 64) {
     const int64_t here = n - start < 64 ? n - start : 64;
-    uint64_t w = 0;
-    if (bits) {
+    alignas(64) uint8_t flags[64] = {};
+    I negative = 0;
+    if (sizeof(I) > 2) {
+      for (int64_t j = 0; j < here; ++j) negative |= at[j];
+    }
+    if (!bits) {
+      for (int64_t j = 0; j < here; ++j) flags[j] = sizeof(I) == 2 || static_cast<int64_t>(at[j]) >= 0;
+    } else if (sizeof(I) == 2 || static_cast<int64_t>(negative) >= 0) {
       for (int64_t j = 0; j < here; ++j) {
-        const int64_t row = static_cast<int64_t>(at[start + j]);
-        if (sizeof(I) > 2 && row < 0) continue;
-        w |= static_cast<uint64_t>((bits[(offset + row) >> 3] >> ((offset + row) & 7)) & 1) << j;
+        const uint64_t bit = static_cast<uint64_t>(offset + static_cast<int64_t>(at[j]));
+        flags[j] = (bits[bit >> 3] >> (bit & 7)) & 1;
       }
     } else {
-      for (int64_t j = 0; j < here; ++j) w |= static_cast<uint64_t>(static_cast<int64_t>(at[start + j]) >= 0) << j;
+      for (int64_t j = 0; j < here; ++j) {
+        const int64_t bit = offset + static_cast<int64_t>(at[j]);
+        flags[j] = static_cast<int64_t>(at[j]) < 0 ? 0 : (bits[bit >> 3] >> (bit & 7)) & 1;
+      }
     }
+    const uint64_t w = pack_flags(flags);
     ones += __builtin_popcountll(w);
     __builtin_memcpy(out, &w, 8);
   }
