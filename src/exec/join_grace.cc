@@ -1,0 +1,336 @@
+// Nothing here keeps an order: blocks lie in a file as they came, groups are whatever fits. The sort behind it makes the
+// output the same however that fell out.
+
+#include "exec/join_grace.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "column/kernels.h"
+#include "exec/collect.h"
+#include "exec/evaluate_all.h"
+#include "exec/join_order.h"
+
+namespace gristmill::exec {
+namespace {
+
+using plan::JoinKind;
+
+constexpr int64_t kGroupBytes = int64_t{2} << 20;  // read together to be split again
+constexpr int64_t kProbeHeadroom = int64_t{4} << 20;
+constexpr int64_t kEagerRows = 64;  // with spill_eagerly, more build rows than these count as too many
+
+struct GraceState {
+  explicit GraceState(std::shared_ptr<JoinState> j)
+      : join(std::move(j)), shape(join->shape), probe_rows(shape, shape->probe, join->context, "join probe") {}
+
+  bool needs_match() const { return shape->spec.kind == JoinKind::kInner || shape->spec.kind == JoinKind::kSemi; }
+  // The build side's partitions, before the first probe row.
+  arrow::Status open() {
+    std::lock_guard lock(mutex);
+    if (opened) return arrow::Status::OK();
+    opened = true;
+    build = join->rows.partitions().take();
+    uint32_t empty = 0;
+    for (size_t p = 0; p < build.size(); ++p) empty |= static_cast<uint32_t>(build[p].empty()) << p;
+    if (needs_match()) probe_rows.skip(empty);
+    return probe_rows.start_spilling();
+  }
+
+  const std::shared_ptr<JoinState> join;
+  const std::shared_ptr<const JoinShape> shape;
+  JoinRows probe_rows;
+  std::mutex mutex;
+  bool opened = false;
+  std::array<JoinBlocks, kSpillPartitions> build, probe;
+};
+
+struct GraceLocal final : LocalState {
+  explicit GraceLocal(arrow::MemoryPool* pool) : evaluator(pool) {}
+  expr::Evaluator evaluator;
+};
+
+class GraceSink final : public Sink {
+ public:
+  explicit GraceSink(std::shared_ptr<GraceState> state) : state_(std::move(state)) {}
+  std::string name() const override { return "join spill " + state_->shape->spec.label; }
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) override {
+    ARROW_RETURN_NOT_OK(state_->open());
+    return std::make_unique<GraceLocal>(context.pool());
+  }
+  arrow::Status consume(column::Batch batch, Position position, LocalState& local) override {
+    const JoinShape& shape = *state_->shape;
+    ARROW_ASSIGN_OR_RAISE(auto keys, evaluate_all(local.as<GraceLocal>().evaluator, shape.probe.keys, batch));
+    const bool drop = state_->needs_match() && !shape.layout.nulls_equal();
+    ARROW_ASSIGN_OR_RAISE(KeptRows kept, keep_rows(shape.probe, std::move(batch), keys, drop, position.order, state_->join->context.pool()));
+    return state_->probe_rows.add(std::move(kept));
+  }
+  arrow::Status combine(LocalState&) override { return arrow::Status::OK(); }
+  arrow::Status finalize() override { return state_->probe_rows.flush(); }
+
+ private:
+  std::shared_ptr<GraceState> state_;
+};
+
+// One partition on one thread, its splits included.
+class PartitionJoin {
+ public:
+  PartitionJoin(GraceState& state, const Emit& emit)
+      : state_(state),
+        shape_(*state.shape),
+        memory_(*state.join->context.memory),
+        pool_(memory_.pool()),
+        emit_(emit),
+        prober_(shape_.spec.kind, shape_.layout, output_of(shape_), build_types(shape_), state.join->context.batch_rows, pool_) {}
+
+  arrow::Status join(JoinBlocks build, JoinBlocks probe, int level) {
+    if (probe.empty() || (build.empty() && state_.needs_match())) return arrow::Status::OK();
+    ARROW_ASSIGN_OR_RAISE(bool fits, try_reserve(build));
+    if (fits) return join_fitting(build, probe);
+    if (level < kSpillLevels && rows_of(build) > 1) {
+      ARROW_ASSIGN_OR_RAISE(auto parts, split(build, shape_.build, state_.join->rows.file(), level));
+      const bool helps = std::count_if(parts.begin(), parts.end(), [](const JoinBlocks& b) { return !b.empty(); }) > 1;
+      if (helps) {
+        build.clear();
+        ARROW_ASSIGN_OR_RAISE(auto probes, split(probe, shape_.probe, state_.probe_rows.file(), level));
+        probe.clear();
+        for (size_t p = 0; p < parts.size(); ++p) ARROW_RETURN_NOT_OK(join(std::move(parts[p]), std::move(probes[p]), level + 1));
+        return arrow::Status::OK();
+      }
+    }
+    return join_in_parts(build, probe);
+  }
+
+ private:
+  static std::vector<OutputColumn> output_of(const JoinShape& shape) {
+    std::vector<OutputColumn> out = shape.output;
+    for (auto& c : out) {
+      if (c.from == OutputColumn::kProbe) c.index = shape.probe.kept_of(c.index);
+    }
+    out.push_back({OutputColumn::kProbe, static_cast<int>(shape.probe.types.size())});
+    if (shape.spec.kind == JoinKind::kInner || shape.spec.kind == JoinKind::kLeft) {
+      out.insert(out.end() - 1, {OutputColumn::kBuild, static_cast<int>(shape.build.types.size())});
+    }
+    return out;
+  }
+  static std::vector<column::TypePtr> build_types(const JoinShape& shape) {
+    std::vector<column::TypePtr> types = shape.build.types;
+    types.push_back(arrow::uint64());
+    return types;
+  }
+
+  int64_t bytes_needed(const JoinBlocks& blocks) const {
+    return 2 * raw_bytes(blocks) + rows_of(blocks) * JoinTableBuilder::bytes_per_row(shape_.layout);
+  }
+
+  // Whether the build rows may be loaded; the bytes stay promised until load() takes them.
+  arrow::Result<bool> try_reserve(const JoinBlocks& blocks) {
+    if (state_.join->context.spill_eagerly && rows_of(blocks) > kEagerRows) return false;
+    if (rows_of(blocks) > kMostBuildRows) return false;
+    arrow::Result<base::Reservation> r = memory_.reserve(bytes_needed(blocks), "join partition");
+    if (!r.ok() && base::error_kind(r.status()) != base::ErrorKind::kMemory) return r.status();
+    if (!r.ok()) return false;
+    promised_ = std::move(*r);
+    return true;
+  }
+
+  // The promise shrinks as the allocations it stood for are made.
+  arrow::Result<BuildRows> load(const JoinBlocks& blocks) {
+    BuildRows out;
+    if (blocks.empty()) return out;
+    std::vector<column::Batch> parts;
+    int64_t left = bytes_needed(blocks);
+    for (const JoinBlock& b : blocks) {
+      left -= static_cast<int64_t>(b.at.raw_bytes);
+      promised_.shrink_to(left);
+      ARROW_ASSIGN_OR_RAISE(column::Batch part, read(b, shape_.build, *state_.join->rows.file()));
+      parts.push_back(std::move(part));
+    }
+    promised_.release();
+    ARROW_ASSIGN_OR_RAISE(column::Batch joined, join_batches(std::move(parts), pool_));
+    std::vector<column::Column> keys;
+    for (int k : shape_.build.key_at) keys.push_back(joined.columns[static_cast<size_t>(k)]);
+    KeyRange range;
+    if (shape_.layout.integer()) {
+      KeyWords words;
+      ARROW_RETURN_NOT_OK(shape_.layout.words(keys, joined.rows, pool_, words));
+      range = key_range(shape_.layout, words.low, joined.rows);
+    }
+    ARROW_ASSIGN_OR_RAISE(auto builder, JoinTableBuilder::make(shape_.layout, std::move(keys), joined.rows, range, pool_));
+    ARROW_ASSIGN_OR_RAISE(out.table, builder->build_all());
+    out.rows = joined.rows;
+    out.columns = std::move(joined.columns);
+    return out;
+  }
+
+  arrow::Result<column::Batch> read(const JoinBlock& block, const JoinSide& side, const base::SpillFile& file) {
+    ARROW_ASSIGN_OR_RAISE(auto bytes, file.read(block.at, pool_));
+    std::vector<column::TypePtr> types = side.types;
+    types.push_back(arrow::uint64());
+    return column::deserialize_batch(bytes, types, pool_);
+  }
+
+  arrow::Result<std::array<JoinBlocks, kSpillPartitions>> split(const JoinBlocks& blocks, const JoinSide& side, const std::shared_ptr<base::SpillFile>& file, int level) {
+    JoinPartitioner partitioner(shape_, side, level, file, memory_);
+    for (size_t i = 0; i < blocks.size();) {
+      std::vector<column::Batch> group;
+      for (int64_t bytes = 0; i < blocks.size() && (group.empty() || bytes + static_cast<int64_t>(blocks[i].at.raw_bytes) <= kGroupBytes); ++i) {
+        bytes += static_cast<int64_t>(blocks[i].at.raw_bytes);
+        ARROW_ASSIGN_OR_RAISE(column::Batch part, read(blocks[i], side, *file));
+        group.push_back(std::move(part));
+      }
+      ARROW_ASSIGN_OR_RAISE(column::Batch joined, join_batches(std::move(group), pool_));
+      ARROW_RETURN_NOT_OK(partitioner.write(joined));
+    }
+    return partitioner.take();
+  }
+
+  // f(rows of at most a batch, keys, number of the first row among the partition's probe rows)
+  template <typename F>
+  arrow::Status for_each_probe(const JoinBlocks& probe, F&& f) {
+    int64_t number = 0;
+    const int64_t batch_rows = std::clamp<int64_t>(state_.join->context.batch_rows, 1, column::kMaxBatchRows);
+    for (const JoinBlock& b : probe) {
+      ARROW_RETURN_NOT_OK(state_.join->context.cancel.check());
+      if (memory_.limited()) ARROW_RETURN_NOT_OK(memory_.ensure_headroom(kProbeHeadroom, "join partition"));
+      ARROW_ASSIGN_OR_RAISE(const column::Batch whole, read(b, shape_.probe, *state_.probe_rows.file()));
+      for (int64_t at = 0; at < whole.rows; at += batch_rows) {
+        const int64_t n = std::min(batch_rows, whole.rows - at);
+        column::Batch batch = n == whole.rows ? whole : column::slice(whole, at, n);
+        std::vector<column::Column> keys;
+        for (int k : shape_.probe.key_at) keys.push_back(batch.columns[static_cast<size_t>(k)]);
+        ARROW_RETURN_NOT_OK(f(std::move(batch), keys, number + at));
+      }
+      number += whole.rows;
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status join_fitting(const JoinBlocks& build, const JoinBlocks& probe) {
+    ARROW_ASSIGN_OR_RAISE(const BuildRows rows, load(build));
+    return for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>& keys, int64_t) {
+      return prober_.probe(rows, std::move(batch), keys, emit_);
+    });
+  }
+
+  // Build rows in parts that fit. A bit per probe row says whether it had a match in any part.
+  arrow::Status join_in_parts(const JoinBlocks& build, const JoinBlocks& probe) {
+    ARROW_ASSIGN_OR_RAISE(const base::Reservation for_bits, memory_.reserve(rows_of(probe) / 8, "join partition"));
+    column::Mask matched(rows_of(probe), false);
+    for (size_t from = 0; from < build.size();) {
+      size_t to = build.size();
+      for (;;) {
+        const JoinBlocks part(build.begin() + static_cast<std::ptrdiff_t>(from), build.begin() + static_cast<std::ptrdiff_t>(to));
+        ARROW_ASSIGN_OR_RAISE(const bool fits, try_reserve(part));
+        if (fits || to == from + 1) {
+          ARROW_RETURN_NOT_OK(join_part(part, probe, matched));
+          break;
+        }
+        to = from + (to - from) / 2;
+      }
+      from = to;
+    }
+    if (shape_.spec.kind != JoinKind::kLeft && shape_.spec.kind != JoinKind::kAnti) return arrow::Status::OK();
+    return for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>&, int64_t number) {
+      column::Mask without(batch.rows, false);
+      for (int64_t i = 0; i < batch.rows; ++i) {
+        if (!matched.get(number + i)) without.set(i);
+      }
+      batch.selection = column::Selection::from_mask(std::move(without));
+      return prober_.emit_unmatched(std::move(batch), emit_);
+    });
+  }
+
+  arrow::Status join_part(const JoinBlocks& part, const JoinBlocks& probe, column::Mask& matched) {
+    ARROW_ASSIGN_OR_RAISE(const BuildRows rows, load(part));
+    const JoinKind kind = shape_.spec.kind;
+    return for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>& keys, int64_t number) -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(const int32_t* first, prober_.find(rows, batch, keys));
+      column::Mask hit(batch.rows, false);
+      for (int64_t i = 0; i < batch.rows; ++i) {
+        const bool fresh = kind != JoinKind::kSemi || !matched.get(number + i);
+        if (first[i] >= 0 && fresh) hit.set(i);
+        if (first[i] >= 0) matched.set(number + i);
+      }
+      batch.selection = column::Selection::from_mask(std::move(hit));
+      if (batch.selection.empty(batch.rows) || kind == JoinKind::kAnti) return arrow::Status::OK();
+      if (kind == JoinKind::kSemi) return prober_.emit_unmatched(std::move(batch), emit_);
+      return prober_.emit_matches(rows, std::move(batch), first, emit_);
+    });
+  }
+
+  GraceState& state_;
+  const JoinShape& shape_;
+  base::QueryMemory& memory_;
+  arrow::MemoryPool* const pool_;
+  const Emit& emit_;
+  JoinProber prober_;
+  base::Reservation promised_;
+};
+
+// Joins the partitions, one a piece, into the sort's sink.
+class JoinPartitions final : public Phase {
+ public:
+  JoinPartitions(std::shared_ptr<GraceState> state, std::shared_ptr<Sink> sorted) : state_(std::move(state)), sorted_(std::move(sorted)) {}
+  std::string name() const override { return "join partitions"; }
+
+  arrow::Result<int64_t> start(const QueryContext& context) override {
+    context_ = context;
+    state_->probe = state_->probe_rows.partitions().take();
+    locals_.resize(kSpillPartitions);
+    return kSpillPartitions;
+  }
+
+  arrow::Status run(int64_t piece) override {
+    auto& local = locals_[static_cast<size_t>(piece)];
+    ARROW_ASSIGN_OR_RAISE(local, sorted_->make_local(context_));
+    Position at{static_cast<uint64_t>(piece), static_cast<uint64_t>(piece) << 48};
+    const Emit emit = [&](column::Batch batch) {
+      const Position here = at;
+      at.order += static_cast<uint64_t>(batch.rows);
+      return sorted_->consume(std::move(batch), here, *local);
+    };
+    PartitionJoin partition(*state_, emit);
+    const size_t p = static_cast<size_t>(piece);
+    ARROW_RETURN_NOT_OK(partition.join(std::move(state_->build[p]), std::move(state_->probe[p]), 1));
+    return sorted_->end_morsel(at, *local);
+  }
+
+  arrow::Status finish() override {
+    for (auto& local : locals_) {
+      ARROW_RETURN_NOT_OK(sorted_->combine(*local));
+      local.reset();
+    }
+    return sorted_->finalize();
+  }
+
+ private:
+  std::shared_ptr<GraceState> state_;
+  std::shared_ptr<Sink> sorted_;
+  QueryContext context_;
+  std::vector<std::unique_ptr<LocalState>> locals_;
+};
+
+}  // namespace
+
+arrow::Result<Breaker> make_join_grace(std::shared_ptr<JoinState> join) {
+  const JoinShape& shape = *join->shape;
+  std::vector<column::TypePtr> types = output_types(shape);
+  const int width = static_cast<int>(types.size());
+  const bool has_build = shape.spec.kind == JoinKind::kInner || shape.spec.kind == JoinKind::kLeft;
+  const std::vector<int> keys = has_build ? std::vector<int>{width + 1, width} : std::vector<int>{width};
+  ARROW_ASSIGN_OR_RAISE(Breaker sorted,
+                        make_join_order(std::move(types), has_build ? 2 : 1, keys, shape.spec.build_left ? width + 1 : width, shape.spec.label, join->context));
+  auto state = std::make_shared<GraceState>(std::move(join));
+  Breaker b;
+  b.sink = std::make_shared<GraceSink>(state);
+  b.phases.push_back(std::make_shared<JoinPartitions>(state, sorted.sink));
+  b.phases.insert(b.phases.end(), sorted.phases.begin(), sorted.phases.end());
+  b.source = sorted.source;
+  return b;
+}
+
+}  // namespace gristmill::exec

@@ -1,0 +1,69 @@
+// The hidden columns are row numbers or orders of the inputs: ascending, null only where a left row has no match.
+
+#include "exec/join_order.h"
+
+#include <arrow/type.h>
+
+#include "exec/sort.h"
+
+namespace gristmill::exec {
+namespace {
+
+class FirstColumns final : public Source {
+ public:
+  FirstColumns(std::shared_ptr<Source> inner, int kept) : inner_(std::move(inner)), kept_(kept) {}
+  std::string name() const override { return inner_->name(); }
+  arrow::Result<int64_t> start(const QueryContext& context) override { return inner_->start(context); }
+  arrow::Result<Next> next(uint64_t seq) override { return inner_->next(seq); }
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) override { return inner_->make_local(context); }
+  arrow::Status read(uint64_t seq, LocalState& local, const Emit& emit, RowCounts& counts) override {
+    return inner_->read(
+        seq, local,
+        [&](column::Batch batch) {
+          batch.columns.resize(static_cast<size_t>(kept_));
+          return emit(std::move(batch));
+        },
+        counts);
+  }
+  std::string file_of(int32_t input) const override { return inner_->file_of(input); }
+  std::string detail() const override { return inner_->detail(); }
+
+ private:
+  const std::shared_ptr<Source> inner_;
+  const int kept_;
+};
+
+}  // namespace
+
+arrow::Result<Breaker> make_join_order(std::vector<column::TypePtr> types, int hidden, std::vector<int> keys, int kept, const std::string& label,
+                                       const QueryContext& context) {
+  SortSpec spec;
+  spec.types = std::move(types);
+  for (int i = 0; i < hidden; ++i) spec.types.push_back(arrow::uint64());
+  for (int k : keys) {
+    auto bound = std::make_shared<expr::Bound>();
+    bound->kind = expr::BoundKind::kInput;
+    bound->type = arrow::uint64();
+    bound->input = k;
+    bound->sole_input = k;
+    bound->label = "row";
+    spec.keys.push_back(std::move(bound));
+    spec.order.push_back({});
+  }
+  spec.label = label;
+  ARROW_ASSIGN_OR_RAISE(Breaker b, make_sort(std::move(spec), context));
+  b.source = std::make_shared<FirstColumns>(std::move(b.source), kept);
+  return b;
+}
+
+std::vector<column::TypePtr> output_types(const JoinShape& shape) {
+  std::vector<column::TypePtr> out;
+  const size_t width = shape.spec.left_types.size();
+  for (int c : shape.spec.output) {
+    const size_t at = static_cast<size_t>(c);
+    out.push_back(at < width ? shape.spec.left_types[at] : shape.spec.right_types[at - width]);
+  }
+  return out;
+}
+
+}  // namespace gristmill::exec

@@ -1,0 +1,68 @@
+// From a batch of probe rows to joined batches: looks the keys up and puts the output together.
+//
+// Used by the probe operator and, partition by partition, when a join has spilled. Probe rows leave in their order, the
+// matches of one row in build order. Where every probe row has at most one match its columns are not copied: the
+// selection says which rows matched.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "exec/join_shape.h"
+#include "exec/join_table.h"
+
+namespace gristmill::exec {
+
+// The finished build side; immutable.
+struct BuildRows {
+  int64_t rows = 0;
+  std::vector<column::Column> columns;  // kept columns; those only needed as keys may be missing
+  std::unique_ptr<JoinTable> table;
+};
+
+class JoinProber {
+ public:
+  // `output` indexes the columns of the batches given to probe() and of `build`.
+  JoinProber(plan::JoinKind kind, const KeyLayout& layout, std::vector<OutputColumn> output, std::vector<column::TypePtr> build_types, int64_t batch_rows,
+             arrow::MemoryPool* pool);
+
+  // `keys`: the evaluated keys of the batch.
+  arrow::Status probe(const BuildRows& build, column::Batch batch, std::span<const column::Column> keys, const Emit& emit);
+
+  // In steps, for a build side that comes in several parts: the first match of each physical row (kNoRow: none or not
+  // selected), valid until the next call; then what to do with it.
+  arrow::Result<const int32_t*> find(const BuildRows& build, const column::Batch& batch, std::span<const column::Column> keys);
+  arrow::Status emit_matches(const BuildRows& build, column::Batch batch, const int32_t* first, const Emit& emit);
+  // Rows of the batch's selection as they leave without a match (left) or as they are (semi, anti).
+  arrow::Status emit_unmatched(column::Batch batch, const Emit& emit);
+
+ private:
+  arrow::Status emit_single(const BuildRows& build, column::Batch batch, const int32_t* first, const Emit& emit);
+  arrow::Status emit_chains(const BuildRows& build, const column::Batch& batch, const int32_t* first, const Emit& emit);
+  arrow::Status flush_pairs(const BuildRows& build, const column::Batch& batch, const Emit& emit);
+  arrow::Result<column::Column> build_column(const BuildRows& build, const OutputColumn& c, std::span<const int32_t> rows);
+  arrow::Status find_entries(const BuildRows& build, const column::Batch& batch, const column::Column& key);
+  void look_up(const BuildRows& build, LookupKeys& keys, std::span<const column::Column> columns, int64_t rows, const column::Selection& live);
+
+  const plan::JoinKind kind_;
+  const KeyLayout layout_;
+  const std::vector<OutputColumn> output_;
+  const std::vector<column::TypePtr> build_types_;
+  const int64_t batch_rows_;
+  arrow::MemoryPool* const pool_;
+
+  // Scratch.
+  KeyWords words_;
+  LookupScratch lookup_;
+  std::vector<uint64_t> low_, high_, hash_, all_hash_;
+  std::vector<int32_t> first_, dense_first_;
+  std::vector<int32_t> build_rows_, probe_rows_;
+  std::vector<uint16_t> matched_;
+  // First rows of a dictionary's entries, kept from batch to batch.
+  std::shared_ptr<arrow::ArrayData> known_entries_;
+  uint64_t known_table_ = 0;
+  std::vector<int32_t> entry_first_;
+};
+
+}  // namespace gristmill::exec

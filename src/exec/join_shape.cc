@@ -1,0 +1,104 @@
+// A key that is a plain column of the input and is wanted in the output anyway is kept once.
+
+#include "exec/join_shape.h"
+
+#include <algorithm>
+
+#include <arrow/buffer.h>
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "column/buffers.h"
+#include "column/kernels.h"
+
+namespace gristmill::exec {
+namespace {
+
+JoinSide make_side(const std::vector<expr::BoundPtr>& keys, const std::vector<column::TypePtr>& input_types, std::vector<int> wanted) {
+  JoinSide side;
+  side.keys = keys;
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  side.inputs = std::move(wanted);
+  for (int c : side.inputs) side.types.push_back(input_types[static_cast<size_t>(c)]);
+  for (const auto& k : keys) {
+    int at = k->kind == expr::BoundKind::kInput ? side.kept_of(k->input) : -1;
+    if (at < 0) {
+      at = static_cast<int>(side.inputs.size());
+      side.inputs.push_back(k->kind == expr::BoundKind::kInput ? k->input : -1);
+      side.types.push_back(k->type);
+    }
+    side.key_at.push_back(at);
+  }
+  return side;
+}
+
+}  // namespace
+
+int JoinSide::kept_of(int input) const {
+  const auto at = std::find(inputs.begin(), inputs.end(), input);
+  return at == inputs.end() ? -1 : static_cast<int>(at - inputs.begin());
+}
+
+arrow::Result<std::shared_ptr<const JoinShape>> make_join_shape(JoinSpec spec) {
+  if (spec.left_keys.empty() || spec.left_keys.size() != spec.right_keys.size()) return base::internal_error("a hash join needs keys on both sides");
+  if (spec.build_left && spec.kind != plan::JoinKind::kInner) return base::internal_error("only an inner join may build its left side");
+  auto shape = std::make_shared<JoinShape>();
+  std::vector<column::TypePtr> key_types;
+  for (const auto& k : spec.left_keys) key_types.push_back(k->type);
+  shape->layout = KeyLayout(key_types, spec.nulls_equal);
+  const int width = static_cast<int>(spec.left_types.size());
+  std::vector<int> of_left, of_right;
+  for (int c : spec.output) (c < width ? of_left : of_right).push_back(c < width ? c : c - width);
+  JoinSide left = make_side(spec.left_keys, spec.left_types, of_left);
+  JoinSide right = make_side(spec.right_keys, spec.right_types, of_right);
+  for (int c : spec.output) {
+    const bool from_left = c < width;
+    const int input = from_left ? c : c - width;
+    if (from_left != spec.build_left) {
+      shape->output.push_back({OutputColumn::kProbe, input});
+    } else {
+      shape->output.push_back({OutputColumn::kBuild, (from_left ? left : right).kept_of(input)});
+    }
+  }
+  shape->build = spec.build_left ? std::move(left) : std::move(right);
+  shape->probe = spec.build_left ? std::move(right) : std::move(left);
+  for (const auto& k : shape->probe.keys) shape->fallible_probe |= k->fallible;
+  shape->spec = std::move(spec);
+  return shape;
+}
+
+arrow::Result<KeptRows> keep_rows(const JoinSide& side, column::Batch batch, const std::vector<column::Column>& keys, bool drop_null_keys, uint64_t order,
+                                  arrow::MemoryPool* pool) {
+  KeptRows out;
+  out.order = order;
+  column::Batch kept;
+  kept.rows = batch.rows;
+  kept.selection = drop_null_keys ? non_null_rows(keys, batch.rows, batch.selection) : batch.selection;
+  for (int c : side.inputs) kept.columns.push_back(c < 0 ? column::Column{} : batch.columns[static_cast<size_t>(c)]);
+  for (size_t k = 0; k < keys.size(); ++k) kept.columns[static_cast<size_t>(side.key_at[k])] = keys[k];
+  const bool all = kept.selection.all();
+  if (!all) {
+    const auto live = kept.selection.indices(kept.rows);
+    out.rows.assign(live.begin(), live.end());
+  }
+  ARROW_ASSIGN_OR_RAISE(out.batch, column::compact(std::move(kept), pool));
+  for (auto& c : out.batch.columns) {
+    if (!all) {
+      ARROW_ASSIGN_OR_RAISE(c, column::compact_views(c, out.batch.rows, pool));
+    }
+    out.bytes += column::compact_bytes(c, out.batch.rows);
+  }
+  out.bytes += static_cast<int64_t>(out.rows.size()) * 2;
+  return out;
+}
+
+arrow::Result<column::Column> order_column(const KeptRows& rows, arrow::MemoryPool* pool) {
+  const int64_t n = rows.batch.rows;
+  ARROW_ASSIGN_OR_RAISE(auto buffer, column::allocate_buffer(n * 8, pool));
+  auto* out = reinterpret_cast<uint64_t*>(buffer->mutable_data());
+  for (int64_t i = 0; i < n; ++i) out[i] = rows.order_of(i);
+  return column::Column::flat(column::make_array(arrow::uint64(), n, nullptr, 0, std::move(buffer)));
+}
+
+}  // namespace gristmill::exec
