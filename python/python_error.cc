@@ -9,6 +9,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/table.h>
+#include <nanobind/stl/string.h>
 
 #include <optional>
 

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "cli/flags.h"
 #include "cli/print.h"
+#include "frame/query_runner.h"
 #include "gristmill/sql.h"
 
 namespace {
@@ -22,13 +23,13 @@ using namespace gristmill;
 
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
 
-Cancellation interrupted;
+volatile std::sig_atomic_t interrupted = 0;
 
-void on_interrupt(int) { interrupted.cancel(); }
+void on_interrupt(int) { interrupted = 1; }
 
 int fail(const arrow::Status& s, int code) {
   std::fprintf(stderr, "gristmill: %s\n", base::describe_error(s).c_str());
-  return interrupted.cancelled() ? kInterrupted : code;
+  return interrupted ? kInterrupted : code;
 }
 
 bool write_out(const std::string& text) {
@@ -37,7 +38,7 @@ bool write_out(const std::string& text) {
 
 arrow::Status print_rows(const Frame& frame, const cli::Command& command) {
   if (command.output == cli::Output::kTable) {
-    ARROW_ASSIGN_OR_RAISE(Table t, frame.collect(command.options, interrupted));
+    ARROW_ASSIGN_OR_RAISE(Table t, frame.collect(command.options));
     write_out(t.to_string(40));
     return arrow::Status::OK();
   }
@@ -53,7 +54,7 @@ arrow::Status print_rows(const Frame& frame, const cli::Command& command) {
     reader_gone = reader_gone || !write_out(out);
     return reader_gone ? base::cancelled_error("the reader went away") : arrow::Status::OK();
   };
-  arrow::Status s = frame.collect_batches(print, command.options, interrupted);
+  arrow::Status s = frame.collect_batches(print, command.options);
   return reader_gone ? arrow::Status::OK() : s;
 }
 
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
   }
   if (auto s = base::check_settings(); !s.ok()) return fail(s, kUsage);
   if (auto s = arrow::compute::Initialize(); !s.ok()) return fail(s, kFailed);
+  QueryRunner::set_interrupt([] { return interrupted ? base::cancelled_error("interrupted") : arrow::Status::OK(); });
   if (auto s = execute(*command); !s.ok()) return fail(s, kFailed);
   return 0;
 }

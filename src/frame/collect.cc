@@ -8,6 +8,7 @@
 
 #include <filesystem>
 
+#include "base/settings.h"
 #include "base/status.h"
 #include "exec/collect.h"
 #include "exec/lower.h"
@@ -52,6 +53,7 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   context->morsel_rows = options.chunk_rows;
   if (options.batch_rows > 0) context->batch_rows = options.batch_rows;
   context->exact_float_sums = options.exact_float_sums;
+  context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";
   const auto rows = exec::source_rows(*r.plan_);
   r.settings_.options.inline_on_caller = options.num_workers == 1 || (rows && *rows < options.min_parallel_rows);
   r.settings_.options.workers = r.settings_.options.inline_on_caller ? 1 : sched::resolve_workers(options.num_workers);
