@@ -54,8 +54,10 @@ struct SortKey {
 };
 SortKey asc(Expr e);
 SortKey asc(std::string column);
+SortKey asc(const char* column);
 SortKey desc(Expr e);
 SortKey desc(std::string column);
+SortKey desc(const char* column);
 
 enum class Join { kInner, kLeft, kSemi, kAnti };
 

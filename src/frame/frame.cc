@@ -59,8 +59,10 @@ arrow::Status check_join(const JoinOptions& o) {
 
 SortKey asc(Expr e) { return {std::move(e), false, false}; }
 SortKey asc(std::string column) { return asc(col(std::move(column))); }
+SortKey asc(const char* column) { return asc(col(column)); }
 SortKey desc(Expr e) { return {std::move(e), true, false}; }
 SortKey desc(std::string column) { return desc(col(std::move(column))); }
+SortKey desc(const char* column) { return desc(col(column)); }
 
 Frame::Frame(arrow::Result<PlanPtr> plan) : plan_(std::make_shared<arrow::Result<PlanPtr>>(std::move(plan))) {}
 
