@@ -61,6 +61,7 @@ class ArrowCursor final : public ParquetCursor {
     std::shared_ptr<arrow::RecordBatch> batch;
     ARROW_RETURN_NOT_OK(damaged(file_.path, batches_->ReadNext(&batch), name));
     if (batch == nullptr) return damaged(file_.path, arrow::Status::IOError("fewer rows than the footer says"), name);
+    ARROW_RETURN_NOT_OK(damaged(file_.path, batch->column(0)->ValidateFull(), name));  // UTF-8, and what types promise
     ARROW_ASSIGN_OR_RAISE(values_, column::import_array(batch->column_data(0), pool_));
     if (!values_.type()->Equals(*column_.inside)) {
       return base::internal_error("column \"" + name + "\" of " + file_.path + " came as " + values_.type()->ToString());

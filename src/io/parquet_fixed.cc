@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include <arrow/type.h>
 #include <parquet/column_page.h>
 #include <parquet/encoding.h>
 #include <parquet/exception.h>
@@ -43,6 +44,35 @@ void convert_big_endian(const uint8_t* in, int64_t n, int width, uint8_t* out) {
     for (int b = 0; b < width; ++b) v = (v << 8) | in[b];
     std::memcpy(out + i * 16, &v, 16);
   }
+}
+
+// What a type promises of its values, and what is built on it, is checked where a value enters: decimals keep to their
+// precision, times to their day. No limit: all values are good.
+struct Range {
+  __int128 low = 0, high = 0;
+  bool limited = false;
+};
+
+Range range_of(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::DECIMAL128) {
+    __int128 power = 1;
+    for (int i = 0; i < static_cast<const arrow::DecimalType&>(type).precision(); ++i) power *= 10;
+    return {1 - power, power - 1, true};
+  }
+  constexpr int64_t kSeconds = 86400;
+  static constexpr int64_t kPerSecond[] = {1, 1'000, 1'000'000, 1'000'000'000};
+  if (type.id() == arrow::Type::TIME32 || type.id() == arrow::Type::TIME64) {
+    return {0, kSeconds * kPerSecond[static_cast<int>(static_cast<const arrow::TimeType&>(type).unit())] - 1, true};
+  }
+  return {};
+}
+
+template <typename T>
+bool all_within(const uint8_t* values, int64_t n, const Range& range) {
+  const T* v = reinterpret_cast<const T*>(values);
+  bool good = true;
+  for (int64_t i = 0; i < n; ++i) good &= v[i] >= static_cast<T>(range.low) && v[i] <= static_cast<T>(range.high);
+  return good;
 }
 
 struct Layout {
@@ -131,14 +161,23 @@ std::shared_ptr<arrow::Buffer> allocated(int64_t bytes, arrow::MemoryPool* pool)
 class FixedCursor final : public PageCursor {
  public:
   FixedCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool)
-      : PageCursor(file, column, group, reader, pool), layout_(layout_of(stored(), type())) {}
+      : PageCursor(file, column, group, reader, pool), layout_(layout_of(stored(), type())), range_(range_of(*type())) {}
 
  private:
+  void check(const uint8_t* inside, int64_t n) const {
+    if (!range_.limited) return;
+    const bool good = layout_.inside == 16 ? all_within<__int128>(inside, n, range_)
+                      : layout_.inside == 8 ? all_within<int64_t>(inside, n, range_)
+                                            : all_within<int32_t>(inside, n, range_);
+    if (!good) corrupt_page("a value outside the range of its type");
+  }
+
   void on_dictionary(const parquet::DictionaryPage& page) override {
     entries_ = page.num_values();
     if (entries_ < 0 || entries_ * layout_.stored > page.size()) corrupt_page("a dictionary page ends early");
     dictionary_ = allocated(entries_ * layout_.inside, pool());
     layout_.convert(page.data(), entries_, layout_.stored, dictionary_->mutable_data());
+    check(dictionary_->data(), entries_);
   }
 
   void start_page(const PageStream::Page& page) override {
@@ -174,6 +213,7 @@ class FixedCursor final : public PageCursor {
     uint8_t* out = values_->mutable_data() + at * layout_.inside;
     if (kind_ == Kind::kPlain) {
       layout_.convert(plain_, valid, layout_.stored, out);
+      check(out, valid);
       plain_ += valid * layout_.stored;
     } else if (kind_ == Kind::kDictionary) {
       look_up(valid, out);
@@ -181,6 +221,7 @@ class FixedCursor final : public PageCursor {
       scratch_.resize(static_cast<size_t>(valid * layout_.stored));
       foreign_->decode(valid, scratch_.data());
       layout_.convert(scratch_.data(), valid, layout_.stored, out);
+      check(out, valid);
     }
     spread(out, layout_.inside, n, valid);
   }
@@ -207,6 +248,7 @@ class FixedCursor final : public PageCursor {
 
   enum class Kind : uint8_t { kPlain, kDictionary, kForeign };
   const Layout layout_;
+  const Range range_;
   Kind kind_ = Kind::kPlain;
   const uint8_t* plain_ = nullptr;
   RleDecoder indices_;
