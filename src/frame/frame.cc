@@ -153,13 +153,14 @@ Frame Frame::union_with(std::vector<Frame> others) const {
   return concat(std::move(others));
 }
 
+// plan() is const: the macros below must copy the pointer, not take it away.
 arrow::Result<std::shared_ptr<arrow::Schema>> Frame::schema() const {
-  ARROW_ASSIGN_OR_RAISE(const PlanPtr p, *plan_);
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr p, plan());
   return p->schema;
 }
 
 arrow::Result<std::string> Frame::explain(bool optimized) const {
-  ARROW_ASSIGN_OR_RAISE(PlanPtr p, *plan_);
+  ARROW_ASSIGN_OR_RAISE(PlanPtr p, plan());
   if (optimized) {
     ARROW_ASSIGN_OR_RAISE(p, plan::optimize(p));
   }
@@ -167,7 +168,7 @@ arrow::Result<std::string> Frame::explain(bool optimized) const {
 }
 
 arrow::Result<std::string> Frame::serialize() const {
-  ARROW_ASSIGN_OR_RAISE(const PlanPtr p, *plan_);
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr p, plan());
   return plan::serialize(*p);
 }
 
