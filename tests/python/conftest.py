@@ -1,0 +1,8 @@
+import pytest
+
+import gristmill as gm
+
+
+@pytest.fixture
+def trips() -> gm.Frame:
+    return gm.from_pydict({"zone": ["A", "B", None, "A"], "fare": [12.0, 7.5, 3.0, None], "km": [3.0, 2.0, 1.5, 4.0]})
