@@ -1,105 +1,18 @@
-// The real scheduler: who runs, what errors and cancellation end, what idling costs.
+// The real scheduler: who runs where and when, and what errors end.
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <set>
-#include <thread>
-
 #include "base/status.h"
-#include "sched/claim.h"
+#include "base/topology.h"
+#include "sched/scripted_task.h"
 #include "sched/task.h"
 
 namespace gristmill::sched {
 namespace {
-
-using std::chrono::milliseconds;
-using std::chrono::steady_clock;
-
-// A task made of functions; counts what the scheduler calls.
-struct Scripted final : Task {
-  std::function<arrow::Result<Step>(int)> on_step = [](int) { return Step::done(); };
-  std::function<arrow::Status()> on_prepare = [] { return arrow::Status::OK(); };
-  std::function<arrow::Status()> on_finish = [] { return arrow::Status::OK(); };
-  std::function<void()> on_abandon = [] {};
-  int slots = 64;
-  std::atomic<int> prepared{0}, steps{0}, finished{0}, abandoned{0}, inside{0};
-  std::mutex mutex;
-  std::set<std::thread::id> threads;
-
-  std::string name() const override { return "scripted"; }
-  arrow::Status prepare(int) override {
-    ++prepared;
-    return on_prepare();
-  }
-  int max_slots() const override { return slots; }
-  arrow::Result<Step> step(int slot) override {
-    EXPECT_EQ(prepared, 1);
-    EXPECT_EQ(finished + abandoned, 0);
-    EXPECT_LT(slot, slots);
-    {
-      std::lock_guard lock(mutex);
-      threads.insert(std::this_thread::get_id());
-    }
-    struct Inside {
-      explicit Inside(std::atomic<int>& n) : count(n) { ++count; }
-      ~Inside() { --count; }
-      std::atomic<int>& count;
-    } here(inside);
-    ++steps;
-    return on_step(slot);
-  }
-  arrow::Status finish() override {
-    EXPECT_EQ(inside, 0);
-    ++finished;
-    return on_finish();
-  }
-  void abandon() override {
-    EXPECT_EQ(inside, 0);
-    ++abandoned;
-    on_abandon();
-  }
-};
-
-std::shared_ptr<Scripted> scripted() { return std::make_shared<Scripted>(); }
-
-// Steps `n` times in all, then is done.
-std::shared_ptr<Scripted> counted(int n, std::function<void(int)> work = [](int) {}) {
-  auto task = scripted();
-  std::shared_ptr<Claims> claims = counter_claims(static_cast<uint64_t>(n));
-  task->on_step = [claims, work](int slot) {
-    auto seq = claims->next(slot);
-    if (!seq) return Step::done();
-    work(static_cast<int>(*seq));
-    return Step::progress();
-  };
-  return task;
-}
-
-Query query_of(std::vector<std::shared_ptr<Scripted>> tasks, std::vector<std::vector<int>> after = {}) {
-  Query query;
-  for (size_t t = 0; t < tasks.size(); ++t) query.nodes.push_back({tasks[t], t < after.size() ? after[t] : std::vector<int>{}});
-  return query;
-}
-
-arrow::Status run(const Query& query, int workers, Statistics* statistics = nullptr) {
-  RunOptions options;
-  options.workers = workers;
-  return Scheduler::process().run(query, options, statistics);
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 TEST(Scheduler, AQueryWithoutTasksIsOver) { EXPECT_TRUE(run(query_of({}), 2).ok()); }
 
@@ -158,14 +71,6 @@ TEST(Scheduler, ASequentialTaskIsNeverSteppedTwiceAtOnce) {
   };
   auto other = counted(500);
   ASSERT_TRUE(run(query_of({task, other}), 4).ok());
-}
-
-// Meets another thread inside `count` within ten seconds.
-bool met(std::atomic<int>& count) {
-  ++count;
-  const auto until = steady_clock::now() + std::chrono::seconds(10);
-  while (count < 2 && steady_clock::now() < until) std::this_thread::yield();
-  return count >= 2;
 }
 
 TEST(Scheduler, IndependentTasksAreSteppedAndFinishedSideBySide) {
@@ -277,81 +182,6 @@ TEST(Scheduler, TasksThatWaitForEachOtherAreRefused) {
   EXPECT_FALSE(run(query_of({a}, {{7}}), 1).ok());
 }
 
-TEST(Scheduler, CancellationAbandonsInOrderAndGivesTheReason) {
-  for (int workers : {1, 3}) {
-    std::vector<int> order;
-    auto a = counted(1 << 30), b = counted(1 << 30), c = counted(1);
-    a->on_abandon = [&] { order.push_back(0); };
-    b->on_abandon = [&] { order.push_back(1); };
-    c->on_abandon = [&] { order.push_back(2); };
-    Query query = query_of({a, b, c}, {{}, {}, {1}});
-    std::thread canceller([token = query.cancel] {
-      std::this_thread::sleep_for(milliseconds(20));
-      token.cancel(base::cancelled_error("enough"));
-    });
-    const arrow::Status status = run(query, workers);
-    canceller.join();
-    EXPECT_EQ(status.message(), "enough");
-    EXPECT_EQ(order, (std::vector<int>{0, 1, 2}));
-  }
-}
-
-// From the reason to run() coming back, for a busy query and for one that sleeps.
-TEST(Scheduler, CancellationIsSeenWithinFiftyMilliseconds) {
-  for (int workers : {1, 2, 4}) {
-    for (bool sleeping : {false, true}) {
-      auto task = counted(1 << 30);
-      auto never = std::make_shared<base::WaitHandle>();
-      if (sleeping) task->on_step = [never](int) { return Step::blocked(never); };
-      Query query = query_of({task});
-      steady_clock::time_point asked;
-      std::thread canceller([&] {
-        std::this_thread::sleep_for(milliseconds(30));
-        asked = steady_clock::now();
-        query.cancel.cancel(base::cancelled_error());
-      });
-      EXPECT_FALSE(run(query, workers).ok());
-      const auto took = steady_clock::now();
-      canceller.join();
-      EXPECT_LT(took - asked, milliseconds(50)) << workers << " workers";
-    }
-  }
-}
-
-TEST(Scheduler, ADeadlineEndsTheQuery) {
-  for (bool sleeping : {false, true}) {
-    auto task = counted(1 << 30);
-    auto never = std::make_shared<base::WaitHandle>();
-    if (sleeping) task->on_step = [never](int) { return Step::blocked(never); };
-    Query query = query_of({task});
-    const auto begin = steady_clock::now();
-    query.cancel.set_deadline(begin + milliseconds(40));
-    const arrow::Status status = run(query, 2);
-    EXPECT_EQ(base::error_kind(status), base::ErrorKind::kTimeout);
-    EXPECT_GE(steady_clock::now() - begin, milliseconds(40));
-    EXPECT_LT(steady_clock::now() - begin, milliseconds(90));
-  }
-}
-
-TEST(Scheduler, InterruptIsPolledWhileTheCallerWorksAndWhileItSleeps) {
-  for (bool sleeping : {false, true}) {
-    auto task = counted(1 << 30);
-    auto never = std::make_shared<base::WaitHandle>();
-    if (sleeping) task->on_step = [never](int) { return Step::blocked(never); };
-    Query query = query_of({task});
-    int polls = 0;
-    const auto caller = std::this_thread::get_id();
-    query.interrupt = [&] {
-      EXPECT_EQ(std::this_thread::get_id(), caller);
-      return ++polls == 3 ? base::cancelled_error("Ctrl-C") : arrow::Status::OK();
-    };
-    const auto begin = steady_clock::now();
-    EXPECT_EQ(run(query, 2).message(), "Ctrl-C");
-    EXPECT_LT(steady_clock::now() - begin, milliseconds(150));
-    EXPECT_GE(steady_clock::now() - begin, milliseconds(55));
-  }
-}
-
 TEST(Scheduler, AQueryInsideATaskRunsInline) {
   auto inner = counted(20);
   auto outer = counted(1, [&](int) { EXPECT_TRUE(run(query_of({inner}), 4).ok()); });
@@ -390,6 +220,7 @@ TEST(Scheduler, AnArrivingQueryGetsItsShareOfThePool) {
 
 TEST(Scheduler, StatisticsCountTheStepsOfEachWorker) {
   auto task = counted(1000);
+  task->on_report = [](Statistics& s) { s.total_morsels_processed += 1000; };
   Statistics statistics;
   ASSERT_TRUE(run(query_of({task}), 3, &statistics).ok());
   ASSERT_EQ(statistics.workers.size(), 3u);
@@ -399,28 +230,35 @@ TEST(Scheduler, StatisticsCountTheStepsOfEachWorker) {
   EXPECT_EQ(statistics.num_workers, 3);
   EXPECT_GT(statistics.processing_time_seconds, 0);
   EXPECT_GT(statistics.workers[0].busy_seconds, 0);
+  EXPECT_EQ(statistics.total_morsels_processed, 1000);
+  EXPECT_GT(statistics.morsels_per_second, 0);
 }
 
-TEST(Scheduler, IdleCostsNoCpu) {
-  auto handle = std::make_shared<base::WaitHandle>();
-  Scheduler::process().background().after(1000, [handle] { handle->fire(); });
-  auto task = scripted();
-  task->on_step = [&](int) { return handle->ready() ? Step::done() : Step::blocked(handle); };
-  ASSERT_TRUE(run(query_of({task, counted(1000)}), 4).ok());
-  std::this_thread::sleep_for(milliseconds(20));
-  const double before = cpu_seconds();
-  std::this_thread::sleep_for(milliseconds(300));
-  EXPECT_LT(cpu_seconds() - before, 0.005);
+// Cores that the thread of worker 1 may use during a run.
+int cores_of_the_second_worker(bool pin) {
+  std::atomic<int> count{0}, cores{0};
+  const auto caller = std::this_thread::get_id();
+  auto task = counted(2, [&](int) {
+    if (std::this_thread::get_id() != caller) {
+      cpu_set_t set;
+      sched_getaffinity(0, sizeof set, &set);
+      cores = CPU_COUNT(&set);
+    }
+    EXPECT_TRUE(met(count));
+  });
+  RunOptions options;
+  options.workers = 2;
+  options.pin = pin;
+  EXPECT_TRUE(Scheduler::process().run(query_of({task}), options).ok());
+  return cores;
 }
 
-TEST(Scheduler, ABlockedQueryCostsNoCpu) {
-  auto handle = std::make_shared<base::WaitHandle>();
-  auto task = scripted();
-  task->on_step = [&](int) { return handle->ready() ? Step::done() : Step::blocked(handle); };
-  Scheduler::process().background().after(300'000, [handle] { handle->fire(); });
-  const double before = cpu_seconds();
-  ASSERT_TRUE(run(query_of({task}), 4).ok());
-  EXPECT_LT(cpu_seconds() - before, 0.01);
+TEST(Scheduler, ThreadsArePinnedOnlyForARunThatAsks) {
+  const int free_cores = cores_of_the_second_worker(false);
+  if (base::Topology::system().cpu_of(1) >= 0) {
+    EXPECT_EQ(cores_of_the_second_worker(true), 1);
+  }
+  EXPECT_EQ(cores_of_the_second_worker(false), free_cores);
 }
 
 TEST(Scheduler, AForkedChildBuildsItsOwnPool) {
@@ -449,31 +287,6 @@ TEST(Scheduler, AForkedChildBuildsItsOwnPool) {
   }
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   EXPECT_TRUE(run(query_of({counted(1000)}), 3).ok());
-}
-
-// The price of the machinery around one step; printed, and bounded loosely because machines are shared.
-TEST(Scheduler, AnInlineQueryOfOneStepIsCheap) {
-  struct Empty final : Task {
-    std::string name() const override { return "empty"; }
-    int max_slots() const override { return 1; }
-    arrow::Result<Step> step(int) override { return Step::done(); }
-    arrow::Status finish() override { return arrow::Status::OK(); }
-  };
-  Query query;
-  query.nodes.push_back({std::make_shared<Empty>(), {}});
-  RunOptions options;
-  options.inline_on_caller = true;
-  double best = 1;
-  for (int round = 0; round < 20; ++round) {
-    const auto begin = steady_clock::now();
-    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(Scheduler::process().run(query, options).ok());
-    best = std::min(best, std::chrono::duration<double>(steady_clock::now() - begin).count() / 1000);
-  }
-  RecordProperty("nanoseconds", static_cast<int>(best * 1e9));
-  printf("one inline query of one step: %.0f ns\n", best * 1e9);
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-  EXPECT_LT(best, 3e-6);
-#endif
 }
 
 }  // namespace
