@@ -2,6 +2,8 @@
 
 #include "exec/join.h"
 
+#include <arrow/type.h>
+
 #include "exec/join_build.h"
 #include "exec/join_grace.h"
 #include "exec/join_order.h"
@@ -46,8 +48,9 @@ arrow::Result<std::shared_ptr<Join>> make_hash_join(JoinSpec spec, const QueryCo
   ARROW_ASSIGN_OR_RAISE(auto decided, make_join_shape(std::move(spec)));
   std::optional<Breaker> reorder;
   if (decided->spec.build_left) {
-    const int width = static_cast<int>(decided->output.size());
-    ARROW_ASSIGN_OR_RAISE(reorder, make_join_order(output_types(*decided), 1, {width}, width, decided->spec.label, context));
+    std::vector<column::TypePtr> types = output_types(*decided);
+    types.push_back(arrow::uint64());
+    ARROW_ASSIGN_OR_RAISE(reorder, make_join_order(std::move(types), decided->spec.label, context));
   }
   auto state = std::make_shared<JoinState>(std::move(decided), context);
   ARROW_ASSIGN_OR_RAISE(Breaker grace, make_join_grace(state));

@@ -1,5 +1,5 @@
-// Nothing here keeps an order: blocks lie in a file as they came, groups are whatever fits. The sort behind it makes the
-// output the same however that fell out.
+// Blocks lie in the file as they came, so probe rows come in any order; the sort behind mends that. Build rows are put in
+// order when they are loaded, and parts of them are ranges of orders, so one probe row's matches come in order.
 
 #include "exec/join_grace.h"
 
@@ -110,10 +110,8 @@ class PartitionJoin {
     for (auto& c : out) {
       if (c.from == OutputColumn::kProbe) c.index = shape.probe.kept_of(c.index);
     }
+    if (shape.spec.build_left) out.push_back({OutputColumn::kBuild, static_cast<int>(shape.build.types.size())});
     out.push_back({OutputColumn::kProbe, static_cast<int>(shape.probe.types.size())});
-    if (shape.spec.kind == JoinKind::kInner || shape.spec.kind == JoinKind::kLeft) {
-      out.insert(out.end() - 1, {OutputColumn::kBuild, static_cast<int>(shape.build.types.size())});
-    }
     return out;
   }
   static std::vector<column::TypePtr> build_types(const JoinShape& shape) {
@@ -137,8 +135,8 @@ class PartitionJoin {
     return true;
   }
 
-  // The promise shrinks as the allocations it stood for are made.
-  arrow::Result<BuildRows> load(const JoinBlocks& blocks) {
+  // The rows of orders first..last in order. The promise shrinks as the allocations it stood for are made.
+  arrow::Result<BuildRows> load(const JoinBlocks& blocks, uint64_t first = 0, uint64_t last = ~uint64_t{0}) {
     BuildRows out;
     if (blocks.empty()) return out;
     std::vector<column::Batch> parts;
@@ -151,6 +149,8 @@ class PartitionJoin {
     }
     promised_.release();
     ARROW_ASSIGN_OR_RAISE(column::Batch joined, join_batches(std::move(parts), pool_));
+    ARROW_RETURN_NOT_OK(put_in_order(joined, first, last));
+    if (joined.rows == 0) return out;
     std::vector<column::Column> keys;
     for (int k : shape_.build.key_at) keys.push_back(joined.columns[static_cast<size_t>(k)]);
     KeyRange range;
@@ -164,6 +164,23 @@ class PartitionJoin {
     out.rows = joined.rows;
     out.columns = std::move(joined.columns);
     return out;
+  }
+
+  arrow::Status put_in_order(column::Batch& rows, uint64_t first, uint64_t last) {
+    const auto* order = column::values_of<uint64_t>(*rows.columns.back().values);
+    std::vector<int32_t> at;
+    bool same = true;
+    for (int64_t i = 0; i < rows.rows; ++i) {
+      same &= (i == 0 || order[i - 1] < order[i]) && order[i] >= first && order[i] <= last;
+      if (order[i] >= first && order[i] <= last) at.push_back(static_cast<int32_t>(i));
+    }
+    if (same) return arrow::Status::OK();
+    std::sort(at.begin(), at.end(), [&](int32_t a, int32_t b) { return order[a] < order[b]; });
+    rows.rows = static_cast<int64_t>(at.size());
+    for (auto& c : rows.columns) {
+      ARROW_ASSIGN_OR_RAISE(c, column::take(c, std::span<const int32_t>(at), pool_));
+    }
+    return arrow::Status::OK();
   }
 
   arrow::Result<column::Batch> read(const JoinBlock& block, const JoinSide& side, const base::SpillFile& file) {
@@ -216,20 +233,25 @@ class PartitionJoin {
     });
   }
 
-  // Build rows in parts that fit. A bit per probe row says whether it had a match in any part.
+  // Build rows in parts that fit: ranges of orders, ascending. A bit per probe row says whether it had a match in any part.
   arrow::Status join_in_parts(const JoinBlocks& build, const JoinBlocks& probe) {
     ARROW_ASSIGN_OR_RAISE(const base::Reservation for_bits, memory_.reserve(rows_of(probe) / 8, "join partition"));
     column::Mask matched(rows_of(probe), false);
-    for (size_t from = 0; from < build.size();) {
-      size_t to = build.size();
-      for (;;) {
-        const JoinBlocks part(build.begin() + static_cast<std::ptrdiff_t>(from), build.begin() + static_cast<std::ptrdiff_t>(to));
+    std::vector<uint64_t> cuts;  // where a part may begin
+    for (const JoinBlock& b : build) cuts.push_back(b.first);
+    std::sort(cuts.begin(), cuts.end());
+    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    for (size_t from = 0; from < cuts.size();) {
+      size_t to = cuts.size();
+      for (;; to = from + (to - from) / 2) {
+        const uint64_t first = cuts[from], last = to == cuts.size() ? ~uint64_t{0} : cuts[to] - 1;
+        JoinBlocks part;
+        std::copy_if(build.begin(), build.end(), std::back_inserter(part), [&](const JoinBlock& b) { return b.first <= last && b.last >= first; });
         ARROW_ASSIGN_OR_RAISE(const bool fits, try_reserve(part));
-        if (fits || to == from + 1) {
-          ARROW_RETURN_NOT_OK(join_part(part, probe, matched));
-          break;
-        }
-        to = from + (to - from) / 2;
+        if (!fits && to > from + 1) continue;
+        ARROW_ASSIGN_OR_RAISE(const BuildRows rows, load(part, first, last));
+        ARROW_RETURN_NOT_OK(join_part(rows, probe, matched));
+        break;
       }
       from = to;
     }
@@ -244,8 +266,7 @@ class PartitionJoin {
     });
   }
 
-  arrow::Status join_part(const JoinBlocks& part, const JoinBlocks& probe, column::Mask& matched) {
-    ARROW_ASSIGN_OR_RAISE(const BuildRows rows, load(part));
+  arrow::Status join_part(const BuildRows& rows, const JoinBlocks& probe, column::Mask& matched) {
     const JoinKind kind = shape_.spec.kind;
     return for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>& keys, int64_t number) -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(const int32_t* first, prober_.find(rows, batch, keys));
@@ -319,11 +340,8 @@ class JoinPartitions final : public Phase {
 arrow::Result<Breaker> make_join_grace(std::shared_ptr<JoinState> join) {
   const JoinShape& shape = *join->shape;
   std::vector<column::TypePtr> types = output_types(shape);
-  const int width = static_cast<int>(types.size());
-  const bool has_build = shape.spec.kind == JoinKind::kInner || shape.spec.kind == JoinKind::kLeft;
-  const std::vector<int> keys = has_build ? std::vector<int>{width + 1, width} : std::vector<int>{width};
-  ARROW_ASSIGN_OR_RAISE(Breaker sorted,
-                        make_join_order(std::move(types), has_build ? 2 : 1, keys, shape.spec.build_left ? width + 1 : width, shape.spec.label, join->context));
+  types.resize(types.size() + (shape.spec.build_left ? 2 : 1), arrow::uint64());
+  ARROW_ASSIGN_OR_RAISE(Breaker sorted, make_join_order(std::move(types), shape.spec.label, join->context));
   auto state = std::make_shared<GraceState>(std::move(join));
   Breaker b;
   b.sink = std::make_shared<GraceSink>(state);

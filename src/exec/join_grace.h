@@ -2,8 +2,8 @@
 // one by one.
 //
 // A partition whose build rows do not fit is split by further bits of the hash; where that does not help (one key) its build
-// rows are taken in parts, each against all probe rows. Every joined row carries the orders of its probe and
-// build row; a sort by them gives the order of the join that fits in memory.
+// rows are taken in parts, each against all probe rows. Matches of one probe row are made in build order, and every joined
+// row carries the order of its probe row; a stable sort by it gives the order of the join that fits in memory.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// The hidden columns are row numbers or orders of the inputs: ascending, null only where a left row has no match.
+// The hidden column holds row numbers or orders of one input.
 
 #include "exec/join_order.h"
 
@@ -35,21 +35,19 @@ class FirstColumns final : public Source {
 
 }  // namespace
 
-arrow::Result<Breaker> make_join_order(std::vector<column::TypePtr> types, int hidden, std::vector<int> keys, int kept, const std::string& label,
-                                       const QueryContext& context) {
+arrow::Result<Breaker> make_join_order(std::vector<column::TypePtr> types, const std::string& label, const QueryContext& context) {
+  const int kept = static_cast<int>(types.size()) - 1;
+  auto key = std::make_shared<expr::Bound>();
+  key->kind = expr::BoundKind::kInput;
+  key->type = arrow::uint64();
+  key->input = kept;
+  key->sole_input = kept;
+  key->nullable = false;
+  key->label = "row";
   SortSpec spec;
   spec.types = std::move(types);
-  for (int i = 0; i < hidden; ++i) spec.types.push_back(arrow::uint64());
-  for (int k : keys) {
-    auto bound = std::make_shared<expr::Bound>();
-    bound->kind = expr::BoundKind::kInput;
-    bound->type = arrow::uint64();
-    bound->input = k;
-    bound->sole_input = k;
-    bound->label = "row";
-    spec.keys.push_back(std::move(bound));
-    spec.order.push_back({});
-  }
+  spec.keys.push_back(std::move(key));
+  spec.order.push_back({.nullable = false});
   spec.label = label;
   ARROW_ASSIGN_OR_RAISE(Breaker b, make_sort(std::move(spec), context));
   b.source = std::make_shared<FirstColumns>(std::move(b.source), kept);

@@ -1,5 +1,5 @@
-// Puts joined rows into output order where the join could not produce them in it: a stable (spilling) sort by hidden
-// columns at the end of the rows, which then go.
+// Puts joined rows into output order where the join could not produce them in it: a stable (spilling) sort by a hidden
+// last column, which then goes.
 #pragma once
 
 #include <vector>
@@ -9,10 +9,8 @@
 
 namespace gristmill::exec {
 
-// Rows of `types` followed by `hidden` uint64 columns; sorted by `keys` (columns, first most significant); the first `kept`
-// columns leave.
-arrow::Result<Breaker> make_join_order(std::vector<column::TypePtr> types, int hidden, std::vector<int> keys, int kept, const std::string& label,
-                                       const QueryContext& context);
+// Rows of `types`, sorted by the last column (uint64, no nulls), which does not leave. Equal numbers keep their positions.
+arrow::Result<Breaker> make_join_order(std::vector<column::TypePtr> types, const std::string& label, const QueryContext& context);
 
 // Types of the output columns.
 std::vector<column::TypePtr> output_types(const JoinShape& shape);

@@ -60,8 +60,10 @@ arrow::Status JoinPartitioner::write(const column::Batch& batch, uint32_t skip) 
     ARROW_ASSIGN_OR_RAISE(auto bytes, column::serialize_batch(part, pool));
     ARROW_ASSIGN_OR_RAISE(base::SpillBlock at, file_->write(bytes->data(), bytes->size()));
     memory_.count_spilled(static_cast<int64_t>(at.stored_bytes));
+    const auto* order = column::values_of<uint64_t>(*part.columns.back().values);
+    const auto [first, last] = std::minmax_element(order, order + part.rows);
     std::lock_guard lock(mutex_);
-    blocks_[p].push_back({at, part.rows});
+    blocks_[p].push_back({at, part.rows, *first, *last});
   }
   return arrow::Status::OK();
 }

@@ -25,6 +25,7 @@ inline constexpr int kSpillLevels = 60 / kSpillBits;
 struct JoinBlock {
   base::SpillBlock at;
   int64_t rows = 0;
+  uint64_t first = 0, last = 0;  // smallest and largest order
 };
 using JoinBlocks = std::vector<JoinBlock>;
 
