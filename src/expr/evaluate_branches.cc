@@ -87,7 +87,7 @@ arrow::Result<Column> Evaluation::coalesce_column(const Bound& e, const Selectio
 
 // Rows of no branch are null.
 arrow::Result<Column> Evaluation::merge(const Bound& e, std::vector<Branch> branches, const Selection& rows) {
-  if (branches.empty()) return column::null_column(e.type, pool_);
+  if (branches.empty() || e.type->id() == arrow::Type::NA) return column::null_column(e.type, pool_);
   const int64_t n = batch_.rows, wanted = rows.count(n);
   if (branches.size() == 1 && branches[0].rows.count() == wanted) return std::move(branches[0].values);
   Mask valid(n, false);

@@ -49,7 +49,7 @@ class Cases {
         rows.clear();
         in_data = true;
       } else if (line.find_first_not_of(" \t") == std::string::npos) {
-        if (in_data) set_table(schema, rows);
+        if (in_data) ASSERT_NO_FATAL_FAILURE(set_table(schema, rows));
         in_data = false;
       } else if (in_data) {
         rows.push_back(line);

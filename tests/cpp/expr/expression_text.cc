@@ -181,7 +181,10 @@ arrow::Result<Table> read_table(std::string_view schema_text, const std::vector<
         continue;
       }
       const std::string text = v[0] == '\'' ? v.substr(1) : v;
-      ARROW_ASSIGN_OR_RAISE(BoundPtr b, expr::bind(cast(literal(std::string_view(text)), t.schema->field(c)->type()), arrow::Schema(arrow::FieldVector())));
+      const auto& type = t.schema->field(c)->type();
+      const NodePtr plain = literal(std::string_view(text));  // durations are read as their counts
+      const NodePtr value = type->id() == arrow::Type::DURATION ? cast(plain, arrow::int64()) : plain;
+      ARROW_ASSIGN_OR_RAISE(BoundPtr b, expr::bind(cast(value, type), arrow::Schema(arrow::FieldVector())));
       if (!b->value) return arrow::Status::Invalid("cannot read ", text);
       ARROW_RETURN_NOT_OK(builder.AppendScalar(*b->value));
     }

@@ -1,0 +1,158 @@
+// The builders of gristmill/expr.h: each makes one node. Nothing is checked here; binding does that.
+
+#include "gristmill/expr.h"
+
+#include <arrow/scalar.h>
+
+#include "expr/node.h"
+
+namespace gristmill {
+namespace {
+
+Expr make(std::string function, std::vector<expr::NodePtr> args) { return Expr(expr::call(std::move(function), std::move(args))); }
+
+Expr unary(const char* function, const Expr& a) { return make(function, {a.node()}); }
+Expr binary(const char* function, const Expr& a, const Expr& b) { return make(function, {a.node(), b.node()}); }
+
+std::vector<expr::NodePtr> nodes_of(const std::vector<Expr>& exprs) {
+  std::vector<expr::NodePtr> out;
+  out.reserve(exprs.size());
+  for (const Expr& e : exprs) out.push_back(e.node());
+  return out;
+}
+
+Expr aggregate(const char* function, const Expr& a, std::vector<expr::Option> options = {}) {
+  return Expr(expr::aggregate(function, {a.node()}, std::move(options)));
+}
+
+std::vector<expr::Option> ddof_option(int ddof) { return {{"ddof", std::make_shared<arrow::Int64Scalar>(ddof)}}; }
+
+}  // namespace
+
+Expr::Expr(bool v) : node_(expr::literal(v)) {}
+Expr::Expr(Integer v) : node_(expr::literal(v.value)) {}
+Expr::Expr(double v) : node_(expr::literal(v)) {}
+Expr::Expr(const char* v) : node_(expr::literal(std::string_view(v))) {}
+Expr::Expr(std::string_view v) : node_(expr::literal(v)) {}
+Expr::Expr(const std::string& v) : node_(expr::literal(std::string_view(v))) {}
+Expr::Expr(std::shared_ptr<const expr::Node> node) : node_(std::move(node)) {}
+
+Expr Expr::alias(std::string name) const { return Expr(expr::alias(node_, std::move(name))); }
+Expr Expr::cast(std::shared_ptr<arrow::DataType> type) const { return Expr(expr::cast(node_, std::move(type))); }
+Expr Expr::try_cast(std::shared_ptr<arrow::DataType> type) const { return Expr(expr::cast(node_, std::move(type), true)); }
+
+Expr Expr::is_null() const { return unary("is_null", *this); }
+Expr Expr::is_not_null() const { return unary("is_not_null", *this); }
+Expr Expr::is_nan() const { return unary("is_nan", *this); }
+Expr Expr::fill_null(Expr value) const { return binary("fill_null", *this, value); }
+Expr Expr::is_in(std::vector<Expr> values) const {
+  std::vector<expr::NodePtr> args = nodes_of(values);
+  args.insert(args.begin(), node_);
+  return make("is_in", std::move(args));
+}
+Expr Expr::between(Expr low, Expr high) const { return make("between", {node_, low.node_, high.node_}); }
+Expr Expr::floor_div(Expr divisor) const { return binary("floor_div", *this, divisor); }
+Expr Expr::pow(Expr exponent) const { return binary("pow", *this, exponent); }
+Expr Expr::abs() const { return unary("abs", *this); }
+Expr Expr::sqrt() const { return unary("sqrt", *this); }
+Expr Expr::ln() const { return unary("ln", *this); }
+Expr Expr::exp() const { return unary("exp", *this); }
+Expr Expr::floor() const { return unary("floor", *this); }
+Expr Expr::ceil() const { return unary("ceil", *this); }
+Expr Expr::round(int digits) const { return make("round", {node_, expr::literal(static_cast<int64_t>(digits))}); }
+
+Expr Expr::sum() const { return aggregate("sum", *this); }
+Expr Expr::mean() const { return aggregate("mean", *this); }
+Expr Expr::min() const { return aggregate("min", *this); }
+Expr Expr::max() const { return aggregate("max", *this); }
+Expr Expr::count() const { return aggregate("count", *this); }
+Expr Expr::first() const { return aggregate("first", *this); }
+Expr Expr::last() const { return aggregate("last", *this); }
+Expr Expr::var(int ddof) const { return aggregate("var", *this, ddof_option(ddof)); }
+Expr Expr::std(int ddof) const { return aggregate("std", *this, ddof_option(ddof)); }
+
+// Every aggregate inside gets the predicate; without one, binding names the missing function.
+Expr Expr::filter(Expr predicate) const {
+  if (!expr::contains_aggregate(*node_)) return binary("filter", *this, predicate);
+  return Expr(expr::rewrite(node_, [&](const expr::NodePtr& n) -> expr::NodePtr {
+    if (n->kind != expr::NodeKind::kAggregate) return n;
+    expr::NodePtr both = n->filter ? expr::call("and", {n->filter, predicate.node_}) : predicate.node_;
+    return expr::aggregate(n->name, n->args, n->options, std::move(both));
+  }));
+}
+
+StringNamespace Expr::str() const { return StringNamespace(*this); }
+TemporalNamespace Expr::dt() const { return TemporalNamespace(*this); }
+std::string Expr::to_string() const { return expr::text(*node_); }
+
+Expr col(std::string name) { return Expr(expr::column(std::move(name))); }
+Expr lit(Expr value) { return value; }
+Expr lit(std::shared_ptr<arrow::Scalar> v) { return Expr(expr::literal(std::move(v), false)); }
+Expr null() { return Expr(expr::null_literal()); }
+Expr count() { return Expr(expr::aggregate("count", {})); }
+Expr coalesce(std::vector<Expr> values) { return make("coalesce", nodes_of(values)); }
+Expr call(std::string function, std::vector<Expr> args) { return make(std::move(function), nodes_of(args)); }
+
+Expr operator+(Expr a, Expr b) { return binary("add", a, b); }
+Expr operator-(Expr a, Expr b) { return binary("sub", a, b); }
+Expr operator*(Expr a, Expr b) { return binary("mul", a, b); }
+Expr operator/(Expr a, Expr b) { return binary("div", a, b); }
+Expr operator%(Expr a, Expr b) { return binary("mod", a, b); }
+Expr operator-(Expr a) { return unary("neg", a); }
+Expr operator==(Expr a, Expr b) { return binary("eq", a, b); }
+Expr operator!=(Expr a, Expr b) { return binary("ne", a, b); }
+Expr operator<(Expr a, Expr b) { return binary("lt", a, b); }
+Expr operator<=(Expr a, Expr b) { return binary("le", a, b); }
+Expr operator>(Expr a, Expr b) { return binary("gt", a, b); }
+Expr operator>=(Expr a, Expr b) { return binary("ge", a, b); }
+Expr operator&(Expr a, Expr b) { return binary("and", a, b); }
+Expr operator|(Expr a, Expr b) { return binary("or", a, b); }
+Expr operator!(Expr a) { return unary("not", a); }
+
+When when(Expr condition) {
+  When w;
+  w.parts_.push_back(std::move(condition));
+  return w;
+}
+Then When::then(Expr value) && {
+  Then t;
+  t.parts_ = std::move(parts_);
+  t.parts_.push_back(std::move(value));
+  return t;
+}
+When Then::when(Expr condition) && {
+  When w;
+  w.parts_ = std::move(parts_);
+  w.parts_.push_back(std::move(condition));
+  return w;
+}
+Expr Then::otherwise(Expr value) && {
+  parts_.push_back(std::move(value));
+  return make("case", nodes_of(parts_));
+}
+Then::operator Expr() const { return make("case", nodes_of(parts_)); }
+
+Expr StringNamespace::upper() const { return unary("str.upper", e_); }
+Expr StringNamespace::lower() const { return unary("str.lower", e_); }
+Expr StringNamespace::trim() const { return unary("str.trim", e_); }
+Expr StringNamespace::length() const { return unary("str.length", e_); }
+Expr StringNamespace::octet_length() const { return unary("str.octet_length", e_); }
+Expr StringNamespace::contains(Expr literal) const { return binary("str.contains", e_, literal); }
+Expr StringNamespace::starts_with(Expr prefix) const { return binary("str.starts_with", e_, prefix); }
+Expr StringNamespace::ends_with(Expr suffix) const { return binary("str.ends_with", e_, suffix); }
+Expr StringNamespace::like(Expr pattern) const { return binary("str.like", e_, pattern); }
+Expr StringNamespace::substring(Expr start, Expr length) const { return make("str.substring", {e_.node(), start.node(), length.node()}); }
+Expr StringNamespace::replace(Expr from, Expr to) const { return make("str.replace", {e_.node(), from.node(), to.node()}); }
+Expr StringNamespace::concat(Expr other) const { return binary("str.concat", e_, other); }
+
+Expr TemporalNamespace::year() const { return unary("dt.year", e_); }
+Expr TemporalNamespace::month() const { return unary("dt.month", e_); }
+Expr TemporalNamespace::day() const { return unary("dt.day", e_); }
+Expr TemporalNamespace::hour() const { return unary("dt.hour", e_); }
+Expr TemporalNamespace::minute() const { return unary("dt.minute", e_); }
+Expr TemporalNamespace::second() const { return unary("dt.second", e_); }
+Expr TemporalNamespace::weekday() const { return unary("dt.weekday", e_); }
+Expr TemporalNamespace::truncate(std::string unit) const { return make("dt.truncate", {e_.node(), expr::literal(std::string_view(unit))}); }
+Expr TemporalNamespace::date() const { return unary("dt.date", e_); }
+
+}  // namespace gristmill
