@@ -1,0 +1,52 @@
+"""What families share that compare this engine with the fastest peer row by row."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import time
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from engines import ALL, OURS
+from measure import report
+from measure.row import measure
+from workloads.workload import Workload
+
+
+def add_ratio_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engines", default=",".join(ALL), help="comma-separated; without gristmill only the peers are compared")
+    parser.add_argument("--pairs", type=int, default=7, help="interleaved pairs a row (at least 7 for a number to quote)")
+    parser.add_argument("--retries", type=int, default=2, help="further measurements of a row that fails its gate")
+    parser.add_argument("--scale", choices=("full", "small"), default="full", help="small: a hundredth of the rows; checks answers, times mean nothing")
+    parser.add_argument("--no-gate", action="store_true", help="exit 0 whatever the ratios")
+
+
+def chosen(workloads: Mapping[str, Workload], patterns: Sequence[str]) -> list[Workload]:
+    for pattern in patterns:
+        if not fnmatch.filter(workloads, pattern):
+            raise SystemExit(f"no row is called {pattern!r}; --list prints them")
+    return [w for w in workloads.values() if any(fnmatch.fnmatch(w.name, p) for p in patterns)]
+
+
+def run_ratios(family: str, workloads: Mapping[str, Workload], patterns: Sequence[str], options: argparse.Namespace, log: TextIO) -> int:
+    engines = options.engines.split(",")
+    if unknown := set(engines) - set(ALL):
+        raise SystemExit(f"unknown engines: {', '.join(sorted(unknown))}; known: {', '.join(ALL)}")
+    small = options.scale == "small"
+    rows = []
+    for workload in chosen(workloads, patterns):
+        start = time.monotonic()
+        row = measure(family, workload, engines, options.pairs, small, 0 if small or options.no_gate else options.retries)
+        rows.append(row)
+        bad = "; ".join(f"{who} {why}" for who, why in row.problems.items())
+        cells = [str(cell) for cell in report.line(row)[1:5] if cell]
+        print(f"{row.name}: {' | '.join(cells)} ({time.monotonic() - start:.0f} s){' -- ' + bad if bad else ''}", file=log, flush=True)
+    report.save(family + ("-small" if small else ""), report.of_rows(family, rows), report.as_json(rows))
+    if OURS not in engines:
+        return 0
+    wrong = report.summary(rows)["ours_wrong_or_failed"]
+    broken = [] if small or options.no_gate else report.broken_gates(rows)
+    for text in ([f"wrong or failed: {', '.join(wrong)}"] if wrong else []) + broken:
+        print(f"GATE DOES NOT HOLD: {text}")
+    return 1 if broken or (wrong and not options.no_gate) else 0

@@ -1,0 +1,1 @@
+"""Measuring: engine processes, answers, pairs, memory, reports."""

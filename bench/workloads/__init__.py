@@ -1,0 +1,1 @@
+"""What is timed: one module a family, each with WORKLOADS, a dict by name."""
