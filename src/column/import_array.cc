@@ -43,29 +43,42 @@ arrow::Result<ArrayPtr> import_fixed(const arrow::ArrayData& d, const TypePtr& t
   return out;
 }
 
-// Writes the view of `size` bytes at `text`; `readable` bytes may be read from there.
+// Which bits of the first four and of the next eight bytes belong to a text of n <= 12 bytes.
+struct InlineMasks {
+  uint32_t head[13];
+  uint64_t tail[13];
+};
+constexpr InlineMasks make_inline_masks() {
+  InlineMasks m{};
+  for (int n = 0; n <= 12; ++n) {
+    m.head[n] = n >= 4 ? ~0u : (1u << (8 * n)) - 1;
+    m.tail[n] = n <= 4 ? 0 : n == 12 ? ~uint64_t{0} : (uint64_t{1} << (8 * (n - 4))) - 1;
+  }
+  return m;
+}
+constexpr InlineMasks kInlineMasks = make_inline_masks();
+
+// Writes the view of the `size` bytes at `text`, of which `readable` bytes may be read.
 inline void write_view(View16* v, const uint8_t* text, uint32_t size, int64_t readable, int32_t buffer, int64_t offset) {
-  if (size > 12) {
+  if (size <= 12 && readable < 12) {
+    std::memset(v, 0, 16);
     v->size = size;
-    std::memcpy(v->ref.prefix, text, 4);
-    v->ref.buffer = buffer;
-    v->ref.offset = static_cast<int32_t>(offset);
+    std::memcpy(v->inlined, text, size);
     return;
   }
-  uint64_t words[2] = {size, 0};
-  if (readable >= 12) {
-    uint32_t head;
-    uint64_t tail;
-    std::memcpy(&head, text, 4);
-    std::memcpy(&tail, text + 4, 8);
-    const uint32_t head_bits = size < 4 ? size * 8 : 32, tail_bits = size < 4 ? 0 : size * 8 - 32;
-    words[0] |= (head & ((uint64_t{1} << head_bits) - 1)) << 32;
-    words[1] = tail_bits == 64 ? tail : tail & ((uint64_t{1} << tail_bits) - 1);
-    std::memcpy(v, words, 16);
+  uint32_t head;
+  uint64_t tail;
+  std::memcpy(&head, text, 4);
+  if (size > 12) {
+    tail = static_cast<uint32_t>(buffer) | static_cast<uint64_t>(offset) << 32;
   } else {
-    std::memcpy(v, words, 16);
-    std::memcpy(v->inlined, text, size);
+    std::memcpy(&tail, text + 4, 8);
+    head &= kInlineMasks.head[size];
+    tail &= kInlineMasks.tail[size];
   }
+  const uint64_t first = size | static_cast<uint64_t>(head) << 32;
+  std::memcpy(v, &first, 8);
+  std::memcpy(reinterpret_cast<uint8_t*>(v) + 8, &tail, 8);
 }
 
 // Offsets of values in one data buffer -> views. `at(i)` is the offset of value i; the buffer is cut so that every view's
@@ -81,13 +94,15 @@ arrow::Result<ArrayPtr> views_of(const arrow::ArrayData& d, const TypePtr& type,
   arrow::BufferVector cuts;
   int64_t base = 0;
   bool outside = false;
-  for (int64_t i = 0; i < d.length; ++i) {
-    const int64_t begin = at(i), size = at(i + 1) - begin;
-    if (size == 0 || !valid.valid(i)) {
+  for (int64_t i = 0, end = at(0); i < d.length; ++i) {
+    const int64_t begin = end;
+    end = at(i + 1);
+    const int64_t size = end - begin;
+    if (size == 0 || (valid.bits && !valid.valid(i))) {
       std::memset(views + i, 0, 16);
       continue;
     }
-    if (begin < 0 || size < 0 || begin + size > text_size) return base::data_error("a string column's offsets lie outside its data", {}, i);
+    if (begin < 0 || size < 0 || end > text_size) return base::data_error("a string column's offsets lie outside its data", {}, i);
     if (size > INT32_MAX) return base::data_error("a string of " + std::to_string(size) + " bytes; the limit is 2^31 - 1", {}, i);
     if (size > 12) {
       if (begin + size - base > INT32_MAX) {

@@ -75,9 +75,8 @@ std::span<const uint16_t> Selection::indices(int64_t rows) const {
 
 const Mask& Selection::mask(int64_t rows) const {
   if (!state_) {
-    static thread_local Mask full;
-    if (full.rows != rows) full = Mask(rows, true);
-    return full;
+    if (!full_ || full_->rows != rows) full_ = std::make_shared<const Mask>(rows, true);
+    return *full_;
   }
   if (!state_->has_mask) {
     Mask m(state_->rows, false);

@@ -49,6 +49,7 @@ class Selection {
  private:
   struct State;
   std::shared_ptr<State> state_;
+  mutable std::shared_ptr<const Mask> full_;  // what mask() gave for "all"
 };
 
 }  // namespace gristmill::column

@@ -73,15 +73,17 @@ template <bool kConst>
 inline uint64_t equal_views_rows(const void* a, const void* b, int64_t at, int64_t here, uint64_t* open) {
   const Word* x = static_cast<const Word*>(a) + 2 * at;
   const Word* y = static_cast<const Word*>(b) + (kConst ? 0 : 2 * at);
-  alignas(64) uint8_t flags[64] = {}, longer[64] = {};
   if constexpr (kConst) {
     const uint64_t y0 = y[0], y1 = y[1];
     const bool inline_constant = static_cast<uint32_t>(y0) <= 12;
-    for (int64_t j = 0; j < here; ++j) flags[j] = (x[2 * j] == y0) & ((x[2 * j + 1] == y1) | !inline_constant);
-    const uint64_t w = pack_flags(flags);
+    uint64_t w = 0;
+    for (int64_t j = 0; j < here; ++j) {
+      if (x[2 * j] == y0) w |= static_cast<uint64_t>((x[2 * j + 1] == y1) | !inline_constant) << j;
+    }
     *open = inline_constant ? 0 : w;
     return w;
   }
+  alignas(64) uint8_t flags[64] = {}, longer[64] = {};
   for (int64_t j = 0; j < here; ++j) {
     longer[j] = (x[2 * j] == y[2 * j]) & (static_cast<uint32_t>(x[2 * j]) > 12);
     flags[j] = ((x[2 * j] == y[2 * j]) & (x[2 * j + 1] == y[2 * j + 1])) | longer[j];
