@@ -7,7 +7,7 @@ import argparse
 import importlib
 import sys
 
-FAMILIES = ("frames",)
+FAMILIES = ("frames", "tpch")
 
 
 def main() -> int:

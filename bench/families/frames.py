@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from workloads.frames import WORKLOADS
 
-from .ratios import add_ratio_arguments, run_ratios
+from .ratios import add_ratio_arguments, chosen, run_ratios
 
 HELP = "tables in memory: operators and the questions of db-benchmark"
 
@@ -22,4 +21,4 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(WORKLOADS))
         return 0
-    return run_ratios("frames", WORKLOADS, options.rows.split(","), options, sys.stderr)
+    return run_ratios("frames", chosen(WORKLOADS, options.rows.split(",")), options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TextIO
 
 from engines import ALL, OURS
 from measure import report
@@ -29,19 +29,20 @@ def chosen(workloads: Mapping[str, Workload], patterns: Sequence[str]) -> list[W
     return [w for w in workloads.values() if any(fnmatch.fnmatch(w.name, p) for p in patterns)]
 
 
-def run_ratios(family: str, workloads: Mapping[str, Workload], patterns: Sequence[str], options: argparse.Namespace, log: TextIO) -> int:
+def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Namespace) -> int:
+    """Measures, reports and gives the exit code."""
     engines = options.engines.split(",")
     if unknown := set(engines) - set(ALL):
         raise SystemExit(f"unknown engines: {', '.join(sorted(unknown))}; known: {', '.join(ALL)}")
     small = options.scale == "small"
     rows = []
-    for workload in chosen(workloads, patterns):
+    for workload in workloads:
         start = time.monotonic()
         row = measure(family, workload, engines, options.pairs, small, 0 if small or options.no_gate else options.retries)
         rows.append(row)
         bad = "; ".join(f"{who} {why}" for who, why in row.problems.items())
-        cells = [str(cell) for cell in report.line(row)[1:5] if cell]
-        print(f"{row.name}: {' | '.join(cells)} ({time.monotonic() - start:.0f} s){' -- ' + bad if bad else ''}", file=log, flush=True)
+        cells = [str(cell) for cell in report.line(row)[1:6] if cell]
+        print(f"{row.name}: {' | '.join(cells)} ({time.monotonic() - start:.0f} s){' -- ' + bad if bad else ''}", file=sys.stderr, flush=True)
     report.save(family + ("-small" if small else ""), report.of_rows(family, rows), report.as_json(rows))
     if OURS not in engines:
         return 0

@@ -151,12 +151,12 @@ def answer_of(table: pa.Table, order: Sequence[int] = (), kinds: Sequence[str] |
     return summary.answer()
 
 
-def _near(a: float, b: float, size: float) -> bool:
-    return a == b or abs(a - b) <= RELATIVE * max(size, 1e-300)
+def _near(a: float, b: float, size: float, relative: float) -> bool:
+    return a == b or abs(a - b) <= relative * max(size, 1e-300)
 
 
-def difference(a: Answer, b: Answer) -> str | None:
-    """Why two answers are not the same; None when they are."""
+def difference(a: Answer, b: Answer, rounded: Sequence[int] = ()) -> str | None:
+    """Why two answers are not the same; None when they are. Columns in `rounded` may differ by 1e-6."""
     if a["rows"] != b["rows"]:
         return f"{a['rows']} rows, not {b['rows']}"
     if a["kinds"] != b["kinds"]:
@@ -167,8 +167,9 @@ def difference(a: Answer, b: Answer) -> str | None:
         if x["hash"] != y["hash"]:
             return f"column {i}: other values"
         size = max(x["size"], y["size"])
-        if not all(_near(x[f], y[f], size) for f in ("sum", "weighted", "size")):
+        relative = 1e-6 if i in rounded else RELATIVE
+        if not all(_near(x[f], y[f], size, relative) for f in ("sum", "weighted", "size")):
             return f"column {i}: sum {x['sum']!r} (by rows {x['weighted']!r}), not {y['sum']!r} ({y['weighted']!r})"
-        if not (x["order"] == y["order"] or _near(x["order"], y["order"], size)):
+        if not (x["order"] == y["order"] or _near(x["order"], y["order"], size, relative)):
             return f"column {i}: another order"
     return None if a["row_hash"] == b["row_hash"] else "values stand in other rows"

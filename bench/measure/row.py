@@ -51,15 +51,15 @@ class Row:
         return any(k.split()[0] == OURS for k in self.problems)
 
 
-def _right(answers: dict[tuple[str, str], Answer]) -> dict[tuple[str, str], str]:
+def _wrong(answers: dict[tuple[str, str], Answer], rounded: Sequence[int]) -> dict[tuple[str, str], str]:
     """Who differs from what most engines say, and how. Peers decide ties: ours comes last."""
     order = sorted(answers, key=lambda who: who[0] == OURS)
     best: list[tuple[str, str]] = []
     for candidate in order:
-        agreeing = [who for who in order if difference(answers[who], answers[candidate]) is None]
+        agreeing = [who for who in order if difference(answers[who], answers[candidate], rounded) is None]
         if len({e for e, _ in agreeing}) > len({e for e, _ in best}):
             best = agreeing
-    return {who: difference(answers[who], answers[best[0]]) or "" for who in order if who not in best}
+    return {who: difference(answers[who], answers[best[0]], rounded) or "" for who in order if who not in best}
 
 
 class Measurement:
@@ -101,7 +101,7 @@ class Measurement:
                     kinds = kinds or answers[engine, mode]["kinds"]
                 except EngineFailed as e:
                     self._row.problems[f"{engine} {mode}"] = f"FAILED: {e}"
-        for (engine, mode), why in (_right(answers) if answers else {}).items():
+        for (engine, mode), why in (_wrong(answers, self._workload.rounded) if answers else {}).items():
             self._row.problems[f"{engine} {mode}"] = f"WRONG: {why}"
             del answers[engine, mode]
         return {who: warm[who] for who in answers}

@@ -35,7 +35,8 @@ class Table:
 class Workload:
     """`queries` has SQL for duckdb and datafusion and callables of the loaded tables for the others; who cannot do it is not there.
 
-    All queries give the same columns in the same places; names may differ. `order`: places of the columns the result is ordered by.
+    All queries give the same columns in the same places; names may differ. `order`: places of the columns the result is ordered by;
+    `rounded`: places of decimal means, for which engines keep different numbers of digits.
     `keys`: names of the columns that identify a row (for the determinism family). `gate`: the largest good ratio of ours to the fastest peer.
     """
 
@@ -43,6 +44,7 @@ class Workload:
     tables: Mapping[str, Table]
     queries: Mapping[str, Any]
     order: tuple[int, ...] = ()
+    rounded: tuple[int, ...] = ()
     keys: tuple[str, ...] = ()
     gate: float = 1.3
 
