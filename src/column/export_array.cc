@@ -26,8 +26,18 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> dense_validity(const arrow::ArrayD
   return copy_bits(v.bits, v.offset, d.length, pool);
 }
 
+// Bits beyond the last row are zero, or would be written to files as they happen to be.
+bool clean_tail(const uint8_t* bits, int64_t offset, int64_t rows) {
+  const int64_t end = offset + rows;
+  return end % 8 == 0 || (bits[end >> 3] >> (end & 7)) == 0;
+}
+
 arrow::Result<ArrayPtr> export_bools(const arrow::ArrayData& d, const TypePtr& type, arrow::MemoryPool* pool) {
   const int64_t nulls = null_count_of(d);
+  if (nulls == 0 && d.length > 0 && !clean_tail(d.buffers[1]->data(), d.offset, d.length)) {
+    ARROW_ASSIGN_OR_RAISE(auto values, copy_bits(d.buffers[1]->data(), d.offset, d.length, pool));
+    return make_array(type, d.length, nullptr, 0, std::move(values));
+  }
   if (nulls == 0) return arrow::ArrayData::Make(type, d.length, {nullptr, d.buffers[1]}, 0, d.offset);
   ARROW_ASSIGN_OR_RAISE(auto validity, dense_validity(d, pool));
   ARROW_ASSIGN_OR_RAISE(auto values, copy_bits(d.buffers[1]->data(), d.offset, d.length, pool));
@@ -49,7 +59,7 @@ arrow::Result<ArrayPtr> export_fixed(const arrow::ArrayData& d, const TypePtr& t
   const uint8_t* from = d.buffers[1]->data() + d.offset * width;
   bool dirty = false;
   for (int64_t i = 0; i < d.length && !dirty; ++i) dirty = !valid.valid(i) && std::memcmp(from + i * width, kZero, static_cast<size_t>(width)) != 0;
-  if (!dirty) return out;
+  if (!dirty && clean_tail(valid.bits, valid.offset, d.length)) return out;
   ARROW_ASSIGN_OR_RAISE(out->buffers[0], dense_validity(d, pool));
   ARROW_ASSIGN_OR_RAISE(auto values, allocate_buffer(d.length * width, pool));
   uint8_t* to = values->mutable_data();

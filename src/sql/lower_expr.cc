@@ -25,7 +25,7 @@ struct Name {
   const char* engine;
 };
 
-constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "sql_div"}, {"%", "mod"}, {"^", "pow"},
+constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "sql_div"}, {"%", "sql_mod"}, {"^", "pow"},
                                {"=", "eq"}, {"<>", "ne"}, {"<", "lt"}, {"<=", "le"}, {">", "gt"}, {">=", "ge"}, {"||", "str.concat"}};
 
 constexpr Name kFunctions[] = {
@@ -33,7 +33,7 @@ constexpr Name kFunctions[] = {
     {"character_length", "str.length"}, {"octet_length", "str.octet_length"}, {"substring", "sql_substring"}, {"substr", "sql_substring"},
     {"replace", "str.replace"}, {"starts_with", "str.starts_with"}, {"contains", "str.contains"}, {"ends_with", "str.ends_with"}, {"abs", "abs"}, {"sqrt", "sqrt"}, {"ln", "ln"},
     {"log10", "log10"}, {"exp", "exp"}, {"pow", "pow"}, {"power", "pow"}, {"floor", "floor"}, {"ceil", "ceil"}, {"ceiling", "ceil"}, {"round", "round"},
-    {"sign", "sign"}, {"sin", "sin"}, {"cos", "cos"}, {"tan", "tan"}, {"mod", "mod"}, {"is_nan", "is_nan"}, {"isnan", "is_nan"}, {"year", "dt.year"}, {"month", "dt.month"},
+    {"sign", "sign"}, {"sin", "sin"}, {"cos", "cos"}, {"tan", "tan"}, {"mod", "sql_mod"}, {"is_nan", "is_nan"}, {"isnan", "is_nan"}, {"year", "dt.year"}, {"month", "dt.month"},
     {"day", "dt.day"}, {"hour", "dt.hour"}, {"minute", "dt.minute"}, {"second", "dt.second"}};
 
 struct AggregateName {
