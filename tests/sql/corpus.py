@@ -118,7 +118,7 @@ def show(value) -> str:
     if isinstance(value, float):
         if value != value:
             return "nan"
-        return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value) if value not in (float("inf"), float("-inf")) else str(value)
+        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, str):
