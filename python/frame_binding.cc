@@ -31,6 +31,7 @@ ParallelOptions options_from(const nb::dict& d) {
     else if (k == "pin_workers") o.pin_workers = nb::cast<bool>(value);
     else if (k == "ordered") o.ordered = nb::cast<bool>(value);
     else if (k == "exact_float_sums") o.exact_float_sums = nb::cast<bool>(value);
+    else if (k == "strategy") o.strategy = static_cast<Strategy>(nb::cast<int>(value));
     else if (k == "timeout_ms") o.timeout = std::chrono::milliseconds(nb::cast<int64_t>(value));
   }
   return o;

@@ -62,6 +62,7 @@ class ParallelOptions:
     def _engine(self) -> dict:
         out = {name: getattr(self, name) for name in ("num_workers", "chunk_rows", "chunk_bytes", "batch_rows", "min_parallel_rows",
                                                       "pin_workers", "ordered", "exact_float_sums")}
+        out["strategy"] = _STRATEGIES.index(self.strategy)
         out["memory_limit"] = parse_bytes(self.memory_limit)
         if self.timeout is not None:
             out["timeout_ms"] = max(0, round(self.timeout * 1000))

@@ -13,6 +13,7 @@
 #include "exec/collect.h"
 #include "exec/lower.h"
 #include "frame/memory_table.h"
+#include "frame/morsel_size.h"
 #include "frame/query_runner.h"
 #include "gristmill/frame.h"
 #include "io/csv_scan.h"
@@ -40,6 +41,7 @@ void QueryRunner::set_interrupt(std::function<arrow::Status()> check) { interrup
 
 arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const ParallelOptions& options, const Cancellation& cancel) {
   if (options.num_workers < 0) return base::plan_error("num_workers must be 0 (all cores) or more, got " + std::to_string(options.num_workers));
+  if (options.chunk_rows < 0 || options.chunk_bytes < 0) return base::plan_error("chunk_rows and chunk_bytes must be 0 (auto) or more");
   if (options.memory_limit < 0) return base::plan_error("memory_limit must be 0 (no limit of its own) or more bytes");
   if (options.batch_rows < 0 || options.batch_rows > column::kMaxBatchRows) {
     return base::plan_error("batch_rows must lie between 0 (auto) and " + std::to_string(column::kMaxBatchRows));
@@ -50,7 +52,7 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   context->memory = base::QueryMemory::make(options.memory_limit);
   context->cancel = *static_cast<base::CancelToken*>(cancel.state_.get());
   if (options.timeout) context->cancel.set_deadline(std::chrono::steady_clock::now() + *options.timeout);
-  context->morsel_rows = options.chunk_rows;
+  context->morsel_rows = morsel_rows(*r.plan_, options);
   if (options.batch_rows > 0) context->batch_rows = options.batch_rows;
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";
