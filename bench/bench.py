@@ -7,7 +7,7 @@ import argparse
 import importlib
 import sys
 
-FAMILIES = ("frames", "tpch")
+FAMILIES = ("frames", "tpch", "spill", "scaling", "determinism")
 
 
 def main() -> int:

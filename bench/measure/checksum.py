@@ -156,7 +156,7 @@ def _near(a: float, b: float, size: float, relative: float) -> bool:
 
 
 def difference(a: Answer, b: Answer, rounded: Sequence[int] = ()) -> str | None:
-    """Why two answers are not the same; None when they are. Columns in `rounded` may differ by 1e-6."""
+    """Why two answers are not the same; None when they are. Columns in `rounded` may differ by 2e-5."""
     if a["rows"] != b["rows"]:
         return f"{a['rows']} rows, not {b['rows']}"
     if a["kinds"] != b["kinds"]:
@@ -167,7 +167,7 @@ def difference(a: Answer, b: Answer, rounded: Sequence[int] = ()) -> str | None:
         if x["hash"] != y["hash"]:
             return f"column {i}: other values"
         size = max(x["size"], y["size"])
-        relative = 1e-6 if i in rounded else RELATIVE
+        relative = 2e-5 if i in rounded else RELATIVE
         if not all(_near(x[f], y[f], size, relative) for f in ("sum", "weighted", "size")):
             return f"column {i}: sum {x['sum']!r} (by rows {x['weighted']!r}), not {y['sum']!r} ({y['weighted']!r})"
         if not (x["order"] == y["order"] or _near(x["order"], y["order"], size, relative)):
