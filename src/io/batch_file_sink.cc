@@ -60,7 +60,8 @@ class BatchFileSink final : public exec::OrderedSink {
     RowBlock block = blocks_.take();
     ARROW_ASSIGN_OR_RAISE(const auto batch, block_batch(block, schema_, memory_->pool()));
     for (int i = 0; i < schema_->num_fields(); ++i) {
-      ARROW_RETURN_NOT_OK(check_not_null(*schema_->field(i), *batch->column(i), file_->path()));
+      const arrow::Field& field = *schema_->field(i);
+      if (!field.nullable() && batch->column(i)->null_count() > 0) return null_refused(field, file_->path());
     }
     return writing_error(file_->path(), writer_->WriteRecordBatch(*batch));
   }
@@ -80,8 +81,7 @@ arrow::Status writing_error(const std::string& path, const arrow::Status& status
   return base::io_error("cannot write " + path + ": " + status.message(), path);
 }
 
-arrow::Status check_not_null(const arrow::Field& field, const arrow::Array& array, const std::string& path) {
-  if (field.nullable() || array.null_count() == 0) return arrow::Status::OK();
+arrow::Status null_refused(const arrow::Field& field, const std::string& path) {
   base::ErrorDetail d;
   d.kind = base::ErrorKind::kData;
   d.column = field.name();

@@ -23,7 +23,6 @@ arrow::Result<std::shared_ptr<exec::OrderedSink>> batch_file_sink(std::string fo
 
 // What a format writer says about a file, as our IoError naming the path; errors of ours and of memory pass as they are.
 arrow::Status writing_error(const std::string& path, const arrow::Status& status);
-// A null in a column declared not null is a data error.
-arrow::Status check_not_null(const arrow::Field& field, const arrow::Array& array, const std::string& path);
+arrow::Status null_refused(const arrow::Field& field, const std::string& path);  // a null in a column declared not null
 
 }  // namespace gristmill::io

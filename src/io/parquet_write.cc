@@ -1,18 +1,27 @@
-// The Parquet sink: blocks of rows -> row groups -> file.
+// The Parquet sink: blocks of rows -> columns encoded by every worker -> file in order.
+//
+// deliver() cuts row groups and leaves them to be encoded; every worker that stages a morsel first encodes columns that wait, so
+// encoding runs on all of them without a thread of its own. Whoever finishes the column that is next in the file appends
+// it and what follows. How the work was shared does not show in the bytes.
 
 #include "io/parquet_write.h"
+
+#include <algorithm>
+#include <deque>
+#include <mutex>
+#include <optional>
 
 #include <arrow/array/array_base.h>
 #include <arrow/type.h>
 #include <arrow/util/compression.h>
-#include <parquet/arrow/writer.h>
-#include <parquet/exception.h>
+#include <parquet/metadata.h>
 #include <parquet/properties.h>
 
 #include "base/status.h"
 #include "io/batch_file_sink.h"
 #include "io/output_file.h"
 #include "io/parquet_file.h"
+#include "io/parquet_section.h"
 #include "io/row_blocks.h"
 
 namespace gristmill::io {
@@ -51,6 +60,14 @@ arrow::Result<std::shared_ptr<parquet::WriterProperties>> make_properties(const 
   return b.build();
 }
 
+// Rows of one row group while its columns are encoded, each by whoever comes first.
+struct Group {
+  RowBlock block;
+  std::vector<std::optional<EncodedColumn>> encoded;
+  int taken = 0;     // columns that somebody encodes or has encoded
+  int appended = 0;  // columns that are in the file
+};
+
 class ParquetSink final : public exec::OrderedSink {
  public:
   ParquetSink(std::shared_ptr<arrow::Schema> schema, const ParquetWriteOptions& options, std::shared_ptr<base::QueryMemory> memory,
@@ -58,11 +75,9 @@ class ParquetSink final : public exec::OrderedSink {
       : schema_(std::move(schema)), memory_(std::move(memory)), file_(std::move(file)), blocks_(options.row_group_rows) {}
 
   arrow::Status open(const ParquetWriteOptions& options) {
-    ARROW_ASSIGN_OR_RAISE(auto properties, make_properties(*schema_, options, memory_->pool()));
-    parquet::ArrowWriterProperties::Builder b;
-    b.store_schema()->set_use_threads(false);
+    ARROW_ASSIGN_OR_RAISE(properties_, make_properties(*schema_, options, memory_->pool()));
     return guard_writing(file_->path(), [&]() -> arrow::Status {
-      ARROW_ASSIGN_OR_RAISE(writer_, parquet::arrow::FileWriter::Open(*schema_, memory_->pool(), file_, std::move(properties), b.build()));
+      ARROW_ASSIGN_OR_RAISE(assembler_, ParquetAssembler::open(file_, *schema_, properties_));
       return arrow::Status::OK();
     });
   }
@@ -73,6 +88,7 @@ class ParquetSink final : public exec::OrderedSink {
     for (column::Batch& b : batches) {
       ARROW_ASSIGN_OR_RAISE(b, column::compact(std::move(b), context.pool()));
     }
+    while (encode_one()) ARROW_RETURN_NOT_OK(context.cancel.check());
     return batches;
   }
 
@@ -82,51 +98,119 @@ class ParquetSink final : public exec::OrderedSink {
       blocks_.add(std::move(dense));
     }
     batches.clear();
-    while (blocks_.full()) ARROW_RETURN_NOT_OK(write_group());
+    while (blocks_.full()) ARROW_RETURN_NOT_OK(start_group());
+    while (waiting_groups() > kMostGroups && encode_one()) {
+    }
+    ARROW_RETURN_NOT_OK(failure());
     return Answer{};
   }
 
   arrow::Status finalize() override {
-    if (blocks_.rows() > 0) ARROW_RETURN_NOT_OK(write_group());
-    ARROW_RETURN_NOT_OK(guard_writing(file_->path(), [&] { return writer_->Close(); }));
-    writer_.reset();
+    if (blocks_.rows() > 0) ARROW_RETURN_NOT_OK(start_group());
+    while (encode_one()) {
+    }
+    ARROW_RETURN_NOT_OK(failure());
+    ARROW_RETURN_NOT_OK(guard_writing(file_->path(), [&] { return assembler_->finish(); }));
+    assembler_.reset();
     return file_->finish();
   }
 
   void abandon() override {
     file_->abandon();
+    groups_.clear();
     blocks_ = RowBlocks(1);
   }
 
-  ~ParquetSink() override {
-    file_->abandon();
-    try {
-      writer_.reset();  // closes itself, into a file that is no more
-    } catch (...) {
-    }
-  }
+  ~ParquetSink() override { file_->abandon(); }
 
  private:
-  // Column by column, so that only one is there as views and as an array.
-  arrow::Status write_group() {
-    RowBlock block = blocks_.take();
-    return guard_writing(file_->path(), [&]() -> arrow::Status {
-      ARROW_RETURN_NOT_OK(writer_->NewRowGroup());
-      for (int i = 0; i < schema_->num_fields(); ++i) {
-        const arrow::Field& field = *schema_->field(i);
-        ARROW_ASSIGN_OR_RAISE(const auto array, block_column(block, i, field, memory_->pool()));
-        ARROW_RETURN_NOT_OK(check_not_null(field, *array, file_->path()));
-        ARROW_RETURN_NOT_OK(writer_->WriteColumnChunk(*array));
+  static constexpr size_t kMostGroups = 2;  // that wait; then whoever delivers encodes too
+
+  // In order of the rows, so what is wrong with them is found in that order.
+  arrow::Status start_group() {
+    auto group = std::make_shared<Group>();
+    group->block = blocks_.take();
+    for (int i = 0; i < schema_->num_fields(); ++i) {
+      if (schema_->field(i)->nullable()) continue;
+      for (const column::Batch& b : group->block.parts) {
+        if (column::has_nulls(b.columns[i])) return null_refused(*schema_->field(i), file_->path());
       }
+    }
+    group->encoded.resize(static_cast<size_t>(schema_->num_fields()));
+    std::lock_guard lock(mutex_);
+    groups_.push_back(std::move(group));
+    if (schema_->num_fields() == 0) failed_ = append_ready();
+    return arrow::Status::OK();
+  }
+
+  size_t waiting_groups() {
+    std::lock_guard lock(mutex_);
+    return groups_.size();
+  }
+
+  arrow::Status failure() {
+    std::lock_guard lock(mutex_);
+    return failed_;
+  }
+
+  // Encodes the next column that nobody has taken; false when there is none. Any thread.
+  bool encode_one() {
+    std::shared_ptr<Group> group;
+    int column = 0;
+    {
+      std::lock_guard lock(mutex_);
+      if (!failed_.ok()) return false;
+      const auto open = std::find_if(groups_.begin(), groups_.end(), [&](const auto& g) { return g->taken < schema_->num_fields(); });
+      if (open == groups_.end()) return false;
+      group = *open;
+      column = group->taken++;
+    }
+    EncodedColumn encoded;
+    const arrow::Status status = guard_writing(file_->path(), [&]() -> arrow::Status {
+      const auto& field = schema_->field(column);
+      ARROW_ASSIGN_OR_RAISE(const auto array, block_column(group->block, column, *field, memory_->pool()));
+      ARROW_ASSIGN_OR_RAISE(encoded, encode_column(field, *array, properties_, memory_->pool()));
       return arrow::Status::OK();
     });
+    std::unique_lock lock(mutex_);
+    if (failed_.ok()) failed_ = status;
+    group->encoded[column] = std::move(encoded);
+    if (appending_ || !failed_.ok()) return true;
+    appending_ = true;
+    arrow::Status appended = append_ready(&lock);
+    appending_ = false;
+    if (failed_.ok()) failed_ = std::move(appended);
+    return true;
+  }
+
+  // Appends what is next in order as far as it is there. The lock is let go while bytes are written; `appending_` keeps others out.
+  arrow::Status append_ready(std::unique_lock<std::mutex>* lock = nullptr) {
+    while (!groups_.empty()) {
+      const std::shared_ptr<Group> group = groups_.front();
+      const bool complete = group->appended == schema_->num_fields();
+      if (!complete && !group->encoded[group->appended].has_value()) break;
+      std::optional<EncodedColumn> column;
+      if (!complete) column.swap(group->encoded[group->appended++]);
+      if (complete) groups_.pop_front();
+      if (lock != nullptr) lock->unlock();
+      const arrow::Status status = guard_writing(file_->path(), [&] { return complete ? assembler_->end_group(group->block.rows) : assembler_->append(*column); });
+      if (lock != nullptr) lock->lock();
+      ARROW_RETURN_NOT_OK(status);
+    }
+    return arrow::Status::OK();
   }
 
   const std::shared_ptr<arrow::Schema> schema_;
   const std::shared_ptr<base::QueryMemory> memory_;
   const std::shared_ptr<OutputFile> file_;
-  RowBlocks blocks_;
-  std::unique_ptr<parquet::arrow::FileWriter> writer_;
+  std::shared_ptr<parquet::WriterProperties> properties_;
+  RowBlocks blocks_;                              // by whoever delivers
+  std::unique_ptr<ParquetAssembler> assembler_;   // by whoever has set appending_
+
+  std::mutex mutex_;
+  std::deque<std::shared_ptr<Group>> groups_;     // not wholly in the file yet, in order
+  bool appending_ = false;
+  arrow::Status failed_;
 };
 
 }  // namespace

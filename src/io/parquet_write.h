@@ -1,7 +1,8 @@
 // Writes the rows it is given, in order, to one Parquet file.
 //
 // The bytes are a function of the rows and the options alone: row groups are cut by output row count, pages by the
-// values within them, dictionaries are in order of first appearance, and the footer carries no time. Memory holds about one row group.
+// values within them, dictionaries are in order of first appearance, and the footer carries no time. Columns are encoded on
+// every worker; memory holds a few row groups.
 // The file appears under its name when it is complete (output_file.h).
 #pragma once
 
@@ -18,7 +19,7 @@
 namespace gristmill::io {
 
 struct ParquetWriteOptions {
-  int64_t row_group_rows = 262144;
+  int64_t row_group_rows = 122880;
   std::string compression = "zstd";  // "none", "snappy", "gzip", "brotli", "zstd", "lz4"
   int level = 1;                     // for those that have levels
   bool dictionary = true;
