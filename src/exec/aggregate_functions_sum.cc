@@ -3,6 +3,7 @@
 // Overflow is tested once, on the final sum, so it does not depend on the order of rows: what leaves the range on the
 // way and comes back is no error. A mean is the exact sum divided by the count, rounded once.
 
+#include <algorithm>
 #include <cmath>
 #include <type_traits>
 
@@ -230,17 +231,21 @@ class ExactFloatSum final : public AggregateFunction {
 
   arrow::Status update(const UpdateSpan& span) const override {
     const column::ExactUnit unit = unit_.get<T>(*span.values);
-    const T* v = column::values_of<T>(*span.values);
-    for_valid(span, [&](int64_t k, int64_t i) {
-      uint8_t* const p = span.rows[k] + state_;
-      column::ExactSum s{load<__int128>(p)};
-      if (__builtin_expect(!unit.add(s, v[i]), 0)) {
-        add_outside(unit, s, v[i], span.rows[k], *span.tables);
+    const T* const v = column::values_of<T>(*span.values) + span.begin;
+    const column::ValidityBits valid = column::validity_of(*span.values);
+    for (int64_t at = 0; at < span.n; at += column::PreparedUnits::kMostRows) {
+      const auto n = static_cast<int>(std::min<int64_t>(column::PreparedUnits::kMostRows, span.n - at));
+      column::PreparedUnits units;
+      units.prepare(unit, v + at, valid.bits, valid.offset + span.begin + at, n);
+      if (!valid.bits) {
+        add_units<true>(units, unit, v + at, span.rows + at, n, *span.tables);
+        continue;
       }
-      store(p, s.units);
-      store<uint64_t>(p + 16, load<uint64_t>(p + 16) | kSeen);
-      if (mean_) store<int64_t>(p + 24, load<int64_t>(p + 24) + 1);
-    });
+      add_units<false>(units, unit, v + at, span.rows + at, n, *span.tables);
+      for (int k = 0; k < n; ++k) {
+        if (valid.valid(span.begin + at + k)) count(span.rows[at + k]);
+      }
+    }
     return arrow::Status::OK();
   }
 
@@ -256,7 +261,7 @@ class ExactFloatSum final : public AggregateFunction {
     uint8_t* const p = row + state_;
     column::ExactSum s{load<__int128>(p)};
     column::WideSum outside;
-    column::exact_add_all(unit, s, outside, column::values_of<T>(*span.values) + span.begin, valid.bits, valid.offset + span.begin, span.n);
+    (void)column::exact_add_all(unit, s, outside, column::values_of<T>(*span.values) + span.begin, valid.bits, valid.offset + span.begin, span.n);
     store(p, s.units);
     if (!outside.is_zero()) wide(row, span.tables->owner(row)).merge(outside);
     store<uint64_t>(p + 16, load<uint64_t>(p + 16) | kSeen);
@@ -310,8 +315,32 @@ class ExactFloatSum final : public AggregateFunction {
     return *made;
   }
 
-  __attribute__((noinline)) void add_outside(const column::ExactUnit& unit, column::ExactSum& s, double x, uint8_t* row, TableSet& tables) const {
+  void count(uint8_t* row) const {
+    uint8_t* const p = row + state_ + 16;
+    store<uint64_t>(p, load<uint64_t>(p) | kSeen);
+    if (mean_) store<int64_t>(p + 8, load<int64_t>(p + 8) + 1);
+  }
+
+  template <bool kAllValid>
+  void add_units(const column::PreparedUnits& units, const column::ExactUnit& unit, const T* v, uint8_t* const* rows, int n, TableSet& tables) const {
+    for (int k = 0; k < n; ++k) {
+      uint8_t* const p = rows[k] + state_;
+      column::ExactSum s{load<__int128>(p)};
+      if (__builtin_expect(units.add(k, &s), 1)) {
+        store(p, s.units);
+      } else {
+        add_outside(unit, v[k], rows[k], tables);
+      }
+      if constexpr (kAllValid) count(rows[k]);
+    }
+    for (const uint16_t k : units.outside()) add_outside(unit, v[k], rows[k], tables);
+  }
+
+  __attribute__((noinline)) void add_outside(const column::ExactUnit& unit, double x, uint8_t* row, TableSet& tables) const {
+    uint8_t* const p = row + state_;
+    column::ExactSum s{load<__int128>(p)};
     if (!unit.add_unusual(s, x)) unit.add_outside(s, wide(row, tables.owner(row)), x);
+    store(p, s.units);
   }
 
   SharedUnit unit_;

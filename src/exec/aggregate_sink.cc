@@ -18,6 +18,7 @@ namespace gristmill::exec {
 namespace {
 
 constexpr int64_t kSpareHeadroom = int64_t{1} << 20;
+constexpr int64_t kNearBytes = int64_t{256} << 10;  // groups that stay in the nearest caches
 
 // An argument's values for the rows it sees, densely.
 struct ArgumentRows {
@@ -224,7 +225,15 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
   direct_spills_ = spills_;
   if (direct_.find(plan_.keys, keys_, n, rows_.data(), &unknown_)) {
     ARROW_RETURN_NOT_OK(with_room([&] { return find_unknown(orders); }));
-    for (int64_t at = 0; at < n; at += TableSet::kSpan) ARROW_RETURN_NOT_OK(after(at, std::min(TableSet::kSpan, n - at)));
+    const bool far = tables_.groups() * layout_.stride > kNearBytes;
+    for (int64_t at = 0; at < n; at += TableSet::kSpan) {
+      const int64_t next = std::min(n, at + 2 * TableSet::kSpan);
+      for (int64_t j = at + TableSet::kSpan; far && j < next; ++j) {
+        __builtin_prefetch(rows_[static_cast<size_t>(j)], 1);
+        __builtin_prefetch(rows_[static_cast<size_t>(j)] + layout_.stride - 1, 1);
+      }
+      ARROW_RETURN_NOT_OK(after(at, std::min(TableSet::kSpan, n - at)));
+    }
     return arrow::Status::OK();
   }
   KeyBatch keys;

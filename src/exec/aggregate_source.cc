@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kMorselRows = 65536;
 constexpr int64_t kSampleRows = 1024;
+constexpr int64_t kSortBytes = 2 * sizeof(GroupEntry);
 
 
 // The groups of one morsel and what keeps their rows alive.
@@ -54,6 +55,9 @@ class GroupSource final : public Source {
 
   arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts&) override {
     if (plan_.layout.form == KeyForm::kNone) return read_global(emit);
+    // While nothing is pinned: once rows are gathered, spilling their partitions frees nothing before this morsel ends.
+    const int64_t rows = std::min(groups_, morsel_rows_);
+    ARROW_RETURN_NOT_OK(plan_.context.memory->ensure_headroom(rows * (2 * plan_.layout.stride + kSortBytes), "aggregation"));
     Gathered gathered;
     if (plan_.spec.ordered) {
       ARROW_RETURN_NOT_OK(gather_keys(seq, &gathered));

@@ -180,6 +180,7 @@ arrow::Status TableSet::resolve(const Key& key, const uint64_t* hashes, int64_t 
   uint64_t* place[kSpan];
   uint64_t* end[kSpan];
   uint16_t missing[kSpan];
+  const int last_byte = layout_->stride - 1;
   for (int64_t j = 0; j < n; ++j) {
     const Hot& t = hot_[(hashes[j] >> kPartitionShift) & mask_];
     place[j] = t.slots + (hashes[j] & t.mask);
@@ -194,7 +195,9 @@ arrow::Status TableSet::resolve(const Key& key, const uint64_t* hashes, int64_t 
       entry = *at;
     }
     rows[j] = slot::row(entry);
-    __builtin_prefetch(rows[j], 1);
+    const uint8_t* const near = entry != 0 ? rows[j] : reinterpret_cast<const uint8_t*>(place[j]);
+    __builtin_prefetch(near, 1);
+    __builtin_prefetch(near + last_byte, 1);  // a row may lie on two lines
   }
   int64_t lost = 0;
   for (int64_t j = 0; j < n; ++j) {
