@@ -10,12 +10,14 @@
 #include <arrow/array/array_base.h>
 #include <arrow/io/memory.h>
 #include <arrow/type.h>
+#include <parquet/arrow/schema.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/file_reader.h>
 #include <parquet/file_writer.h>
 #include <parquet/metadata.h>
 #include <parquet/page_index.h>
 #include <parquet/properties.h>
+#include <parquet/schema.h>
 #include <parquet/size_statistics.h>
 #include <parquet/statistics.h>
 
@@ -73,7 +75,7 @@ ParquetAssembler::~ParquetAssembler() = default;
 
 arrow::Result<std::unique_ptr<ParquetAssembler>> ParquetAssembler::open(std::shared_ptr<arrow::io::OutputStream> file, const arrow::Schema& schema,
                                                                         std::shared_ptr<parquet::WriterProperties> properties) {
-  // An empty file tells how the library maps the schema and what it keeps of it.
+  // An empty file tells what the library notes about the schema.
   ARROW_ASSIGN_OR_RAISE(const auto empty, arrow::io::BufferOutputStream::Create());
   const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->set_use_threads(false)->build();
   ARROW_ASSIGN_OR_RAISE(const auto writer, parquet::arrow::FileWriter::Open(schema, arrow::default_memory_pool(), empty, properties, arrow_properties));
@@ -83,7 +85,8 @@ arrow::Result<std::unique_ptr<ParquetAssembler>> ParquetAssembler::open(std::sha
   out->file_ = std::move(file);
   out->properties_ = std::move(properties);
   out->prototype_ = read_metadata(bytes);
-  out->footer_ = parquet::FileMetaDataBuilder::Make(out->prototype_->schema(), out->properties_);
+  ARROW_RETURN_NOT_OK(parquet::arrow::ToParquetSchema(&schema, *out->properties_, *arrow_properties, &out->schema_));
+  out->footer_ = parquet::FileMetaDataBuilder::Make(out->schema_.get(), out->properties_);
   ARROW_RETURN_NOT_OK(out->file_->Write("PAR1", 4));
   return out;
 }
@@ -109,7 +112,11 @@ arrow::Status ParquetAssembler::append(const EncodedColumn& column) {
 
 arrow::Status ParquetAssembler::append_chunk(const EncodedColumn& column, const parquet::ColumnChunkMetaData& chunk, int64_t moved_by) {
   parquet::ColumnChunkMetaDataBuilder* const builder = group_->NextColumnChunk();
-  if (const auto statistics = chunk.encoded_statistics()) builder->SetStatistics(*statistics);
+  if (const auto statistics = chunk.encoded_statistics()) {
+    // Not stored, so not read back: whether the old fields for bounds, which know signed order only, may be written too.
+    statistics->set_is_signed(builder->descr()->sort_order() == parquet::SortOrder::SIGNED);
+    builder->SetStatistics(*statistics);
+  }
   if (const auto sizes = chunk.size_statistics()) builder->SetSizeStatistics(*sizes);
   std::map<parquet::Encoding::type, int32_t> dictionary_pages, data_pages;
   bool plain_page = false;
@@ -142,7 +149,7 @@ void ParquetAssembler::keep_indexes(const EncodedColumn& column, const parquet::
 arrow::Status ParquetAssembler::end_group(int64_t rows) {
   if (group_ == nullptr) group_ = footer_->AppendRowGroup();  // a table without columns
   group_->set_num_rows(rows);
-  group_->Finish(group_bytes_, groups_ <= INT16_MAX ? static_cast<int16_t>(groups_) : int16_t{-1});
+  group_->Finish(group_bytes_);
   group_ = nullptr;
   ++groups_;
   return arrow::Status::OK();

@@ -23,6 +23,7 @@ class ColumnChunkMetaData;
 class FileMetaData;
 class FileMetaDataBuilder;
 class RowGroupMetaDataBuilder;
+class SchemaDescriptor;
 class WriterProperties;
 }  // namespace parquet
 
@@ -63,7 +64,8 @@ class ParquetAssembler {
 
   std::shared_ptr<arrow::io::OutputStream> file_;
   std::shared_ptr<parquet::WriterProperties> properties_;
-  std::shared_ptr<parquet::FileMetaData> prototype_;  // of the empty file: schema and key-value metadata
+  std::shared_ptr<parquet::SchemaDescriptor> schema_;
+  std::shared_ptr<parquet::FileMetaData> prototype_;  // of an empty file, for its key-value metadata
   std::unique_ptr<parquet::FileMetaDataBuilder> footer_;
   parquet::RowGroupMetaDataBuilder* group_ = nullptr;
   int32_t groups_ = 0;

@@ -1,11 +1,17 @@
 // Files written: the rows come back, the bytes are a function of the rows, and nothing half-written stays.
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <map>
+#include <mutex>
+#include <thread>
 
 #include <arrow/api.h>
 #include <arrow/io/file.h>
 #include <gtest/gtest.h>
+#include <parquet/arrow/writer.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 #include <sys/resource.h>
@@ -165,6 +171,59 @@ TEST(ParquetWrite, SaysWhoWroteTheFileAndKeepsStatistics) {
   EXPECT_TRUE(metadata->RowGroup(0)->ColumnChunk(0)->is_stats_set());
   EXPECT_TRUE(metadata->RowGroup(0)->ColumnChunk(0)->bloom_filter_offset().has_value());
   EXPECT_EQ(metadata->RowGroup(0)->ColumnChunk(0)->compression(), parquet::Compression::ZSTD);
+}
+
+// Columns are encoded apart and put together; the library writing the same row groups in one go makes the same file.
+TEST(ParquetWrite, MakesTheBytesOfASingleWriter) {
+  TemporaryDirectory dir;
+  const auto table = writable(39, 2000);
+  const auto sink = *write_parquet(dir.path("x.parquet"), table->schema(), {.row_group_rows = 700, .bloom_columns = {"id", "text"}}, memory());
+  ASSERT_TRUE(feed(*sink, *table, 5).ok());
+  parquet::WriterProperties::Builder b;
+  b.created_by("gristmill version 0.1.0")->compression(parquet::Compression::ZSTD)->compression_level(1)->max_row_group_length(700);
+  b.enable_bloom_filter("id", {})->enable_bloom_filter("text", {});
+  const auto out = *arrow::io::FileOutputStream::Open(dir.path("y.parquet"));
+  const auto writer = *parquet::arrow::FileWriter::Open(*table->schema(), arrow::default_memory_pool(), out, b.build(),
+                                                        parquet::ArrowWriterProperties::Builder().store_schema()->build());
+  ASSERT_TRUE(writer->WriteTable(*table, 700).ok());
+  ASSERT_TRUE(writer->Close().ok());
+  ASSERT_TRUE(out->Close().ok());
+  const std::string ours = read_text(dir.path("x.parquet")), theirs = read_text(dir.path("y.parquet"));
+  const auto differ = std::mismatch(ours.begin(), ours.end(), theirs.begin(), theirs.end());
+  EXPECT_TRUE(ours == theirs) << ours.size() << " and " << theirs.size() << " bytes, equal up to " << differ.first - ours.begin();
+}
+
+TEST(ParquetWrite, MakesTheSameBytesWhoeverEncodes) {
+  TemporaryDirectory dir;
+  const auto table = writable(40, 20000);
+  std::string first;
+  for (int workers = 1; workers <= 3; ++workers) {
+    const auto sink = *parquet_sink(dir.path("x.parquet"), table->schema());
+    exec::QueryContext context;
+    context.memory = memory();
+    std::mutex mutex;
+    std::atomic<int64_t> next{0};
+    uint64_t delivered = 0;
+    std::map<uint64_t, std::vector<column::Batch>> waiting;
+    const auto work = [&] {
+      for (int64_t at; (at = next.fetch_add(500)) < table->num_rows();) {
+        std::vector<column::Batch> morsel{*column::import_batch(**table->Slice(at, 500)->CombineChunksToBatch(), arrow::default_memory_pool())};
+        morsel = *sink->stage(std::move(morsel), context);
+        std::lock_guard lock(mutex);
+        waiting[static_cast<uint64_t>(at / 500)] = std::move(morsel);
+        for (; waiting.contains(delivered); ++delivered) {
+          ASSERT_TRUE(sink->deliver(delivered, waiting[delivered]).ok());
+          waiting.erase(delivered);
+        }
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int i = 0; i < workers; ++i) threads.emplace_back(work);
+    for (auto& t : threads) t.join();
+    ASSERT_TRUE(sink->finalize().ok());
+    if (workers == 1) first = read_text(dir.path("x.parquet"));
+    EXPECT_TRUE(read_text(dir.path("x.parquet")) == first) << workers << " workers";
+  }
 }
 
 TEST(ParquetWrite, WritesAFileWithoutRows) {
