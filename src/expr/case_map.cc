@@ -31,25 +31,32 @@ uint64_t map_ascii(uint64_t w, bool upper) {
   return w ^ (letters >> 2);
 }
 
-// Maps the bytes; false when one is not ASCII.
+// Maps at least eight bytes; the last eight overlap what came before. False when one is not ASCII.
 bool map_bytes(std::string_view in, bool upper, char* out) {
-  size_t i = 0;
   uint64_t seen = 0;
-  for (; i + 8 <= in.size(); i += 8) {
+  const auto map_at = [&](size_t i) {
     uint64_t w;
     std::memcpy(&w, in.data() + i, 8);
     seen |= w;
     w = map_ascii(w & ~kHigh, upper);
     std::memcpy(out + i, &w, 8);
-  }
-  if (i < in.size()) {
-    uint64_t w = 0;
-    std::memcpy(&w, in.data() + i, in.size() - i);
-    seen |= w;
-    w = map_ascii(w & ~kHigh, upper);
-    std::memcpy(out + i, &w, in.size() - i);
-  }
+  };
+  for (size_t i = 0; i + 8 < in.size(); i += 8) map_at(i);
+  map_at(in.size() - 8);
   return (seen & kHigh) == 0;
+}
+
+// An inline text within its view; the zeros behind its end stay zeros.
+bool map_inline(const View16& in, bool upper, View16& out) {
+  uint64_t head, tail;
+  std::memcpy(&head, &in, 8);
+  std::memcpy(&tail, reinterpret_cast<const char*>(&in) + 8, 8);
+  const uint64_t letters = head >> 32;
+  head = (map_ascii(letters & ~kHigh, upper) << 32) | in.size;
+  const uint64_t mapped = map_ascii(tail & ~kHigh, upper);
+  std::memcpy(&out, &head, 8);
+  std::memcpy(reinterpret_cast<char*>(&out) + 8, &mapped, 8);
+  return ((letters | tail) & kHigh) == 0;
 }
 
 // The rows that hold more than ASCII, through one call of Arrow.
@@ -75,17 +82,19 @@ arrow::Result<column::Column> map_case(const column::Column& text, bool upper, i
   const column::Column args[] = {text};
   const KernelCall call{args, rows, selection, nullptr, text.type(), pool};
   const column::ValidityBits valid = column::validity_of(*text.values);
+  const auto* views = column::values_of<View16>(*text.values);
   std::vector<int64_t> others;
   arrow::Status status;
   for_selected(call, [&](int64_t i) {
     if (!valid.valid(t.constant ? 0 : i) || !status.ok()) return;
-    const std::string_view s = t[i];
-    if (s.size() <= 12) {
-      char mapped[16];
-      if (!map_bytes(s, upper, mapped)) return others.push_back(i);
-      status = out.set(i, {mapped, s.size()});
+    const View16& view = views[t.constant ? 0 : i];
+    if (view.is_inline()) {
+      View16 mapped;
+      if (!map_inline(view, upper, mapped)) return others.push_back(i);
+      out.set_view(i, mapped);
       return;
     }
+    const std::string_view s = t[i];
     auto room = out.reserve(static_cast<int64_t>(s.size()));
     if (!room.ok()) {
       status = room.status();

@@ -18,23 +18,32 @@ using column::Selection;
 
 namespace {
 
+// Sparse words copy row by row, full ones as a whole, the rest by blending all 64 rows.
 template <typename T>
 void copy_rows(const Mask& rows, const Column& from, uint8_t* out) {
   const auto* values = reinterpret_cast<const T*>(from.values->buffers[1]->data()) + from.values->offset;
   auto* o = reinterpret_cast<T*>(out);
+  const bool constant = from.is_constant();
   const T one = values[0];
-  for (size_t w = 0; w < rows.words.size(); ++w) {
-    uint64_t m = rows.words[w];
-    const int64_t at = static_cast<int64_t>(w) * 64;
-    if (m == ~uint64_t{0} && !from.is_constant()) {
-      std::memcpy(o + at, values + at, 64 * sizeof(T));
-      continue;
+  at_best_level([&]() GRISTMILL_INLINE {
+    for (size_t w = 0; w < rows.words.size(); ++w) {
+      uint64_t m = rows.words[w];
+      const int64_t at = static_cast<int64_t>(w) * 64;
+      if (m == 0) continue;
+      if (at + 64 > rows.rows || __builtin_popcountll(m) < 8) {
+        for (; m; m &= m - 1) {
+          const int64_t i = at + __builtin_ctzll(m);
+          o[i] = constant ? one : values[i];
+        }
+      } else if (constant) {
+        for (int64_t j = 0; j < 64; ++j) o[at + j] = (m >> j) & 1 ? one : o[at + j];
+      } else if (m == ~uint64_t{0}) {
+        std::memcpy(o + at, values + at, 64 * sizeof(T));
+      } else {
+        for (int64_t j = 0; j < 64; ++j) o[at + j] = (m >> j) & 1 ? values[at + j] : o[at + j];
+      }
     }
-    for (; m; m &= m - 1) {
-      const int64_t i = at + __builtin_ctzll(m);
-      o[i] = from.is_constant() ? one : values[i];
-    }
-  }
+  });
 }
 
 void copy_width(int width, const Mask& rows, const Column& from, uint8_t* out) {

@@ -58,6 +58,28 @@ inline bool all_valid(const KernelCall& call, int64_t row) {
   return true;
 }
 
+// The same question row after row.
+class AllValid {
+ public:
+  explicit AllValid(const KernelCall& call) {
+    for (const column::Column& a : call.args) {
+      const column::ValidityBits v = column::validity_of(*a.values);
+      if (v.bits && !a.is_constant()) bits_.push_back(v);
+      never_ |= a.is_constant() && !v.valid(0);
+    }
+  }
+  bool operator()(int64_t i) const {
+    for (const column::ValidityBits& v : bits_) {
+      if (!v.valid(i)) return false;
+    }
+    return !never_;
+  }
+
+ private:
+  std::vector<column::ValidityBits> bits_;
+  bool never_ = false;
+};
+
 // f(row) for every selected row, ascending.
 template <typename F>
 void for_selected(const KernelCall& call, F&& f) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "expr/find_text.h"
+
 namespace gristmill::expr {
 namespace {
 
@@ -59,9 +61,10 @@ bool LikePattern::match_at(const Piece& p, std::string_view s, size_t at, size_t
 
 bool LikePattern::find(const Piece& p, std::string_view s, size_t from, size_t& begin, size_t& end) {
   if (p.plain) {
-    begin = s.find(p.bytes, from);
+    const size_t found = find_text(s.substr(from), p.bytes);
+    begin = from + found;
     end = begin + p.bytes.size();
-    return begin != std::string_view::npos;
+    return found != std::string_view::npos;
   }
   for (begin = from; begin <= s.size(); ++begin) {
     if (begin < s.size() && continues(s[begin])) continue;
@@ -88,7 +91,7 @@ bool LikePattern::matches(std::string_view s) const {
     case Kind::kExact: return s == text_;
     case Kind::kPrefix: return s.starts_with(text_);
     case Kind::kSuffix: return s.ends_with(text_);
-    case Kind::kContains: return s.find(text_) != std::string_view::npos;
+    case Kind::kContains: return holds_text(s, text_);
     case Kind::kGeneral: break;
   }
   size_t at = 0;

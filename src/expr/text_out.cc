@@ -21,20 +21,17 @@ arrow::Result<TextOut> TextOut::make(int64_t rows, arrow::MemoryPool* pool) {
 arrow::Status TextOut::next_chunk(int64_t bytes) {
   const int64_t size = std::max(bytes, next_size_);
   next_size_ = std::min<int64_t>(2 * next_size_, int64_t{1} << 20);
-  ARROW_ASSIGN_OR_RAISE(chunk_, column::allocate_buffer(size, pool_));
+  ARROW_ASSIGN_OR_RAISE(auto buffer, column::allocate_buffer(size, pool_));
+  chunk_ = reinterpret_cast<char*>(buffer->mutable_data());
   chunk_number_ = static_cast<int32_t>(buffers_.size());
-  buffers_.push_back(chunk_);
+  buffers_.push_back(std::move(buffer));
   used_ = 0;
+  capacity_ = size;
   return arrow::Status::OK();
 }
 
-arrow::Result<char*> TextOut::reserve(int64_t bytes) {
-  if (!chunk_ || used_ + bytes > chunk_->size()) ARROW_RETURN_NOT_OK(next_chunk(bytes));
-  return reinterpret_cast<char*>(chunk_->mutable_data()) + used_;
-}
-
 void TextOut::set_written(int64_t row, int64_t bytes) {
-  const char* at = reinterpret_cast<const char*>(chunk_->data()) + used_;
+  const char* at = chunk_ + used_;
   if (bytes <= 12) {
     view_[row] = inline_view({at, static_cast<size_t>(bytes)});
     return;

@@ -20,8 +20,12 @@ class TextOut {
   static arrow::Result<TextOut> make(int64_t rows, arrow::MemoryPool* pool);
 
   arrow::Status set(int64_t row, std::string_view bytes);
+  void set_view(int64_t row, const column::View16& inlined) { view_[row] = inlined; }
   // Room for `bytes` bytes that the caller fills at once; then set_written(row, bytes actually written).
-  arrow::Result<char*> reserve(int64_t bytes);
+  arrow::Result<char*> reserve(int64_t bytes) {
+    if (used_ + bytes > capacity_) ARROW_RETURN_NOT_OK(next_chunk(bytes));
+    return chunk_ + used_;
+  }
   void set_written(int64_t row, int64_t bytes);
   // The bytes buffers of `source` become buffers of the result; returns what to add to its buffer numbers.
   int32_t adopt(const arrow::ArrayData& source);
@@ -39,9 +43,10 @@ class TextOut {
   std::shared_ptr<arrow::Buffer> views_;
   column::View16* view_ = nullptr;
   std::vector<std::shared_ptr<arrow::Buffer>> buffers_;
-  std::shared_ptr<arrow::Buffer> chunk_;
+  char* chunk_ = nullptr;  // of the last buffer of our own
   int32_t chunk_number_ = -1;
   int64_t used_ = 0;
+  int64_t capacity_ = -1;
   int64_t next_size_ = 4096;
 };
 

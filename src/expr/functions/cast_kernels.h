@@ -30,13 +30,13 @@ arrow::Result<column::Column> cast_rows(const KernelCall& call, Convert convert)
   if (!cast_state(call).lenient) {
     bool fine = true;
     at_best_level([&, n, o]() GRISTMILL_INLINE {
-      bool all = true;
+      uint64_t misfits = 0;
       for (int64_t i = 0; i < n; ++i) {
         Out v{};
-        all &= convert(i, v);
+        misfits |= static_cast<uint64_t>(!convert(i, v));
         o[i] = v;
       }
-      fine = all;
+      fine = misfits == 0;
     });
     if (!fine) {
       int64_t bad = -1;

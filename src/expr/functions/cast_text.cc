@@ -96,8 +96,9 @@ arrow::Result<Column> write_rows(const KernelCall& call, Write write) {
   ARROW_ASSIGN_OR_RAISE(TextOut out, TextOut::make(call.rows, call.pool));
   arrow::Status status;
   char scratch[64];
+  const AllValid valid(call);
   for_selected(call, [&](int64_t i) {
-    if (status.ok() && !column::is_null_at(call.args[0], i)) status = out.set(i, write(i, scratch));
+    if (status.ok() && valid(i)) status = out.set(i, write(i, scratch));
   });
   ARROW_RETURN_NOT_OK(status);
   return Column::flat(out.finish(call.type));

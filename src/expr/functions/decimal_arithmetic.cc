@@ -55,6 +55,10 @@ template <ArithmeticOp kOp>
 bool exact(Int128 a, Int128 b, Int128& r) {
   if constexpr (kOp == ArithmeticOp::kAdd) return !__builtin_add_overflow(a, b, &r) && fits_digits(r, kMaxDigits);
   if constexpr (kOp == ArithmeticOp::kSub) return !__builtin_sub_overflow(a, b, &r) && fits_digits(r, kMaxDigits);
+  if (a == static_cast<int64_t>(a) && b == static_cast<int64_t>(b)) {  // below 2^126, which has fewer than 38 digits
+    r = a * b;
+    return true;
+  }
   return !__builtin_mul_overflow(a, b, &r) && fits_digits(r, kMaxDigits);
 }
 

@@ -4,6 +4,7 @@
 // a row, so that both give the same bits. Everything else goes through the C library one value at a time.
 
 #include <cmath>
+#include <limits>
 
 #include <arrow/scalar.h>
 #include <arrow/type.h>
@@ -100,15 +101,13 @@ GRISTMILL_INLINE inline T whole(T v) {
 }
 
 // Positive digits multiply first, negative ones divide; what has no such digits (or would overflow) stays.
-template <typename T>
-T round_digits(T v, int digits) {
-  if (!std::isfinite(v)) return v;
-  const T power = std::pow(T(10), static_cast<T>(std::abs(digits)));
-  if (!std::isfinite(power)) return digits >= 0 ? v : std::copysign(T(0), v);
-  const T scaled = digits >= 0 ? v * power : v / power;
-  if (!std::isfinite(scaled)) return v;
+// `power` is the power of ten of |digits|.
+template <bool kPlaces, typename T>
+GRISTMILL_INLINE inline T round_digits(T v, T power) {
+  const T scaled = kPlaces ? v * power : v / power;
   const T r = whole<Rounding::kHalfAway>(scaled);
-  return digits >= 0 ? r / power : r * power;
+  const T rounded = kPlaces ? r / power : r * power;
+  return std::fabs(scaled) < std::numeric_limits<T>::infinity() ? rounded : v;
 }
 
 template <Rounding kHow>
@@ -151,7 +150,10 @@ arrow::Result<Signature> bind_round(std::span<const ArgumentInfo> args, std::spa
 template <Rounding kHow, typename T>
 arrow::Result<Column> round_floats(const KernelCall& call) {
   const int digits = round_state(call).digits;
-  if (digits != 0) return map_one<T, T>(call, [digits](T v) { return round_digits(v, digits); });
+  const T power = std::pow(T(10), static_cast<T>(std::abs(digits)));
+  if (digits > 0 && !std::isfinite(power)) return call.args[0];
+  if (digits > 0) return map_one<T, T>(call, [power](T v) GRISTMILL_INLINE { return round_digits<true, T>(v, power); });
+  if (digits < 0) return map_one<T, T>(call, [power](T v) GRISTMILL_INLINE { return round_digits<false, T>(v, power); });
   return map_one<T, T>(call, [](T v) GRISTMILL_INLINE { return whole<kHow, T>(v); });
 }
 

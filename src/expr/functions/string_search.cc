@@ -10,6 +10,7 @@
 
 #include "expr/case_map.h"
 #include "expr/functions/families.h"
+#include "expr/find_text.h"
 #include "expr/kernel.h"
 #include "expr/like.h"
 #include "expr/promotion.h"
@@ -56,10 +57,6 @@ arrow::Result<Signature> bind_ilike(std::span<const ArgumentInfo> args, std::spa
   return s;
 }
 
-bool holds(std::string_view s, std::string_view part) {
-  if (part.empty()) return true;
-  return s.size() >= part.size() && memmem(s.data(), s.size(), part.data(), part.size()) != nullptr;
-}
 
 template <typename Test>
 arrow::Result<Column> test_texts(const KernelCall& call, Test test) {
@@ -69,7 +66,8 @@ arrow::Result<Column> test_texts(const KernelCall& call, Test test) {
     const std::string_view part = other[0];
     return bool_rows(call, [&, part](int64_t i) { return valid.valid(i) && test(text[i], part); });
   }
-  return bool_rows(call, [&](int64_t i) { return all_valid(call, i) && test(text[i], other[i]); });
+  const AllValid all(call);
+  return bool_rows(call, [&](int64_t i) { return all(i) && test(text[i], other[i]); });
 }
 
 // The first four bytes of a text lie in its view, inline or as prefix: short prefixes need nothing else.
@@ -86,7 +84,7 @@ arrow::Result<Column> run_short_prefix(const KernelCall& call, std::string_view 
   });
 }
 
-arrow::Result<Column> run_contains(const KernelCall& call) { return test_texts(call, holds); }
+arrow::Result<Column> run_contains(const KernelCall& call) { return test_texts(call, holds_text); }
 
 arrow::Result<Column> run_starts_with(const KernelCall& call) {
   if (!call.args[0].is_constant() && call.args[1].is_constant()) {
@@ -107,7 +105,7 @@ arrow::Result<Column> run_like(const KernelCall& call) {
   if (call.args[0].is_constant()) return test_texts(call, [&](std::string_view s, std::string_view) { return pattern.matches(s); });
   const std::string_view text = pattern.text();
   switch (pattern.kind()) {
-    case LikePattern::Kind::kContains: return test_texts(call, [text](std::string_view s, std::string_view) { return holds(s, text); });
+    case LikePattern::Kind::kContains: return test_texts(call, [text](std::string_view s, std::string_view) { return holds_text(s, text); });
     case LikePattern::Kind::kPrefix:
       if (text.size() <= 4) return run_short_prefix(call, text);
       return test_texts(call, [text](std::string_view s, std::string_view) { return s.starts_with(text); });

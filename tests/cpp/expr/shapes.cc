@@ -19,7 +19,7 @@ arrow::MemoryPool* pool() { return arrow::default_memory_pool(); }
 Batch taken(const Batch& b, const std::vector<int64_t>& rows) {
   Batch out;
   out.rows = static_cast<int64_t>(rows.size());
-  for (const Column& c : b.columns) out.columns.push_back(*column::take(c, std::span<const int64_t>(rows), pool()));
+  for (const Column& c : b.columns) out.columns.push_back(column::take(c, std::span<const int64_t>(rows), pool()).ValueOrDie());
   return out;
 }
 
@@ -39,8 +39,8 @@ Batch sliced(const Batch& b) {
 
 Column as_dictionary(const Column& c, int64_t rows) {
   std::vector<int64_t> first;  // row of each entry
-  auto indices = *column::allocate_buffer(rows * 4, pool());
-  auto validity = *column::allocate_bits(rows, pool());
+  auto indices = column::allocate_buffer(rows * 4, pool()).ValueOrDie();
+  auto validity = column::allocate_bits(rows, pool()).ValueOrDie();
   int64_t nulls = 0;
   auto* index = reinterpret_cast<int32_t*>(indices->mutable_data());
   for (int64_t i = 0; i < rows; ++i) {
@@ -55,7 +55,7 @@ Column as_dictionary(const Column& c, int64_t rows) {
     if (e == first.size()) first.push_back(i);
     index[i] = static_cast<int32_t>(e);
   }
-  Column entries = *column::take(c, std::span<const int64_t>(first), pool());
+  Column entries = column::take(c, std::span<const int64_t>(first), pool()).ValueOrDie();
   return Column::dict(column::make_array(arrow::int32(), rows, validity, nulls, indices), entries.values);
 }
 
