@@ -55,6 +55,7 @@ using ReduceFn = int64_t (*)(const void* values, const uint64_t* words, int64_t 
   X(compare_const, CompareFn compare_const[kLanes][kCompares])                                                                     \
   X(compare_views, CompareViewsFn compare_views[kCompares])                                                                        \
   X(compare_views_const, CompareViewsFn compare_views_const[kCompares])                                                            \
+  X(views_are_padded, int64_t (*views_are_padded)(const void* views, int64_t n))                                                   \
   X(hash, HashFn hash[kLanes])                                                                                                     \
   X(hash_views, void (*hash_views)(const void* views, const uint8_t* const* buffers, int64_t n, uint64_t* out))                    \
   X(combine_hashes, void (*combine_hashes)(uint64_t* hashes, const uint64_t* more, int64_t n))                                     \
@@ -63,7 +64,7 @@ using ReduceFn = int64_t (*)(const void* values, const uint64_t* words, int64_t 
 
 // count_bits, and/or/and_not/not return the number of ones (not: of the first n bits, the rest stay 0); bits_to_words copies a
 // bitmap to mask words and counts. compare_*: floats by the total order of the engine (NaN equal to itself and greatest, -0.0 = 0.0); *_const: `b` is
-// one value. hash of equal values is equal (floats canonical). arithmetic: integers wrap and report, integer division truncates
+// one value. views_are_padded: 1 if every inline view is zero behind its text. hash of equal values is equal (floats canonical). arithmetic: integers wrap and report, integer division truncates
 // (0 where the divisor is 0), floats follow IEEE. min_max over the rows whose bit is set (words null: all); untouched when none; floats in the
 // total order, answers canonical (0.0, the one NaN).
 struct KernelTable {

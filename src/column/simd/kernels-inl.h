@@ -161,6 +161,7 @@ constexpr KernelTable make_table() {
   set_wide_arithmetic<kMultiply>(t);
   set_wide_arithmetic<kDivide>(t);
   t.hash[kI128] = hash_int128;
+  t.views_are_padded = views_are_padded;
   t.hash_views = hash_views;
   t.combine_hashes = combine_hashes;
   t.min_max[kI128] = min_max<Wide, __int128>;

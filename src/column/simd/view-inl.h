@@ -156,3 +156,41 @@ void compare_views(const void* a, const uint8_t* const* ab, const void* b, const
     if constexpr (kOp == kGe) *out++ = low_bits(here) & ~less_block<kConst>(a, ab, b, bb, at, here, false);
   }
 }
+
+// By length: which bits of a view's two words lie behind an inline text. Lengths beyond 12 have none.
+struct PaddingBits {
+  uint64_t first[16];
+  uint64_t second[16];
+};
+constexpr PaddingBits make_padding() {
+  PaddingBits p{};
+  for (int n = 0; n <= 12; ++n) {
+    p.first[n] = n >= 4 ? 0 : ~uint64_t{0} << (32 + 8 * n);
+    p.second[n] = n == 12 ? 0 : n <= 4 ? ~uint64_t{0} : ~uint64_t{0} << (8 * (n - 4));
+  }
+  return p;
+}
+alignas(64) constexpr PaddingBits kPadding = make_padding();
+
+int64_t views_are_padded(const void* views, int64_t n) {
+  int64_t i = 0;
+#if defined(GRISTMILL_AVX512)
+  const __m512i f0 = _mm512_load_si512(kPadding.first), f1 = _mm512_load_si512(kPadding.first + 8);
+  const __m512i s0 = _mm512_load_si512(kPadding.second), s1 = _mm512_load_si512(kPadding.second + 8);
+  __m512i stray = _mm512_setzero_si512();
+  for (; i + 8 <= n; i += 8) {
+    const EightViews v(EightPairs::load(static_cast<const uint8_t*>(views) + 16 * i));
+    const __m512i size = _mm512_min_epu64(v.size(), _mm512_set1_epi64(13));
+    stray = _mm512_or_si512(stray, _mm512_and_si512(v.w0, _mm512_permutex2var_epi64(f0, size, f1)));
+    stray = _mm512_or_si512(stray, _mm512_and_si512(v.w1, _mm512_permutex2var_epi64(s0, size, s1)));
+  }
+  if (_mm512_test_epi64_mask(stray, stray)) return 0;
+#endif
+  uint64_t found = 0;
+  const Word* w = static_cast<const Word*>(views);
+  for (; i < n; ++i) {
+    const uint32_t length = static_cast<uint32_t>(w[2 * i]), size = length < 13 ? length : 13;
+    found |= (w[2 * i] & kPadding.first[size]) | (w[2 * i + 1] & kPadding.second[size]);
+  }
+  return found == 0;
+}

@@ -81,7 +81,7 @@ TEST(Kernels, EveryTableIsCompleteAndEveryMemberHasAName) {
     void* const* slots = reinterpret_cast<void* const*>(&k);
     for (size_t i = 0; i < sizeof(KernelTable) / sizeof(void*); ++i) ASSERT_NE(slots[i], nullptr) << i;
   });
-  EXPECT_EQ(kernel_names().size(), 20u);
+  EXPECT_EQ(kernel_names().size(), 21u);
   EXPECT_EQ(kernel_names().front(), "count_bits");
 }
 
@@ -353,6 +353,28 @@ TEST(Kernels, MinimumAndMaximumUnderAMask) {
       }
     }
   });
+}
+
+TEST(Kernels, StrayBytesBehindAnInlineTextAreFound) {
+  for (int64_t n : {1, 7, 8, 9, 64, 100}) {
+    RandomColumns random(static_cast<uint64_t>(n));
+    std::vector<View16> views(static_cast<size_t>(n));
+    for (View16& v : views) {
+      std::memset(&v, 0, 16);
+      v.size = static_cast<uint32_t>(random.below(20));
+      std::memset(v.inlined, 'x', v.is_inline() ? v.size : 12);
+    }
+    at_levels([&](const KernelTable& k) {
+      ASSERT_EQ(k.views_are_padded(views.data(), n), 1);
+      for (View16& v : views) {
+        for (uint32_t b = v.is_inline() ? v.size : 12; b < 12; ++b) {
+          v.inlined[b] = 1;
+          ASSERT_EQ(k.views_are_padded(views.data(), n), 0);
+          v.inlined[b] = 0;
+        }
+      }
+    });
+  }
 }
 
 TEST(Kernels, HashesHaveTheSameBitsAtEveryLevel) {
