@@ -69,7 +69,7 @@ const std::vector<Setting>& settings() {
       {"GRISTMILL_SPILL_FAIL_AFTER", "", "for tests: a spill file fails like a full disk after so many bytes"},
       {"GRISTMILL_SIMD", "", "kernel level: baseline, avx2 or avx512; empty = the best of this machine"},
       {"GRISTMILL_MORSEL_ROWS", "0", "rows of a morsel; 0 = chosen by the source"},
-      {"GRISTMILL_BATCH_ROWS", "8192", "rows of a batch"},
+      {"GRISTMILL_BATCH_ROWS", "0", "rows of a batch; 0 = chosen by the engine"},
       {"GRISTMILL_SPILL_EAGERLY", "0", "tests: 1 = spill wherever spilling is possible"},
       {"GRISTMILL_CONSTANT_HASH", "0", "for tests: 1 = every key has the same hash"},
   };

@@ -13,6 +13,8 @@
 namespace gristmill::exec {
 namespace {
 
+constexpr int64_t kChunkRows = 8192;  // batches of so many rows stay chunks of their own: joining them would copy every value once more
+
 bool adjacent(const column::Column& a, int64_t a_rows, const column::Column& b) {
   if (a.encoding != b.encoding || a.dictionary != b.dictionary) return false;
   if (a.is_constant()) return a.values == b.values;
@@ -49,6 +51,14 @@ class Collect final : public CollectSink {
 
   arrow::Result<std::vector<column::Batch>> stage(std::vector<column::Batch> batches, const QueryContext& context) override {
     if (batches.empty()) return batches;
+    int64_t rows = 0;
+    for (const auto& b : batches) rows += b.selected();
+    if (rows / static_cast<int64_t>(batches.size()) >= kChunkRows) {
+      for (auto& b : batches) {
+        ARROW_ASSIGN_OR_RAISE(b, column::compact(std::move(b), context.pool()));
+      }
+      return batches;
+    }
     ARROW_ASSIGN_OR_RAISE(column::Batch one, join_batches(std::move(batches), context.pool()));
     std::vector<column::Batch> out;
     out.push_back(std::move(one));

@@ -53,7 +53,11 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   context->cancel = *static_cast<base::CancelToken*>(cancel.state_.get());
   if (options.timeout) context->cancel.set_deadline(std::chrono::steady_clock::now() + *options.timeout);
   context->morsel_rows = morsel_rows(*r.plan_, options);
-  if (options.batch_rows > 0) context->batch_rows = options.batch_rows;
+  ARROW_ASSIGN_OR_RAISE(const int64_t morsel_setting, base::setting_int("GRISTMILL_MORSEL_ROWS"));
+  if (context->morsel_rows == 0) context->morsel_rows = morsel_setting;
+  ARROW_ASSIGN_OR_RAISE(const int64_t batch_setting, base::setting_int("GRISTMILL_BATCH_ROWS"));
+  const int64_t batch_rows = options.batch_rows > 0 ? options.batch_rows : batch_setting;
+  if (batch_rows > 0) context->batch_rows = std::min(batch_rows, column::kMaxBatchRows);
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";
   const auto rows = exec::source_rows(*r.plan_);

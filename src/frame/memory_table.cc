@@ -22,7 +22,7 @@ namespace {
 using column::Column;
 
 constexpr int64_t kLeastMorselRows = column::kDefaultBatchRows;
-constexpr int64_t kMostMorselRows = 16 * column::kDefaultBatchRows;
+constexpr int64_t kMostMorselRows = 4 * column::kDefaultBatchRows;
 constexpr int64_t kMorselsPerWorker = 4;
 
 // What all scans of one table share.

@@ -26,7 +26,7 @@ TEST(Settings, HaveUniquePrefixedNamesAndHelp) {
 }
 
 TEST(Settings, ComeFromTheEnvironmentElseFromTheTable) {
-  EXPECT_EQ(setting_int("GRISTMILL_BATCH_ROWS").ValueOrDie(), 8192);
+  EXPECT_EQ(setting_int("GRISTMILL_BATCH_ROWS").ValueOrDie(), 0);
   const ScopedSetting set("GRISTMILL_BATCH_ROWS", " 7 ");
   EXPECT_EQ(setting_int("GRISTMILL_BATCH_ROWS").ValueOrDie(), 7);
   const ScopedSetting memory("GRISTMILL_MEMORY", "512MB");
