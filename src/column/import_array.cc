@@ -13,6 +13,7 @@
 #include "column/buffers.h"
 #include "column/column.h"
 #include "column/import_dictionary.h"
+#include "column/simd/dispatch.h"
 
 namespace gristmill::column {
 namespace {
@@ -140,15 +141,20 @@ arrow::Result<ArrayPtr> import_fixed_size_binary(const arrow::ArrayData& d, cons
   return views_of(d, type, d.buffers[1], [=](int64_t i) { return (first + i) * width; }, pool);
 }
 
-// Views as they come: the unused bytes of short ones are zero in valid Arrow data. Only null slots may hold anything, and are cleaned if they do
-// (looking at every view cost 5 ns a row, more than most queries spend on it).
+// Views as they come, unless a null slot or the unused bytes of a short one hold something: equality of whole views
+// relies on zeros there, so one pass looks (0.1 ns a row with AVX-512).
 arrow::Result<ArrayPtr> import_views(const arrow::ArrayData& d, const TypePtr& type, arrow::MemoryPool* pool) {
   if (d.length == 0) return make_null_array(type, 0, pool);
   auto out = adopt(d, type);
   const ValidityBits valid = validity_of(*out);
   const auto* views = values_of<View16>(d);
-  const auto clean = [&](int64_t i) { return valid.valid(i) ? views[i] : View16{}; };
-  bool dirty = reinterpret_cast<uintptr_t>(views) % 8 != 0;
+  const auto clean = [&](int64_t i) {
+    View16 v = views[i];
+    if (!valid.valid(i)) return View16{};
+    if (v.is_inline()) std::memset(v.inlined + v.size, 0, 12 - v.size);
+    return v;
+  };
+  bool dirty = reinterpret_cast<uintptr_t>(views) % 8 != 0 || !simd::kernels().views_are_padded(views, d.length);
   const View16 zero{};
   for (int64_t i = 0; valid.bits && i < d.length && !dirty; ++i) dirty = !valid.valid(i) && std::memcmp(&zero, views + i, 16) != 0;
   if (!dirty) return out;
