@@ -1,0 +1,382 @@
+"""The answer of a plan, computed over lists of rows with nothing but Python; DuckDB as a second opinion.
+
+Failures: a value that cannot be computed poisons its cell (a failing filter: its row). The query must fail if poison reaches
+the output or an operator that needs the value; it may fail wherever poison was made, for what an operator computes
+that nobody asks for is not fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from fractions import Fraction
+
+import pyarrow as pa
+
+from data import Source
+from exact_oracle import rounded, rounded_root
+from expressions import X, common
+from plans import Aggregate, NoSql, P, frame_sql
+from reference import Poison, RowError, caster, compile_keys, compile_row, limits
+from values import NAN, UNITS, kind, normal, order_key, raw_values
+
+MOST_ROWS = 1_500_000
+
+
+class TooBig(Exception):
+    """More rows than this evaluator cares to make."""
+
+
+class MustFail(Exception):
+    """No value can be given for what an operator needs."""
+
+
+class Answer:
+    """`rows`, or None if the query must fail, or could: `certain` tells which. `may_fail`: poison was made on the way."""
+
+    def __init__(self, rows: list[tuple] | None, certain: bool, may_fail: bool) -> None:
+        self.rows, self.certain, self.may_fail = rows, certain, may_fail
+
+
+class Oracle:
+    def __init__(self, sources: list[Source]) -> None:
+        self.sources = sources
+        self.poisoned = False
+
+    def answer(self, p: P) -> Answer:
+        try:
+            rows = self.rows(p)
+        except MustFail:
+            limited = any(n.op in ("slice", "join") for n in p.nodes())  # what is cut off or matches nothing may not be asked for
+            return Answer(None, not limited, True)
+        if self.poisoned and any(r.__class__ is Poison or any(v.__class__ is Poison for v in r) for r in rows):
+            return Answer(None, True, True)
+        return Answer(rows, True, self.poisoned)
+
+    def rows(self, p: P) -> list[tuple]:
+        out = getattr(self, "_" + p.op)(p)
+        if len(out) > MOST_ROWS:
+            raise TooBig
+        return out
+
+    # Row by row
+
+    def _source(self, p: P) -> list[tuple]:
+        return self.sources[p.extra[0]].rows
+
+    def _cells(self, p: P, x: X):
+        """A function from a row to the value, or poison."""
+        f = compile_row(x, p.names(), self.poisoned)
+        if x.op == "col":
+            i = p.names().index(x.extra)
+            return lambda row: row[i]
+
+        def cell(row):
+            try:
+                return f(row)
+            except RowError as e:
+                self.poisoned = True
+                return Poison(str(e))
+
+        return cell
+
+    def _filter(self, p: P) -> list[tuple]:
+        rows = self.rows(p.inputs[0])
+        keep = self._cells(p.inputs[0], p.extra)
+        out = []
+        for row in rows:
+            if row.__class__ is Poison:
+                out.append(row)
+                continue
+            v = keep(row)
+            if v is True:
+                out.append(row)
+            elif v.__class__ is Poison:
+                out.append(v)
+        return out
+
+    def _project(self, p: P, exprs: list[X]) -> list[tuple]:
+        rows = self.rows(p.inputs[0])
+        cells = [self._cells(p.inputs[0], x) for x in exprs]
+        return [row if row.__class__ is Poison else tuple([f(row) for f in cells]) for row in rows]
+
+    def _select(self, p: P) -> list[tuple]:
+        return self._project(p, [x for _, x in p.extra])
+
+    def _with_columns(self, p: P) -> list[tuple]:
+        new, old = dict(p.extra), {c.name: c for c in p.inputs[0].columns}
+        return self._project(p, [new.get(c.name) or X("col", [], old[c.name].type, c.name) for c in p.columns])
+
+    def _drop(self, p: P) -> list[tuple]:
+        return self._project(p, [X("col", [], c.type, c.name) for c in p.columns])
+
+    def _slice(self, p: P) -> list[tuple]:
+        offset, length = p.extra
+        rows = self.rows(p.inputs[0])
+        return rows[offset:] if length is None else rows[offset : offset + length]
+
+    def _explode(self, p: P) -> list[tuple]:
+        i, out = p.names().index(p.extra), []
+        for row in self.rows(p.inputs[0]):
+            if row.__class__ is Poison or row[i].__class__ is Poison:
+                out.append(Poison("explode"))
+                continue
+            for v in row[i] or [None]:
+                out.append((*row[:i], v, *row[i + 1 :]))
+            if len(out) > MOST_ROWS:
+                raise TooBig
+        return out
+
+    def _union(self, p: P) -> list[tuple]:
+        out = []
+        for q in p.inputs:
+            rows, names = self.rows(q), q.names()
+            parts = []
+            for c in p.columns:
+                i = names.index(c.name)
+                parts.append((i, caster(q.columns[i].type, c.type)))
+            if any(cast for _, cast in parts) or [i for i, _ in parts] != list(range(len(names))):
+                rows = [r if r.__class__ is Poison else tuple([_cast(r[i], cast) for i, cast in parts]) for r in rows]
+            out += rows
+        return out
+
+    # Operators that need their whole input
+
+    def _whole(self, q: P) -> list[tuple]:
+        rows = self.rows(q)
+        if self.poisoned and any(r.__class__ is Poison for r in rows):
+            raise MustFail
+        return rows
+
+    def _needed(self, f, rows: list[tuple]) -> list:
+        try:
+            return [f(r) for r in rows]
+        except RowError:
+            self.poisoned = True
+            raise MustFail from None
+
+    def _sort(self, p: P) -> list[tuple]:
+        rows = list(self._whole(p.inputs[0]))
+        for x, descending, nulls_first in reversed(p.extra):
+            values = self._needed(compile_row(x, p.names(), self.poisoned), rows)
+            null_group = -1 if nulls_first else 1
+            keys = [(null_group, 0) if v is None else (0, order_key(v)) for v in values]
+            order = sorted(range(len(rows)), key=keys.__getitem__)
+            if descending:  # nulls stay where they were asked for, equal keys keep their order
+                keys = [(-k[0], k[1]) for k in keys]
+                order = sorted(range(len(rows) - 1, -1, -1), key=keys.__getitem__)[::-1]
+            rows = [rows[i] for i in order]
+        return rows
+
+    def _distinct(self, p: P) -> list[tuple]:
+        names = p.names()
+        subset = [names.index(n) for n in (p.extra or names)]
+        seen, out = set(), []
+        for row in self._whole(p.inputs[0]):
+            if self.poisoned and any(row[i].__class__ is Poison for i in range(len(row))):
+                raise MustFail
+            key = tuple([normal(row[i]) for i in subset])
+            if key not in seen:
+                seen.add(key)
+                row = list(row)
+                for i, v in zip(subset, key):
+                    row[i] = v
+                out.append(tuple(row))
+        return out
+
+    def _group(self, p: P) -> list[tuple]:
+        keys, aggregates = p.extra
+        rows = self._whole(p.inputs[0])
+        made = self._needed(compile_keys([(x, x.type) for _, x in keys], p.inputs[0].names(), self.poisoned), rows)
+        groups: dict[tuple, list[int]] = {}
+        for i, key in enumerate(made):
+            groups.setdefault(key, []).append(i)
+        columns = [self._aggregate(a, p.inputs[0], rows, groups.values()) for a in aggregates]
+        return [(*key, *values) for key, *values in zip(groups, *columns)]
+
+    def _total(self, p: P) -> list[tuple]:
+        rows = self._whole(p.inputs[0])
+        columns = [self._aggregate(a, p.inputs[0], rows, [range(len(rows))]) for a in p.extra]
+        return list(zip(*columns))
+
+    def _aggregate(self, a: Aggregate, q: P, rows: list[tuple], groups) -> list:
+        keep = None
+        if a.filter is not None:
+            keep = self._needed(compile_row(a.filter, q.names(), self.poisoned), rows)
+        values = None
+        if a.argument is not None:
+            values = self._values(a, compile_row(a.argument, q.names(), self.poisoned), rows, keep)
+        out = []
+        for group in groups:
+            picked = group if keep is None else [i for i in group if keep[i] is True]
+            try:
+                out.append(finish(a, [values[i] for i in picked] if values is not None else picked))
+            except RowError:
+                self.poisoned = True
+                raise MustFail from None
+        return out
+
+    def _values(self, a: Aggregate, f, rows: list[tuple], keep) -> list:
+        if keep is None:
+            return self._needed(f, rows)
+        out = []
+        for row, k in zip(rows, keep):
+            try:
+                out.append(f(row))
+            except RowError:
+                self.poisoned = True
+                if k is True:
+                    raise MustFail from None
+                out.append(None)
+        return out
+
+    def _join(self, p: P) -> list[tuple]:
+        how, pairs, by_name, nulls_equal, _ = p.extra
+        left, right = p.inputs
+        left_rows, right_rows = self.rows(left), self._whole(right)
+        left_keys, right_keys = [], []
+        types = {n: c.type for n, c in zip(left.names(), left.columns)}, {n: c.type for n, c in zip(right.names(), right.columns)}
+        for a, b in pairs:
+            t = common(types[0][a], types[1][b])
+            left_keys.append((X("col", [], types[0][a], a), t))
+            right_keys.append((X("col", [], types[1][b], b), t))
+        table: dict[tuple, list[tuple]] = {}
+        hidden = {b for _, b in pairs} if by_name else set()
+        kept = [i for i, n in enumerate(right.names()) if n not in hidden]
+        for key, row in zip(self._needed(compile_keys(right_keys, right.names(), self.poisoned), right_rows), right_rows):
+            if nulls_equal or None not in key:
+                table.setdefault(key, []).append(tuple([row[i] for i in kept]))
+        key_of = compile_keys(left_keys, left.names(), self.poisoned)
+        nothing = [(None,) * len(kept)]
+        out = []
+        for row in left_rows:
+            if row.__class__ is Poison:
+                out.append(row)
+                continue
+            try:
+                matches = table.get(key_of(row), ())
+            except RowError as e:
+                out.append(Poison(str(e)))
+                continue
+            if how == "semi" or how == "anti":
+                if bool(matches) == (how == "semi"):
+                    out.append(row)
+                continue
+            for other in matches or (nothing if how == "left" else ()):
+                out.append(row + other)
+            if len(out) > MOST_ROWS:
+                raise TooBig
+        return out
+
+
+def _cast(v, cast):
+    return v if v is None or cast is None or v.__class__ is Poison else cast(v)
+
+
+# Aggregates ----------------------------------------------------------------------------------------------------------
+
+
+def finish(a: Aggregate, values) -> object:
+    """The aggregate of a group's values, in order."""
+    if a.function == "count":
+        return len(values) if a.argument is None else sum(v is not None for v in values)
+    if a.function in ("first", "last"):
+        return (values[0] if a.function == "first" else values[-1]) if values else None
+    there = [v for v in values if v is not None]
+    if not there:
+        return None
+    t = a.argument.type
+    if a.function in ("min", "max"):
+        return normal((min if a.function == "min" else max)(there, key=order_key))
+    scale = t.scale if kind(t) == "decimal" else 0
+    if kind(t) == "float":
+        return float_aggregate(a, there)
+    there = [int(v) for v in there]
+    if a.function == "sum":
+        total = sum(there)
+        if (abs(total) >= 10**38) if kind(t) == "decimal" else not limits(pa.int64())[0] <= total <= limits(pa.int64())[1]:
+            raise RowError("the sum is too large")
+        return total
+    if a.function == "mean":
+        return rounded(Fraction(sum(there), len(there) * 10**scale))
+    return moments(a, there, Fraction(1, 10**scale))
+
+
+def moments(a: Aggregate, whole: list[int], unit: Fraction) -> float | None:
+    """Variance or deviation of integers times a unit, rounded once."""
+    n = len(whole)
+    if n <= a.ddof:
+        return None
+    total = sum(whole)
+    spread = Fraction(n * sum([v * v for v in whole]) - total * total, n * (n - a.ddof)) * unit * unit
+    return rounded(spread) if a.function == "var" else rounded_root(spread)
+
+
+def float_aggregate(a: Aggregate, values: list[float]) -> float | None:
+    if a.function in ("var", "std") and len(values) <= a.ddof:
+        return None
+    if not all(map(math.isfinite, values)):
+        if a.function in ("var", "std") or any(v != v for v in values) or (math.inf in values and -math.inf in values):
+            return NAN
+        return math.inf if math.inf in values else -math.inf
+    whole, unit = common_unit(values)
+    if a.function == "sum":
+        return rounded(sum(whole) * unit)
+    if a.function == "mean":
+        return rounded(sum(whole) * unit / len(values))
+    return moments(a, whole, unit)
+
+
+def common_unit(values: list[float]) -> tuple[list[int], Fraction]:
+    """The values as integers times one power of two."""
+    ratios = [v.as_integer_ratio() for v in values]
+    most = max(d for _, d in ratios)
+    return [n * (most // d) for n, d in ratios], Fraction(1, most)
+
+
+# The second opinion --------------------------------------------------------------------------------------------------
+
+
+def order_is_fixed(p: P) -> bool:
+    """Whether DuckDB must give these rows in this order, or their choice does not depend on one."""
+    if p.op in ("source", "total"):
+        return True
+    return p.op in ("filter", "select", "with_columns", "drop", "slice") and order_is_fixed(p.inputs[0])
+
+
+def duckdb_rows(p: P, tables: list[pa.Table]) -> Counter | None:
+    """The rows as a multiset; None if the plan has no SQL of one meaning."""
+    import duckdb
+
+    if any(n.op == "slice" and not order_is_fixed(n) for n in p.nodes()) or any(n.op == "total" and not n.extra for n in p.nodes()):
+        return None
+    try:
+        query = frame_sql(p)
+    except NoSql:
+        return None
+    with duckdb.connect(config={"threads": 1, "preserve_insertion_order": True}) as connection:
+        for i, t in enumerate(tables):
+            connection.register(f"t{i}", t)
+        try:
+            result = connection.execute(query).to_arrow_table()
+        except duckdb.Error:
+            return None  # types that only one of the engines lets meet, overflow in a narrower type
+    return multiset(zip(*[comparable(c.type, v) for c, v in ((c, raw_values(c)) for c in result.columns)]))
+
+
+def multiset(rows) -> Counter:
+    return Counter(rows)
+
+
+def comparable(t: pa.DataType, values: list) -> list:
+    """Values of one column such that engines with other types and other sums compare equal."""
+    k = kind(t)
+    if k == "float":
+        return [None if v is None else "NaN" if v != v else float(f"{v:.9g}") + 0.0 for v in values]
+    if k == "decimal":
+        return [None if v is None else float(f"{v / 10**t.scale:.9g}") for v in values]
+    if k == "list":
+        return [None if v is None else tuple(v) for v in values]
+    if k == "timestamp":
+        return [None if v is None else Fraction(v, UNITS[t.unit]) for v in values]
+    return values

@@ -1,0 +1,418 @@
+"""Plans: a small tree of frame operations, the engine's frame and SQL for it, and a random generator.
+
+Every node knows its columns, so what is built on top of it is valid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+import gristmill as gm
+from data import Column, Source
+from expressions import BOOL, FLOAT64, INT64, Generator, NoSql, X, build, common, quoted, sql
+from values import kind, limits
+
+
+@dataclass
+class Aggregate:
+    name: str
+    function: str
+    argument: X | None
+    ddof: int = 1
+    filter: X | None = None
+
+    def __str__(self) -> str:
+        where = f" filter {self.filter}" if self.filter else ""
+        return f"{self.name}: {self.function}({self.argument or ''}{', ddof=0' if self.ddof == 0 else ''}){where}"
+
+
+@dataclass
+class P:
+    """One operation. `extra` by `op`:
+
+    source: (number, "memory" | "parquet" | "ipc" | "csv")   filter: X   select, with_columns: [(name, X)]   drop: [name]
+    group: ([(name, X)], [Aggregate])   total: [Aggregate]
+    join: (how, [(left column, right column)], by name on both sides, nulls_equal, suffix)
+    sort: [(X, descending, nulls_first)]   slice: (offset, length or None)   distinct: [name] or None   union: None   explode: name
+    """
+
+    op: str
+    inputs: list["P"]
+    columns: list[Column]
+    extra: Any = None
+
+    def names(self) -> list[str]:
+        return [c.name for c in self.columns]
+
+    def nodes(self) -> list["P"]:
+        return [n for i in self.inputs for n in i.nodes()] + [self]
+
+    def text(self, indent: int = 0) -> str:
+        return "\n".join([" " * indent + f"{self.op} {_shown(self.extra)}".rstrip(), *(i.text(indent + 2) for i in self.inputs)])
+
+
+def _shown(v: Any) -> str:
+    if isinstance(v, (list, tuple)):
+        return "[" + ", ".join(map(_shown, v)) + "]"
+    return "" if v is None else str(v)
+
+
+# The engine's form ---------------------------------------------------------------------------------------------------
+
+
+def build_aggregate(a: Aggregate) -> gm.Expr:
+    if a.function == "count" and a.argument is None:
+        e = gm.count()
+    elif a.function in ("var", "std"):
+        e = getattr(build(a.argument), a.function)(ddof=a.ddof)
+    else:
+        e = getattr(build(a.argument), a.function)()
+    if a.filter is not None:
+        e = e.filter(build(a.filter))
+    return e.alias(a.name)
+
+
+def build_frame(p: P, sources: dict[tuple[int, str], gm.Frame]) -> gm.Frame:
+    inputs = [build_frame(i, sources) for i in p.inputs]
+    named = lambda pairs: [build(x).alias(n) for n, x in pairs]  # noqa: E731
+    match p.op:
+        case "source":
+            return sources[p.extra]
+        case "filter":
+            return inputs[0].filter(build(p.extra))
+        case "select":
+            return inputs[0].select(*named(p.extra))
+        case "with_columns":
+            return inputs[0].with_columns(*named(p.extra))
+        case "drop":
+            return inputs[0].drop(*p.extra)
+        case "group":
+            return inputs[0].group_by(*named(p.extra[0])).agg(*map(build_aggregate, p.extra[1]))
+        case "total":
+            return inputs[0].select(*map(build_aggregate, p.extra))
+        case "join":
+            how, pairs, by_name, nulls_equal, suffix = p.extra
+            keys = {"on": [a for a, _ in pairs]} if by_name else {"left_on": [a for a, _ in pairs], "right_on": [b for _, b in pairs]}
+            return inputs[0].join(inputs[1], how=how, suffix=suffix, nulls_equal=nulls_equal, **keys)
+        case "sort":
+            return inputs[0].sort([build(x) for x, _, _ in p.extra], descending=[d for _, d, _ in p.extra], nulls_first=[f for _, _, f in p.extra])
+        case "slice":
+            return inputs[0].slice(*p.extra) if p.extra[0] or p.extra[1] is None else inputs[0].head(p.extra[1])
+        case "distinct":
+            return inputs[0].distinct(p.extra)
+        case "union":
+            return inputs[0].union(*inputs[1:])
+        case "explode":
+            return inputs[0].explode(p.extra)
+    raise ValueError(p.op)
+
+
+# SQL's form ----------------------------------------------------------------------------------------------------------
+
+_AGGREGATES = {"count": "count", "sum": "sum", "mean": "avg", "min": "min", "max": "max"}
+
+
+def aggregate_sql(a: Aggregate) -> str:
+    if a.function in ("var", "std") and a.argument is not None:
+        name = {"var": "var_", "std": "stddev_"}[a.function] + ("samp" if a.ddof else "pop")
+    else:
+        name = _AGGREGATES.get(a.function)
+    if name is None:
+        raise NoSql
+    where = f" filter (where {sql(a.filter)})" if a.filter is not None else ""
+    return f"{name}({'*' if a.argument is None else sql(a.argument)}){where} as {quoted(a.name)}"
+
+
+def frame_sql(p: P) -> str:
+    """A query over the tables t0, t1, ..., as nested selects."""
+    if p.op == "source":
+        return f"select {_all(p)} from t{p.extra[0]}"
+    inputs = [frame_sql(i) for i in p.inputs]
+    source = f"({inputs[0]}) as q"
+    match p.op:
+        case "filter":
+            return f"select {_all(p)} from {source} where {sql(p.extra)}"
+        case "select":
+            return "select " + ", ".join(f"{sql(x)} as {quoted(n)}" for n, x in p.extra) + f" from {source}"
+        case "with_columns":
+            new = dict(p.extra)
+            return "select " + ", ".join(f"{sql(new[n])} as {quoted(n)}" if n in new else quoted(n) for n in p.names()) + f" from {source}"
+        case "drop":
+            return f"select {_all(p)} from {source}"
+        case "group":
+            keys, aggregates = p.extra
+            listed = [f"{sql(x)} as {quoted(n)}" for n, x in keys] + [aggregate_sql(a) for a in aggregates]
+            return f"select {', '.join(listed)} from {source} group by " + ", ".join(sql(x) for _, x in keys)
+        case "total":
+            return "select " + ", ".join(map(aggregate_sql, p.extra)) + f" from {source}"
+        case "join":
+            how, pairs, by_name, nulls_equal, suffix = p.extra
+            if how not in ("inner", "left") or nulls_equal:
+                raise NoSql
+            left, right = p.inputs
+            hidden = {b for _, b in pairs} if by_name else set()
+            listed = [f"q.{quoted(n)} as {quoted(n)}" for n in left.names()]
+            listed += [f"r.{quoted(n)} as {quoted(n + suffix if n in left.names() else n)}" for n in right.names() if n not in hidden]
+            on = " and ".join(f"q.{quoted(a)} = r.{quoted(b)}" for a, b in pairs)
+            return f"select {', '.join(listed)} from {source} {how} join ({inputs[1]}) as r on {on}"
+        case "sort":
+            by = ", ".join(f"{sql(x)} {'desc' if d else 'asc'} nulls {'first' if f else 'last'}" for x, d, f in p.extra)
+            return f"select {_all(p)} from {source} order by {by}"
+        case "slice":
+            limit = "" if p.extra[1] is None else f" limit {p.extra[1]}"
+            return f"select {_all(p)} from {source}{limit} offset {p.extra[0]}"
+        case "distinct":
+            if p.extra is None:
+                return f"select distinct {_all(p)} from {source}"
+        case "union":
+            parts = [f"select {_all(p)} from ({text}) as u{i}" for i, text in enumerate(inputs)]
+            return " union all ".join(parts)
+    raise NoSql
+
+
+def _all(p: P) -> str:
+    return ", ".join(map(quoted, p.names()))
+
+
+# Types of aggregates -------------------------------------------------------------------------------------------------
+
+
+def sum_type(t: pa.DataType) -> pa.DataType:
+    if kind(t) == "decimal":
+        return pa.decimal128(38, t.scale)
+    return FLOAT64 if kind(t) == "float" else INT64
+
+
+def aggregate_type(function: str, argument: X | None) -> pa.DataType:
+    if function == "count":
+        return INT64
+    if function in ("mean", "var", "std"):
+        return FLOAT64
+    return sum_type(argument.type) if function == "sum" else argument.type
+
+
+# Random plans --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class PlanGenerator:
+    rng: Any
+    sources: list[Source]
+    failures: float
+    serial: int = field(default=0, init=False)
+
+    def fresh(self) -> str:
+        self.serial += 1
+        return f"n{self.serial}"
+
+    def expressions(self, p: P) -> Generator:
+        return Generator(self.rng, p.columns, self.failures)
+
+    def plan(self, depth: int) -> P:
+        p = self.source()
+        for _ in range(depth):
+            p = self.step(p, depth)
+        return p
+
+    def source(self) -> P:
+        rng = self.rng
+        i = rng.randrange(len(self.sources))
+        columns = self.sources[i].columns
+        via = rng.choice(["memory", "memory", "memory", "parquet", "ipc"])
+        return P("source", [], list(columns), (i, via))
+
+    def step(self, p: P, depth: int) -> P:
+        makers = [self.filter, self.filter, self.filter, self.select, self.with_columns, self.with_columns, self.group, self.group, self.total, self.join,
+                  self.join, self.join, self.sort, self.sort, self.slice, self.distinct, self.union, self.explode, self.drop]
+        return self.rng.choice(makers)(p, depth) or self.filter(p, depth)
+
+    def filter(self, p: P, depth: int) -> P:
+        return P("filter", [p], p.columns, self.expressions(p).predicate(self.rng.randint(0, 3)))
+
+    def _new(self, x: X, name: str | None = None) -> tuple[tuple[str, X], Column]:
+        name = name or self.fresh()
+        return (name, x), Column(name, x.type, x.bound)
+
+    def select(self, p: P, depth: int) -> P:
+        rng, made = self.rng, []
+        kept = rng.sample(p.columns, rng.randint(0, len(p.columns)))
+        for c in kept:
+            made.append(self._new(X("col", [], c.type, c.name, c.bound), c.name))
+        g = self.expressions(p)
+        for _ in range(rng.randint(0 if made else 1, 3)):
+            made.append(self._new(g.value(rng.randint(0, 3))))
+        rng.shuffle(made)
+        return P("select", [p], [c for _, c in made], [e for e, _ in made])
+
+    def with_columns(self, p: P, depth: int) -> P:
+        rng, g = self.rng, self.expressions(p)
+        made = [self._new(g.value(rng.randint(1, 3))) for _ in range(rng.randint(1, 2))]
+        if rng.random() < 0.3:
+            made.append(self._new(g.value(2), rng.choice(p.columns).name))
+        new = {c.name: c for _, c in made}
+        columns = [new.pop(c.name, c) for c in p.columns] + [c for _, c in made if c.name in new]
+        return P("with_columns", [p], columns, [e for e, _ in made])
+
+    def drop(self, p: P, depth: int) -> P | None:
+        if len(p.columns) < 2:
+            return None
+        gone = self.rng.sample(p.names(), self.rng.randint(1, len(p.columns) - 1))
+        return P("drop", [p], [c for c in p.columns if c.name not in gone], gone)
+
+    def _keys(self, p: P) -> list[Column]:
+        return [c for c in p.columns if kind(c.type) != "list"]
+
+    def group(self, p: P, depth: int) -> P | None:
+        rng, candidates = self.rng, self._keys(p)
+        if not candidates:
+            return None
+        keys = []
+        weights = [3 if c.name.startswith("k") else 1 for c in candidates]
+        for c in {c.name: c for c in rng.choices(candidates, weights, k=rng.choice([1, 1, 1, 2, 2, 3]))}.values():
+            x = X("col", [], c.type, c.name, c.bound)
+            if rng.random() < 0.15:
+                x = self.expressions(p).value(2, comparable=True) or x
+                keys.append(self._new(x))
+            else:
+                keys.append(self._new(x, c.name))
+        aggregates, columns = self.aggregates(p, {c.name for _, c in keys})
+        return P("group", [p], [c for _, c in keys] + columns, ([e for e, _ in keys], aggregates))
+
+    def total(self, p: P, depth: int) -> P:
+        aggregates, columns = self.aggregates(p, set())
+        return P("total", [p], columns, aggregates)
+
+    def aggregates(self, p: P, taken: set[str]) -> tuple[list[Aggregate], list[Column]]:
+        rng, g = self.rng, self.expressions(p)
+        out, columns = [], []
+        rows = max((len(s.rows) for s in self.sources), default=1) * 100
+        for _ in range(rng.choice([1, 1, 2, 3, 4])):
+            f = rng.choice(["count", "count", "sum", "sum", "mean", "min", "max", "first", "last", "var", "std"])
+            x = self.argument(g, f, rows)
+            if x is None and f != "count":
+                f = "count"
+            a = Aggregate(self.fresh(), f, x, rng.choice([0, 1, 1]) if f in ("var", "std") else 1)
+            if rng.random() < 0.15:
+                a.filter = g.predicate(1)
+            out.append(a)
+            bound = x.bound if f in ("min", "max", "first", "last") and x is not None else rows if f == "count" else None
+            columns.append(Column(a.name, aggregate_type(f, x), bound))
+        return out, columns
+
+    def argument(self, g: Generator, f: str, rows: int) -> X | None:
+        rng = self.rng
+        if f == "count" and rng.random() < 0.4:
+            return None
+        if f in ("count", "first", "last"):
+            return g.value(rng.choice([0, 0, 1, 2]))
+        if f in ("min", "max"):
+            return g.value(rng.choice([0, 0, 1, 2]), comparable=True)
+        kinds = [k for k in ("int", "float", "float", "decimal", "bool") if k in g.by_kind]
+        if not kinds:
+            return None
+        k = rng.choice(kinds)
+        x = g.column(k) if k == "bool" else g.number(rng.choice([0, 0, 1, 2]), k)
+        if f == "sum" and kind(x.type) in ("int", "decimal") and rng.random() > self.failures:
+            top = limits(INT64)[1] if kind(x.type) == "int" else 10**38 - 1
+            if x.bound is None or x.bound * rows > top:
+                return X("cast", [x], FLOAT64)
+        return x
+
+    def join(self, p: P, depth: int) -> P | None:
+        rng = self.rng
+        right = self.plan(rng.choice([0, 0, 0, 1, 2]) if depth > 1 else 0)
+        pairs = [(a, b) for a in self._keys(p) for b in self._keys(right) if self._joins(a, b)]
+        if not pairs:
+            return None
+        best = [(a, b) for a, b in pairs if a.name == b.name == "k"]
+        chosen = [rng.choice(best if best and rng.random() < 0.7 else pairs)]
+        if rng.random() < 0.25:
+            chosen += [q for q in [rng.choice(pairs)] if q[0].name != chosen[0][0].name and q[1].name != chosen[0][1].name]
+        by_name = all(a.name == b.name for a, b in chosen) and rng.random() < 0.8
+        how = rng.choice(["inner", "inner", "left", "semi", "anti"])
+        suffix = "_right" if rng.random() < 0.7 else "_" + self.fresh()
+        columns = list(p.columns)
+        if how in ("inner", "left"):
+            hidden = {b.name for _, b in chosen} if by_name else set()
+            for c in right.columns:
+                if c.name not in hidden:
+                    columns.append(replace(c, name=c.name + suffix if c.name in p.names() else c.name))
+            if len({c.name for c in columns}) < len(columns):
+                return None
+        return P("join", [p, right], columns, (how, [(a.name, b.name) for a, b in chosen], by_name, rng.random() < 0.2, suffix))
+
+    def _joins(self, a: Column, b: Column) -> bool:
+        """Keys whose casts to the common type cannot fail."""
+        t = common(a.type, b.type)
+        if t is None or {kind(a.type), kind(b.type)} == {"date", "timestamp"}:
+            return False
+        if kind(t) in ("timestamp", "decimal"):
+            return a.type == b.type
+        return kind(t) != "float" or kind(a.type) == kind(b.type)
+
+    def sort(self, p: P, depth: int) -> P | None:
+        rng, candidates = self.rng, self._keys(p)
+        if not candidates:
+            return None
+        keys = []
+        for c in rng.sample(candidates, min(len(candidates), rng.choice([1, 1, 2, 3]))):
+            x = X("col", [], c.type, c.name, c.bound)
+            if rng.random() < 0.15:
+                x = self.expressions(p).value(2, comparable=True) or x
+            keys.append((x, rng.random() < 0.4, rng.random() < 0.3))
+        return P("sort", [p], p.columns, keys)
+
+    def slice(self, p: P, depth: int) -> P:
+        rng = self.rng
+        offset = 0 if rng.random() < 0.6 else rng.choice([1, 5, 100, 10_000])
+        length = rng.choice([0, 1, 5, 20, 100, 1000, 50_000]) if offset == 0 or rng.random() < 0.8 else None
+        return P("slice", [p], p.columns, (offset, length))
+
+    def distinct(self, p: P, depth: int) -> P | None:
+        names = [c.name for c in self._keys(p)]
+        if not names:
+            return None
+        if len(names) == len(p.columns) and self.rng.random() < 0.5:
+            return P("distinct", [p], p.columns, None)
+        return P("distinct", [p], p.columns, self.rng.sample(names, self.rng.randint(1, min(3, len(names)))))
+
+    def union(self, p: P, depth: int) -> P | None:
+        """Columns of both sides by the types that meet, in another order on the right."""
+        rng = self.rng
+        right = p if rng.random() < 0.2 else self.plan(rng.choice([0, 0, 1]))
+        used, pairs = set(), []
+        for a in p.columns:
+            for b in right.columns:
+                if b.name not in used and self._unites(a, b):
+                    used.add(b.name)
+                    pairs.append((a, b))
+                    break
+        if not pairs:
+            return None
+        side = lambda q, cs: P("select", [q], [replace(c, name=a.name) for a, c in cs],  # noqa: E731
+                               [(a.name, X("col", [], c.type, c.name, c.bound)) for a, c in cs])
+        left = p if len(pairs) == len(p.columns) else side(p, [(a, a) for a, _ in pairs])
+        columns = [Column(a.name, common(a.type, b.type), None if a.bound is None or b.bound is None else max(a.bound, b.bound)) for a, b in pairs]
+        return P("union", [left, side(right, rng.sample(pairs, len(pairs)))], columns)
+
+    def _unites(self, a: Column, b: Column) -> bool:
+        t = common(a.type, b.type)
+        return t is not None and (a.type == b.type or kind(t) in ("int", "float"))
+
+    def explode(self, p: P, depth: int) -> P | None:
+        lists = [c for c in p.columns if kind(c.type) == "list"]
+        if not lists:
+            return None
+        c = self.rng.choice(lists)
+        return P("explode", [p], [replace(d, type=d.type.value_type, bound=None) if d.name == c.name else d for d in p.columns], c.name)
+
+
+def random_plan(rng, sources: list[Source]) -> P:
+    failures = 0.3 if rng.random() < 0.06 else 0.002
+    return PlanGenerator(rng, sources, failures).plan(rng.choice([1, 2, 2, 3, 3, 4, 5]))
+
+
+__all__ = ["Aggregate", "BOOL", "NoSql", "P", "build_frame", "frame_sql", "random_plan"]
