@@ -2,13 +2,13 @@
 // types recurse into.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <span>
-
 #include <arrow/array/data.h>
 #include <arrow/result.h>
 #include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
 
 #include "column/selection.h"
 

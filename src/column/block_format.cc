@@ -10,13 +10,13 @@
 // entries than rows keeps the entries that are used, in their order. Reading makes buffers that are slices of the
 // block; types are not written, the reader knows them.
 
-#include <algorithm>
-#include <cstring>
-#include <vector>
-
 #include <arrow/buffer.h>
 #include <arrow/buffer_builder.h>
 #include <arrow/type.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
 
 #include "base/status.h"
 #include "column/array_kernels.h"
@@ -136,9 +136,12 @@ arrow::Status write_array(const arrow::ArrayData& d, BlockWriter* w) {
   if (p == Physical::kNull) return arrow::Status::OK();
   if (nulls > 0) ARROW_RETURN_NOT_OK(w->bits(d.buffers[0]->data(), d.offset, d.length));
   switch (p) {
-    case Physical::kNull: return arrow::Status::OK();
-    case Physical::kBool: return w->bits(d.buffers[1]->data(), d.offset, d.length);
-    case Physical::kView: return write_views(d, w);
+    case Physical::kNull:
+      return arrow::Status::OK();
+    case Physical::kBool:
+      return w->bits(d.buffers[1]->data(), d.offset, d.length);
+    case Physical::kView:
+      return write_views(d, w);
     case Physical::kNested:
       if (d.type->id() == arrow::Type::LARGE_LIST) return write_list<int64_t>(d, w);
       if (d.type->id() != arrow::Type::STRUCT) return write_list<int32_t>(d, w);
@@ -279,7 +282,8 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> serialize_batch(const Batch& batch
   return w.finish();
 }
 
-arrow::Result<Batch> deserialize_batch(const std::shared_ptr<arrow::Buffer>& block, std::span<const TypePtr> types, arrow::MemoryPool* pool) {
+arrow::Result<Batch> deserialize_batch(const std::shared_ptr<arrow::Buffer>& block, std::span<const TypePtr> types,
+                                       arrow::MemoryPool* pool) {
   BlockReader r(block);
   ARROW_ASSIGN_OR_RAISE(const uint32_t magic, r.number<uint32_t>());
   ARROW_ASSIGN_OR_RAISE(const uint32_t version, r.number<uint32_t>());

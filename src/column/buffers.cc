@@ -2,9 +2,9 @@
 
 #include "column/buffers.h"
 
-#include <cstring>
-
 #include <arrow/type.h>
+
+#include <cstring>
 
 #include "column/simd/dispatch.h"
 

@@ -1,14 +1,14 @@
 // Buffers as the kernels want them: 64-byte aligned, with room for one whole vector store beyond the end.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <vector>
-
 #include <arrow/array/data.h>
 #include <arrow/buffer.h>
 #include <arrow/memory_pool.h>
 #include <arrow/result.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "column/types.h"
 

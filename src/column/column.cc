@@ -2,12 +2,12 @@
 
 #include "column/column.h"
 
-#include <unordered_set>
-
-#include <arrow/array/util.h>
 #include <arrow/array/array_base.h>
+#include <arrow/array/util.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
+
+#include <unordered_set>
 
 #include "column/array_kernels.h"
 #include "column/buffers.h"
@@ -56,8 +56,10 @@ int64_t compact_array_bytes(const arrow::ArrayData& d, int64_t rows) {
   const int64_t bitmap = (rows + 7) / 8;
   int64_t bytes = validity_of(d).bits ? bitmap : 0;
   switch (p) {
-    case Physical::kNull: return 0;
-    case Physical::kBool: return bytes + bitmap;
+    case Physical::kNull:
+      return 0;
+    case Physical::kBool:
+      return bytes + bitmap;
     case Physical::kView: {
       const auto* views = values_of<View16>(d);
       const ValidityBits valid = validity_of(d);
@@ -75,7 +77,8 @@ int64_t compact_array_bytes(const arrow::ArrayData& d, int64_t rows) {
         bytes += compact_array_bytes(*d.child_data[0]->Slice(begin, end - begin), end - begin);
       }
       return bytes;
-    default: return bytes + rows * byte_width(p);
+    default:
+      return bytes + rows * byte_width(p);
   }
 }
 

@@ -13,16 +13,16 @@
 // views of up to 12 bytes are equal when their 16 bytes are); a null-typed column has no buffers and only nulls.
 #pragma once
 
+#include <arrow/array/data.h>
+#include <arrow/result.h>
+#include <arrow/type.h>
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string_view>
 #include <vector>
-
-#include <arrow/array/data.h>
-#include <arrow/result.h>
-#include <arrow/type.h>
-#include <arrow/type_fwd.h>
 
 #include "column/types.h"
 

@@ -3,10 +3,10 @@
 // Two rows that share bytes get two copies, so a column that repeats long texts may be better off as it is: it is
 // copied only when that makes it at most half as large.
 
+#include <arrow/type.h>
+
 #include <cstring>
 #include <unordered_set>
-
-#include <arrow/type.h>
 
 #include "column/array_kernels.h"
 #include "column/buffers.h"

@@ -3,12 +3,12 @@
 // Views keep pointing into the buffers of their parts: the buffer lists are joined (the same buffer once) and
 // the indices in the views moved. Dictionaries stay when every part has the same entries.
 
-#include <algorithm>
-#include <unordered_map>
-
 #include <arrow/type.h>
 #include <arrow/util/bit_util.h>
 #include <arrow/util/bitmap_ops.h>
+
+#include <algorithm>
+#include <unordered_map>
 
 #include "base/status.h"
 #include "column/array_kernels.h"
@@ -50,7 +50,8 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> concat_bools(std::span<const Array
   return out;
 }
 
-arrow::Result<std::shared_ptr<arrow::Buffer>> concat_values(std::span<const ArrayPtr> parts, int64_t rows, int width, arrow::MemoryPool* pool) {
+arrow::Result<std::shared_ptr<arrow::Buffer>> concat_values(std::span<const ArrayPtr> parts, int64_t rows, int width,
+                                                            arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(auto out, allocate_buffer(rows * width, pool));
   uint8_t* to = out->mutable_data();
   for (const ArrayPtr& p : parts) {
@@ -149,9 +150,8 @@ arrow::Result<ArrayPtr> concat_arrays(std::span<const ArrayPtr> parts, arrow::Me
 
 arrow::Result<Column> concat(std::span<const Column> parts, std::span<const int64_t> rows, arrow::MemoryPool* pool) {
   if (parts.empty()) return base::internal_error("concat of no columns");
-  const bool one_dictionary = std::all_of(parts.begin(), parts.end(), [&](const Column& c) {
-    return c.is_dictionary() && c.dictionary == parts[0].dictionary;
-  });
+  const bool one_dictionary =
+      std::all_of(parts.begin(), parts.end(), [&](const Column& c) { return c.is_dictionary() && c.dictionary == parts[0].dictionary; });
   std::vector<ArrayPtr> arrays;
   arrays.reserve(parts.size());
   for (size_t i = 0; i < parts.size(); ++i) {

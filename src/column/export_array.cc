@@ -1,10 +1,10 @@
 // Inside -> border: a flat array of the user's type, byte for byte a function of the values alone: null slots are zero
 // and a validity bitmap is there only if there are nulls.
 
-#include <cstring>
-
 #include <arrow/extension_type.h>
 #include <arrow/type.h>
+
+#include <cstring>
 
 #include "base/status.h"
 #include "column/array_kernels.h"
@@ -58,7 +58,8 @@ arrow::Result<ArrayPtr> export_fixed(const arrow::ArrayData& d, const TypePtr& t
   const ValidityBits valid = validity_of(d);
   const uint8_t* from = d.buffers[1]->data() + d.offset * width;
   bool dirty = false;
-  for (int64_t i = 0; i < d.length && !dirty; ++i) dirty = !valid.valid(i) && std::memcmp(from + i * width, kZero, static_cast<size_t>(width)) != 0;
+  for (int64_t i = 0; i < d.length && !dirty; ++i)
+    dirty = !valid.valid(i) && std::memcmp(from + i * width, kZero, static_cast<size_t>(width)) != 0;
   if (!dirty && clean_tail(valid.bits, valid.offset, d.length)) return out;
   ARROW_ASSIGN_OR_RAISE(out->buffers[0], dense_validity(d, pool));
   ARROW_ASSIGN_OR_RAISE(auto values, allocate_buffer(d.length * width, pool));
@@ -122,7 +123,8 @@ arrow::Result<ArrayPtr> export_narrow_decimal(const arrow::ArrayData& d, const T
     if (!valid.valid(i)) continue;
     __int128 v;
     std::memcpy(&v, d.buffers[1]->data() + (d.offset + i) * 16, 16);
-    if (v != static_cast<T>(v)) return base::data_error("a decimal does not fit " + type->ToString(), value_text(Column::flat(d.Copy()), i), i);
+    if (v != static_cast<T>(v))
+      return base::data_error("a decimal does not fit " + type->ToString(), value_text(Column::flat(d.Copy()), i), i);
     reinterpret_cast<T*>(values->mutable_data())[i] = static_cast<T>(v);
   }
   ARROW_ASSIGN_OR_RAISE(auto validity, dense_validity(d, pool));
@@ -180,20 +182,31 @@ arrow::Result<ArrayPtr> export_flat(const ArrayPtr& d, const TypePtr& type, arro
   if (!canonical_type(type)->Equals(*d->type) && !canonical_type(type)->Equals(*canonical_type(d->type))) return mismatch(*d->type, *type);
   const Physical p = physical_unchecked(*d->type);
   switch (type->id()) {
-    case Type::NA: return arrow::ArrayData::Make(type, d->length, {nullptr}, d->length);
-    case Type::BOOL: return export_bools(*d, type, pool);
+    case Type::NA:
+      return arrow::ArrayData::Make(type, d->length, {nullptr}, d->length);
+    case Type::BOOL:
+      return export_bools(*d, type, pool);
     case Type::STRING:
-    case Type::BINARY: return export_text<int32_t>(*d, type, pool);
+    case Type::BINARY:
+      return export_text<int32_t>(*d, type, pool);
     case Type::LARGE_STRING:
-    case Type::LARGE_BINARY: return export_text<int64_t>(*d, type, pool);
-    case Type::FIXED_SIZE_BINARY: return export_fixed_size_binary(*d, type, pool);
-    case Type::DECIMAL32: return export_narrow_decimal<int32_t>(*d, type, pool);
-    case Type::DECIMAL64: return export_narrow_decimal<int64_t>(*d, type, pool);
+    case Type::LARGE_BINARY:
+      return export_text<int64_t>(*d, type, pool);
+    case Type::FIXED_SIZE_BINARY:
+      return export_fixed_size_binary(*d, type, pool);
+    case Type::DECIMAL32:
+      return export_narrow_decimal<int32_t>(*d, type, pool);
+    case Type::DECIMAL64:
+      return export_narrow_decimal<int64_t>(*d, type, pool);
     case Type::LIST:
-    case Type::MAP: return export_list<int32_t>(d, type, pool);
-    case Type::LARGE_LIST: return export_list<int64_t>(d, type, pool);
-    case Type::STRUCT: return export_struct(*d, type, pool);
-    default: return export_fixed(*d, type, byte_width(p), pool);
+    case Type::MAP:
+      return export_list<int32_t>(d, type, pool);
+    case Type::LARGE_LIST:
+      return export_list<int64_t>(d, type, pool);
+    case Type::STRUCT:
+      return export_struct(*d, type, pool);
+    default:
+      return export_fixed(*d, type, byte_width(p), pool);
   }
 }
 

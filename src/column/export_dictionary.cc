@@ -2,11 +2,11 @@
 
 #include "column/export_dictionary.h"
 
+#include <arrow/type.h>
+
 #include <cstring>
 #include <unordered_map>
 #include <vector>
-
-#include <arrow/type.h>
 
 #include "base/status.h"
 #include "column/array_kernels.h"
@@ -72,18 +72,23 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> convert_indices(const arrow::Array
   }
   switch (index.id()) {
     case Type::INT8:
-    case Type::UINT8: return narrow_indices<int8_t>(d, pool);
+    case Type::UINT8:
+      return narrow_indices<int8_t>(d, pool);
     case Type::INT16:
-    case Type::UINT16: return narrow_indices<int16_t>(d, pool);
+    case Type::UINT16:
+      return narrow_indices<int16_t>(d, pool);
     case Type::INT32:
-    case Type::UINT32: return narrow_indices<int32_t>(d, pool);
-    default: return narrow_indices<int64_t>(d, pool);
+    case Type::UINT32:
+      return narrow_indices<int32_t>(d, pool);
+    default:
+      return narrow_indices<int64_t>(d, pool);
   }
 }
 
 }  // namespace
 
-arrow::Result<std::shared_ptr<arrow::ArrayData>> export_dictionary(const Column& c, int64_t rows, const TypePtr& type, arrow::MemoryPool* pool) {
+arrow::Result<std::shared_ptr<arrow::ArrayData>> export_dictionary(const Column& c, int64_t rows, const TypePtr& type,
+                                                                   arrow::MemoryPool* pool) {
   const auto& wanted = static_cast<const arrow::DictionaryType&>(*type);
   Column dictionary = c;
   if (!c.is_dictionary()) {

@@ -2,10 +2,10 @@
 
 #include "column/import_dictionary.h"
 
+#include <arrow/type.h>
+
 #include <unordered_map>
 #include <vector>
-
-#include <arrow/type.h>
 
 #include "base/status.h"
 #include "column/array_kernels.h"
@@ -16,8 +16,8 @@ namespace gristmill::column {
 namespace {
 
 struct Entries {
-  ArrayPtr values;               // unique, not null
-  std::vector<int32_t> places;   // entry of the border -> entry of `values`; -1: null
+  ArrayPtr values;              // unique, not null
+  std::vector<int32_t> places;  // entry of the border -> entry of `values`; -1: null
 };
 
 arrow::Result<Entries> unique_entries(const ArrayPtr& all, arrow::MemoryPool* pool) {
@@ -63,8 +63,10 @@ arrow::Status map_indices(const arrow::ArrayData& d, const std::vector<int32_t>&
       place = places[static_cast<size_t>(from[i])];
     }
     to[i] = place < 0 ? 0 : place;
-    if (place < 0) ++*nulls;
-    else valid_bits[i >> 3] |= static_cast<uint8_t>(1u << (i & 7));
+    if (place < 0)
+      ++*nulls;
+    else
+      valid_bits[i >> 3] |= static_cast<uint8_t>(1u << (i & 7));
   }
   return arrow::Status::OK();
 }
@@ -72,14 +74,22 @@ arrow::Status map_indices(const arrow::ArrayData& d, const std::vector<int32_t>&
 arrow::Status map_any_indices(const arrow::ArrayData& d, const std::vector<int32_t>& places, int32_t* to, uint8_t* bits, int64_t* nulls) {
   using arrow::Type;
   switch (static_cast<const arrow::DictionaryType&>(*d.type).index_type()->id()) {
-    case Type::INT8: return map_indices<int8_t>(d, places, to, bits, nulls);
-    case Type::INT16: return map_indices<int16_t>(d, places, to, bits, nulls);
-    case Type::INT32: return map_indices<int32_t>(d, places, to, bits, nulls);
-    case Type::INT64: return map_indices<int64_t>(d, places, to, bits, nulls);
-    case Type::UINT8: return map_indices<uint8_t>(d, places, to, bits, nulls);
-    case Type::UINT16: return map_indices<uint16_t>(d, places, to, bits, nulls);
-    case Type::UINT32: return map_indices<uint32_t>(d, places, to, bits, nulls);
-    default: return map_indices<uint64_t>(d, places, to, bits, nulls);
+    case Type::INT8:
+      return map_indices<int8_t>(d, places, to, bits, nulls);
+    case Type::INT16:
+      return map_indices<int16_t>(d, places, to, bits, nulls);
+    case Type::INT32:
+      return map_indices<int32_t>(d, places, to, bits, nulls);
+    case Type::INT64:
+      return map_indices<int64_t>(d, places, to, bits, nulls);
+    case Type::UINT8:
+      return map_indices<uint8_t>(d, places, to, bits, nulls);
+    case Type::UINT16:
+      return map_indices<uint16_t>(d, places, to, bits, nulls);
+    case Type::UINT32:
+      return map_indices<uint32_t>(d, places, to, bits, nulls);
+    default:
+      return map_indices<uint64_t>(d, places, to, bits, nulls);
   }
 }
 

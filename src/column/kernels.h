@@ -2,12 +2,12 @@
 // level of simd/ (baseline, AVX2, AVX-512; base/cpu.h forces one) and gives the same bits at every level.
 #pragma once
 
+#include <arrow/result.h>
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <arrow/result.h>
 
 #include "column/batch.h"
 
@@ -47,6 +47,7 @@ bool equal_rows(const Column& a, int64_t i, const Column& b, int64_t j);
 
 // One spillable block: columns with encodings and only the referenced bytes. Round-trips exactly.
 arrow::Result<std::shared_ptr<arrow::Buffer>> serialize_batch(const Batch& batch, arrow::MemoryPool* pool);
-arrow::Result<Batch> deserialize_batch(const std::shared_ptr<arrow::Buffer>& block, std::span<const TypePtr> types, arrow::MemoryPool* pool);
+arrow::Result<Batch> deserialize_batch(const std::shared_ptr<arrow::Buffer>& block, std::span<const TypePtr> types,
+                                       arrow::MemoryPool* pool);
 
 }  // namespace gristmill::column

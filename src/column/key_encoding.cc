@@ -5,11 +5,11 @@
 
 #include "column/key_encoding.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include <arrow/memory_pool.h>
 #include <arrow/type.h>
+
+#include <algorithm>
+#include <cstring>
 
 #include "column/array_kernels.h"
 #include "column/kernels.h"
@@ -75,8 +75,11 @@ void append_value(const arrow::ArrayData& d, int64_t i, std::vector<uint8_t>* ou
   out->push_back(null);
   if (null) return;
   switch (p) {
-    case Physical::kNull: return;
-    case Physical::kBool: out->push_back(bit_at(d.buffers[1]->data(), d.offset + i)); return;
+    case Physical::kNull:
+      return;
+    case Physical::kBool:
+      out->push_back(bit_at(d.buffers[1]->data(), d.offset + i));
+      return;
     case Physical::kView: {
       const std::string_view v = view_at(d, i);
       const size_t at = out->size();
@@ -125,11 +128,15 @@ struct KeyColumn {
   // Bytes of every value, or -1.
   int64_t fixed_bytes() const {
     switch (physical) {
-      case Physical::kNull: return 0;
-      case Physical::kBool: return 1;
+      case Physical::kNull:
+        return 0;
+      case Physical::kBool:
+        return 1;
       case Physical::kView:
-      case Physical::kNested: return -1;
-      default: return byte_width(physical);
+      case Physical::kNested:
+        return -1;
+      default:
+        return byte_width(physical);
     }
   }
 };
@@ -175,7 +182,8 @@ void write_rows(const KeyColumn& c, int64_t rows, std::vector<uint8_t*>* cursors
 void write_column(const KeyColumn& c, int64_t rows, std::vector<uint8_t*>* cursors) {
   const arrow::ArrayData& d = *c.data;
   switch (c.physical) {
-    case Physical::kNull: return write_rows(c, rows, cursors, [](int64_t, bool, uint8_t* to) { return to; });
+    case Physical::kNull:
+      return write_rows(c, rows, cursors, [](int64_t, bool, uint8_t* to) { return to; });
     case Physical::kBool:
       return write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) {
         *to = !null && bit_at(d.buffers[1]->data(), d.offset + i);
@@ -265,8 +273,8 @@ arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<c
 namespace {
 
 // Without null bytes: every row as if not null.
-arrow::Status plain_prefixes(std::span<const Column> keys, const std::vector<SortKey>& order, const std::vector<KeyColumn>& columns, int64_t rows,
-                             uint64_t* out) {
+arrow::Status plain_prefixes(std::span<const Column> keys, const std::vector<SortKey>& order, const std::vector<KeyColumn>& columns,
+                             int64_t rows, uint64_t* out) {
   const bool simple = columns.size() == 1 || (!columns.empty() && columns[0].fixed_bytes() >= 8);
   if (simple && columns[0].physical == Physical::kView) {
     text_prefixes(columns[0], rows, out);

@@ -1,9 +1,9 @@
 // One row repeated: what a constant column is when somebody wants it flat.
 
+#include <arrow/type.h>
+
 #include <algorithm>
 #include <cstring>
-
-#include <arrow/type.h>
 
 #include "column/array_kernels.h"
 #include "column/buffers.h"

@@ -3,14 +3,15 @@
 // One three-way order serves both: nulls equal and greatest, floats by the total order, texts by bytes, lists element by
 // element, structs field by field, maps as their entries sorted by key.
 
-#include <algorithm>
-#include <numeric>
+#include "column/row_order.h"
 
 #include <arrow/type.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "column/array_kernels.h"
 #include "column/kernels.h"
-#include "column/row_order.h"
 
 namespace gristmill::column {
 namespace {
@@ -76,9 +77,12 @@ int compare_values(const arrow::ArrayData& a, int64_t i, const arrow::ArrayData&
   const bool an = !validity_of(a).valid(i), bn = !validity_of(b).valid(j);
   if (an || bn) return an - bn;
   switch (p) {
-    case Physical::kNull: return 0;
-    case Physical::kBool: return bit_at(a.buffers[1]->data(), a.offset + i) - bit_at(b.buffers[1]->data(), b.offset + j);
-    case Physical::kView: return compare_views(view_at(a, i), view_at(b, j));
+    case Physical::kNull:
+      return 0;
+    case Physical::kBool:
+      return bit_at(a.buffers[1]->data(), a.offset + i) - bit_at(b.buffers[1]->data(), b.offset + j);
+    case Physical::kView:
+      return compare_views(view_at(a, i), view_at(b, j));
     case Physical::kInt128: {
       __int128 x, y;
       std::memcpy(&x, a.buffers[1]->data() + (a.offset + i) * 16, 16);

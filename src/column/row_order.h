@@ -1,10 +1,10 @@
 // Order of single values of plain arrays; compare_rows and equal_rows of kernels.h resolve encodings and come here.
 #pragma once
 
+#include <arrow/array/data.h>
+
 #include <cstdint>
 #include <vector>
-
-#include <arrow/array/data.h>
 
 namespace gristmill::column {
 

@@ -11,8 +11,8 @@
 
 namespace gristmill::column {
 
-inline constexpr int64_t kMaxBatchRows = 65536;  // 16-bit indices
-inline constexpr int64_t kDefaultBatchRows = 32768;       // measured: 8192 pays 10-20 % more per batch, 65536 leaves L2
+inline constexpr int64_t kMaxBatchRows = 65536;      // 16-bit indices
+inline constexpr int64_t kDefaultBatchRows = 32768;  // measured: 8192 pays 10-20 % more per batch, 65536 leaves L2
 
 struct Mask {
   std::vector<uint64_t> words;
@@ -28,12 +28,12 @@ struct Mask {
 
 class Selection {
  public:
-  Selection() = default;  // all rows
-  static Selection from_mask(Mask mask);                      // becomes "all" when every bit is set
+  Selection() = default;                  // all rows
+  static Selection from_mask(Mask mask);  // becomes "all" when every bit is set
   static Selection from_indices(std::vector<uint16_t> sorted, int64_t rows);
 
   bool all() const { return !state_; }
-  int64_t count(int64_t rows) const;                          // rows = physical rows of the batch
+  int64_t count(int64_t rows) const;  // rows = physical rows of the batch
   bool empty(int64_t rows) const { return count(rows) == 0; }
   // Valid while this selection lives; made on first use (not thread safe until made; batches belong to one worker).
   std::span<const uint16_t> indices(int64_t rows) const;

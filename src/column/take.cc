@@ -1,9 +1,9 @@
 // Rows by index, in the order of the indices. Nested values recurse: the ranges of a list's rows become 64-bit indices
 // into its child.
 
-#include <algorithm>
-
 #include <arrow/type.h>
+
+#include <algorithm>
 
 #include "base/status.h"
 #include "column/array_kernels.h"
@@ -15,7 +15,9 @@ namespace gristmill::column {
 namespace {
 
 template <typename I>
-constexpr simd::Index kIndexKind = sizeof(I) == 2 ? simd::kIndex16 : sizeof(I) == 4 ? simd::kIndex32 : simd::kIndex64;
+constexpr simd::Index kIndexKind = sizeof(I) == 2   ? simd::kIndex16
+                                   : sizeof(I) == 4 ? simd::kIndex32
+                                                    : simd::kIndex64;
 
 template <typename I>
 bool any_negative(std::span<const I> indices) {

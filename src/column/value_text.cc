@@ -2,13 +2,13 @@
 //
 // Texts come without quotes at the top level and with them inside nested values; floats in their shortest form.
 
-#include <charconv>
-
 #include <arrow/array/array_base.h>
 #include <arrow/array/util.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/util/decimal.h>
+
+#include <charconv>
 
 #include "column/array_kernels.h"
 #include "column/column.h"
@@ -53,7 +53,8 @@ std::string nested_text(const arrow::ArrayData& d, int64_t i) {
   for (int64_t k = r.begin; k < r.end; ++k) {
     if (k > r.begin) out += ", ";
     const arrow::ArrayData& child = *d.child_data[0];
-    out += map ? array_text(*struct_field(child, 0), k, true) + ": " + array_text(*struct_field(child, 1), k, true) : array_text(child, k, true);
+    out += map ? array_text(*struct_field(child, 0), k, true) + ": " + array_text(*struct_field(child, 1), k, true)
+               : array_text(child, k, true);
   }
   return out + (map ? "}" : "]");
 }
@@ -66,9 +67,12 @@ std::string array_text(const arrow::ArrayData& d, int64_t i, bool inside) {
   }
   const Physical p = physical_unchecked(*d.type);
   switch (p) {
-    case Physical::kNull: return "null";
-    case Physical::kBool: return bit_at(d.buffers[1]->data(), d.offset + i) ? "true" : "false";
-    case Physical::kNested: return nested_text(d, i);
+    case Physical::kNull:
+      return "null";
+    case Physical::kBool:
+      return bit_at(d.buffers[1]->data(), d.offset + i) ? "true" : "false";
+    case Physical::kNested:
+      return nested_text(d, i);
     case Physical::kInt128: {
       const auto* bytes = d.buffers[1]->data() + (d.offset + i) * 16;
       return arrow::Decimal128(bytes).ToString(static_cast<const arrow::DecimalType&>(*d.type).scale());

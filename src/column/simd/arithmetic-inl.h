@@ -74,17 +74,29 @@ inline T wide_sum_result(T a, T b, uint64_t& overflow) {
 template <typename T>
 struct Wider;
 template <>
-struct Wider<int8_t> { using Type = int16_t; };
+struct Wider<int8_t> {
+  using Type = int16_t;
+};
 template <>
-struct Wider<int16_t> { using Type = int32_t; };
+struct Wider<int16_t> {
+  using Type = int32_t;
+};
 template <>
-struct Wider<int32_t> { using Type = int64_t; };
+struct Wider<int32_t> {
+  using Type = int64_t;
+};
 template <>
-struct Wider<uint8_t> { using Type = int32_t; };
+struct Wider<uint8_t> {
+  using Type = int32_t;
+};
 template <>
-struct Wider<uint16_t> { using Type = int64_t; };
+struct Wider<uint16_t> {
+  using Type = int64_t;
+};
 template <>
-struct Wider<uint32_t> { using Type = int64_t; };
+struct Wider<uint32_t> {
+  using Type = int64_t;
+};
 
 template <int kOp, int kShape, typename T>
 unsigned calculate(const void* a, const void* b, int64_t n, void* out) {
@@ -118,7 +130,8 @@ unsigned calculate_int128(const void* a, const void* b, int64_t n, void* out) {
   Wide* o = static_cast<Wide*>(out);
   unsigned overflow = 0, zero = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const __int128 r = integer_result<kOp>(int128_of(x[kShape == kConstColumn ? 0 : i]), int128_of(y[kShape == kColumnConst ? 0 : i]), overflow, zero);
+    const __int128 r =
+        integer_result<kOp>(int128_of(x[kShape == kConstColumn ? 0 : i]), int128_of(y[kShape == kColumnConst ? 0 : i]), overflow, zero);
     __builtin_memcpy(o + i, &r, 16);
   }
   return (overflow ? kOverflow : kFine) | (zero ? kZeroDivisor : kFine);

@@ -61,21 +61,37 @@ inline constexpr int kFloatPredicate = kOp == kEq   ? _CMP_EQ_OQ
 
 // Overloads by value type: one register against one, as mask bits.
 template <int kOp>
-inline uint64_t compare_register(__m512i a, __m512i b, int8_t) { return _mm512_cmp_epi8_mask(a, b, kIntegerPredicate<kOp>); }
+inline uint64_t compare_register(__m512i a, __m512i b, int8_t) {
+  return _mm512_cmp_epi8_mask(a, b, kIntegerPredicate<kOp>);
+}
 template <int kOp>
-inline uint64_t compare_register(__m512i a, __m512i b, uint8_t) { return _mm512_cmp_epu8_mask(a, b, kIntegerPredicate<kOp>); }
+inline uint64_t compare_register(__m512i a, __m512i b, uint8_t) {
+  return _mm512_cmp_epu8_mask(a, b, kIntegerPredicate<kOp>);
+}
 template <int kOp>
-inline uint64_t compare_register(__m512i a, __m512i b, int16_t) { return _mm512_cmp_epi16_mask(a, b, kIntegerPredicate<kOp>); }
+inline uint64_t compare_register(__m512i a, __m512i b, int16_t) {
+  return _mm512_cmp_epi16_mask(a, b, kIntegerPredicate<kOp>);
+}
 template <int kOp>
-inline uint64_t compare_register(__m512i a, __m512i b, uint16_t) { return _mm512_cmp_epu16_mask(a, b, kIntegerPredicate<kOp>); }
+inline uint64_t compare_register(__m512i a, __m512i b, uint16_t) {
+  return _mm512_cmp_epu16_mask(a, b, kIntegerPredicate<kOp>);
+}
 template <int kOp>
-inline uint64_t compare_register(__m512i a, __m512i b, int32_t) { return _mm512_cmp_epi32_mask(a, b, kIntegerPredicate<kOp>); }
+inline uint64_t compare_register(__m512i a, __m512i b, int32_t) {
+  return _mm512_cmp_epi32_mask(a, b, kIntegerPredicate<kOp>);
+}
 template <int kOp>
-inline uint64_t compare_register(__m512i a, __m512i b, uint32_t) { return _mm512_cmp_epu32_mask(a, b, kIntegerPredicate<kOp>); }
+inline uint64_t compare_register(__m512i a, __m512i b, uint32_t) {
+  return _mm512_cmp_epu32_mask(a, b, kIntegerPredicate<kOp>);
+}
 template <int kOp>
-inline uint64_t compare_register(__m512i a, __m512i b, int64_t) { return _mm512_cmp_epi64_mask(a, b, kIntegerPredicate<kOp>); }
+inline uint64_t compare_register(__m512i a, __m512i b, int64_t) {
+  return _mm512_cmp_epi64_mask(a, b, kIntegerPredicate<kOp>);
+}
 template <int kOp>
-inline uint64_t compare_register(__m512i a, __m512i b, uint64_t) { return _mm512_cmp_epu64_mask(a, b, kIntegerPredicate<kOp>); }
+inline uint64_t compare_register(__m512i a, __m512i b, uint64_t) {
+  return _mm512_cmp_epu64_mask(a, b, kIntegerPredicate<kOp>);
+}
 // Against a number (kConst) the predicate alone; else a < b is IEEE's or "only b is NaN", a = b IEEE's or "both are".
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, float) {
@@ -85,8 +101,12 @@ template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, double) {
   return _mm512_cmp_pd_mask(_mm512_castsi512_pd(a), _mm512_castsi512_pd(b), kFloatPredicate<kOp>);
 }
-inline uint64_t is_nan_register(__m512i a, float) { return _mm512_cmp_ps_mask(_mm512_castsi512_ps(a), _mm512_castsi512_ps(a), _CMP_UNORD_Q); }
-inline uint64_t is_nan_register(__m512i a, double) { return _mm512_cmp_pd_mask(_mm512_castsi512_pd(a), _mm512_castsi512_pd(a), _CMP_UNORD_Q); }
+inline uint64_t is_nan_register(__m512i a, float) {
+  return _mm512_cmp_ps_mask(_mm512_castsi512_ps(a), _mm512_castsi512_ps(a), _CMP_UNORD_Q);
+}
+inline uint64_t is_nan_register(__m512i a, double) {
+  return _mm512_cmp_pd_mask(_mm512_castsi512_pd(a), _mm512_castsi512_pd(a), _CMP_UNORD_Q);
+}
 
 template <int kOp, typename T>
 inline uint64_t compare_ordered(__m512i a, __m512i b) {

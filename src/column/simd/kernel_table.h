@@ -28,45 +28,45 @@ enum Shape : int { kColumnColumn, kColumnConst, kConstColumn, kShapes };
 // What an arithmetic kernel says about all n lanes together. Lanes under a null count too: look again when it matters.
 enum Trouble : unsigned { kFine = 0, kOverflow = 1, kZeroDivisor = 2 };
 
-using FilterFn = int64_t (*)(const void* values, const uint64_t* words, int64_t n, void* out);           // -> values written
-using TakeFn = void (*)(const void* values, const void* indices, int64_t n, void* out);                  // a negative index gives zero
+using FilterFn = int64_t (*)(const void* values, const uint64_t* words, int64_t n, void* out);  // -> values written
+using TakeFn = void (*)(const void* values, const void* indices, int64_t n, void* out);         // a negative index gives zero
 using TakeBitsFn = int64_t (*)(const uint8_t* bits, int64_t offset, const void* indices, int64_t n, uint8_t* out);  // -> ones
 using CompareFn = void (*)(const void* a, const void* b, int64_t n, uint64_t* out);
 using CompareViewsFn = void (*)(const void* a, const uint8_t* const* a_buffers, const void* b, const uint8_t* const* b_buffers, int64_t n,
                                 uint64_t* out);
 using HashFn = void (*)(const void* values, int64_t n, uint64_t* out);
-using ArithmeticFn = unsigned (*)(const void* a, const void* b, int64_t n, void* out);                   // -> Trouble bits
+using ArithmeticFn = unsigned (*)(const void* a, const void* b, int64_t n, void* out);                     // -> Trouble bits
 using ReduceFn = int64_t (*)(const void* values, const uint64_t* words, int64_t n, void* min, void* max);  // -> values seen
 
 // X(member, declaration): the list that makes the struct and the names.
-#define GRISTMILL_KERNELS(X)                                                                                                       \
-  X(count_bits, int64_t (*count_bits)(const uint64_t* words, int64_t n_words))                                                     \
-  X(and_words, int64_t (*and_words)(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t* out))                         \
-  X(or_words, int64_t (*or_words)(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t* out))                           \
-  X(and_not_words, int64_t (*and_not_words)(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t* out))                 \
-  X(not_words, int64_t (*not_words)(const uint64_t* a, int64_t n, uint64_t* out))                                                  \
-  X(bits_to_words, int64_t (*bits_to_words)(const uint8_t* bits, int64_t offset, int64_t n, uint64_t* out))                        \
-  X(mask_to_indices, int64_t (*mask_to_indices)(const uint64_t* words, int64_t n, uint16_t* out))                                  \
-  X(filter, FilterFn filter[kWidths])                                                                                              \
-  X(filter_bits, int64_t (*filter_bits)(const uint8_t* bits, int64_t offset, const uint64_t* words, int64_t n, uint8_t* out))      \
-  X(take, TakeFn take[kWidths][kIndexKinds])                                                                                       \
-  X(take_bits, TakeBitsFn take_bits[kIndexKinds])                                                                                  \
-  X(compare_columns, CompareFn compare_columns[kLanes][kCompares])                                                                 \
-  X(compare_const, CompareFn compare_const[kLanes][kCompares])                                                                     \
-  X(compare_views, CompareViewsFn compare_views[kCompares])                                                                        \
-  X(compare_views_const, CompareViewsFn compare_views_const[kCompares])                                                            \
-  X(views_are_padded, int64_t (*views_are_padded)(const void* views, int64_t n))                                                   \
-  X(hash, HashFn hash[kLanes])                                                                                                     \
-  X(hash_views, void (*hash_views)(const void* views, const uint8_t* const* buffers, int64_t n, uint64_t* out))                    \
-  X(combine_hashes, void (*combine_hashes)(uint64_t* hashes, const uint64_t* more, int64_t n))                                     \
-  X(arithmetic, ArithmeticFn arithmetic[kLanes][kArithmetics][kShapes])                                                            \
+#define GRISTMILL_KERNELS(X)                                                                                                  \
+  X(count_bits, int64_t (*count_bits)(const uint64_t* words, int64_t n_words))                                                \
+  X(and_words, int64_t (*and_words)(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t* out))                    \
+  X(or_words, int64_t (*or_words)(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t* out))                      \
+  X(and_not_words, int64_t (*and_not_words)(const uint64_t* a, const uint64_t* b, int64_t n_words, uint64_t* out))            \
+  X(not_words, int64_t (*not_words)(const uint64_t* a, int64_t n, uint64_t* out))                                             \
+  X(bits_to_words, int64_t (*bits_to_words)(const uint8_t* bits, int64_t offset, int64_t n, uint64_t* out))                   \
+  X(mask_to_indices, int64_t (*mask_to_indices)(const uint64_t* words, int64_t n, uint16_t* out))                             \
+  X(filter, FilterFn filter[kWidths])                                                                                         \
+  X(filter_bits, int64_t (*filter_bits)(const uint8_t* bits, int64_t offset, const uint64_t* words, int64_t n, uint8_t* out)) \
+  X(take, TakeFn take[kWidths][kIndexKinds])                                                                                  \
+  X(take_bits, TakeBitsFn take_bits[kIndexKinds])                                                                             \
+  X(compare_columns, CompareFn compare_columns[kLanes][kCompares])                                                            \
+  X(compare_const, CompareFn compare_const[kLanes][kCompares])                                                                \
+  X(compare_views, CompareViewsFn compare_views[kCompares])                                                                   \
+  X(compare_views_const, CompareViewsFn compare_views_const[kCompares])                                                       \
+  X(views_are_padded, int64_t (*views_are_padded)(const void* views, int64_t n))                                              \
+  X(hash, HashFn hash[kLanes])                                                                                                \
+  X(hash_views, void (*hash_views)(const void* views, const uint8_t* const* buffers, int64_t n, uint64_t* out))               \
+  X(combine_hashes, void (*combine_hashes)(uint64_t* hashes, const uint64_t* more, int64_t n))                                \
+  X(arithmetic, ArithmeticFn arithmetic[kLanes][kArithmetics][kShapes])                                                       \
   X(min_max, ReduceFn min_max[kLanes])
 
 // count_bits, and/or/and_not/not return the number of ones (not: of the first n bits, the rest stay 0); bits_to_words copies a
-// bitmap to mask words and counts. compare_*: floats by the total order of the engine (NaN equal to itself and greatest, -0.0 = 0.0); *_const: `b` is
-// one value. views_are_padded: 1 if every inline view is zero behind its text. hash of equal values is equal (floats canonical). arithmetic: integers wrap and report, integer division truncates
-// (0 where the divisor is 0), floats follow IEEE. min_max over the rows whose bit is set (words null: all); untouched when none; floats in the
-// total order, answers canonical (0.0, the one NaN).
+// bitmap to mask words and counts. compare_*: floats by the total order of the engine (NaN equal to itself and greatest, -0.0 = 0.0);
+// *_const: `b` is one value. views_are_padded: 1 if every inline view is zero behind its text. hash of equal values is equal (floats
+// canonical). arithmetic: integers wrap and report, integer division truncates (0 where the divisor is 0), floats follow IEEE. min_max over
+// the rows whose bit is set (words null: all); untouched when none; floats in the total order, answers canonical (0.0, the one NaN).
 struct KernelTable {
 #define GRISTMILL_KERNEL_MEMBER(member, declaration) declaration;
   GRISTMILL_KERNELS(GRISTMILL_KERNEL_MEMBER)

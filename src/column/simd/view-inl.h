@@ -4,8 +4,8 @@
 // inline view is decided by its second word. Only rows that agree so far and are not inline look at their bytes.
 
 // Order by bytes: the prefixes as big-endian numbers decide most.
-inline int order_views(const void* a, const uint8_t* const* ab, const View& x, int64_t i, const void* b, const uint8_t* const* bb, const View& y,
-                       int64_t j) {
+inline int order_views(const void* a, const uint8_t* const* ab, const View& x, int64_t i, const void* b, const uint8_t* const* bb,
+                       const View& y, int64_t j) {
   const uint32_t p = __builtin_bswap32(static_cast<uint32_t>(x.w0 >> 32));
   const uint32_t q = __builtin_bswap32(static_cast<uint32_t>(y.w0 >> 32));
   if (p != q) return p < q ? -1 : 1;  // a shorter text is padded with zeros: smaller, or equal and decided below
@@ -58,7 +58,8 @@ inline uint64_t less_views_block(const uint8_t* x, const uint8_t* y, bool or_equ
     const __mmask8 same_tail = _mm512_mask_cmpeq_epi64_mask(same_head, a.tail(), b.tail());
     const __mmask8 shorter = or_equal ? _mm512_mask_cmple_epu64_mask(same_tail, a.size(), b.size())
                                       : _mm512_mask_cmplt_epu64_mask(same_tail, a.size(), b.size());
-    const __mmask8 less = _mm512_cmplt_epu64_mask(a.head(), b.head()) | _mm512_mask_cmplt_epu64_mask(same_head, a.tail(), b.tail()) | shorter;
+    const __mmask8 less =
+        _mm512_cmplt_epu64_mask(a.head(), b.head()) | _mm512_mask_cmplt_epu64_mask(same_head, a.tail(), b.tail()) | shorter;
     w |= static_cast<uint64_t>(less) << (8 * k);
     undecided |= static_cast<uint64_t>(same_head & (a.is_long() | b.is_long())) << (8 * k);
   }
@@ -128,11 +129,13 @@ inline uint64_t equal_block(const void* a, const uint8_t* const* ab, const void*
 
 // a < b, or a <= b with `or_equal`.
 template <bool kConst>
-inline uint64_t less_block(const void* a, const uint8_t* const* ab, const void* b, const uint8_t* const* bb, int64_t at, int64_t here, bool or_equal) {
+inline uint64_t less_block(const void* a, const uint8_t* const* ab, const void* b, const uint8_t* const* bb, int64_t at, int64_t here,
+                           bool or_equal) {
   uint64_t open, w;
 #if defined(GRISTMILL_AVX512)
   if (here == 64) {
-    w = less_views_block<kConst>(static_cast<const uint8_t*>(a) + 16 * at, static_cast<const uint8_t*>(b) + (kConst ? 0 : 16 * at), or_equal, &open);
+    w = less_views_block<kConst>(static_cast<const uint8_t*>(a) + 16 * at, static_cast<const uint8_t*>(b) + (kConst ? 0 : 16 * at),
+                                 or_equal, &open);
   } else
 #endif
     w = less_views_rows<kConst>(a, b, at, here, or_equal, &open);

@@ -1,7 +1,5 @@
 // Import and export over every border type: values survive, promises about null slots hold.
 
-#include <sys/mman.h>
-
 #include <arrow/array/array_base.h>
 #include <arrow/array/array_dict.h>
 #include <arrow/array/builder_binary.h>
@@ -13,6 +11,7 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include "base/status.h"
 #include "random_columns.h"
@@ -32,7 +31,8 @@ std::vector<TypePtr> border_types() {
   for (const TypePtr& t :
        {arrow::utf8(), arrow::large_utf8(), arrow::binary(), arrow::large_binary(), arrow::dictionary(arrow::int16(), arrow::utf8()),
         arrow::dictionary(arrow::int32(), arrow::large_utf8()), arrow::dictionary(arrow::uint16(), arrow::int64()),
-        arrow::dictionary(arrow::int64(), arrow::float64()), arrow::list(arrow::utf8()), arrow::large_list(arrow::field("element", arrow::large_utf8(), false)),
+        arrow::dictionary(arrow::int64(), arrow::float64()), arrow::list(arrow::utf8()),
+        arrow::large_list(arrow::field("element", arrow::large_utf8(), false)),
         arrow::struct_({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::dictionary(arrow::int16(), arrow::utf8()))}),
         arrow::map(arrow::utf8(), arrow::list(arrow::binary()))}) {
     out.push_back(t);
@@ -138,7 +138,8 @@ void check_dictionary(const TypePtr& index_type) {
   for (int i : {0, 1, 2, 3, 4}) ASSERT_TRUE(indices.Append(static_cast<typename IndexBuilder::value_type>(i)).ok());
   ASSERT_TRUE(indices.AppendNull().ok());
   ASSERT_TRUE(indices.Append(0).ok());
-  const auto array = ok(arrow::DictionaryArray::FromArrays(arrow::dictionary(index_type, arrow::utf8()), ok(indices.Finish()), ok(entries.Finish())));
+  const auto array =
+      ok(arrow::DictionaryArray::FromArrays(arrow::dictionary(index_type, arrow::utf8()), ok(indices.Finish()), ok(entries.Finish())));
   const Column c = ok(import_array(array->data(), pool()));
   ASSERT_TRUE(c.is_dictionary());
   EXPECT_EQ(c.dictionary->length, 3);
@@ -215,7 +216,8 @@ TEST(Border, DirtyViewsAreCleaned) {
   std::memcpy(views[0].inlined, "hi", 2);
   views[2].size = 0;
   const uint8_t valid = 0b101;
-  auto d = arrow::ArrayData::Make(arrow::utf8_view(), 3, {arrow::Buffer::FromString(std::string(1, static_cast<char>(valid))), arrow::Buffer::FromVector(views)});
+  auto d = arrow::ArrayData::Make(arrow::utf8_view(), 3,
+                                  {arrow::Buffer::FromString(std::string(1, static_cast<char>(valid))), arrow::Buffer::FromVector(views)});
   const Column c = ok(import_array(d, pool()));
   EXPECT_EQ(texts_of(c, 3), (std::vector<std::string>{"hi", "null", ""}));
   const View16 zero{};
@@ -224,7 +226,8 @@ TEST(Border, DirtyViewsAreCleaned) {
 }
 
 TEST(Border, ChunksOfNoRowsMayComeWithoutBuffers) {
-  for (const TypePtr& type : {arrow::int64(), arrow::boolean(), arrow::utf8(), arrow::large_binary(), arrow::utf8_view(), arrow::decimal128(5, 2)}) {
+  for (const TypePtr& type :
+       {arrow::int64(), arrow::boolean(), arrow::utf8(), arrow::large_binary(), arrow::utf8_view(), arrow::decimal128(5, 2)}) {
     auto d = arrow::ArrayData::Make(type, 0, {nullptr, nullptr, nullptr}, 0);
     const Column c = ok(import_array(d, pool()));
     ASSERT_EQ(c.values->length, 0);
@@ -261,7 +264,8 @@ TEST(Border, ScalarsBecomeConstants) {
 TEST(Border, BatchesExportTheirSelectedRows) {
   RandomColumns random(8);
   const auto schema = ok(parse_schema("a:int64 b:string c:list<int32>"));
-  const auto border = arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8()), arrow::field("c", arrow::list(arrow::int32()))});
+  const auto border =
+      arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8()), arrow::field("c", arrow::list(arrow::int32()))});
   std::vector<TypePtr> types;
   for (const auto& f : schema->fields()) types.push_back(f->type());
   const Batch b = random.batch(types, 200);

@@ -1,9 +1,9 @@
 // The kernel tables themselves: every level against naive twins, over random values, lengths and offsets.
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
-
-#include <gtest/gtest.h>
 
 #include "column/simd/dispatch.h"
 #include "random_columns.h"
@@ -31,8 +31,14 @@ std::vector<T> values(RandomColumns& random, int64_t n, bool small = false) {
   for (T& v : out) {
     const int64_t roll = random.below(10);
     if constexpr (std::is_floating_point_v<T>) {
-      const T kSpecial[] = {T{0}, -T{0}, std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
-                            -std::numeric_limits<T>::infinity(), std::numeric_limits<T>::max(), std::numeric_limits<T>::denorm_min()};
+      const T kSpecial[] = {T{0},
+                            -T{0},
+                            std::numeric_limits<T>::quiet_NaN(),
+                            -std::numeric_limits<T>::quiet_NaN(),
+                            std::numeric_limits<T>::infinity(),
+                            -std::numeric_limits<T>::infinity(),
+                            std::numeric_limits<T>::max(),
+                            std::numeric_limits<T>::denorm_min()};
       v = roll < 4 ? kSpecial[random.below(8)] : static_cast<T>(static_cast<double>(random.below(400) - 200) / 16);
     } else if (small || roll < 5) {
       v = static_cast<T>(random.below(12) - (std::numeric_limits<T>::is_signed || sizeof(T) == 16 ? 6 : 0));
@@ -102,8 +108,8 @@ TEST(Kernels, MaskAlgebra) {
       const auto source = bytes(random, (offset + n + 7) / 8);
       at_levels([&](const KernelTable& k) {
         std::vector<uint64_t> conj(a.size()), disj(a.size()), diff(a.size()), inverse(a.size()), copied(a.size()), full(a.size());
-        const int64_t counts[] = {k.and_words(a.data(), b.data(), nw, conj.data()), k.or_words(a.data(), b.data(), nw, disj.data()),
-                                  k.and_not_words(a.data(), b.data(), nw, diff.data()), k.not_words(a.data(), n, inverse.data()),
+        const int64_t counts[] = {k.and_words(a.data(), b.data(), nw, conj.data()),         k.or_words(a.data(), b.data(), nw, disj.data()),
+                                  k.and_not_words(a.data(), b.data(), nw, diff.data()),     k.not_words(a.data(), n, inverse.data()),
                                   k.bits_to_words(source.data(), offset, n, copied.data()), k.bits_to_words(nullptr, 0, n, full.data())};
         int64_t expected[6] = {};
         int64_t ones = 0;
@@ -125,7 +131,8 @@ TEST(Kernels, MaskAlgebra) {
         }
         for (int c = 0; c < 6; ++c) ASSERT_EQ(counts[c], expected[c]) << c;
         ASSERT_EQ(k.count_bits(a.data(), nw), ones);
-        for (const auto* w : {&inverse, &copied, &full}) ASSERT_EQ(k.count_bits(w->data(), nw), w == &inverse ? counts[3] : w == &copied ? counts[4] : n);
+        for (const auto* w : {&inverse, &copied, &full})
+          ASSERT_EQ(k.count_bits(w->data(), nw), w == &inverse ? counts[3] : w == &copied ? counts[4] : n);
         std::vector<uint16_t> indices(static_cast<size_t>(n) + 32, 7);
         ASSERT_EQ(k.mask_to_indices(a.data(), n, indices.data()), ones);
         int64_t at = 0;
@@ -198,7 +205,8 @@ void check_take(int kind) {
           k.take[w][kind](in.data(), at.data(), n, out.data());
           for (size_t i = 0; i < at.size(); ++i) {
             std::vector<uint8_t> expected(width, 0);
-            if (sizeof(I) == 2 || static_cast<int64_t>(at[i]) >= 0) std::memcpy(expected.data(), in.data() + static_cast<size_t>(at[i]) * width, width);
+            if (sizeof(I) == 2 || static_cast<int64_t>(at[i]) >= 0)
+              std::memcpy(expected.data(), in.data() + static_cast<size_t>(at[i]) * width, width);
             ASSERT_EQ(std::memcmp(expected.data(), out.data() + i * width, width), 0);
           }
         }
@@ -280,7 +288,9 @@ unsigned naive(int op, T a, T b, T* out) {
       *out = static_cast<T>(a / b);
       return kFine;
     }
-    const bool over = op == kAdd ? __builtin_add_overflow(a, b, out) : op == kSubtract ? __builtin_sub_overflow(a, b, out) : __builtin_mul_overflow(a, b, out);
+    const bool over = op == kAdd        ? __builtin_add_overflow(a, b, out)
+                      : op == kSubtract ? __builtin_sub_overflow(a, b, out)
+                                        : __builtin_mul_overflow(a, b, out);
     return over ? kOverflow : kFine;
   }
 }
@@ -293,7 +303,8 @@ TEST(Kernels, ArithmeticWrapsAndReports) {
         SCOPED_TRACE("lane " + std::to_string(lane) + ", seed " + std::to_string(seed));
         RandomColumns random(seed);
         const bool small = round % 2 == 0;  // mostly without overflow
-        const auto a = values<T>(random, n, small), b = values<T>(random, n, small), x = values<T>(random, 1, small), y = values<T>(random, 1, small);
+        const auto a = values<T>(random, n, small), b = values<T>(random, n, small), x = values<T>(random, 1, small),
+                   y = values<T>(random, 1, small);
         at_levels([&](const KernelTable& k) {
           for (int op = 0; op < kArithmetics; ++op) {
             for (int shape = 0; shape < kShapes; ++shape) {

@@ -1,10 +1,10 @@
 // Hashes, comparisons and encoded keys against the order of single rows.
 
-#include <algorithm>
-#include <unordered_map>
-
 #include <arrow/type.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <unordered_map>
 
 #include "column/key_encoding.h"
 #include "random_columns.h"
@@ -21,12 +21,18 @@ constexpr CompareOp kOps[] = {CompareOp::kEq, CompareOp::kNe, CompareOp::kLt, Co
 
 bool holds(CompareOp op, int c) {
   switch (op) {
-    case CompareOp::kEq: return c == 0;
-    case CompareOp::kNe: return c != 0;
-    case CompareOp::kLt: return c < 0;
-    case CompareOp::kLe: return c <= 0;
-    case CompareOp::kGt: return c > 0;
-    case CompareOp::kGe: return c >= 0;
+    case CompareOp::kEq:
+      return c == 0;
+    case CompareOp::kNe:
+      return c != 0;
+    case CompareOp::kLt:
+      return c < 0;
+    case CompareOp::kLe:
+      return c <= 0;
+    case CompareOp::kGt:
+      return c > 0;
+    case CompareOp::kGe:
+      return c >= 0;
   }
   return false;
 }
@@ -87,8 +93,11 @@ TEST(RowOrder, MapsAreEqualWhateverTheOrderOfTheirEntries) {
     std::memcpy(b->mutable_data(), v.data(), v.size() * 4);
     return b;
   };
-  const auto array = [&](std::vector<int32_t> v) { return make_array(arrow::int32(), static_cast<int64_t>(v.size()), nullptr, 0, ints(v)); };
-  auto entries = arrow::ArrayData::Make(type->field(0)->type(), 6, {nullptr}, {array({1, 2, 2, 1, 1, 3}), array({10, 20, 20, 10, 10, 20})}, 0);
+  const auto array = [&](std::vector<int32_t> v) {
+    return make_array(arrow::int32(), static_cast<int64_t>(v.size()), nullptr, 0, ints(v));
+  };
+  auto entries =
+      arrow::ArrayData::Make(type->field(0)->type(), 6, {nullptr}, {array({1, 2, 2, 1, 1, 3}), array({10, 20, 20, 10, 10, 20})}, 0);
   const Column c = Column::flat(arrow::ArrayData::Make(type, 3, {nullptr, ints({0, 2, 4, 6})}, {entries}, 0));
   EXPECT_TRUE(equal_rows(c, 0, c, 1));
   EXPECT_FALSE(equal_rows(c, 0, c, 2));
@@ -259,7 +268,11 @@ TEST(KeyEncoding, BytesOrderAsTheRowsDoAcrossBatches) {
         const auto r = x.row(i), s = y.row(j);
         const int c = std::memcmp(r.data(), s.data(), std::min(r.size(), s.size()));
         const int expected = sign(requested(a, i, b, j, order));
-        ASSERT_EQ(sign(c ? c : r.size() < s.size() ? -1 : r.size() > s.size()), expected) << value_text(a[0], i) << " / " << value_text(b[0], j);
+        ASSERT_EQ(sign(c                     ? c
+                       : r.size() < s.size() ? -1
+                                             : r.size() > s.size()),
+                  expected)
+            << value_text(a[0], i) << " / " << value_text(b[0], j);
         if (p[i] != q[j]) {
           ASSERT_EQ(p[i] < q[j] ? -1 : 1, expected);
         }

@@ -4,6 +4,11 @@
 // The same seed gives the same columns on every machine. Tests print the seed when they fail (SCOPED_TRACE).
 #pragma once
 
+#include <arrow/array/data.h>
+#include <arrow/memory_pool.h>
+#include <arrow/type.h>
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -11,11 +16,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <arrow/array/data.h>
-#include <arrow/memory_pool.h>
-#include <arrow/type.h>
-#include <gtest/gtest.h>
 
 #include "base/cpu.h"
 #include "column/batch.h"
@@ -43,16 +43,34 @@ T ok(arrow::Result<T> r) {
 // Canonical types, one of each kind.
 inline std::vector<TypePtr> flat_types() {
   std::vector<TypePtr> out;
-  for (const char* t : {"null", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "string",
-                        "binary", "decimal(38,4)", "decimal(9,2)", "date", "time", "timestamp(ns,UTC)", "duration(ms)"}) {
+  for (const char* t : {"null",
+                        "bool",
+                        "int8",
+                        "int16",
+                        "int32",
+                        "int64",
+                        "uint8",
+                        "uint16",
+                        "uint32",
+                        "uint64",
+                        "float32",
+                        "float64",
+                        "string",
+                        "binary",
+                        "decimal(38,4)",
+                        "decimal(9,2)",
+                        "date",
+                        "time",
+                        "timestamp(ns,UTC)",
+                        "duration(ms)"}) {
     out.push_back(ok(parse_type(t)));
   }
   return out;
 }
 inline std::vector<TypePtr> nested_types() {
   std::vector<TypePtr> out;
-  for (const char* t : {"list<int64>", "large_list<string>", "struct<a:int32,b:string>", "map<string,float64>", "list<struct<x:list<bool>,y:decimal(20,3)>>",
-                        "struct<m:map<int16,list<string>>>"}) {
+  for (const char* t : {"list<int64>", "large_list<string>", "struct<a:int32,b:string>", "map<string,float64>",
+                        "list<struct<x:list<bool>,y:decimal(20,3)>>", "struct<m:map<int16,list<string>>>"}) {
     out.push_back(ok(parse_type(t)));
   }
   return out;
@@ -91,7 +109,8 @@ class RandomColumns {
   // Distinct entries without nulls; indices with nulls. Types that no dictionary is made of come out flat.
   Column dictionary(const TypePtr& type, int64_t rows, double null_share = 0.2) {
     const Physical p = physical_unchecked(*type);
-    if (p == Physical::kNull || p == Physical::kBool || p == Physical::kNested || column::is_float(*type)) return flat(type, rows, null_share);
+    if (p == Physical::kNull || p == Physical::kBool || p == Physical::kNested || column::is_float(*type))
+      return flat(type, rows, null_share);
     const Column many = flat(type, 1 + below(60), 0);
     std::vector<int64_t> unique;
     for (int64_t i = 0; i < many.values->length; ++i) {
@@ -105,9 +124,12 @@ class RandomColumns {
   // Any encoding.
   Column column(const TypePtr& type, int64_t rows, double null_share = 0.2) {
     switch (below(4)) {
-      case 0: return constant(type, null_share);
-      case 1: return dictionary(type, rows, null_share);
-      default: return flat(type, rows, null_share);
+      case 0:
+        return constant(type, null_share);
+      case 1:
+        return dictionary(type, rows, null_share);
+      default:
+        return flat(type, rows, null_share);
     }
   }
   Mask mask(int64_t rows, double density) {
@@ -149,8 +171,9 @@ class RandomColumns {
     return b;
   }
   std::string text() {
-    static const std::vector<std::string> kKnown = {"",    "a",   "ab",  std::string("ab\0", 3), std::string("\0", 1), "abcdefghijkl", "abcdefghijklm",
-                                                    "abcd", "abce", "zz",  "\xc3\xa4\xc3\xb6",     "abcdefghijklmn abcdefghijklmn"};
+    static const std::vector<std::string> kKnown = {
+        "",     "a",    "ab", std::string("ab\0", 3), std::string("\0", 1),           "abcdefghijkl", "abcdefghijklm",
+        "abcd", "abce", "zz", "\xc3\xa4\xc3\xb6",     "abcdefghijklmn abcdefghijklmn"};
     if (chance(0.5)) return pick(kKnown);
     std::string s(static_cast<size_t>(chance(0.7) ? below(16) : below(90)), 'a');
     for (char& c : s) c = static_cast<char>('a' + below(3));
@@ -215,8 +238,10 @@ class RandomColumns {
         }
         return make_array(type, rows, validity, nulls, values);
       }
-      case Physical::kView: return texts(type, rows, validity, nulls);
-      case Physical::kNested: return nested(type, rows, validity, nulls, null_share);
+      case Physical::kView:
+        return texts(type, rows, validity, nulls);
+      case Physical::kNested:
+        return nested(type, rows, validity, nulls, null_share);
       case Physical::kInt128: {
         auto values = ok(allocate_buffer(rows * 16, pool()));
         for (int64_t i = 0; i < rows; ++i) {
@@ -229,7 +254,8 @@ class RandomColumns {
         }
         return make_array(type, rows, validity, nulls, values);
       }
-      default: return numbers(type, p, rows, validity, nulls);
+      default:
+        return numbers(type, p, rows, validity, nulls);
     }
   }
 
@@ -290,7 +316,8 @@ class RandomColumns {
       if (i < rows) at += below(4);
     }
     out->buffers.push_back(offsets);
-    out->child_data.push_back(map ? entries(*type, offsets, rows, at + below(3)) : array(type->field(0)->type(), at + below(3), null_share));
+    out->child_data.push_back(map ? entries(*type, offsets, rows, at + below(3))
+                                  : array(type->field(0)->type(), at + below(3), null_share));
     return out;
   }
 
@@ -325,7 +352,8 @@ class RandomColumns {
     for (int64_t r = 0; r < rows; ++r) {
       for (int32_t a = o[r]; a < o[r + 1]; ++a) {
         for (int32_t b = o[r]; b < a; ++b) {
-          if (equal_rows(all, chosen[static_cast<size_t>(a)], all, chosen[static_cast<size_t>(b)])) chosen[static_cast<size_t>(a)] = length + below(64);
+          if (equal_rows(all, chosen[static_cast<size_t>(a)], all, chosen[static_cast<size_t>(b)]))
+            chosen[static_cast<size_t>(a)] = length + below(64);
         }
       }
     }

@@ -185,7 +185,8 @@ TEST(Batches, CompactKeepsSelectedRowsAndTheirOrigins) {
       ASSERT_EQ(dense.rows, b.selected());
       const auto live = b.selection.indices(b.rows);
       for (size_t c = 0; c < b.columns.size(); ++c) {
-        for (size_t i = 0; i < live.size(); ++i) ASSERT_EQ(value_text(dense.columns[c], static_cast<int64_t>(i)), value_text(b.columns[c], live[i]));
+        for (size_t i = 0; i < live.size(); ++i)
+          ASSERT_EQ(value_text(dense.columns[c], static_cast<int64_t>(i)), value_text(b.columns[c], live[i]));
       }
       for (size_t i = 0; i < live.size(); ++i) ASSERT_EQ(dense.origin.row_of(static_cast<int64_t>(i)), b.origin.first_row + live[i]);
       const int64_t from = random.below(b.rows), n = random.below(b.rows - from + 1);
@@ -232,7 +233,8 @@ TEST(Blocks, CutBlocksAreErrors) {
   RandomColumns random(4);
   const std::vector<TypePtr> types = testing::flat_types();
   const auto block = ok(serialize_batch(random.batch(types, 100), pool()));
-  for (int64_t size = 0; size < block->size(); size += 97) EXPECT_FALSE(deserialize_batch(arrow::SliceBuffer(block, 0, size), types, pool()).ok());
+  for (int64_t size = 0; size < block->size(); size += 97)
+    EXPECT_FALSE(deserialize_batch(arrow::SliceBuffer(block, 0, size), types, pool()).ok());
 }
 
 }  // namespace

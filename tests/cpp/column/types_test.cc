@@ -1,7 +1,8 @@
+#include "column/types.h"
+
 #include <arrow/type.h>
 #include <gtest/gtest.h>
 
-#include "column/types.h"
 #include "random_columns.h"
 
 namespace gristmill::column {
@@ -13,8 +14,9 @@ TEST(Types, TextAndTypeAreInverse) {
   for (const TypePtr& t : testing::all_types()) {
     EXPECT_TRUE(ok(parse_type(type_text(*t)))->Equals(*t)) << t->ToString();
   }
-  for (const char* text : {"int64", "decimal(12,2)", "timestamp(us,UTC)", "timestamp(s)", "time", "time(ns)", "duration", "duration(s)", "list<string>",
-                           "struct<a:int64,b:string>", "map<string,list<date>>", "struct<\"a b\":int8>", "timestamp(us,Europe/Berlin)"}) {
+  for (const char* text :
+       {"int64", "decimal(12,2)", "timestamp(us,UTC)", "timestamp(s)", "time", "time(ns)", "duration", "duration(s)", "list<string>",
+        "struct<a:int64,b:string>", "map<string,list<date>>", "struct<\"a b\":int8>", "timestamp(us,Europe/Berlin)"}) {
     EXPECT_EQ(type_text(*ok(parse_type(text))), text);
   }
 }
@@ -25,7 +27,8 @@ TEST(Types, BlanksAndDefaultsAreUnderstood) {
 }
 
 TEST(Types, BadTextsAreErrorsThatSayWhere) {
-  for (const char* text : {"", "int65", "list<int64", "decimal(39,2)", "decimal(5,6)", "timestamp(minute)", "struct<a>", "int64 x", "map<string>", "\"a"}) {
+  for (const char* text :
+       {"", "int65", "list<int64", "decimal(39,2)", "decimal(5,6)", "timestamp(minute)", "struct<a>", "int64 x", "map<string>", "\"a"}) {
     const auto r = parse_type(text);
     EXPECT_FALSE(r.ok()) << text;
     if (!r.ok()) {
