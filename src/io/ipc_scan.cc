@@ -180,13 +180,13 @@ class IpcScan final : public plan::Scan {
     const Piece& piece = pieces_[seq];
     const IpcFile& file = (*files_)[piece.input];
     ARROW_RETURN_NOT_OK(request_.cancel.check());
-    counts.rows += piece.rows;
     column::Batch whole;
     whole.rows = piece.rows;
     whole.origin.input = piece.input;
     whole.origin.first_row = piece.first_row;
     if (!request_.columns.empty()) ARROW_RETURN_NOT_OK(load(piece, file, local, whole));
     for (int64_t at = 0; at < piece.rows; at += batch_rows_) {
+      counts.rows += std::min(batch_rows_, piece.rows - at);
       ARROW_RETURN_NOT_OK(emit(piece.rows <= batch_rows_ ? whole : column::slice(whole, at, std::min(batch_rows_, piece.rows - at))));
     }
     return arrow::Status::OK();

@@ -22,6 +22,7 @@ namespace gristmill::io {
 namespace {
 
 constexpr int64_t kStreamBuffer = 256 * 1024;
+constexpr int64_t kMostGroupRows = int64_t{1} << 33;  // beyond it is a wrong byte, not a file
 constexpr int64_t kSmallestFile = 12;  // magic, footer length, magic
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -96,11 +97,10 @@ arrow::Status check_column(const std::string& path, const ParquetColumn& c, cons
   };
   if (!column::physical_of(*c.inside).ok()) return refuse("type " + c.field->type()->ToString() + " is not supported");
   if (c.leaves.empty()) return refuse("a struct without fields is not supported");
-  for (int g = 0; g < metadata.num_row_groups(); ++g) {
+  for (int g = 0; metadata.is_encryption_algorithm_set() && g < metadata.num_row_groups(); ++g) {
     const auto group = metadata.RowGroup(g);
     for (const int leaf : c.leaves) {
-      const auto chunk = group->ColumnChunk(leaf);
-      if (chunk->crypto_metadata() != nullptr) return refuse("it is encrypted");
+      if (group->ColumnChunk(leaf)->crypto_metadata() != nullptr) return refuse("it is encrypted");
     }
   }
   return arrow::Status::OK();
@@ -136,13 +136,14 @@ arrow::Status read_columns(ParquetFile& file) {
 arrow::Status read_groups(ParquetFile& file) {
   int64_t first = 0;
   for (int g = 0; g < file.metadata->num_row_groups(); ++g) {
-    const auto group = file.metadata->RowGroup(g);
+    const int64_t rows = file.metadata->RowGroup(g)->num_rows();
     file.group_first.push_back(first);
-    if (group->num_rows() < 0) return base::io_error("damaged Parquet file: " + file.path + " (a row group with a negative number of rows)", file.path);
-    first += group->num_rows();
+    if (rows < 0 || rows > kMostGroupRows) return damaged(file.path, arrow::Status::IOError("a row group of ", rows, " rows"));
+    first += rows;
   }
   file.group_first.push_back(first);
-  return arrow::Status::OK();
+  if (first == file.metadata->num_rows()) return arrow::Status::OK();
+  return damaged(file.path, arrow::Status::IOError(file.metadata->num_rows(), " rows in all and ", first, " in its row groups"));
 }
 
 }  // namespace

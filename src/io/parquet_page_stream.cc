@@ -26,6 +26,7 @@ PageStream::PageStream(const ParquetFile& file, int column, int group, parquet::
   stored_ = file.metadata->schema()->Column(leaf);
   group_ = reader.parquet_reader()->RowGroup(group);
   rows_ = group_->metadata()->num_rows();
+  if (group_->metadata()->ColumnChunk(leaf)->num_values() != rows_) corrupt_page("a column chunk without a value for every row");
   pages_ = group_->GetColumnPageReader(leaf);
   pages_->set_data_page_filter([this](const parquet::DataPageStats& page) {
     if (page.num_values < 0 || page.num_values > *to_skip_) return false;
@@ -57,7 +58,7 @@ void PageStream::open(const parquet::Page& page) {
   page_.rows = page_.valid = data_page.num_values();
   page_.values = page.data();
   page_.bytes = page.size();
-  if (page_.rows < 0) corrupt_page("a page with a negative number of values");
+  if (page_.rows < 0 || page_.rows > rows_) corrupt_page("a page of more values than its column chunk");
   if (page.type() == parquet::PageType::DATA_PAGE_V2) {
     const auto& v2 = static_cast<const parquet::DataPageV2&>(page);
     const int64_t repetition = v2.repetition_levels_byte_length(), definition = v2.definition_levels_byte_length();

@@ -95,6 +95,7 @@ class ParquetScan final : public plan::Scan {
                                             : column::kDefaultBatchRows;
     if (request.predicate != nullptr) collect_conjuncts(request.predicate, conjuncts_);
     for (size_t i = 0; i < inputs_.size(); ++i) cut(static_cast<int32_t>(i));
+    if (request.limit.has_value() && conjuncts_.empty() && request.runtime_filters.empty()) keep_first(*request.limit);
   }
 
   arrow::Status make_placeholders(const arrow::Schema& schema) {
@@ -121,7 +122,6 @@ class ParquetScan final : public plan::Scan {
   arrow::Status read(uint64_t seq, plan::ScanLocal& scan_local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) override {
     auto& local = static_cast<ParquetLocal&>(scan_local);
     const Piece& piece = pieces_[seq];
-    counts.rows += piece.rows;
     const arrow::Status status = read_piece(piece, local, emit, counts);
     if (!status.ok()) local.forget_group();  // the cursors may stand anywhere
     return status;
@@ -142,11 +142,19 @@ class ParquetScan final : public plan::Scan {
     }
   }
 
+  // Every row passes, so the morsels that hold the first `rows` rows are enough.
+  void keep_first(int64_t rows) {
+    size_t kept = 0;
+    for (int64_t seen = 0; kept < pieces_.size() && seen < rows; ++kept) seen += pieces_[kept].rows;
+    pieces_.resize(kept);
+  }
+
   arrow::Status read_piece(const Piece& piece, ParquetLocal& local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) {
     const ParquetFile& file = *inputs_[piece.input].file;
-    if (request_.columns.empty() && conjuncts_.empty() && request_.runtime_filters.empty()) return count_only(piece, emit);
+    if (request_.columns.empty() && conjuncts_.empty() && request_.runtime_filters.empty()) return count_only(piece, emit, counts);
     ARROW_RETURN_NOT_OK(seek(piece, local));
     if (local.verdict != GroupVerdict::kMayMatch) {
+      counts.rows += piece.rows;
       counts.skipped += piece.rows;
       if (piece.first == 0) count_pruned(local.verdict);  // once a row group
       return arrow::Status::OK();
@@ -162,19 +170,21 @@ class ParquetScan final : public plan::Scan {
       done += batch.rows;
       local.at += batch.rows;
       const int64_t left = batch.selected();
+      counts.rows += batch.rows;
       counts.filtered += batch.rows - left;
       if (left > 0) ARROW_RETURN_NOT_OK(emit(std::move(batch)));
     }
     return arrow::Status::OK();
   }
 
-  arrow::Status count_only(const Piece& piece, const plan::BatchConsumer& emit) {
+  arrow::Status count_only(const Piece& piece, const plan::BatchConsumer& emit, plan::ScanCounts& counts) {
     for (int64_t done = 0; done < piece.rows;) {
       column::Batch batch;
       batch.rows = std::min(batch_rows_, piece.rows - done);
       batch.origin.input = piece.input;
       batch.origin.first_row = inputs_[piece.input].file->group_first[piece.group] + piece.first + done;
       done += batch.rows;
+      counts.rows += batch.rows;
       ARROW_RETURN_NOT_OK(emit(std::move(batch)));
     }
     return arrow::Status::OK();

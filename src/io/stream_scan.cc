@@ -56,7 +56,6 @@ class StreamScan final : public plan::Scan {
       morsel = std::move(node.mapped());
     }
     const int64_t rows = morsel.rows->num_rows();
-    counts.rows += rows;
     column::Batch whole;
     whole.rows = rows;
     whole.origin.input = morsel.input;
@@ -71,6 +70,7 @@ class StreamScan final : public plan::Scan {
     }
     morsel.rows.reset();
     for (int64_t first = 0; first < rows; first += batch_rows_) {
+      counts.rows += std::min(batch_rows_, rows - first);
       ARROW_RETURN_NOT_OK(emit(rows <= batch_rows_ ? whole : column::slice(whole, first, std::min(batch_rows_, rows - first))));
     }
     return arrow::Status::OK();

@@ -134,6 +134,19 @@ TEST(ParquetScan, ProjectsInAnyOrderAndCountsWithoutColumns) {
   EXPECT_TRUE(source->estimate().exact_rows);
 }
 
+TEST(ParquetScan, OffersOnlyTheMorselsALimitNeeds) {
+  TemporaryDirectory dir;
+  write_file(dir.path("x.parquet"), random_table(8, 1000), {.row_group_rows = 100});
+  const auto source = *scan_parquet({dir.path("x.parquet")});
+  plan::ScanRequest request;
+  request.columns = {0};
+  request.memory = base::QueryMemory::make(0);
+  for (const auto& [limit, morsels] : std::vector<std::pair<int64_t, int64_t>>{{0, 0}, {1, 1}, {100, 1}, {101, 2}, {5000, 10}}) {
+    request.limit = limit;
+    EXPECT_EQ((*source->open(request))->num_morsels(), morsels) << limit;
+  }
+}
+
 TEST(ParquetScan, ReadsFilesInByteOrderOfTheirNamesWhateverTheirColumnOrder) {
   TemporaryDirectory dir;
   const auto table = random_table(5, 600);
