@@ -94,6 +94,7 @@ class BranchRunner {
   std::vector<column::Batch> output_;  // ordered sinks
   Position position_;
   uint64_t rows_of_morsel_ = 0;
+  int64_t bytes_ = 0;
   size_t clock_of_ = 0;
   int64_t clock_since_ = 0;
 };
@@ -174,10 +175,14 @@ class PipelineTask final : public sched::Task {
 
   arrow::Status finish() override {
     if (disabled_) return arrow::Status::OK();
-    report_rows();
+    const arrow::Status accounted = report_rows();
     if (!error_.ok()) {
       abandon();
       return error_;
+    }
+    if (!accounted.ok()) {
+      abandon();
+      return accounted;
     }
     if (spec_.ordered) {
       arrow::Status s = spec_.ordered->finalize();
@@ -253,7 +258,10 @@ class PipelineTask final : public sched::Task {
   }
 
   arrow::Result<sched::Step> deliver(const Morsel& morsel, Slot& slot, BranchRunner& runner, arrow::Status status) {
-    if (is_stop_morsel(status)) status = arrow::Status::OK();
+    if (is_stop_morsel(status)) {
+      cut_short_ = true;
+      status = arrow::Status::OK();
+    }
     if (!status.ok() && immediate(status)) return status;
     if (!status.ok()) close_from(morsel.seq);
     if (!ring_) {
@@ -304,19 +312,27 @@ class PipelineTask final : public sched::Task {
 
   bool dropped(uint64_t seq) const { return seq > closed_from_.load(std::memory_order_relaxed); }
 
-  void report_rows() {
+  // Adds up what the slots counted. Every row of a source that was read to its end went on, was refused or was skipped.
+  arrow::Status report_rows() {
     std::lock_guard lock(report_->mutex);
     sched::Statistics& st = report_->statistics;
     if (st.workers.size() < slots_.size()) st.workers.resize(slots_.size());
     for (size_t i = 0; i < slots_.size(); ++i) {
       if (!slots_[i]) continue;
       for (auto& r : slots_[i]->runners) {
-        if (r) r->collect(*report_);
+        if (!r) continue;
+        r->collect(*report_);
+        source_rows_.add(r->counts_[0]);
+        bytes_ += r->bytes_;
       }
       st.workers[i].processed_count += slots_[i]->processed;
       st.workers[i].rows += slots_[i]->rows;
       st.workers[i].busy_seconds += static_cast<double>(slots_[i]->busy_ns) * 1e-9;
       st.total_morsels_processed += slots_[i]->processed;
+    }
+    report_->bytes_through += bytes_;
+    if (st.total_morsels_processed > 0) {
+      st.morsel_size_kb = static_cast<double>(report_->bytes_through) / 1024.0 / static_cast<double>(st.total_morsels_processed);
     }
     st.total_morsels_created += total_ >= 0 ? total_ : static_cast<int64_t>(next_seq_);
     if (claims_) st.steals += claims_->steals();
@@ -327,6 +343,13 @@ class PipelineTask final : public sched::Task {
         if (n.plan_node == b.source_node) n.detail = d;
       }
     }
+    const bool complete = error_.ok() && closed_from_.load() == kNoError && !cut_short_;
+    if (complete && source_rows_.in > 0 && source_rows_.in != source_rows_.out + source_rows_.skipped + source_rows_.filtered) {
+      return base::internal_error("rows of " + spec_.name + " do not add up: " + std::to_string(source_rows_.in) + " read, " +
+                                  std::to_string(source_rows_.out) + " passed on, " + std::to_string(source_rows_.filtered) + " filtered, " +
+                                  std::to_string(source_rows_.skipped) + " skipped");
+    }
+    return arrow::Status::OK();
   }
 
   PipelineSpec spec_;
@@ -347,10 +370,24 @@ class PipelineTask final : public sched::Task {
   int next_branch_ = 0;
   uint64_t next_local_ = 0;
 
+  std::atomic<bool> cut_short_{false};  // a morsel ended before its last row
+  RowCounts source_rows_;
+  int64_t bytes_ = 0;
+
   std::mutex mutex_;
   uint64_t error_seq_ = kNoError;
   arrow::Status error_;
 };
+
+// What a row of the batch takes, strings counted as their views.
+int64_t row_bytes(const column::Batch& batch) {
+  int64_t bytes = 0;
+  for (const auto& c : batch.columns) {
+    auto p = column::physical_of(*c.type());
+    bytes += c.is_dictionary() ? 4 : p.ok() ? std::max(1, column::byte_width(*p)) : 16;
+  }
+  return bytes;
+}
 
 arrow::Status BranchRunner::open() {
   const Branch& branch = task_.segment_.branches[branch_];
@@ -420,6 +457,7 @@ arrow::Status BranchRunner::push(size_t i, column::Batch batch) {
   counts_[i + 1].batches++;
   if (i == 0) {
     rows_of_morsel_ += static_cast<uint64_t>(live);
+    bytes_ += live * row_bytes(batch);
     ARROW_RETURN_NOT_OK(task_.context_->cancel.check());
   }
   switch_clock(i + 1);
