@@ -25,6 +25,8 @@ class HashJoin final : public Join {
   std::vector<std::pair<int, std::shared_ptr<plan::RuntimeFilter>>> runtime_filters() override {
     const JoinShape& shape = *state_->shape;
     std::vector<std::pair<int, std::shared_ptr<plan::RuntimeFilter>>> out;
+    // A dropped row must not hide that another of its keys fails.
+    if (shape.fallible_probe) return out;
     if (shape.layout.nulls_equal() || (shape.spec.kind != plan::JoinKind::kInner && shape.spec.kind != plan::JoinKind::kSemi)) return out;
     for (size_t k = 0; k < shape.probe.keys.size(); ++k) {
       const expr::Bound& key = *shape.probe.keys[k];

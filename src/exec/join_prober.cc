@@ -208,7 +208,7 @@ arrow::Status JoinProber::emit_single(const BuildRows& build, column::Batch batc
 arrow::Status JoinProber::emit_chains(const BuildRows& build, const column::Batch& batch, const int32_t* first, const Emit& emit) {
   const int32_t* const next = build.table->next();
   const auto live = batch.selection.indices(batch.rows);
-  constexpr size_t kAhead = 16;
+  constexpr size_t kAhead = 48;
   probe_rows_.clear();
   build_rows_.clear();
   for (size_t j = 0; j < live.size(); ++j) {

@@ -1,9 +1,10 @@
-// A slot and an entry waiting to be built are the same few words, so partitioning and building share their types.
-//
-// Lookups run in rounds: every key looks at its home slot (prefetched), those that met another key go to the next
-// round. Without branches on data a round costs little more than its cache misses.
+// A bucket is one cache line: keys, then their rows. Most lookups read one line, found or not, and without branches on
+// data: all keys of the line are compared. A bucket fills from the front, so it is full when its last row is there; only then
+// the next bucket may hold the key.
 
 #include "exec/join_table.h"
+
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -21,74 +22,117 @@ constexpr int64_t kPartitionRows = int64_t{1} << 15;
 constexpr int kMostPartitionBits = 8;
 constexpr int64_t kDensePerRow = 4;      // array entries per row for a dense range
 constexpr int64_t kDenseLeast = 1024;
-constexpr int64_t kAhead = 24;           // lookups in flight
+constexpr int64_t kAhead = 64;           // lookups in flight: from 24 to 48 halves the misses left, beyond 64 nothing changes
 constexpr int64_t kBlock = 512;
 
-struct WordSlot {
+// A row waiting to be put into the table.
+struct WordEntry {
   uint64_t low;
   int32_t row;
   int32_t unused;
-  bool holds(uint64_t l, uint64_t) const { return low == l; }
+  uint64_t high() const { return 0; }
+  static WordEntry make(uint64_t low, uint64_t, int32_t row) { return {low, row, 0}; }
 };
 
-struct PairSlot {
-  uint64_t low, high;
+struct PairEntry {
+  uint64_t low, high_word;
   int32_t row;
   int32_t unused;
-  bool holds(uint64_t l, uint64_t h) const { return (low == l) & (high == h); }
+  uint64_t high() const { return high_word; }
+  static PairEntry make(uint64_t low, uint64_t high, int32_t row) { return {low, high, row, 0}; }
 };
 
-WordSlot make_slot(const WordSlot*, uint64_t low, uint64_t, int32_t row) { return {low, row, 0}; }
-PairSlot make_slot(const PairSlot*, uint64_t low, uint64_t high, int32_t row) { return {low, high, row, 0}; }
-uint64_t high_of(const WordSlot&) { return 0; }
-uint64_t high_of(const PairSlot& s) { return s.high; }
+struct alignas(64) WordBucket {
+  using Entry = WordEntry;
+  static constexpr int kSize = 5;
+  uint64_t low[kSize];
+  int32_t row[kSize];
+  bool holds(int s, uint64_t l, uint64_t) const { return low[s] == l; }
+  void put(int s, const Entry& e) {
+    low[s] = e.low;
+    row[s] = e.row;
+  }
+};
+
+struct alignas(64) PairBucket {
+  using Entry = PairEntry;
+  static constexpr int kSize = 3;
+  uint64_t low[kSize], high[kSize];
+  int32_t row[kSize];
+  bool holds(int s, uint64_t l, uint64_t h) const { return (low[s] == l) & (high[s] == h); }
+  void put(int s, const Entry& e) {
+    low[s] = e.low;
+    high[s] = e.high_word;
+    row[s] = e.row;
+  }
+};
+static_assert(sizeof(WordBucket) == 64 && sizeof(PairBucket) == 64);
+
+template <typename Bucket>
+int64_t buckets_for(int64_t rows) {  // half full
+  return 2 * rows / Bucket::kSize + 1;
+}
 
 // Where partitions begin and how long they are.
-template <typename Slot>
+template <typename Bucket>
 struct Directory {
   struct Partition {
-    Slot* slots;
+    Bucket* buckets;
     uint64_t size;
   };
   std::vector<Partition> partitions;
   int bits = 0;
 
   const Partition& of(uint64_t hash) const { return partitions[bits == 0 ? 0 : hash >> (64 - bits)]; }
-  Slot* home(uint64_t hash) const {
+  Bucket* home(uint64_t hash) const {
     const Partition& p = of(hash);
-    return p.slots + static_cast<uint64_t>((static_cast<unsigned __int128>(hash << bits) * p.size) >> 64);
+    return p.buckets + static_cast<uint64_t>((static_cast<unsigned __int128>(hash << bits) * p.size) >> 64);
   }
   // Only at a partition's end does the walk go back.
-  Slot* after(Slot* slot, uint64_t hash) const {
+  Bucket* after(Bucket* bucket, uint64_t hash) const {
     const Partition& p = of(hash);
-    return ++slot == p.slots + p.size ? p.slots : slot;
+    return ++bucket == p.buckets + p.size ? p.buckets : bucket;
   }
 };
 
-template <typename Slot>
-class SlotTable : public JoinTable {
+template <typename Bucket>
+class HashTable : public JoinTable {
  public:
   bool hashed() const override { return true; }
 
-  void find(const LookupKeys& keys, LookupScratch& scratch, int32_t* first) const override {
+  void find(const LookupKeys& keys, LookupScratch& scratch, int32_t* first) const override { find_any<true>(keys, scratch, first); }
+
+  Directory<Bucket> directory;
+  std::shared_ptr<arrow::Buffer> buffer;
+
+ protected:
+  // first[i]: a row whose words are those of key i. kDistinct: no two places have the same words.
+  template <bool kDistinct>
+  void find_any(const LookupKeys& keys, LookupScratch& scratch, int32_t* first) const {
     const int64_t n = keys.n;
     scratch.pending.resize(static_cast<size_t>(n));
-    scratch.slots.resize(static_cast<size_t>(n));
+    scratch.places.resize(static_cast<size_t>(n));
     uint32_t* const pending = scratch.pending.data();
-    auto** const at = reinterpret_cast<Slot**>(scratch.slots.data());
+    auto** const at = reinterpret_cast<Bucket**>(scratch.places.data());
+    int64_t waiting = 0;
+    const auto look = [&](int64_t i) {
+      const Bucket& b = *at[i];
+      const uint64_t low = keys.low[i], high = Bucket::kSize == PairBucket::kSize ? keys.high[i] : 0;
+      int32_t row = 0;  // plus one; a free place holds row -1, so it adds nothing
+      for (int s = 0; s < Bucket::kSize; ++s) {
+        const int32_t here = -static_cast<int32_t>(b.holds(s, low, high)) & (b.row[s] + 1);
+        row = kDistinct ? row + here : std::max(row, here);
+      }
+      --row;
+      first[i] = row;
+      pending[waiting] = static_cast<uint32_t>(i);
+      waiting += (row < 0) & (b.row[Bucket::kSize - 1] >= 0);
+    };
     const int64_t lead = std::min<int64_t>(kAhead, n);
     for (int64_t i = 0; i < lead; ++i) {
       at[i] = directory.home(keys.hash[i]);
       __builtin_prefetch(at[i]);
     }
-    int64_t waiting = 0;
-    const auto look = [&](int64_t i) {
-      const Slot& s = *at[i];
-      const bool hit = s.holds(keys.low[i], sizeof(Slot) > sizeof(WordSlot) ? keys.high[i] : 0);
-      first[i] = hit ? s.row : kNoRow;
-      pending[waiting] = static_cast<uint32_t>(i);
-      waiting += !hit & (s.row >= 0);
-    };
     for (int64_t i = 0; i + lead < n; ++i) {
       at[i + lead] = directory.home(keys.hash[i + lead]);
       __builtin_prefetch(at[i + lead]);
@@ -101,41 +145,58 @@ class SlotTable : public JoinTable {
       for (int64_t j = 0; j < round; ++j) {
         const uint32_t i = pending[j];
         at[i] = directory.after(at[i], keys.hash[i]);
-        look(i);
+        __builtin_prefetch(at[i]);
       }
+      for (int64_t j = 0; j < round; ++j) look(pending[j]);
     }
   }
-
-  Directory<Slot> directory;
-  std::shared_ptr<arrow::Buffer> buffer;
 };
 
-// Slots hold hashes; a row whose hash is met is compared in full.
-class ColumnTable final : public SlotTable<WordSlot> {
+// Buckets hold hashes; a row whose hash is met is compared in full.
+class ColumnTable final : public HashTable<WordBucket> {
  public:
   void find(const LookupKeys& keys, LookupScratch& scratch, int32_t* first) const override {
     LookupKeys by_hash = keys;
     by_hash.low = keys.hash;
-    SlotTable<WordSlot>::find(by_hash, scratch, first);
-    const KeyEquality equal(keys.columns, columns);
-    const auto views = column::is_viewed(*columns[0].values->type) ? column::values_of<column::View16>(*columns[0].values) : nullptr;
-    auto** const at = reinterpret_cast<WordSlot**>(scratch.slots.data());
+    find_any<false>(by_hash, scratch, first);
+    const KeyEquality equal(keys.columns, columns_);
     for (int64_t i = 0; i < keys.n; ++i) {
-      if (views && i + kAhead < keys.n) __builtin_prefetch(views + std::max(first[i + kAhead], 0));
+      if (i + 2 * kAhead < keys.n) prefetch_view(first[i + 2 * kAhead]);
+      if (i + kAhead < keys.n) prefetch_text(first[i + kAhead]);
       if (first[i] < 0) continue;
       const int64_t row = keys.rows ? keys.rows[i] : i;
-      if (equal(row, first[i])) continue;
-      first[i] = kNoRow;
-      for (WordSlot* s = directory.after(at[i], keys.hash[i]); s->row >= 0; s = directory.after(s, keys.hash[i])) {
-        if (s->low == keys.hash[i] && equal(row, s->row)) {
-          first[i] = s->row;
-          break;
-        }
-      }
+      if (!equal(row, first[i])) first[i] = walk(keys.hash[i], row, equal);
     }
   }
 
-  std::vector<column::Column> columns;
+  void set_columns(std::vector<column::Column> c) {
+    columns_ = std::move(c);
+    const arrow::ArrayData& d = *columns_[0].values;
+    if (!column::is_viewed(*d.type)) return;
+    views_ = column::values_of<column::View16>(d);
+    for (size_t b = 2; b < d.buffers.size(); ++b) texts_.push_back(reinterpret_cast<const char*>(d.buffers[b]->data()));
+  }
+
+ private:
+  // Different keys of one hash: from the start, one after the other.
+  int32_t walk(uint64_t hash, int64_t row, const KeyEquality& equal) const {
+    for (const WordBucket* b = directory.home(hash);; b = directory.after(const_cast<WordBucket*>(b), hash)) {
+      for (int s = 0; s < WordBucket::kSize; ++s) {
+        if (b->row[s] < 0) return kNoRow;
+        if (b->low[s] == hash && equal(row, b->row[s])) return b->row[s];
+      }
+    }
+  }
+  void prefetch_view(int32_t row) const {
+    if (views_ && row >= 0) __builtin_prefetch(views_ + row);
+  }
+  void prefetch_text(int32_t row) const {
+    if (views_ && row >= 0 && !views_[row].is_inline()) __builtin_prefetch(texts_[static_cast<size_t>(views_[row].ref.buffer)] + views_[row].ref.offset);
+  }
+
+  std::vector<column::Column> columns_;
+  const column::View16* views_ = nullptr;  // of the first key, if it is a text
+  std::vector<const char*> texts_;
 };
 
 class DenseTable final : public JoinTable {
@@ -161,15 +222,25 @@ class DenseTable final : public JoinTable {
   std::shared_ptr<arrow::Buffer> buffer;
 };
 
+// A table read at random costs a page walk per lookup otherwise. Only a hint; before the pages are touched.
+void want_huge_pages(arrow::Buffer& buffer) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  constexpr uintptr_t kHuge = uintptr_t{2} << 20;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(buffer.mutable_data()) + kHuge - 1) & ~(kHuge - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(buffer.mutable_data()) + static_cast<uintptr_t>(buffer.size())) & ~(kHuge - 1);
+  if (begin < end) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+}
+
 // Sorts one piece's entries by partition, in their order, to entries[begin..end).
-template <typename Slot, typename PartitionOf>
-std::vector<uint32_t> scatter(int64_t begin, int64_t end, int64_t partitions, const uint64_t* low, const uint64_t* high, Slot* entries, PartitionOf&& of) {
+template <typename Entry, typename PartitionOf>
+std::vector<uint32_t> scatter(int64_t begin, int64_t end, int64_t partitions, const uint64_t* low, const uint64_t* high, Entry* entries, PartitionOf&& of) {
   const int64_t n = end - begin;
   std::vector<uint32_t> offsets(static_cast<size_t>(partitions) + 1, 0);
   for (int64_t i = 0; i < n; ++i) offsets[of(i) + 1]++;
   for (int64_t p = 0; p < partitions; ++p) offsets[p + 1] += offsets[p];
   std::vector<uint32_t> to(offsets.begin(), offsets.end() - 1);
-  for (int64_t i = 0; i < n; ++i) entries[begin + to[of(i)]++] = make_slot(entries, low[i], high ? high[i] : 0, static_cast<int32_t>(begin + i));
+  for (int64_t i = 0; i < n; ++i) entries[begin + to[of(i)]++] = Entry::make(low[i], high ? high[i] : 0, static_cast<int32_t>(begin + i));
   return offsets;
 }
 
@@ -179,17 +250,19 @@ std::vector<column::Column> sliced(const std::vector<column::Column>& columns, i
   return out;
 }
 
-template <typename Slot>
-class SlotBuilder final : public JoinTableBuilder {
+template <typename Bucket>
+class HashBuilder final : public JoinTableBuilder {
  public:
-  SlotBuilder(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows, arrow::MemoryPool* pool)
+  using Entry = typename Bucket::Entry;
+
+  HashBuilder(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows, arrow::MemoryPool* pool)
       : JoinTableBuilder(layout, std::move(keys), rows, pool) {
     while (partition_bits_ < kMostPartitionBits && (kPartitionRows << partition_bits_) < rows) ++partition_bits_;
   }
 
   arrow::Status open() {
     offsets_.resize(static_cast<size_t>(pieces()));
-    ARROW_ASSIGN_OR_RAISE(entries_, column::allocate_buffer(rows_ * static_cast<int64_t>(sizeof(Slot)), pool_));
+    ARROW_ASSIGN_OR_RAISE(entries_, column::allocate_buffer(rows_ * static_cast<int64_t>(sizeof(Entry)), pool_));
     if (by_columns()) {
       for (auto& k : keys_) {
         ARROW_ASSIGN_OR_RAISE(k, column::flatten(k, rows_, pool_));
@@ -218,42 +291,45 @@ class SlotBuilder final : public JoinTableBuilder {
   }
 
   arrow::Status start_partitions() override {
-    table_ = std::make_unique<SlotTable<Slot>>();
-    if constexpr (std::is_same_v<Slot, WordSlot>) {
+    table_ = std::make_unique<HashTable<Bucket>>();
+    if constexpr (std::is_same_v<Bucket, WordBucket>) {
       if (by_columns()) table_ = std::make_unique<ColumnTable>();
     }
     table_->directory.bits = partition_bits_;
-    std::vector<uint64_t> sizes;
-    uint64_t total = 0;
+    std::vector<int64_t> sizes;
+    int64_t total = 0;
     for (int64_t p = 0; p < partitions(); ++p) {
-      uint64_t rows = 0;
+      int64_t rows = 0;
       for (const auto& o : offsets_) rows += o[p + 1] - o[p];
-      sizes.push_back(2 * rows + 1);
+      sizes.push_back(buckets_for<Bucket>(rows));
       total += sizes.back();
     }
-    ARROW_ASSIGN_OR_RAISE(table_->buffer, column::allocate_buffer(static_cast<int64_t>(total * sizeof(Slot)), pool_));
-    auto* slots = reinterpret_cast<Slot*>(table_->buffer->mutable_data());
-    for (uint64_t size : sizes) {
-      table_->directory.partitions.push_back({slots, size});
-      slots += size;
+    ARROW_ASSIGN_OR_RAISE(table_->buffer, column::allocate_buffer(total * static_cast<int64_t>(sizeof(Bucket)), pool_));
+    want_huge_pages(*table_->buffer);
+    auto* buckets = reinterpret_cast<Bucket*>(table_->buffer->mutable_data());
+    for (int64_t size : sizes) {
+      table_->directory.partitions.push_back({buckets, static_cast<uint64_t>(size)});
+      buckets += size;
     }
     return arrow::Status::OK();
   }
 
   arrow::Status build(int64_t partition) override {
     const auto& mine = table_->directory.partitions[partition];
-    std::fill_n(mine.slots, mine.size, make_slot(mine.slots, 0, 0, kNoRow));
+    Bucket empty{};
+    std::fill_n(empty.row, Bucket::kSize, kNoRow);
+    std::fill_n(mine.buckets, mine.size, empty);
     std::vector<uint64_t> low(kBlock), high(kBlock), hashes(kBlock);
     for (int64_t piece = pieces() - 1; piece >= 0; --piece) {
-      const Slot* run = entries() + piece_begin(piece) + offsets_[piece][partition];
+      const Entry* run = entries() + piece_begin(piece) + offsets_[piece][partition];
       for (int64_t left = offsets_[piece][partition + 1] - offsets_[piece][partition]; left > 0;) {
         const int64_t n = std::min<int64_t>(left, kBlock);
-        const Slot* block = run + left - n;
+        const Entry* block = run + left - n;
         for (int64_t i = 0; i < n; ++i) {
           low[i] = block[i].low;
-          high[i] = high_of(block[i]);
+          high[i] = block[i].high();
         }
-        if (!by_columns()) hash_key_words(low.data(), sizeof(Slot) > sizeof(WordSlot) ? high.data() : nullptr, n, hashes.data());
+        if (!by_columns()) hash_key_words(low.data(), layout_.form() == KeyForm::kPair ? high.data() : nullptr, n, hashes.data());
         ARROW_RETURN_NOT_OK(insert(block, by_columns() ? low.data() : hashes.data(), n));
         left -= n;
       }
@@ -263,31 +339,35 @@ class SlotBuilder final : public JoinTableBuilder {
 
   std::unique_ptr<JoinTable> finish() override {
     give_chains(*table_);
-    if constexpr (std::is_same_v<Slot, WordSlot>) {
-      if (by_columns()) static_cast<ColumnTable&>(*table_).columns = std::move(keys_);
+    if constexpr (std::is_same_v<Bucket, WordBucket>) {
+      if (by_columns()) static_cast<ColumnTable&>(*table_).set_columns(std::move(keys_));
     }
     return std::move(table_);
   }
 
  private:
   bool by_columns() const { return layout_.form() == KeyForm::kColumns; }
-  Slot* entries() { return reinterpret_cast<Slot*>(entries_->mutable_data()); }
+  Entry* entries() { return reinterpret_cast<Entry*>(entries_->mutable_data()); }
 
-  arrow::Status insert(const Slot* block, const uint64_t* hashes, int64_t n) {
-    const Directory<Slot>& directory = table_->directory;
+  arrow::Status insert(const Entry* block, const uint64_t* hashes, int64_t n) {
     for (int64_t i = n - 1; i >= 0; --i) {
-      const Slot& e = block[i];
-      Slot* s = directory.home(hashes[i]);
-      while (s->row >= 0 && !(s->holds(e.low, high_of(e)) && (!equal_ || (*equal_)(s->row, e.row)))) s = directory.after(s, hashes[i]);
-      if (s->row >= 0) ARROW_RETURN_NOT_OK(chain(e.row, s->row));
-      *s = e;
+      const Entry& e = block[i];
+      Bucket* b = table_->directory.home(hashes[i]);
+      int s = 0;
+      while (b->row[s] >= 0 && !(b->holds(s, e.low, e.high()) && (!equal_ || (*equal_)(b->row[s], e.row)))) {
+        if (++s < Bucket::kSize) continue;
+        b = table_->directory.after(b, hashes[i]);
+        s = 0;
+      }
+      if (b->row[s] >= 0) ARROW_RETURN_NOT_OK(chain(e.row, b->row[s]));
+      b->put(s, e);
     }
     return arrow::Status::OK();
   }
 
   std::shared_ptr<arrow::Buffer> entries_;
   std::optional<KeyEquality> equal_;
-  std::unique_ptr<SlotTable<Slot>> table_;
+  std::unique_ptr<HashTable<Bucket>> table_;
 };
 
 class DenseBuilder final : public JoinTableBuilder {
@@ -303,7 +383,7 @@ class DenseBuilder final : public JoinTableBuilder {
 
   arrow::Status open() {
     offsets_.resize(static_cast<size_t>(pieces()));
-    ARROW_ASSIGN_OR_RAISE(entries_, column::allocate_buffer(rows_ * static_cast<int64_t>(sizeof(WordSlot)), pool_));
+    ARROW_ASSIGN_OR_RAISE(entries_, column::allocate_buffer(rows_ * static_cast<int64_t>(sizeof(WordEntry)), pool_));
     ARROW_ASSIGN_OR_RAISE(table_->buffer, column::allocate_buffer(static_cast<int64_t>(table_->size) * 4, pool_));
     return arrow::Status::OK();
   }
@@ -324,7 +404,7 @@ class DenseBuilder final : public JoinTableBuilder {
     const uint64_t end = std::min(table_->size, begin + (uint64_t{1} << shift_));
     for (uint64_t i = begin; i < end; ++i) first[i] = kNoRow;
     for (int64_t piece = pieces() - 1; piece >= 0; --piece) {
-      const WordSlot* run = entries() + piece_begin(piece);
+      const WordEntry* run = entries() + piece_begin(piece);
       for (int64_t i = offsets_[piece][partition + 1]; i-- > offsets_[piece][partition];) {
         int32_t& slot = first[run[i].low - table_->min];
         if (slot >= 0) ARROW_RETURN_NOT_OK(chain(run[i].row, slot));
@@ -340,7 +420,7 @@ class DenseBuilder final : public JoinTableBuilder {
   }
 
  private:
-  WordSlot* entries() { return reinterpret_cast<WordSlot*>(entries_->mutable_data()); }
+  WordEntry* entries() { return reinterpret_cast<WordEntry*>(entries_->mutable_data()); }
 
   std::unique_ptr<DenseTable> table_;
   std::shared_ptr<arrow::Buffer> entries_;
@@ -365,19 +445,19 @@ arrow::Result<std::unique_ptr<JoinTableBuilder>> JoinTableBuilder::make(const Ke
     return b;
   }
   if (layout.form() == KeyForm::kPair) {
-    auto b = std::make_unique<SlotBuilder<PairSlot>>(layout, std::move(keys), rows, pool);
+    auto b = std::make_unique<HashBuilder<PairBucket>>(layout, std::move(keys), rows, pool);
     ARROW_RETURN_NOT_OK(b->open());
     return b;
   }
-  auto b = std::make_unique<SlotBuilder<WordSlot>>(layout, std::move(keys), rows, pool);
+  auto b = std::make_unique<HashBuilder<WordBucket>>(layout, std::move(keys), rows, pool);
   ARROW_RETURN_NOT_OK(b->open());
   return b;
 }
 
 int64_t JoinTableBuilder::bytes_per_row(const KeyLayout& layout) {
-  // An entry, two slots, a link; views of flattened texts.
-  const int64_t slot = layout.form() == KeyForm::kPair ? sizeof(PairSlot) : sizeof(WordSlot);
-  return 3 * slot + 4 + (layout.form() == KeyForm::kColumns ? 16 : 0);
+  // An entry, its share of a half-full bucket, a link; views of flattened texts.
+  if (layout.form() == KeyForm::kPair) return static_cast<int64_t>(sizeof(PairEntry)) + 2 * 64 / PairBucket::kSize + 1 + 4;
+  return static_cast<int64_t>(sizeof(WordEntry)) + 2 * 64 / WordBucket::kSize + 1 + 4 + (layout.form() == KeyForm::kColumns ? 16 : 0);
 }
 
 int64_t JoinTableBuilder::pieces() const { return (rows_ + kPieceRows - 1) / kPieceRows; }

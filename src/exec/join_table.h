@@ -1,11 +1,10 @@
 // The lookup structure of a join's build side: from a key to its first row, and from a row to the next with the same key.
 //
-// Three kinds. A dense range of integers is an array indexed by value. Word keys lie in the slots of an open-addressing
-// table (linear probing), so a lookup touches one cache line as a rule. Keys compared by columns
-// have their hash in the slot and are compared in full.
+// Three kinds. A dense range of integers is an array indexed by value. Word keys lie in the buckets of an open-addressing
+// table, one cache line each. Keys compared by columns have their hash in the bucket and are compared in full.
 //
 // Building is parallel without locks: add() sorts pieces of rows by partition (the top bits of the hash, or the
-// upper part of the range), build() fills one partition's own slots. Pieces and partitions are numbered by the rows alone. Rows of one
+// upper part of the range), build() fills one partition's own buckets. Pieces and partitions are numbered by the rows alone. Rows of one
 // key are chained in ascending order, because partitions are filled from the last row to the first.
 #pragma once
 
@@ -39,7 +38,7 @@ struct LookupKeys {
 
 struct LookupScratch {
   std::vector<uint32_t> pending;
-  std::vector<void*> slots;
+  std::vector<void*> places;
 };
 
 class JoinTable {
