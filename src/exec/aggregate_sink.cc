@@ -185,8 +185,11 @@ arrow::Status AggregateLocal::consume(const column::Batch& batch, Position posit
   // Every row might be a new group, and indexes double one by one.
   ARROW_RETURN_NOT_OK(side_.grow_to(direct_.bytes() + side_bytes_.load(std::memory_order_relaxed)));
   const int64_t most = n * (layout_.stride + 24) + bytes_.load(std::memory_order_relaxed) / 16 + kSpareHeadroom;
-  ARROW_RETURN_NOT_OK(plan_.context.memory->ensure_headroom(most, "aggregation"));
+  const arrow::Status room = plan_.context.memory->ensure_headroom(most, "aggregation");
+  if (!room.ok() && base::error_kind(room) != base::ErrorKind::kMemory) return room;
   const std::lock_guard lock(mutex_);
+  // Nobody has anything to give: what this batch needs may still fit where everything of ours was.
+  if (!room.ok()) ARROW_RETURN_NOT_OK(spill_locked(std::numeric_limits<int64_t>::max()).status());
   const auto physical = batch.selection.all() ? nullptr : batch.selection.indices(batch.rows).data();
   ARROW_RETURN_NOT_OK(add_groups({position.order, physical}, n));
   if (plan_.context.spill_eagerly) ARROW_RETURN_NOT_OK(spill_locked(std::numeric_limits<int64_t>::max()).status());

@@ -1,6 +1,6 @@
 // Reading groups: morsels cut so that each is a range of the output, whatever runs it comes from.
 //
-// In order, a morsel is a range of keys: splitters are taken from a sample of every run (each 1024th key), so morsels
+// In order, a morsel is a range of keys: splitters are taken from a sample of every run (each 256th key), so morsels
 // are about equal and need no state between them; reading collects the range from all runs and sorts it. Without order, runs
 // follow one another, partition by partition. Rows on disk are read by the block, each morsel its own.
 
@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/status.h"
 #include "exec/aggregate_sink.h"
 #include "exec/group_spill.h"
 
@@ -15,7 +16,9 @@ namespace gristmill::exec {
 namespace {
 
 constexpr int64_t kMorselRows = 65536;
-constexpr int64_t kSampleRows = 1024;
+constexpr int64_t kLeastMorselRows = 4096;
+constexpr int64_t kRowsPerRun = 64;
+constexpr int64_t kSampleRows = 256;
 constexpr int64_t kSortBytes = 2 * sizeof(GroupEntry);
 
 
@@ -45,8 +48,9 @@ class GroupSource final : public Source {
       }
     }
     if (groups_ == 0) return 0;
-    // With very many runs the blocks at the edges of a morsel would outweigh it.
-    morsel_rows_ = std::max(kMorselRows, runs * 256);
+    // Not more than this worker's share of the limit; but with very many runs the blocks at the edges would outweigh it.
+    morsel_rows_ = std::clamp(share_of_limit(plan_.context) / row_bytes(), kLeastMorselRows, kMorselRows);
+    morsel_rows_ = std::max(morsel_rows_, runs * kRowsPerRun);
     if (plan_.spec.ordered) return cut_by_key();
     return (groups_ + morsel_rows_ - 1) / morsel_rows_;
   }
@@ -55,9 +59,10 @@ class GroupSource final : public Source {
 
   arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts&) override {
     if (plan_.layout.form == KeyForm::kNone) return read_global(emit);
-    // While nothing is pinned: once rows are gathered, spilling their partitions frees nothing before this morsel ends.
-    const int64_t rows = std::min(groups_, morsel_rows_);
-    ARROW_RETURN_NOT_OK(plan_.context.memory->ensure_headroom(rows * (2 * plan_.layout.stride + kSortBytes), "aggregation"));
+    // While nothing is pinned: once rows are gathered, spilling their partitions frees nothing before this morsel ends. Where
+    // there is no such room the allocations themselves decide.
+    const arrow::Status room = plan_.context.memory->ensure_headroom(std::min(groups_, morsel_rows_) * row_bytes(), "aggregation");
+    if (!room.ok() && base::error_kind(room) != base::ErrorKind::kMemory) return room;
     Gathered gathered;
     if (plan_.spec.ordered) {
       ARROW_RETURN_NOT_OK(gather_keys(seq, &gathered));
@@ -68,6 +73,9 @@ class GroupSource final : public Source {
   }
 
  private:
+  // What a row of a morsel takes while it is read: read back, sorted, written out.
+  int64_t row_bytes() const { return 2 * plan_.layout.stride + kSortBytes; }
+
   int64_t cut_by_key() {
     std::vector<uint64_t> sample;
     for (const auto& p : state_->partitions) {

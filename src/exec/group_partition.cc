@@ -3,9 +3,7 @@
 #include "exec/group_partition.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "exec/group_merge.h"
@@ -17,19 +15,12 @@ constexpr int kCutBits = 4;
 constexpr int kCuts = 1 << kCutBits;
 constexpr int kDeepestCut = 4;
 constexpr int64_t kLeastShare = int64_t{1} << 20;
-constexpr int64_t kRunBlockRows = 1024;
-constexpr int64_t kSmallRunBlockRows = 128;  // of a cut partition: sixteen times as many runs
+constexpr int64_t kLeastBlockRows = 32;
+constexpr int64_t kMostBlockRows = 1024;
 
-// What one merge may take: a quarter of the limit, shared by the workers.
-int64_t share_of_limit(const QueryContext& context) {
-  const base::QueryMemory& memory = *context.memory;
-  double limit = static_cast<double>(memory.cap());
-  if (limit == 0) {
-    const double pressure = memory.pressure();
-    if (pressure <= 0) return std::numeric_limits<int64_t>::max();
-    limit = static_cast<double>(memory.used()) / pressure;
-  }
-  return std::max(kLeastShare, static_cast<int64_t>(limit / 4 / std::max(1, context.workers)));
+// Rows of a block of a run. Who reads in order holds a block or two of every run at once.
+int64_t run_block_rows(const AggregatePlan& plan, int64_t runs) {
+  return std::clamp(share_of_limit(plan.context) / (4 * runs * plan.layout.stride), kLeastBlockRows, kMostBlockRows);
 }
 
 class Merge {
@@ -77,9 +68,9 @@ class Merge {
     }
     ARROW_ASSIGN_OR_RAISE(auto run, finish(std::move(into.table(0))));
     if (depth > 0) {
-      ARROW_ASSIGN_OR_RAISE(run, run_to_disk(plan_, spill_, *run, kSmallRunBlockRows));
+      ARROW_ASSIGN_OR_RAISE(run, run_to_disk(plan_, spill_, *run, run_block_rows(plan_, kPartitions * kCuts)));
     } else if (plan_.context.spill_eagerly && layout_.form != KeyForm::kNone) {
-      ARROW_ASSIGN_OR_RAISE(run, run_to_disk(plan_, spill_, *run, kRunBlockRows));
+      ARROW_ASSIGN_OR_RAISE(run, run_to_disk(plan_, spill_, *run, run_block_rows(plan_, kPartitions)));
     }
     runs_.push_back(std::move(run));
     return arrow::Status::OK();
@@ -192,6 +183,12 @@ class Merge {
 
 }  // namespace
 
+int64_t share_of_limit(const QueryContext& context) {
+  const int64_t cap = context.memory->cap();
+  const int64_t process = base::ProcessBudget::instance().limit();
+  return std::max(kLeastShare, (cap > 0 ? std::min(cap, process) : process) / 4 / std::max(1, context.workers));
+}
+
 arrow::Result<base::SpillFile*> SharedSpill::file() {
   const std::lock_guard lock(mutex_);
   if (!file_) {
@@ -281,7 +278,7 @@ arrow::Result<int64_t> GroupPartition::spill(const AggregatePlan& plan, SharedSp
     for (auto& run : runs) {
       if (run->on_disk()) continue;
       freed += run->bytes();
-      ARROW_ASSIGN_OR_RAISE(run, Merge::run_to_disk(plan, spill, *run, kRunBlockRows));
+      ARROW_ASSIGN_OR_RAISE(run, Merge::run_to_disk(plan, spill, *run, run_block_rows(plan, kPartitions)));
     }
     return arrow::Status::OK();
   };

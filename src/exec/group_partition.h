@@ -20,6 +20,9 @@
 
 namespace gristmill::exec {
 
+// What one worker may take for merging or reading: a quarter of the limit, shared by the workers.
+int64_t share_of_limit(const QueryContext& context);
+
 // The spill file of one aggregation, made when first needed. Thread safe.
 class SharedSpill {
  public:
