@@ -38,12 +38,18 @@ def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Nam
     rows = []
     for workload in workloads:
         start = time.monotonic()
-        row = measure(family, workload, engines, options.pairs, small, 0 if small or options.no_gate else options.retries)
+        try:
+            row = measure(family, workload, engines, options.pairs, small, 0 if small or options.no_gate else options.retries)
+        except KeyboardInterrupt:
+            print(f"interrupted in {workload.name}; reporting the rows before it", file=sys.stderr)
+            break
         rows.append(row)
         bad = "; ".join(f"{who} {why}" for who, why in row.problems.items())
         cells = [str(cell) for cell in report.line(row)[1:6] if cell]
         print(f"{row.name}: {' | '.join(cells)} ({time.monotonic() - start:.0f} s){' -- ' + bad if bad else ''}", file=sys.stderr, flush=True)
     report.save(family + ("-small" if small else ""), report.of_rows(family, rows), report.as_json(rows))
+    if len(rows) < len(workloads):
+        return 130
     if OURS not in engines:
         return 0
     wrong = report.summary(rows)["ours_wrong_or_failed"]

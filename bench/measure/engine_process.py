@@ -23,7 +23,7 @@ class EngineFailed(Exception):
 class EngineProcess:
     """One engine alone in a process, limited to so many threads. A context manager."""
 
-    def __init__(self, engine: str, threads: int = 2, timeout: float = 300.0, variables: dict[str, str] | None = None) -> None:
+    def __init__(self, engine: str, threads: int = 2, timeout: float = 600.0, variables: dict[str, str] | None = None) -> None:
         self.engine = engine
         self._timeout = timeout
         environment = os.environ | {name: str(threads) for name in _THREAD_VARIABLES} | (variables or {})
