@@ -31,6 +31,10 @@ void Cancellation::cancel() const { static_cast<base::CancelToken*>(state_.get()
 bool Cancellation::cancelled() const { return static_cast<base::CancelToken*>(state_.get())->cancelled(); }
 
 namespace {
+
+constexpr int64_t kTightMemory = int64_t{512} << 20;  // below this the batches in flight are kept small
+constexpr int64_t kTightBatchRows = 8192;
+
 std::function<arrow::Status()>& interrupt_check() {
   static std::function<arrow::Status()> check;
   return check;
@@ -57,6 +61,7 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   if (context->morsel_rows == 0) context->morsel_rows = morsel_setting;
   ARROW_ASSIGN_OR_RAISE(const int64_t batch_setting, base::setting_int("GRISTMILL_BATCH_ROWS"));
   const int64_t batch_rows = options.batch_rows > 0 ? options.batch_rows : batch_setting;
+  if (options.memory_limit > 0 && options.memory_limit < kTightMemory) context->batch_rows = kTightBatchRows;
   if (batch_rows > 0) context->batch_rows = std::min(batch_rows, column::kMaxBatchRows);
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";

@@ -21,8 +21,8 @@ namespace {
 
 using column::Column;
 
-constexpr int64_t kLeastMorselRows = column::kDefaultBatchRows;
-constexpr int64_t kMostMorselRows = 4 * column::kDefaultBatchRows;
+constexpr int64_t kLeastMorselRows = 8192;
+constexpr int64_t kMostMorselRows = 16 * kLeastMorselRows;
 constexpr int64_t kMorselsPerWorker = 4;
 
 // What all scans of one table share.
@@ -136,7 +136,7 @@ class MemoryTable final : public plan::TableSource {
 }  // namespace
 
 int64_t auto_morsel_rows(int64_t rows, int workers) {
-  const int64_t share = rows / (kMorselsPerWorker * std::max(workers, 1)) / column::kDefaultBatchRows * column::kDefaultBatchRows;
+  const int64_t share = rows / (kMorselsPerWorker * std::max(workers, 1)) / kLeastMorselRows * kLeastMorselRows;
   return std::clamp(share, kLeastMorselRows, kMostMorselRows);
 }
 

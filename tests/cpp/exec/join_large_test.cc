@@ -160,6 +160,7 @@ struct LimitedRun {
 
 LimitedRun run_limited(JoinKind kind, int64_t memory, int64_t right_rows, int64_t right_modulus, int64_t left_rows, int64_t left_modulus) {
   auto context = std::make_shared<QueryContext>();
+  context->batch_rows = 8192;  // as a query under such a limit gets
   context->memory = base::QueryMemory::make(memory);
   context->workers = 2;
   auto report = std::make_shared<RunReport>();
