@@ -73,7 +73,7 @@ void bind_frame(nb::module_& m) {
              for (const auto& [e, descending, nulls_first] : keys) k.push_back({e, descending, nulls_first});
              return f.sort(std::move(k));
            })
-      .def("slice", &Frame::slice)
+      .def("slice", &Frame::slice, nb::arg("offset"), nb::arg("length").none())
       .def("distinct", &Frame::distinct)
       .def("explode", &Frame::explode)
       .def("union_with", &Frame::union_with)

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -85,7 +86,7 @@ class Frame {
   Frame join(const Frame& right, JoinOptions options) const;
   Frame sort(std::vector<SortKey> keys) const;        // stable
   Frame head(int64_t n = 5) const;
-  Frame slice(int64_t offset, int64_t length) const;
+  Frame slice(int64_t offset, std::optional<int64_t> length = {}) const;  // nothing: all rows that are left
   Frame distinct(std::vector<std::string> subset = {}) const;  // keeps the first
   Frame explode(std::vector<std::string> columns) const;
   Frame union_with(std::vector<Frame> others) const;

@@ -121,8 +121,13 @@ class Frame:
     limit = head
 
     def slice(self, offset: int, length: int | None = None) -> "Frame":
-        """Rows [offset, offset + length)."""
-        return Frame(self._f.slice(offset, -1 if length is None else length))
+        """Rows [offset, offset + length); without a length all that are left.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"a": [1, 2, 3]}).slice(1).collect().to_pydict()
+        {'a': [2, 3]}
+        """
+        return Frame(self._f.slice(offset, length))
 
     def distinct(self, subset: str | Sequence[str] | None = None) -> "Frame":
         """One row for each value of the subset's columns (default: all), the first."""

@@ -133,10 +133,10 @@ Frame Frame::sort(std::vector<SortKey> keys) const {
 
 Frame Frame::head(int64_t n) const { return slice(0, n); }
 
-Frame Frame::slice(int64_t offset, int64_t length) const {
+Frame Frame::slice(int64_t offset, std::optional<int64_t> length) const {
   return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
-    if (length < 0) return base::plan_error("the number of rows of a limit cannot be negative: " + std::to_string(length));
-    return plan::make_limit(p, offset, length);
+    if (length && *length < 0) return base::plan_error("the number of rows of a limit cannot be negative: " + std::to_string(*length));
+    return plan::make_limit(p, offset, length.value_or(-1));
   });
 }
 
