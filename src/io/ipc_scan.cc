@@ -32,6 +32,7 @@ struct IpcFile {
   std::shared_ptr<arrow::Schema> schema;  // border types
   std::vector<int> columns;               // of this file, one for each column of the source
   int batches = 0;
+  int64_t rows = 0;                       // not known of a stream
 };
 
 arrow::Status ipc_error(const std::string& path, const arrow::Status& status) {
@@ -110,6 +111,7 @@ arrow::Result<IpcFile> look_at(const std::string& path) {
     ARROW_ASSIGN_OR_RAISE(const auto reader, open_file(file, arrow::default_memory_pool(), {}));
     schema = reader->schema();
     file.batches = reader->num_record_batches();
+    ARROW_ASSIGN_OR_RAISE(file.rows, or_ipc_error(path, reader->CountRows()));
   }
   ARROW_ASSIGN_OR_RAISE(file.schema, border_schema(*schema, path, path));
   return file;
@@ -252,9 +254,14 @@ class IpcSource final : public plan::TableSource {
   std::string name() const override { return files_text(patterns_, files_->size()); }
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
   plan::TableEstimate estimate() const override {
-    int64_t bytes = 0;
-    for (const IpcFile& f : *files_) bytes += f.stamp.bytes;
-    return {std::nullopt, false, bytes};
+    plan::TableEstimate out{0, true, 0};
+    for (const IpcFile& f : *files_) {
+      *out.rows += f.rows;
+      *out.bytes += f.stamp.bytes;
+      out.exact_rows = out.exact_rows && !f.stream;
+    }
+    if (!out.exact_rows) out.rows.reset();
+    return out;
   }
   std::string to_json() const override {
     JsonWriter json;

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include <arrow/array/array_base.h>
+#include <arrow/array/util.h>
 #include <arrow/type.h>
 #include <arrow/util/compression.h>
 #include <parquet/metadata.h>
@@ -58,6 +59,17 @@ arrow::Result<std::shared_ptr<parquet::WriterProperties>> make_properties(const 
     b.enable_bloom_filter(column, {});
   }
   return b.build();
+}
+
+// Text is encoded from views, whatever type the schema in the footer names: the values are the same, and none is copied.
+std::shared_ptr<arrow::Field> encoded_field(const arrow::Field& f) {
+  switch (f.type()->id()) {
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING: return f.WithType(arrow::utf8_view());
+    case arrow::Type::BINARY:
+    case arrow::Type::LARGE_BINARY: return f.WithType(arrow::binary_view());
+    default: return f.WithType(f.type());
+  }
 }
 
 // Rows of one row group while its columns are encoded, each by whoever comes first.
@@ -167,9 +179,9 @@ class ParquetSink final : public exec::OrderedSink {
     }
     EncodedColumn encoded;
     const arrow::Status status = guard_writing(file_->path(), [&]() -> arrow::Status {
-      const auto& field = schema_->field(column);
-      ARROW_ASSIGN_OR_RAISE(const auto array, block_column(group->block, column, *field, memory_->pool()));
-      ARROW_ASSIGN_OR_RAISE(encoded, encode_column(field, *array, properties_, memory_->pool()));
+      const auto field = encoded_field(*schema_->field(column));
+      ARROW_ASSIGN_OR_RAISE(const auto data, block_column(group->block, column, field->type(), memory_->pool()));
+      ARROW_ASSIGN_OR_RAISE(encoded, encode_column(field, *arrow::MakeArray(data), properties_, memory_->pool()));
       return arrow::Status::OK();
     });
     std::unique_lock lock(mutex_);

@@ -2,6 +2,7 @@
 
 #include "io/row_blocks.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -49,24 +50,35 @@ bool has_nan(const T* v, int64_t n) {
 }
 
 template <typename T>
-arrow::Result<BufferPtr> one_nan(const ArrayData& d, BufferPtr values, arrow::MemoryPool* pool) {
-  const T* v = column::values_of<T>(d);
-  if (!has_nan(v, d.length)) return values;
-  ARROW_ASSIGN_OR_RAISE(auto out, column::allocate_buffer(d.length * static_cast<int64_t>(sizeof(T)), pool));
-  T* to = reinterpret_cast<T*>(out->mutable_data());
-  for (int64_t i = 0; i < d.length; ++i) to[i] = v[i] == v[i] ? v[i] : std::numeric_limits<T>::quiet_NaN();
+arrow::Result<ArrayDataPtr> with_one_nan(const ArrayDataPtr& d, arrow::MemoryPool* pool) {
+  const T* v = column::values_of<T>(*d);
+  if (!has_nan(v, d->length)) return d;
+  ARROW_ASSIGN_OR_RAISE(auto values, column::allocate_buffer((d->offset + d->length) * static_cast<int64_t>(sizeof(T)), pool));
+  T* to = reinterpret_cast<T*>(values->mutable_data());
+  std::fill_n(to, d->offset, T{});
+  for (int64_t i = 0; i < d->length; ++i) to[d->offset + i] = v[i] == v[i] ? v[i] : std::numeric_limits<T>::quiet_NaN();
+  auto out = d->Copy();
+  out->buffers[1] = std::move(values);
+  return out;
+}
+
+// Within lists and structs too.
+arrow::Result<ArrayDataPtr> one_nan(const ArrayDataPtr& d, arrow::MemoryPool* pool) {
+  if (d->type->id() == arrow::Type::FLOAT) return with_one_nan<float>(d, pool);
+  if (d->type->id() == arrow::Type::DOUBLE) return with_one_nan<double>(d, pool);
+  ArrayDataPtr out = d;
+  for (size_t i = 0; i < d->child_data.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(auto child, one_nan(d->child_data[i], pool));
+    if (child == d->child_data[i]) continue;
+    if (out == d) out = d->Copy();
+    out->child_data[i] = std::move(child);
+  }
   return out;
 }
 
 arrow::Result<ArrayDataPtr> stable_fixed(const ArrayData& d, int64_t width, int64_t nulls, arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(auto validity, stable_validity(d, nulls, pool));
   BufferPtr values = arrow::SliceBuffer(d.buffers[1], d.offset * width, d.length * width);
-  if (d.type->id() == arrow::Type::FLOAT) {
-    ARROW_ASSIGN_OR_RAISE(values, one_nan<float>(d, std::move(values), pool));
-  }
-  if (d.type->id() == arrow::Type::DOUBLE) {
-    ARROW_ASSIGN_OR_RAISE(values, one_nan<double>(d, std::move(values), pool));
-  }
   return ArrayData::Make(d.type, d.length, {std::move(validity), std::move(values)}, nulls);
 }
 
@@ -149,7 +161,7 @@ RowBlock RowBlocks::take() {
   return out;
 }
 
-arrow::Result<std::shared_ptr<arrow::Array>> block_column(RowBlock& block, int index, const arrow::Field& field, arrow::MemoryPool* pool) {
+arrow::Result<ArrayDataPtr> block_column(RowBlock& block, int index, const column::TypePtr& type, arrow::MemoryPool* pool) {
   std::vector<column::Column> parts;
   std::vector<int64_t> rows;
   for (column::Batch& b : block.parts) {
@@ -158,24 +170,23 @@ arrow::Result<std::shared_ptr<arrow::Array>> block_column(RowBlock& block, int i
   }
   column::Column whole;
   if (parts.empty()) {
-    ARROW_ASSIGN_OR_RAISE(whole, column::null_column(column::canonical_type(field.type()), pool));
+    ARROW_ASSIGN_OR_RAISE(whole, column::null_column(column::canonical_type(type), pool));
   } else if (parts.size() == 1) {
     whole = std::move(parts[0]);
   } else {
     ARROW_ASSIGN_OR_RAISE(whole, column::concat(parts, rows, pool));
     parts.clear();
   }
-  ARROW_ASSIGN_OR_RAISE(auto data, column::export_array(whole, block.rows, field.type(), pool));
-  whole = {};
-  ARROW_ASSIGN_OR_RAISE(data, stable_bytes(data, pool));
-  return arrow::MakeArray(data);
+  ARROW_ASSIGN_OR_RAISE(const auto data, column::export_array(whole, block.rows, type, pool));
+  return one_nan(data, pool);
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> block_batch(RowBlock& block, const std::shared_ptr<arrow::Schema>& schema, arrow::MemoryPool* pool) {
-  arrow::ArrayVector columns;
+  std::vector<ArrayDataPtr> columns;
   for (int i = 0; i < schema->num_fields(); ++i) {
-    ARROW_ASSIGN_OR_RAISE(auto array, block_column(block, i, *schema->field(i), pool));
-    columns.push_back(std::move(array));
+    ARROW_ASSIGN_OR_RAISE(auto data, block_column(block, i, schema->field(i)->type(), pool));
+    ARROW_ASSIGN_OR_RAISE(data, stable_bytes(data, pool));
+    columns.push_back(std::move(data));
   }
   return arrow::RecordBatch::Make(schema, block.rows, std::move(columns));
 }

@@ -1,6 +1,7 @@
 // Pulling, cutting into morsels, importing.
 //
-// Shared: the batch being cut and the morsels made but not yet read, both under one lock. Nothing per worker.
+// The batch being cut belongs to next(), which is called by one thread at a time; the morsels made but not yet read are shared, under
+// a lock. It is not held while pulling: a pull may run somebody else's code and wait for his locks.
 
 #include "io/stream_scan.h"
 
@@ -29,7 +30,6 @@ class StreamScan final : public plan::Scan {
   arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override { return std::make_unique<plan::ScanLocal>(); }
 
   arrow::Result<Next> next(uint64_t seq) override {
-    std::lock_guard lock(mutex_);
     while (!current_.has_value() || at_ >= current_->rows->num_rows()) {
       ARROW_RETURN_NOT_OK(request_.cancel.check());
       ARROW_ASSIGN_OR_RAISE(current_, spec_.pull());
@@ -43,6 +43,7 @@ class StreamScan final : public plan::Scan {
     if (morsel.first_row >= 0) morsel.first_row += at_;
     at_ += n;
     if (at_ >= current_->rows->num_rows()) current_->rows = current_->rows->Slice(0, 0), at_ = 0;
+    std::lock_guard lock(mutex_);
     morsels_.emplace(seq, std::move(morsel));
     return Next{};
   }
@@ -80,9 +81,9 @@ class StreamScan final : public plan::Scan {
   const StreamScanSpec spec_;
   const plan::ScanRequest request_;
   int64_t batch_rows_ = 0;
-  std::mutex mutex_;
   std::optional<StreamedBatch> current_;
   int64_t at_ = 0;
+  std::mutex mutex_;
   std::unordered_map<uint64_t, StreamedBatch> morsels_;
 };
 

@@ -267,6 +267,7 @@ TEST(IpcWrite, RoundTripsEveryType) {
     const auto sink = *write_ipc(dir.path("x.arrow"), table->schema(), {.batch_rows = 700, .compression = compression}, memory());
     ASSERT_TRUE(feed(*sink, *table, 3).ok());
     const auto source = *scan_ipc({dir.path("x.arrow")});
+    EXPECT_EQ(source->estimate().rows, 2500);
     for (const int64_t morsel : {0, 100}) {
       const auto got = *run_scan(*source, {.morsel_rows = morsel, .batch_rows = 64, .locals = 2, .seed = 9});
       EXPECT_TRUE(same_rows(*got.table, *table));
