@@ -1,5 +1,6 @@
 // case, coalesce and nullif: each branch sees only the rows that reach it, then the branches are merged.
 
+#include <algorithm>
 #include <cstring>
 
 #include <arrow/type.h>
@@ -18,7 +19,22 @@ using column::Selection;
 
 namespace {
 
-// Sparse words copy row by row, full ones as a whole, the rest by blending all 64 rows.
+// out[j] = bit j ? value : out[j] for as many rows as T has bits; arithmetic on masks, so that it vectorises.
+template <typename T, bool kConstant>
+GRISTMILL_INLINE inline void blend_rows(T bits, const T* __restrict values, T* __restrict out) {
+  for (int j = 0; j < static_cast<int>(8 * sizeof(T)); ++j) {
+    const T take = static_cast<T>(T{0} - ((bits >> j) & 1));
+    out[j] = static_cast<T>((values[kConstant ? 0 : j] & take) | (out[j] & static_cast<T>(~take)));
+  }
+}
+
+template <typename T, bool kConstant>
+GRISTMILL_INLINE inline void blend_word(uint64_t m, const T* values, T* out) {
+  constexpr int kStep = 8 * sizeof(T);
+  for (int j = 0; j < 64; j += kStep, m = kStep < 64 ? m >> (kStep & 63) : 0) blend_rows<T, kConstant>(static_cast<T>(m), values + (kConstant ? 0 : j), out + j);
+}
+
+// Sparse words copy row by row, full ones as a whole, the rest blend all 64 rows.
 template <typename T>
 void copy_rows(const Mask& rows, const Column& from, uint8_t* out) {
   const auto* values = reinterpret_cast<const T*>(from.values->buffers[1]->data()) + from.values->offset;
@@ -30,17 +46,18 @@ void copy_rows(const Mask& rows, const Column& from, uint8_t* out) {
       uint64_t m = rows.words[w];
       const int64_t at = static_cast<int64_t>(w) * 64;
       if (m == 0) continue;
-      if (at + 64 > rows.rows || __builtin_popcountll(m) < 8) {
-        for (; m; m &= m - 1) {
-          const int64_t i = at + __builtin_ctzll(m);
-          o[i] = constant ? one : values[i];
+      if constexpr (std::is_integral_v<T>) {
+        if (at + 64 <= rows.rows && __builtin_popcountll(m) >= 8) {
+          if (constant && m == ~uint64_t{0}) std::fill(o + at, o + at + 64, one);
+          else if (constant) blend_word<T, true>(m, values, o + at);
+          else if (m == ~uint64_t{0}) std::memcpy(o + at, values + at, 64 * sizeof(T));
+          else blend_word<T, false>(m, values + at, o + at);
+          continue;
         }
-      } else if (constant) {
-        for (int64_t j = 0; j < 64; ++j) o[at + j] = (m >> j) & 1 ? one : o[at + j];
-      } else if (m == ~uint64_t{0}) {
-        std::memcpy(o + at, values + at, 64 * sizeof(T));
-      } else {
-        for (int64_t j = 0; j < 64; ++j) o[at + j] = (m >> j) & 1 ? values[at + j] : o[at + j];
+      }
+      for (; m; m &= m - 1) {
+        const int64_t i = at + __builtin_ctzll(m);
+        o[i] = constant ? one : values[i];
       }
     }
   });
@@ -138,8 +155,14 @@ arrow::Result<Column> Evaluation::merge(const Bound& e, std::vector<Branch> bran
   } else {
     const int width = column::byte_width(p);
     ARROW_ASSIGN_OR_RAISE(values, column::allocate_buffer(n * width, pool_));
-    if (wanted < n || valid.count() < n) std::memset(values->mutable_data(), 0, static_cast<size_t>(n * width));
-    for (const Branch& b : branches) copy_width(width, b.rows, b.values, values->mutable_data());
+    // The last branch goes everywhere, the others over it; rows of no branch are null and may hold anything.
+    const Branch& base = branches.back();
+    if (base.values.is_constant()) {
+      copy_width(width, Mask(n, true), base.values, values->mutable_data());
+    } else {
+      std::memcpy(values->mutable_data(), base.values.values->buffers[1]->data() + base.values.values->offset * width, static_cast<size_t>(n * width));
+    }
+    for (size_t b = 0; b + 1 < branches.size(); ++b) copy_width(width, branches[b].rows, branches[b].values, values->mutable_data());
   }
   if (!rows.all()) {
     Mask outside = rows.mask(n);

@@ -97,7 +97,7 @@ GRISTMILL_INLINE inline T whole(T v) {
   if constexpr (kHow == Rounding::kFloor) return std::floor(v);
   if constexpr (kHow == Rounding::kCeil) return std::ceil(v);
   const T t = std::trunc(v);
-  return std::fabs(v - t) >= T(0.5) ? t + std::copysign(T(1), v) : t;
+  return t + std::copysign(std::fabs(v - t) >= T(0.5) ? T(1) : T(0), v);
 }
 
 // Positive digits multiply first, negative ones divide; what has no such digits (or would overflow) stays.

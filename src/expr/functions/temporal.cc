@@ -2,6 +2,9 @@
 //
 // Timestamps with a zone are read as the clock on the wall there. Weeks are ISO weeks: Monday is day 1.
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <limits>
 
 #include <arrow/scalar.h>
@@ -42,15 +45,68 @@ arrow::Result<TypePtr> moment_type(std::string_view name, const ArgumentInfo& a)
 enum class Part { kYear, kMonth, kDay, kQuarter, kWeekday, kDayOfYear, kHour, kMinute, kSecond };
 
 template <Part kPart>
-int32_t part_of_days(int64_t days) {
-  if constexpr (kPart == Part::kWeekday) return iso_weekday(days);
-  const Civil c = civil_of_days(days);
+GRISTMILL_INLINE inline int32_t part_of_civil(const Civil& c, int64_t days) {
   if constexpr (kPart == Part::kYear) return c.year;
   if constexpr (kPart == Part::kMonth) return c.month;
   if constexpr (kPart == Part::kDay) return c.day;
   if constexpr (kPart == Part::kQuarter) return (c.month + 2) / 3;
   if constexpr (kPart == Part::kDayOfYear) return static_cast<int32_t>(days - days_of_civil(c.year, 1, 1)) + 1;
   return 0;
+}
+
+template <Part kPart>
+int32_t part_of_days(int64_t days) {
+  if constexpr (kPart == Part::kWeekday) return iso_weekday(days);
+  return part_of_civil<kPart>(civil_of_days(days), days);
+}
+
+// Blocks of ordinary dates take the loop that vectorises.
+template <Part kPart>
+void parts_of_days(const int32_t* days, int64_t rows, int32_t* out) {
+  constexpr int64_t kBlock = 1024;
+  for (int64_t at = 0; at < rows; at += kBlock) {
+    const int64_t n = std::min(kBlock, rows - at);
+    const int32_t* d = days + at;
+    int32_t* o = out + at;
+    bool ordinary = false;
+    at_best_level([&, n, d]() GRISTMILL_INLINE {
+      uint32_t outside = 0;
+      for (int64_t i = 0; i < n; ++i) outside |= static_cast<uint32_t>(d[i] < kFastDaysLow) | static_cast<uint32_t>(d[i] >= kFastDaysHigh);
+      ordinary = outside == 0;
+    });
+    if (!ordinary || kPart == Part::kDayOfYear) {
+      for (int64_t i = 0; i < n; ++i) o[i] = part_of_days<kPart>(d[i]);
+    } else if constexpr (kPart == Part::kWeekday) {
+      at_best_level([=]() GRISTMILL_INLINE {  // day 0 of the fast range, 0000-03-01, was a Wednesday
+        for (int64_t i = 0; i < n; ++i) o[i] = static_cast<int32_t>((static_cast<uint32_t>(d[i] - static_cast<int32_t>(kFastDaysLow)) + 2) % 7) + 1;
+      });
+    } else if constexpr (kPart != Part::kDayOfYear) {
+      at_best_level([=]() GRISTMILL_INLINE {
+        for (int64_t i = 0; i < n; ++i) o[i] = part_of_civil<kPart>(fast_civil_of_days(d[i]), d[i]);
+      });
+    }
+  }
+}
+
+// v / step rounded down, through doubles. With the step's power of two shifted out of both sides, |v| < 2^52 and
+// |quotient| < 2^31: a quotient that is not whole is at least 1 / step away from the next whole number, its rounding error is at
+// most 2^-53 * |v| / step, so it never reaches that number. False, and nothing written, where the bounds do not hold.
+bool whole_steps(const int64_t* v, int64_t rows, int64_t step, int32_t* out) {
+  const int shift = __builtin_ctzll(static_cast<uint64_t>(step));
+  const int64_t odd = step >> shift;
+  const int64_t limit = std::min<int64_t>(int64_t{1} << 52, odd << 31);
+  const auto divisor = static_cast<double>(odd);
+  bool fine = false;
+  at_best_level([&]() GRISTMILL_INLINE {
+    uint64_t outside = 0;
+    for (int64_t i = 0; i < rows; ++i) outside |= static_cast<uint64_t>((v[i] >> shift) <= -limit) | static_cast<uint64_t>((v[i] >> shift) >= limit);
+    fine = outside == 0;
+  });
+  if (!fine) return false;
+  at_best_level([=]() GRISTMILL_INLINE {
+    for (int64_t i = 0; i < rows; ++i) out[i] = static_cast<int32_t>(std::floor(static_cast<double>(v[i] >> shift) / divisor));
+  });
+  return true;
 }
 
 template <Part kPart>
@@ -72,20 +128,48 @@ arrow::Result<Signature> bind_part(std::span<const ArgumentInfo> args, std::span
   return s;
 }
 
+// Up to 1024 counts of `second` units.
+template <Part kPart>
+void parts_of_times(const int64_t* v, int64_t n, int64_t second, int32_t* out) {
+  const int64_t day = second * kDaySeconds;
+  int32_t days[1024];
+  if (!whole_steps(v, n, day, days)) {
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t d = floor_divide(v[i], day);
+      if constexpr (kOfTheClock<kPart>) out[i] = part_of_second<kPart>((v[i] - d * day) / second);
+      else out[i] = part_of_days<kPart>(d);
+    }
+    return;
+  }
+  if constexpr (kOfTheClock<kPart>) {
+    const auto step = static_cast<double>(kPart == Part::kHour ? second * 3600 : kPart == Part::kMinute ? second * 60 : second);
+    at_best_level([&]() GRISTMILL_INLINE {
+      for (int64_t i = 0; i < n; ++i) {  // below 2^47 and whole: the same argument as in whole_steps
+        const auto steps = static_cast<uint32_t>(static_cast<int32_t>(static_cast<double>(v[i] - days[i] * day) / step));
+        out[i] = static_cast<int32_t>(kPart == Part::kHour ? steps : steps % 60);
+      }
+    });
+  } else {
+    parts_of_days<kPart>(days, n, out);
+  }
+}
+
 template <Part kPart>
 arrow::Result<Column> run_part(const KernelCall& call) {
   if (is_date(*call.args[0].type())) {
-    return map_one<int32_t, int32_t>(call, [](int32_t days) { return kOfTheClock<kPart> ? 0 : part_of_days<kPart>(days); });
+    ARROW_ASSIGN_OR_RAISE(auto out, make_output<int32_t>(call));
+    if (kOfTheClock<kPart>) std::memset(out.values, 0, static_cast<size_t>(call.rows) * sizeof(int32_t));
+    else parts_of_days<kPart>(Argument<int32_t>(call.args[0]).values, call.rows, out.values);
+    return finish_output(call, std::move(out.buffer));
   }
   ARROW_ASSIGN_OR_RAISE(Column local, local_times(call.args[0], call.rows, call.pool));
   KernelCall same = call;
   same.args = std::span(&local, 1);
-  const int64_t second = units_of(*local.type()), day = second * kDaySeconds;
-  return map_one<int64_t, int32_t>(same, [=](int64_t v) {
-    const int64_t days = floor_divide(v, day);
-    if constexpr (kOfTheClock<kPart>) return part_of_second<kPart>((v - days * day) / second);
-    else return part_of_days<kPart>(days);
-  });
+  ARROW_ASSIGN_OR_RAISE(auto out, make_output<int32_t>(same));
+  const int64_t* v = Argument<int64_t>(local).values;
+  constexpr int64_t kBlock = 1024;
+  for (int64_t at = 0; at < call.rows; at += kBlock) parts_of_times<kPart>(v + at, std::min(kBlock, call.rows - at), units_of(*local.type()), out.values + at);
+  return finish_output(call, std::move(out.buffer));
 }
 
 arrow::Result<Signature> bind_date(std::span<const ArgumentInfo> args, std::span<const Option>) {
