@@ -79,11 +79,12 @@ void split_and(const PgQuery__Node* n, std::vector<const PgQuery__Node*>& out) {
 }
 
 arrow::Result<Relation> FromLowering::table(const PgQuery__RangeVar& v) const {
-  std::string name = v.relname;
+  std::string name = text_.table_name(v.relname);
   if (v.schemaname && *v.schemaname) name = std::string(v.schemaname) + "." + name;
   auto found = tables_(name);
+  if (!found.ok() && base::error_kind(found.status()) == base::ErrorKind::kIo) return found.status();
   if (!found.ok()) return text_.error(found.status().message(), v.location);
-  std::string alias = v.alias ? v.alias->aliasname : v.relname;
+  std::string alias = v.alias ? v.alias->aliasname : text_.table_name(v.relname);
   return Relation{*found, scope_over(**found, alias)};
 }
 

@@ -2,7 +2,7 @@
 // error, never a crash.
 //
 // What PostgreSQL's grammar refuses but users write is rewritten by a pass over the tokens that keeps every position:
-// from 'file.parquet' becomes from "file.parquet".
+// from 'file.parquet' becomes from "$0" and blanks (a number, since the grammar cuts identifiers at 63 bytes).
 
 #include "sql/parse.h"
 
@@ -61,7 +61,7 @@ size_t quoted_end(const std::string& s, size_t i) {
 }
 
 // Files as tables: the literal after from, join, or a comma within from, becomes an identifier.
-std::string quote_files(std::string s) {
+std::string number_files(std::string s, std::vector<std::string>& files) {
   bool expects_table = false, in_from = false;
   for (size_t i = 0; i < s.size();) {
     const char c = s[i];
@@ -71,7 +71,13 @@ std::string quote_files(std::string s) {
       ++i;
     } else if (c == '\'' || c == '"') {
       const size_t end = quoted_end(s, i);
-      if (c == '\'' && expects_table && s.find('"', i) >= end && s.substr(i + 1, end - i - 2).find('\'') == std::string::npos) s[i] = s[end - 1] = '"';
+      const std::string placeholder = "\"$" + std::to_string(files.size()) + "\"";
+      if (c == '\'' && expects_table && end - i >= placeholder.size()) {
+        std::string name = s.substr(i + 1, end - i - 2);
+        for (size_t at = 0; (at = name.find("''", at)) != std::string::npos; ++at) name.erase(at, 1);
+        files.push_back(std::move(name));
+        s.replace(i, end - i, placeholder + std::string(end - i - placeholder.size(), ' '));
+      }
       expects_table = false;
       i = end;
     } else if (word_char(c)) {
@@ -99,7 +105,7 @@ arrow::Result<ParsedText> ParsedText::parse(const std::string& text) {
   if (text.find('\0') != std::string::npos) return base::plan_error("the SQL text contains a zero byte");
   ParsedText out;
   out.text_ = text;
-  const std::string rewritten = quote_files(text);
+  const std::string rewritten = number_files(text, out.files_);
   std::string message;
   int cursor = -1;
   ARROW_RETURN_NOT_OK(on_big_stack([&] {
@@ -117,6 +123,12 @@ arrow::Result<ParsedText> ParsedText::parse(const std::string& text) {
   if (out.tree_->n_stmts == 0) return base::plan_error("the SQL text holds no statement");
   if (out.tree_->n_stmts > 1) return out.error("only one statement at a time", out.tree_->stmts[1]->stmt_location);
   return out;
+}
+
+std::string ParsedText::table_name(const std::string& identifier) const {
+  if (identifier.size() < 2 || identifier[0] != '$' || identifier.find_first_not_of("0123456789", 1) != std::string::npos) return identifier;
+  const size_t i = std::stoul(identifier.substr(1));
+  return i < files_.size() ? files_[i] : identifier;
 }
 
 arrow::Status ParsedText::error(const std::string& message, int location) const {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <arrow/result.h>
 #include <pg_query/pg_query.pb-c.h>
@@ -16,6 +17,8 @@ class ParsedText {
 
   // The one statement of the text.
   const PgQuery__Node& statement() const { return *tree_->stmts[0]->stmt; }
+  // The table an identifier of the tree stands for: files in quotes have become numbers.
+  std::string table_name(const std::string& identifier) const;
   // A plan error that shows the line of `location` (bytes from 0, -1 = unknown) with a caret under it.
   arrow::Status error(const std::string& message, int location) const;
 
@@ -24,6 +27,7 @@ class ParsedText {
     void operator()(PgQuery__ParseResult* t) const { pg_query__parse_result__free_unpacked(t, nullptr); }
   };
   std::string text_;
+  std::vector<std::string> files_;
   std::unique_ptr<PgQuery__ParseResult, FreeTree> tree_;
 };
 
