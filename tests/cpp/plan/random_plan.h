@@ -114,9 +114,9 @@ class RandomPlan {
 
   expr::NodePtr number(const arrow::Schema& schema, int depth) {
     static const std::vector<std::string> kSafe = {"div"};
-    static const std::vector<std::string> kAny = {"add", "sub", "mul", "div", "div", "floor_div", "mod"};
+    static const std::vector<std::string> kAny = {"add", "sub", "mul", "div", "floor_div", "mod"};
     const auto leaf = column_or(schema, Kind::kNumber, number_literal());
-    if (depth == 0 || chance(40)) return leaf;
+    if (depth == 0 || chance(30)) return leaf;
     if (chance(15)) return expr::call("coalesce", {leaf, number(schema, depth - 1)});
     if (chance(15)) return expr::call("case", {truth(schema, depth - 1), number(schema, depth - 1), number(schema, depth - 1)});
     return expr::call(pick(may_fail_ ? kAny : kSafe), {number(schema, depth - 1), number(schema, depth - 1)});
@@ -160,12 +160,15 @@ class RandomPlan {
   }
 
   Step step(const PlanPtr& p) {
-    switch (below(12)) {
+    switch (below(15)) {
       case 0:
       case 1:
-      case 2: return filter(p);
-      case 3: return project(p);
-      case 4: return with_columns(p);
+      case 2:
+      case 3: return filter(p);
+      case 4: return project(p);
+      case 12:
+      case 13: return with_columns(p);
+      case 11: return join(p);
       case 5: return aggregate(p);
       case 6: return sort(p);
       case 7: return make_limit(p, chance(30) ? static_cast<int64_t>(below(20)) : 0, chance(10) ? -1 : static_cast<int64_t>(below(200)));
@@ -176,8 +179,18 @@ class RandomPlan {
     }
   }
 
+  // One column against something small: what rules like to move.
+  expr::NodePtr plain_predicate(const arrow::Schema& schema) {
+    const auto name = pick(schema.field_names());
+    const auto column = expr::column(name);
+    const auto& type = *schema.GetFieldByName(name)->type();
+    if (is_kind(type, Kind::kNumber) && !chance(20)) return expr::call(chance(50) ? "gt" : "le", {column, expr::literal(static_cast<int64_t>(below(4)))});
+    if (is_kind(type, Kind::kText) && !chance(20)) return expr::call(chance(50) ? "ge" : "ne", {column, expr::literal(std::string_view("b"))});
+    return expr::call(chance(30) ? "is_null" : "is_not_null", {column});
+  }
   Step filter(const PlanPtr& p) {
-    const auto e = truth(*p->schema, 2);
+    auto e = chance(60) && p->schema->num_fields() > 0 ? plain_predicate(*p->schema) : truth(*p->schema, 2);
+    if (chance(30) && p->schema->num_fields() > 0) e = expr::call("and", {e, plain_predicate(*p->schema)});
     return checked(p, {e}, [&] { return make_filter(p, e); });
   }
   Step project(const PlanPtr& p) {
@@ -188,7 +201,7 @@ class RandomPlan {
   }
   Step with_columns(const PlanPtr& p) {
     const bool replace = chance(40) && p->schema->num_fields() > 0;
-    const auto e = expr::alias(any(*p->schema), replace ? p->schema->field(static_cast<int>(below(p->schema->num_fields())))->name() : fresh());
+    const auto e = expr::alias(chance(40) ? number(*p->schema, 1) : any(*p->schema), replace ? p->schema->field(static_cast<int>(below(p->schema->num_fields())))->name() : fresh());
     return checked(p, {e}, [&] { return make_with_columns(p, {e}); });
   }
   expr::NodePtr aggregate_of(const arrow::Schema& schema) {
