@@ -124,6 +124,7 @@ class PipelineTask final : public sched::Task {
     }
     ARROW_ASSIGN_OR_RAISE(segment_, spec_.resolve());
     total_ = 0;
+    source_rows_.resize(segment_.branches.size());
     for (auto& b : segment_.branches) {
       ARROW_ASSIGN_OR_RAISE(int64_t n, b.source->start(*context_));
       sizes_.push_back(n);
@@ -322,7 +323,7 @@ class PipelineTask final : public sched::Task {
       for (auto& r : slots_[i]->runners) {
         if (!r) continue;
         r->collect(*report_);
-        source_rows_.add(r->counts_[0]);
+        source_rows_[static_cast<size_t>(r->branch_)].add(r->counts_[0]);
         bytes_ += r->bytes_;
       }
       st.workers[i].processed_count += slots_[i]->processed;
@@ -344,10 +345,10 @@ class PipelineTask final : public sched::Task {
       }
     }
     const bool complete = error_.ok() && closed_from_.load() == kNoError && !cut_short_;
-    if (complete && source_rows_.in > 0 && source_rows_.in != source_rows_.out + source_rows_.skipped + source_rows_.filtered) {
-      return base::internal_error("rows of " + spec_.name + " do not add up: " + std::to_string(source_rows_.in) + " read, " +
-                                  std::to_string(source_rows_.out) + " passed on, " + std::to_string(source_rows_.filtered) + " filtered, " +
-                                  std::to_string(source_rows_.skipped) + " skipped");
+    for (const RowCounts& c : source_rows_) {
+      if (!complete || c.in == 0 || c.in == c.out + c.skipped + c.filtered) continue;  // 0: the source of a breaker, which reads nothing
+      return base::internal_error("rows of " + spec_.name + " do not add up: " + std::to_string(c.in) + " read, " + std::to_string(c.out) + " passed on, " +
+                                  std::to_string(c.filtered) + " filtered, " + std::to_string(c.skipped) + " skipped");
     }
     return arrow::Status::OK();
   }
@@ -371,7 +372,7 @@ class PipelineTask final : public sched::Task {
   uint64_t next_local_ = 0;
 
   std::atomic<bool> cut_short_{false};  // a morsel ended before its last row
-  RowCounts source_rows_;
+  std::vector<RowCounts> source_rows_;  // by branch
   int64_t bytes_ = 0;
 
   std::mutex mutex_;

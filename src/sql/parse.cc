@@ -62,7 +62,14 @@ size_t quoted_end(const std::string& s, size_t i) {
 
 // Files as tables: the literal after from, join, or a comma within from, becomes an identifier.
 std::string number_files(std::string s, std::vector<std::string>& files) {
-  bool expects_table = false, in_from = false;
+  // Per level of parentheses: only a from that belongs to a select names tables, not the one of extract(), substring() or
+  // IS DISTINCT FROM.
+  struct Level {
+    bool select = false, from = false;
+  };
+  std::vector<Level> levels(1);
+  std::string_view previous;
+  bool expects_table = false;
   for (size_t i = 0; i < s.size();) {
     const char c = s[i];
     if (c == '-' && i + 1 < s.size() && s[i + 1] == '-') {
@@ -84,14 +91,20 @@ std::string number_files(std::string s, std::vector<std::string>& files) {
       size_t end = i;
       while (end < s.size() && word_char(s[end])) ++end;
       const std::string_view word(s.data() + i, end - i);
-      expects_table = same_word(word, "from") || same_word(word, "join");
-      if (same_word(word, "from")) in_from = true;
+      Level& level = levels.back();
+      if (same_word(word, "select")) level.select = true;
+      const bool from = same_word(word, "from") && level.select && !same_word(previous, "distinct");
+      expects_table = from || same_word(word, "join");
+      if (from) level.from = true;
       for (const char* stop : {"where", "group", "order", "having", "limit", "on", "using", "select"}) {
-        if (same_word(word, stop)) in_from = false;
+        if (same_word(word, stop)) level.from = false;
       }
+      previous = std::string_view(s).substr(i, end - i);
       i = end;
     } else {
-      expects_table = c == ',' && in_from;
+      if (c == '(') levels.emplace_back();
+      if (c == ')' && levels.size() > 1) levels.pop_back();
+      expects_table = c == ',' && levels.back().from;
       ++i;
     }
   }
