@@ -33,7 +33,8 @@ constexpr int64_t kOutputMorsel = 65536;
 constexpr int64_t kMergePieceRows = 262144;
 constexpr int64_t kMaxSlices = 64;
 constexpr int64_t kSortPieceRows = 131072;
-constexpr int64_t kRunBytes = int64_t{64} << 20;  // of one run written at the end
+constexpr int64_t kRunBytes = int64_t{64} << 20;  // of one run at most: sorting it takes twice that again
+constexpr int64_t kRunShare = 16;                 // and of the query's limit
 
 // What the rows would take on their own: slices of shared input count their part.
 int64_t referenced_bytes(const column::Batch& b) {
@@ -67,6 +68,7 @@ struct Shared {
   std::vector<RunCut> cuts;
 
   bool spilled() const { return !runs.empty(); }
+  int64_t run_bytes() const { return context.memory->limited() ? std::min(kRunBytes, context.memory->cap() / kRunShare) : kRunBytes; }
   int64_t wanted() const { return spec.top ? std::min(*spec.top, rows) : rows; }
   SortEntry* entry() const { return reinterpret_cast<SortEntry*>(entries->mutable_data()); }
   SortEntry* scratch_entry() const { return reinterpret_cast<SortEntry*>(scratch->mutable_data()); }
@@ -141,7 +143,9 @@ class SortSink final : public Sink {
       std::lock_guard lock(local.mutex);
       local.bytes.fetch_add(referenced_bytes(chunk.rows) + chunk.prefixes->size());
       local.chunks.push_back(std::move(chunk));
-      eager = shared_->context.spill_eagerly && local.chunks.size() >= 2;
+      const auto& memory = *shared_->context.memory;
+      const bool filling = memory.limited() && memory.used() > memory.cap() / 2 && local.bytes.load() > shared_->run_bytes();
+      eager = filling || (shared_->context.spill_eagerly && local.chunks.size() >= 2);
     }
     return eager ? local.spill(0).status() : arrow::Status::OK();
   }
@@ -187,7 +191,7 @@ class SortSink final : public Sink {
     for (auto& c : s.chunks) {
       bytes += referenced_bytes(c.rows);
       some.push_back(std::move(c));
-      if (bytes < kRunBytes) continue;
+      if (bytes < s.run_bytes()) continue;
       ARROW_RETURN_NOT_OK(s.spill_chunks(std::move(some)));
       some.clear();
       bytes = 0;
