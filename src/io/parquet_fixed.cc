@@ -53,11 +53,13 @@ struct Range {
   bool limited = false;
 };
 
-Range range_of(const arrow::DataType& type) {
+Range range_of(const arrow::DataType& type, parquet::Type::type stored) {
   if (type.id() == arrow::Type::DECIMAL128) {
+    const int digits = static_cast<const arrow::DecimalType&>(type).precision();
+    const int always = stored == parquet::Type::INT32 ? 10 : stored == parquet::Type::INT64 ? 19 : 39;  // what every stored value fits
     __int128 power = 1;
-    for (int i = 0; i < static_cast<const arrow::DecimalType&>(type).precision(); ++i) power *= 10;
-    return {1 - power, power - 1, true};
+    for (int i = 0; i < digits; ++i) power *= 10;
+    return {1 - power, power - 1, digits < always};
   }
   constexpr int64_t kSeconds = 86400;
   static constexpr int64_t kPerSecond[] = {1, 1'000, 1'000'000, 1'000'000'000};
@@ -67,11 +69,15 @@ Range range_of(const arrow::DataType& type) {
   return {};
 }
 
-template <typename T>
+template <typename Unsigned>
 bool all_within(const uint8_t* values, int64_t n, const Range& range) {
-  const T* v = reinterpret_cast<const T*>(values);
+  const Unsigned low = static_cast<Unsigned>(range.low), width = static_cast<Unsigned>(range.high - range.low);
   bool good = true;
-  for (int64_t i = 0; i < n; ++i) good &= v[i] >= static_cast<T>(range.low) && v[i] <= static_cast<T>(range.high);
+  for (int64_t i = 0; i < n; ++i) {
+    Unsigned v;
+    std::memcpy(&v, values + i * static_cast<int64_t>(sizeof v), sizeof v);
+    good &= static_cast<Unsigned>(v - low) <= width;
+  }
   return good;
 }
 
@@ -161,14 +167,16 @@ std::shared_ptr<arrow::Buffer> allocated(int64_t bytes, arrow::MemoryPool* pool)
 class FixedCursor final : public PageCursor {
  public:
   FixedCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool)
-      : PageCursor(file, column, group, reader, pool), layout_(layout_of(stored(), type())), range_(range_of(*type())) {}
+      : PageCursor(file, column, group, reader, pool), layout_(layout_of(stored(), type())), range_(range_of(*type(), stored().physical_type())) {}
 
  private:
-  void check(const uint8_t* inside, int64_t n) const {
+  // Whole numbers are checked as they are stored, the narrower the faster; big-endian ones as they are inside.
+  void check(const uint8_t* stored_values, const uint8_t* inside, int64_t n) const {
     if (!range_.limited) return;
-    const bool good = layout_.inside == 16 ? all_within<__int128>(inside, n, range_)
-                      : layout_.inside == 8 ? all_within<int64_t>(inside, n, range_)
-                                            : all_within<int32_t>(inside, n, range_);
+    const bool whole = layout_.convert != convert_big_endian;
+    const bool good = !whole               ? all_within<unsigned __int128>(inside, n, range_)
+                      : layout_.stored == 8 ? all_within<uint64_t>(stored_values, n, range_)
+                                            : all_within<uint32_t>(stored_values, n, range_);
     if (!good) corrupt_page("a value outside the range of its type");
   }
 
@@ -177,7 +185,7 @@ class FixedCursor final : public PageCursor {
     if (entries_ < 0 || entries_ * layout_.stored > page.size()) corrupt_page("a dictionary page ends early");
     dictionary_ = allocated(entries_ * layout_.inside, pool());
     layout_.convert(page.data(), entries_, layout_.stored, dictionary_->mutable_data());
-    check(dictionary_->data(), entries_);
+    check(page.data(), dictionary_->data(), entries_);
   }
 
   void start_page(const PageStream::Page& page) override {
@@ -213,7 +221,7 @@ class FixedCursor final : public PageCursor {
     uint8_t* out = values_->mutable_data() + at * layout_.inside;
     if (kind_ == Kind::kPlain) {
       layout_.convert(plain_, valid, layout_.stored, out);
-      check(out, valid);
+      check(plain_, out, valid);
       plain_ += valid * layout_.stored;
     } else if (kind_ == Kind::kDictionary) {
       look_up(valid, out);
@@ -221,7 +229,7 @@ class FixedCursor final : public PageCursor {
       scratch_.resize(static_cast<size_t>(valid * layout_.stored));
       foreign_->decode(valid, scratch_.data());
       layout_.convert(scratch_.data(), valid, layout_.stored, out);
-      check(out, valid);
+      check(scratch_.data(), out, valid);
     }
     spread(out, layout_.inside, n, valid);
   }

@@ -37,37 +37,37 @@ std::shared_ptr<arrow::Buffer> allocated(int64_t bytes, arrow::MemoryPool* pool)
   return std::move(*made);
 }
 
-bool is_ascii(const uint8_t* p, uint32_t size) {
+bool is_ascii(const uint8_t* p, int64_t size) {
   uint64_t high = 0;
-  for (; size >= 8; size -= 8, p += 8) {
+  int64_t i = 0;
+  for (; i + 8 <= size; i += 8) {
     uint64_t word;
-    std::memcpy(&word, p, 8);
+    std::memcpy(&word, p + i, 8);
     high |= word;
   }
   uint64_t tail = 0;
-  std::memcpy(&tail, p, size);
+  std::memcpy(&tail, p + i, static_cast<size_t>(size - i));
   return ((high | tail) & 0x8080808080808080u) == 0;
 }
 
-// The view of `size` bytes at `p`, which lie at `offset` of buffer `buffer`. At least 12 bytes can be read from `p`.
-View16 make_view(const uint8_t* p, uint32_t size, int32_t buffer, int64_t offset) {
+// Bytes 4 to 11 of a value of up to 12 bytes: those that are its own.
+constexpr uint64_t tail_mask(uint32_t size) { return size <= 4 ? 0 : size >= 12 ? ~uint64_t{0} : (uint64_t{1} << (8 * (size - 4))) - 1; }
+constexpr uint64_t kTailMask[13] = {tail_mask(0), tail_mask(1), tail_mask(2), tail_mask(3),  tail_mask(4),  tail_mask(5), tail_mask(6),
+                                    tail_mask(7), tail_mask(8), tail_mask(9), tail_mask(10), tail_mask(11), tail_mask(12)};
+constexpr uint32_t kHeadMask[5] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
+
+// The view of `size` bytes at `p`, which lie at `offset` of buffer `buffer`. At least 12 bytes can be read from `p`. Short
+// and long values lie side by side in most columns, so there is no branch on the size.
+inline View16 make_view(const uint8_t* p, uint32_t size, int32_t buffer, int64_t offset) {
+  uint32_t head;
+  uint64_t tail;
+  std::memcpy(&head, p, 4);
+  std::memcpy(&tail, p + 4, 8);
+  const uint64_t place = static_cast<uint32_t>(buffer) | static_cast<uint64_t>(offset) << 32;
+  const uint64_t inlined = tail & kTailMask[std::min<uint32_t>(size, 12)];
+  const uint64_t words[2] = {size | static_cast<uint64_t>(head & kHeadMask[std::min<uint32_t>(size, 4)]) << 32, size > 12 ? place : inlined};
   View16 v;
-  if (size <= 12) {
-    uint64_t low;
-    uint32_t high;
-    std::memcpy(&low, p, 8);
-    std::memcpy(&high, p + 8, 4);
-    low = size >= 8 ? low : low & ((uint64_t{1} << (8 * size)) - 1);
-    high = size >= 12 ? high : size <= 8 ? 0 : high & ((uint32_t{1} << (8 * (size - 8))) - 1);
-    v.size = size;
-    std::memcpy(v.inlined, &low, 8);
-    std::memcpy(v.inlined + 8, &high, 4);
-    return v;
-  }
-  v.size = size;
-  std::memcpy(v.ref.prefix, p, 4);
-  v.ref.buffer = buffer;
-  v.ref.offset = static_cast<int32_t>(offset);
+  std::memcpy(&v, words, sizeof v);
   return v;
 }
 
@@ -75,6 +75,7 @@ View16 make_view(const uint8_t* p, uint32_t size, int32_t buffer, int64_t offset
 struct PlainValues {
   std::shared_ptr<arrow::Buffer> bytes;
   int64_t at = 0;
+  bool ascii = false;  // all bytes, lengths too: no value needs to be looked at
 
   // Where the next value's bytes begin; `size` is theirs.
   int64_t next(uint32_t& size) {
@@ -88,8 +89,9 @@ struct PlainValues {
 };
 
 PlainValues copied(const uint8_t* data, int64_t bytes, arrow::MemoryPool* pool) {
-  PlainValues out{allocated(bytes, pool), 0};
+  PlainValues out{allocated(bytes, pool), 0, false};
   if (bytes > 0) std::memcpy(out.bytes->mutable_data(), data, static_cast<size_t>(bytes));
+  out.ascii = is_ascii(out.bytes->data(), bytes);
   return out;
 }
 
@@ -117,7 +119,7 @@ class TextCursor final : public PageCursor {
       uint32_t size = 0;
       const int64_t at = values.next(size);
       const uint8_t* p = values.bytes->data() + at;
-      check(p, size);
+      if (!values.ascii) check(p, size);
       to[i] = make_view(p, size, 0, at);
       if (unique) unique = seen.emplace(reinterpret_cast<const char*>(p), size).second;
     }
@@ -206,12 +208,12 @@ class TextCursor final : public PageCursor {
     if (n == 0) return;
     if (buffers_.empty() || buffers_.back() != plain_.bytes) buffers_.push_back(plain_.bytes);
     const auto buffer = static_cast<int32_t>(buffers_.size() - 1);
+    const uint8_t* const bytes = plain_.bytes->data();
     for (int64_t i = 0; i < n; ++i) {
       uint32_t size = 0;
       const int64_t at = plain_.next(size);
-      const uint8_t* p = plain_.bytes->data() + at;
-      check(p, size);
-      out[i] = make_view(p, size, buffer, at);
+      if (!plain_.ascii) check(bytes + at, size);
+      out[i] = make_view(bytes + at, size, buffer, at);
     }
   }
 
