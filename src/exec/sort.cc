@@ -34,7 +34,7 @@ constexpr int64_t kMergePieceRows = 262144;
 constexpr int64_t kMaxSlices = 64;
 constexpr int64_t kSortPieceRows = 131072;
 constexpr int64_t kRunBytes = int64_t{64} << 20;  // of one run at most: sorting it takes twice that again
-constexpr int64_t kRunShare = 48;                 // and of the query's limit
+constexpr int64_t kRunShare = 24;                 // and of the query's limit
 
 // What the rows would take on their own: slices of shared input count their part.
 int64_t referenced_bytes(const column::Batch& b) {

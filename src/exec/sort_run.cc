@@ -16,7 +16,9 @@
 namespace gristmill::exec {
 namespace {
 
-constexpr int64_t kBlockRows = 8192;
+constexpr int64_t kMostBlockRows = 8192;
+constexpr int64_t kLeastBlockRows = 512;
+constexpr int64_t kBlockShare = 16384;  // a merge holds one block of each run: fewer rows under a small limit
 
 int compare_bytes(std::span<const uint8_t> a, std::span<const uint8_t> b) {
   const size_t n = std::min(a.size(), b.size());
@@ -148,8 +150,9 @@ arrow::Result<SortedRun> write_run(std::vector<SortChunk> chunks, const RunLayou
   std::vector<const column::Batch*> parts;
   for (const auto& c : chunks) parts.push_back(&c.rows);
   SortedRun run;
-  for (size_t begin = 0; begin < refs.size(); begin += kBlockRows) {
-    const size_t n = std::min<size_t>(kBlockRows, refs.size() - begin);
+  const auto block_rows = static_cast<size_t>(memory.limited() ? std::clamp(memory.cap() / kBlockShare, kLeastBlockRows, kMostBlockRows) : kMostBlockRows);
+  for (size_t begin = 0; begin < refs.size(); begin += block_rows) {
+    const size_t n = std::min(block_rows, refs.size() - begin);
     std::span<const RowRef> some(refs.data() + begin, n);
     ARROW_ASSIGN_OR_RAISE(column::Batch block, gather_rows(parts, some, memory.pool()));
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> orders, arrow::AllocateBuffer(static_cast<int64_t>(n) * 8, memory.pool()));
