@@ -28,7 +28,7 @@ def _literal(value: Any) -> _engine.Expr:
         return _literal(value.item())
     typed = isinstance(value, pa.Scalar)
     try:
-        array = pa.array([value.as_py()], value.type) if typed else pa.array([value])
+        array = pa.repeat(value, 1) if typed else pa.array([value])  # a scalar may lie beyond what Python's dates hold
     except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
         raise TypeError(f"cannot use {value!r} in an expression: {e}") from None
     return _engine.lit_arrow(array.__arrow_c_array__(), not typed)

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <utility>
 
+#include <arrow/array/array_base.h>
 #include <arrow/table.h>
 #include <arrow/util/byte_size.h>
 
@@ -133,6 +134,20 @@ class MemoryTable final : public plan::TableSource {
   int64_t bytes_ = 0;
 };
 
+// Chunks without rows say nothing, and views among them are not valid after Arrow's import: their buffers are left out there,
+// their offset is not.
+std::shared_ptr<arrow::Table> without_empty_chunks(const std::shared_ptr<arrow::Table>& table) {
+  std::vector<std::shared_ptr<arrow::ChunkedArray>> columns;
+  for (const auto& column : table->columns()) {
+    arrow::ArrayVector chunks;
+    for (const auto& chunk : column->chunks()) {
+      if (chunk->length() > 0) chunks.push_back(chunk);
+    }
+    columns.push_back(std::make_shared<arrow::ChunkedArray>(std::move(chunks), column->type()));
+  }
+  return arrow::Table::Make(table->schema(), std::move(columns), table->num_rows());
+}
+
 }  // namespace
 
 int64_t auto_morsel_rows(int64_t rows, int workers) {
@@ -142,6 +157,7 @@ int64_t auto_morsel_rows(int64_t rows, int workers) {
 
 arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table) {
   if (!table) return base::plan_error("there is no table");
+  table = without_empty_chunks(table);
   if (const auto valid = table->Validate(); !valid.ok()) return base::plan_error("not a valid Arrow table: " + valid.message());
   auto data = std::make_shared<TableData>();
   for (const auto& column : table->columns()) data->columns.emplace_back(*column);
