@@ -72,11 +72,11 @@ class Outcome:
 
 def ipc_bytes(t: pa.Table) -> bytes:
     t = t.combine_chunks().unify_dictionaries()
-    # Where the long texts of views lie is not part of the value.
-    views = {i: pa.string() if pa.types.is_string_view(f.type) else pa.binary() for i, f in enumerate(t.schema)
-             if pa.types.is_string_view(f.type) or pa.types.is_binary_view(f.type)}
-    for i, plain in views.items():
-        t = t.set_column(i, t.schema.names[i], t.column(i).cast(plain))
+    for i, f in enumerate(t.schema):  # where the long texts of views lie, and which unused entries a dictionary has, is not part of the value
+        if pa.types.is_string_view(f.type) or pa.types.is_dictionary(f.type):
+            t = t.set_column(i, f.name, t.column(i).cast(pa.string()))
+        elif pa.types.is_list(f.type):  # nor the bits behind the last row
+            t = t.set_column(i, f, t.column(i).take(pa.array(range(t.num_rows), pa.int64())))
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, t.schema) as writer:
         writer.write_table(t.combine_chunks())
@@ -332,5 +332,5 @@ def described(plan: P, sources: list[Source]) -> str:
         t = sources[i].table
         out.append(f"--- t{i}: {t.num_rows} rows, chunks {[len(c) for c in t.column(0).chunks]}, " + ", ".join(f"{f.name} {f.type}" for f in t.schema))
         if t.num_rows <= 12:
-            out.append(_short(t.to_pydict()) if t.nbytes < 4000 else "")
+            out.append(_short({n: raw_values(c) for n, c in zip(t.column_names, t.columns)}) if t.nbytes < 4000 else "")
     return "\n".join(out)

@@ -438,6 +438,8 @@ class Generator:
     @staticmethod
     def _units_fit(args: list[X], t: pa.DataType) -> bool:
         for a in args:
+            if a.type == t or a.type == pa.null():
+                continue
             per = UNITS[t.unit] * 86400 if kind(a.type) == "date" else UNITS[t.unit] // UNITS[a.type.unit]
             if (abs(a.extra) if a.op in ("lit", "typed") else a.bound or 2**63) * per >= 2**63:
                 return False
