@@ -51,7 +51,7 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
     return base::plan_error("batch_rows must lie between 0 (auto) and " + std::to_string(column::kMaxBatchRows));
   }
   QueryRunner r;
-  ARROW_ASSIGN_OR_RAISE(r.plan_, plan::optimize(plan));
+  ARROW_ASSIGN_OR_RAISE(r.plan_, plan::optimize(plan, options.ordered));
   auto context = std::make_shared<exec::QueryContext>();
   context->memory = base::QueryMemory::make(options.memory_limit);
   context->cancel = *static_cast<base::CancelToken*>(cancel.state_.get());
