@@ -150,45 +150,38 @@ class FillTable final : public Phase {
   }
   arrow::Status run(int64_t piece) override { return building_->builder->build(piece); }
   arrow::Status finish() override {
-    if (state_->built.rows == 0) return arrow::Status::OK();
-    state_->built.table = building_->builder->finish();
+    if (state_->rows.spilled()) return arrow::Status::OK();
+    if (building_->builder) state_->built.table = building_->builder->finish();
     building_->builder.reset();
+    publish_filters();
+    drop_keys();
     return arrow::Status::OK();
   }
 
  private:
+  // Only to those somebody holds.
+  void publish_filters() {
+    const BuildRows& built = state_->built;
+    for (const auto& [key, filter] : state_->filters) {
+      if (filter.use_count() == 1) continue;
+      const size_t at = static_cast<size_t>(state_->shape->build.key_at[static_cast<size_t>(key)]);
+      filter->publish(built.rows == 0 ? column::Column{} : built.columns[at], built.rows, state_->context.memory);
+    }
+  }
+  // Columns that only were keys.
+  void drop_keys() {
+    std::vector<column::Column>& columns = state_->built.columns;
+    std::vector<bool> wanted(columns.size(), false);
+    for (const auto& o : state_->shape->output) {
+      if (o.from == OutputColumn::kBuild && !columns.empty()) wanted[static_cast<size_t>(o.index)] = true;
+    }
+    for (size_t c = 0; c < columns.size(); ++c) {
+      if (!wanted[c]) columns[c] = {};
+    }
+  }
+
   std::shared_ptr<JoinState> state_;
   std::shared_ptr<Building> building_;
-};
-
-// Filters nobody holds are not made. Then the columns that only were keys go.
-class PublishFilters final : public Phase {
- public:
-  explicit PublishFilters(std::shared_ptr<JoinState> state) : state_(std::move(state)) {}
-  std::string name() const override { return "join filters"; }
-  arrow::Result<int64_t> start(const QueryContext&) override {
-    return state_->rows.spilled() ? 0 : static_cast<int64_t>(state_->filters.size());
-  }
-  arrow::Status run(int64_t piece) override {
-    const auto& [key, filter] = state_->filters[static_cast<size_t>(piece)];
-    if (filter.use_count() == 1) return arrow::Status::OK();
-    const BuildRows& built = state_->built;
-    if (built.rows == 0) return filter->publish({}, 0, state_->context.pool());
-    return filter->publish(built.columns[static_cast<size_t>(state_->shape->build.key_at[static_cast<size_t>(key)])], built.rows, state_->context.pool());
-  }
-  arrow::Status finish() override {
-    std::vector<bool> wanted(state_->built.columns.size(), false);
-    for (const auto& o : state_->shape->output) {
-      if (o.from == OutputColumn::kBuild && !wanted.empty()) wanted[static_cast<size_t>(o.index)] = true;
-    }
-    for (size_t c = 0; c < wanted.size(); ++c) {
-      if (!wanted[c]) state_->built.columns[c] = {};
-    }
-    return arrow::Status::OK();
-  }
-
- private:
-  std::shared_ptr<JoinState> state_;
 };
 
 struct ProbeLocal final : LocalState {
@@ -237,8 +230,7 @@ Breaker make_join_build(std::shared_ptr<JoinState> state) {
   auto building = std::make_shared<Building>();
   Breaker b;
   b.sink = std::make_shared<BuildSink>(state);
-  b.phases = {std::make_shared<OrderRows>(state), std::make_shared<SplitKeys>(state, building), std::make_shared<FillTable>(state, building),
-              std::make_shared<PublishFilters>(state)};
+  b.phases = {std::make_shared<OrderRows>(state), std::make_shared<SplitKeys>(state, building), std::make_shared<FillTable>(state, building)};
   return b;
 }
 

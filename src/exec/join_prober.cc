@@ -60,7 +60,7 @@ arrow::Result<const int32_t*> JoinProber::find(const BuildRows& build, const col
     std::fill(first_.begin(), first_.end(), kNoRow);
     return first_.data();
   }
-  if (keys.size() == 1 && keys[0].is_dictionary() && keys[0].dictionary->length <= kMostEntries) {
+  if (keys.size() == 1 && by_entries(batch, keys[0])) {
     ARROW_RETURN_NOT_OK(find_entries(build, batch, keys[0]));
     return first_.data();
   }
@@ -118,6 +118,13 @@ void JoinProber::look_up(const BuildRows& build, LookupKeys& keys, std::span<con
   build.table->find(keys, lookup_, dense_first_.data());
   std::fill(first_.begin(), first_.end(), kNoRow);
   for (size_t j = 0; j < at.size(); ++j) first_[at[j]] = dense_first_[j];
+}
+
+bool JoinProber::by_entries(const column::Batch& batch, const column::Column& key) {
+  if (!key.is_dictionary() || key.dictionary->length > kMostEntries) return false;
+  const bool again = key.dictionary == last_entries_;
+  last_entries_ = key.dictionary;
+  return again || key.dictionary->length <= batch.selected();
 }
 
 // A dictionary's entries are looked up once, whichever batches share it.

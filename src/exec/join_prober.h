@@ -43,6 +43,7 @@ class JoinProber {
   arrow::Status flush_pairs(const BuildRows& build, const column::Batch& batch, const Emit& emit);
   arrow::Result<column::Column> build_column(const BuildRows& build, const OutputColumn& c, std::span<const int32_t> rows);
   arrow::Status find_entries(const BuildRows& build, const column::Batch& batch, const column::Column& key);
+  bool by_entries(const column::Batch& batch, const column::Column& key);
   void look_up(const BuildRows& build, LookupKeys& keys, std::span<const column::Column> columns, int64_t rows, const column::Selection& live);
 
   const plan::JoinKind kind_;
@@ -59,7 +60,8 @@ class JoinProber {
   std::vector<int32_t> first_, dense_first_;
   std::vector<int32_t> build_rows_, probe_rows_;
   std::vector<uint16_t> matched_;
-  // First rows of a dictionary's entries, kept from batch to batch.
+  // First rows of a dictionary's entries, kept from batch to batch; made when they are no more than the rows or come again.
+  std::shared_ptr<arrow::ArrayData> last_entries_;
   std::shared_ptr<arrow::ArrayData> known_entries_;
   uint64_t known_table_ = 0;
   std::vector<int32_t> entry_first_;

@@ -41,7 +41,7 @@ TEST(JoinFilter, NeverDropsAMatchingRowWhateverTheTypeAndEncoding) {
     Mask keep(m, true);
     filter.narrow(probed, m, keep);
     EXPECT_EQ(keep.count(), m) << "not published yet";
-    ASSERT_TRUE(filter.publish(built, n, pool()).ok());
+    filter.publish(built, n, base::QueryMemory::make(0));
     EXPECT_TRUE(filter.ready());
     filter.narrow(probed, m, keep);
     for (int64_t i = 0; i < m; ++i) {
@@ -70,7 +70,7 @@ TEST(JoinFilter, DropsNearlyAllRowsThatMatchNothing) {
     for (int i = 0; i < 20'000; ++i) built.push_back(random.below(1'000'000) * spread);
     for (int i = 0; i < 60'000; ++i) probed.push_back(random.below(1'000'000) * spread + (spread > 1 ? 1 : 0));
     JoinFilter filter(arrow::int64());
-    ASSERT_TRUE(filter.publish(numbers(built), 20'000, pool()).ok());
+    filter.publish(numbers(built), 20'000, base::QueryMemory::make(0));
     Mask keep(60'000, true);
     filter.narrow(numbers(probed), 60'000, keep);
     EXPECT_LT(keep.count(), 60'000 * 5 / 100);
@@ -79,7 +79,7 @@ TEST(JoinFilter, DropsNearlyAllRowsThatMatchNothing) {
 
 TEST(JoinFilter, RefusesRangesBetweenItsFewValues) {
   JoinFilter filter(arrow::int64());
-  ASSERT_TRUE(filter.publish(numbers({10, 500'000'000'000, 10, -7}), 4, pool()).ok());
+  filter.publish(numbers({10, 500'000'000'000, 10, -7}), 4, base::QueryMemory::make(0));
   const auto may = [&](int64_t a, int64_t b) { return filter.may_match_range(arrow::Int64Scalar(a), arrow::Int64Scalar(b)); };
   EXPECT_TRUE(may(-7, -7));
   EXPECT_TRUE(may(0, 10));
@@ -93,7 +93,7 @@ TEST(JoinFilter, RefusesRangesBetweenItsFewValues) {
 
 TEST(JoinFilter, OfAnEmptyBuildSideLetsNothingPass) {
   JoinFilter filter(arrow::int64());
-  ASSERT_TRUE(filter.publish({}, 0, pool()).ok());
+  filter.publish({}, 0, base::QueryMemory::make(0));
   EXPECT_FALSE(filter.may_match_range(arrow::Int64Scalar(0), arrow::Int64Scalar(1)));
   Mask keep(3, true);
   filter.narrow(numbers({1, 2, 3}), 3, keep);
@@ -104,7 +104,7 @@ TEST(JoinFilter, SwitchesItselfOffWhenItDropsTooLittle) {
   std::vector<int64_t> v;
   for (int64_t i = 0; i < 50'000; ++i) v.push_back(i * 1'000'003);
   JoinFilter filter(arrow::int64());
-  ASSERT_TRUE(filter.publish(numbers(v), 50'000, pool()).ok());
+  filter.publish(numbers(v), 50'000, base::QueryMemory::make(0));
   for (int round = 0; round < 3; ++round) {
     Mask keep(50'000, true);
     filter.narrow(numbers(v), 50'000, keep);
