@@ -111,11 +111,54 @@ arrow::Result<Column> Evaluation::coalesce_column(const Bound& e, const Selectio
   return merge(e, std::move(branches), rows);
 }
 
+// For values whose bytes lie elsewhere: the parts are put one after another and picked from.
+arrow::Result<Column> Evaluation::pick_rows(const std::vector<Branch>& branches) {
+  std::vector<Column> parts;
+  std::vector<int64_t> lengths;
+  std::vector<int64_t> pick(static_cast<size_t>(batch_.rows), column::kNullIndex);
+  int64_t at = 0;
+  for (const Branch& b : branches) {
+    const int64_t kept = b.rows.count();
+    ARROW_ASSIGN_OR_RAISE(Column part, column::filter(b.values, batch_.rows, b.rows, kept, pool_));
+    column::for_each_set(b.rows.words.data(), words_of(b.rows), [&](int64_t i) { pick[static_cast<size_t>(i)] = at++; });
+    parts.push_back(std::move(part));
+    lengths.push_back(kept);
+  }
+  ARROW_ASSIGN_OR_RAISE(Column all, column::concat(parts, lengths, pool_));
+  return column::take(all, std::span<const int64_t>(pick), pool_);
+}
+
+arrow::Result<std::shared_ptr<arrow::Buffer>> Evaluation::merge_bits(const std::vector<Branch>& branches) {
+  ARROW_ASSIGN_OR_RAISE(auto values, column::allocate_bits(batch_.rows, pool_));
+  auto* words = reinterpret_cast<uint64_t*>(values->mutable_data());
+  for (const Branch& b : branches) {
+    const arrow::ArrayData& d = *b.values.values;
+    const Mask bits = b.values.is_constant() ? Mask(batch_.rows, column::bit_at(d.buffers[1]->data(), d.offset))
+                                             : mask_of_bits(d.buffers[1]->data(), d.offset, batch_.rows);
+    for (size_t w = 0; w < b.rows.words.size(); ++w) words[w] |= b.rows.words[w] & bits.words[w];
+  }
+  return values;
+}
+
+// The last branch goes everywhere, the others over it; rows of no branch are null and may hold anything.
+arrow::Result<std::shared_ptr<arrow::Buffer>> Evaluation::merge_values(const std::vector<Branch>& branches, int width) {
+  ARROW_ASSIGN_OR_RAISE(auto values, column::allocate_buffer(batch_.rows * width, pool_));
+  const Branch& base = branches.back();
+  if (base.values.is_constant()) {
+    copy_width(width, Mask(batch_.rows, true), base.values, values->mutable_data());
+  } else {
+    const arrow::ArrayData& d = *base.values.values;
+    std::memcpy(values->mutable_data(), d.buffers[1]->data() + d.offset * width, static_cast<size_t>(batch_.rows * width));
+  }
+  for (size_t b = 0; b + 1 < branches.size(); ++b) copy_width(width, branches[b].rows, branches[b].values, values->mutable_data());
+  return values;
+}
+
 // Rows of no branch are null.
 arrow::Result<Column> Evaluation::merge(const Bound& e, std::vector<Branch> branches, const Selection& rows) {
   if (branches.empty() || e.type->id() == arrow::Type::NA) return column::null_column(e.type, pool_);
-  const int64_t n = batch_.rows, wanted = rows.count(n);
-  if (branches.size() == 1 && branches[0].rows.count() == wanted) return std::move(branches[0].values);
+  const int64_t n = batch_.rows;
+  if (branches.size() == 1 && branches[0].rows.count() == rows.count(n)) return std::move(branches[0].values);
   Mask valid(n, false);
   for (Branch& b : branches) {
     if (b.values.is_dictionary()) {
@@ -126,43 +169,12 @@ arrow::Result<Column> Evaluation::merge(const Bound& e, std::vector<Branch> bran
     or_into(valid, there);
   }
   const column::Physical p = column::physical_unchecked(*e.type);
-  if (p == column::Physical::kView || p == column::Physical::kNested) {
-    // Their bytes live elsewhere: the parts are put one after another and picked from.
-    std::vector<Column> parts;
-    std::vector<int64_t> lengths;
-    std::vector<int64_t> pick(static_cast<size_t>(n), column::kNullIndex);
-    int64_t at = 0;
-    for (const Branch& b : branches) {
-      const int64_t kept = b.rows.count();
-      ARROW_ASSIGN_OR_RAISE(Column part, column::filter(b.values, n, b.rows, kept, pool_));
-      column::for_each_set(b.rows.words.data(), words_of(b.rows), [&](int64_t i) { pick[static_cast<size_t>(i)] = at++; });
-      parts.push_back(std::move(part));
-      lengths.push_back(kept);
-    }
-    ARROW_ASSIGN_OR_RAISE(Column all, column::concat(parts, lengths, pool_));
-    return column::take(all, std::span<const int64_t>(pick), pool_);
-  }
+  if (p == column::Physical::kView || p == column::Physical::kNested) return pick_rows(branches);
   std::shared_ptr<arrow::Buffer> values;
   if (p == column::Physical::kBool) {
-    ARROW_ASSIGN_OR_RAISE(values, column::allocate_bits(n, pool_));
-    auto* words = reinterpret_cast<uint64_t*>(values->mutable_data());
-    for (const Branch& b : branches) {
-      const arrow::ArrayData& d = *b.values.values;
-      const Mask bits = b.values.is_constant() ? Mask(n, column::bit_at(d.buffers[1]->data(), d.offset))
-                                               : mask_of_bits(d.buffers[1]->data(), d.offset, n);
-      for (size_t w = 0; w < b.rows.words.size(); ++w) words[w] |= b.rows.words[w] & bits.words[w];
-    }
+    ARROW_ASSIGN_OR_RAISE(values, merge_bits(branches));
   } else {
-    const int width = column::byte_width(p);
-    ARROW_ASSIGN_OR_RAISE(values, column::allocate_buffer(n * width, pool_));
-    // The last branch goes everywhere, the others over it; rows of no branch are null and may hold anything.
-    const Branch& base = branches.back();
-    if (base.values.is_constant()) {
-      copy_width(width, Mask(n, true), base.values, values->mutable_data());
-    } else {
-      std::memcpy(values->mutable_data(), base.values.values->buffers[1]->data() + base.values.values->offset * width, static_cast<size_t>(n * width));
-    }
-    for (size_t b = 0; b + 1 < branches.size(); ++b) copy_width(width, branches[b].rows, branches[b].values, values->mutable_data());
+    ARROW_ASSIGN_OR_RAISE(values, merge_values(branches, column::byte_width(p)));
   }
   if (!rows.all()) {
     Mask outside = rows.mask(n);

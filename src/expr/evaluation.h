@@ -53,6 +53,9 @@ class Evaluation {
   arrow::Result<column::Column> coalesce_column(const Bound& e, const column::Selection& rows);
   arrow::Result<column::Column> null_if(const Bound& e, const column::Selection& rows);
   arrow::Result<column::Column> merge(const Bound& e, std::vector<Branch> branches, const column::Selection& rows);
+  arrow::Result<column::Column> pick_rows(const std::vector<Branch>& branches);
+  arrow::Result<std::shared_ptr<arrow::Buffer>> merge_bits(const std::vector<Branch>& branches);
+  arrow::Result<std::shared_ptr<arrow::Buffer>> merge_values(const std::vector<Branch>& branches, int width);
   // evaluate_entries.cc: nullopt = evaluate row by row.
   arrow::Result<std::optional<column::Column>> column_by_entry(const Bound& e, const column::Selection& rows);
   arrow::Result<std::optional<Truth>> truth_by_entry(const Bound& e, const column::Selection& rows, bool want_no);

@@ -1,4 +1,4 @@
-// + - * / // % of numbers, negation and magnitude.
+// + - * / of numbers, negation and magnitude; whole quotients and remainders are in quotient.cc.
 //
 // Integers compute over all rows wrapping and note trouble; only then the rows are looked at again for one to blame.
 // Floats are IEEE with one NaN. Decimals and times have files of their own.
@@ -44,29 +44,20 @@ simd::Arithmetic kernel_of(ArithmeticOp op) {
 template <typename T>
 bool overflows(ArithmeticOp op, T a, T b) {
   T r;
-  switch (op) {
-    case ArithmeticOp::kAdd: return __builtin_add_overflow(a, b, &r);
-    case ArithmeticOp::kSub: return __builtin_sub_overflow(a, b, &r);
-    case ArithmeticOp::kMul: return __builtin_mul_overflow(a, b, &r);
-    default: return std::is_signed_v<T> && a == std::numeric_limits<T>::min() && b == static_cast<T>(-1);
-  }
+  if (op == ArithmeticOp::kAdd) return __builtin_add_overflow(a, b, &r);
+  if (op == ArithmeticOp::kSub) return __builtin_sub_overflow(a, b, &r);
+  return __builtin_mul_overflow(a, b, &r);
 }
 
-// The first selected row that divides by zero or overflows.
 template <typename T>
-arrow::Status blame_integers(const KernelCall& call) {
+arrow::Status blame_overflow(const KernelCall& call) {
   const ArithmeticOp op = state_of(call).op;
   const Argument<T> a(call.args[0]), b(call.args[1]);
-  const bool divides = op >= ArithmeticOp::kDiv;
-  const bool remainder = op == ArithmeticOp::kMod || op == ArithmeticOp::kSqlMod;
   int64_t bad = -1;
   for_selected(call, [&](int64_t i) {
-    if (bad >= 0) return;
-    const bool zero = divides && b[i] == 0;
-    if ((zero || (!remainder && overflows<T>(op, a[i], b[i]))) && all_valid(call, i)) bad = i;
+    if (bad < 0 && overflows<T>(op, a[i], b[i]) && all_valid(call, i)) bad = i;
   });
-  if (bad < 0) return arrow::Status::OK();
-  return divides && b[bad] == 0 ? division_by_zero(call, bad) : integer_overflow(call, bad);
+  return bad < 0 ? arrow::Status::OK() : integer_overflow(call, bad);
 }
 
 arrow::Result<Column> run_simd(const KernelCall& call) {
@@ -77,58 +68,16 @@ arrow::Result<Column> run_simd(const KernelCall& call) {
   const unsigned trouble = fn(values_address(call.args[0], width), values_address(call.args[1], width), call.rows, out->mutable_data());
   if (trouble != simd::kFine) {
     ARROW_RETURN_NOT_OK(column::visit_number(p, [&]<typename T>() -> arrow::Status {
-      if constexpr (std::is_integral_v<T> && sizeof(T) <= 8) return blame_integers<T>(call);
+      if constexpr (std::is_integral_v<T> && sizeof(T) <= 8) return blame_overflow<T>(call);
       return arrow::Status::OK();
     }));
   }
   return finish_output(call, std::move(out));
 }
 
-// Quotients round down, remainders have the divisor's sign; kSqlMod: the dividend's.
-template <ArithmeticOp kOp, typename T>
-T integer_quotient(T a, T b, bool& bad) {
-  if (b == 0 || (std::is_signed_v<T> && b == static_cast<T>(-1))) {
-    bad |= b == 0 || (kOp == ArithmeticOp::kFloorDiv && a == std::numeric_limits<T>::min());
-    return kOp == ArithmeticOp::kFloorDiv ? static_cast<T>(T{0} - static_cast<std::make_unsigned_t<T>>(a)) : T{0};
-  }
-  const T q = static_cast<T>(a / b), r = static_cast<T>(a % b);
-  const bool adjust = r != 0 && ((r < 0) != (b < 0));
-  if constexpr (kOp == ArithmeticOp::kFloorDiv) return static_cast<T>(q - adjust);
-  if constexpr (kOp == ArithmeticOp::kMod) return static_cast<T>(adjust ? r + b : r);
-  return r;
-}
-
-template <ArithmeticOp kOp, typename T>
-T float_quotient(T a, T b) {
-  if constexpr (kOp == ArithmeticOp::kFloorDiv) return std::floor(a / b);
-  const T r = std::fmod(a, b);
-  if constexpr (kOp == ArithmeticOp::kSqlMod) return r;
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
-template <ArithmeticOp kOp>
-arrow::Result<Column> run_quotient(const KernelCall& call) {
-  return column::visit_number(column::physical_unchecked(*call.type), [&]<typename T>() -> arrow::Result<Column> {
-    if constexpr (std::is_floating_point_v<T>) {
-      return map_two<T, T, T>(call, [](T a, T b) { return float_quotient<kOp, T>(a, b); });
-    } else if constexpr (sizeof(T) <= 8) {
-      bool bad = false;
-      auto out = map_two<T, T, T>(call, [&bad](T a, T b) { return integer_quotient<kOp, T>(a, b, bad); });
-      if (bad) ARROW_RETURN_NOT_OK(blame_integers<T>(call));
-      return out;
-    } else {
-      return base::internal_error("integer arithmetic on decimals");
-    }
-  });
-}
-
-decltype(Function::run) number_kernel(ArithmeticOp op) {
-  switch (op) {
-    case ArithmeticOp::kFloorDiv: return run_quotient<ArithmeticOp::kFloorDiv>;
-    case ArithmeticOp::kMod: return run_quotient<ArithmeticOp::kMod>;
-    case ArithmeticOp::kSqlMod: return run_quotient<ArithmeticOp::kSqlMod>;
-    default: return run_simd;
-  }
+decltype(Function::run) number_kernel(ArithmeticOp op, const arrow::DataType& type) {
+  const bool whole = op == ArithmeticOp::kFloorDiv || op == ArithmeticOp::kMod || op == ArithmeticOp::kSqlMod;
+  return whole || (op == ArithmeticOp::kSqlDiv && column::is_integer(type)) ? quotient_kernel(op) : run_simd;
 }
 
 bool is_time(const TypePtr& t) {
@@ -150,7 +99,7 @@ arrow::Result<Signature> bind_arithmetic(std::span<const ArgumentInfo> args, std
   if (column::is_decimal(*common)) return bind_decimal(kOp, args);
   auto state = std::make_shared<ArithmeticState>();
   state->op = kOp;
-  state->run = number_kernel(kOp);
+  state->run = number_kernel(kOp, *common);
   Signature s;
   s.type = common;
   s.casts = {common, common};

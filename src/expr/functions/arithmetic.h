@@ -19,6 +19,8 @@ struct ArithmeticState final : FunctionState {
   int64_t factor = 1;     // times: units of the integer side
 };
 
+// quotient.cc: kSqlDiv of integers, kFloorDiv, kMod, kSqlMod of integers and floats.
+decltype(Function::run) quotient_kernel(ArithmeticOp op);
 // decimal_arithmetic.cc: operands are decimals or integers, at least one a decimal (or int64 with uint64).
 arrow::Result<Signature> bind_decimal(ArithmeticOp op, std::span<const ArgumentInfo> args);
 // time_arithmetic.cc: at least one operand is a date, timestamp or duration.

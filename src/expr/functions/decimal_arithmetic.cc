@@ -55,19 +55,30 @@ template <ArithmeticOp kOp>
 bool exact(Int128 a, Int128 b, Int128& r) {
   if constexpr (kOp == ArithmeticOp::kAdd) return !__builtin_add_overflow(a, b, &r) && fits_digits(r, kMaxDigits);
   if constexpr (kOp == ArithmeticOp::kSub) return !__builtin_sub_overflow(a, b, &r) && fits_digits(r, kMaxDigits);
-  if (a == static_cast<int64_t>(a) && b == static_cast<int64_t>(b)) {  // below 2^126, which has fewer than 38 digits
-    r = a * b;
-    return true;
-  }
   return !__builtin_mul_overflow(a, b, &r) && fits_digits(r, kMaxDigits);
+}
+
+// Whether every value is one of 64 bits.
+bool all_narrow(const Column& c, int64_t rows) {
+  const Packed128* v = Argument<Int128>(c).values;
+  const int64_t n = c.is_constant() ? 1 : rows;
+  bool narrow = false;
+  at_best_level([&]() GRISTMILL_INLINE {
+    uint64_t beyond = 0;
+    for (int64_t i = 0; i < n; ++i) beyond |= v[i].high ^ static_cast<uint64_t>(static_cast<int64_t>(v[i].low) >> 63);
+    narrow = beyond == 0;
+  });
+  return narrow;
 }
 
 template <ArithmeticOp kOp>
 arrow::Result<Column> run_exact(const KernelCall& call) {
-  if (state_of(call).checked) {
+  // The product of 64-bit values is at most 2^126, which is less than 10^38.
+  const bool narrow = kOp == ArithmeticOp::kMul && (state_of(call).narrow || (all_narrow(call.args[0], call.rows) && all_narrow(call.args[1], call.rows)));
+  if (state_of(call).checked && !narrow) {
     return checked_map(call, exact<kOp>, [&](int64_t row, Int128) { return does_not_fit(call, row); });
   }
-  if (kOp == ArithmeticOp::kMul && state_of(call).narrow) {
+  if (narrow) {
     return map_two<Int128, Int128, Int128>(call, [](Int128 a, Int128 b) GRISTMILL_INLINE {
       return static_cast<Int128>(static_cast<int64_t>(a)) * static_cast<int64_t>(b);
     });

@@ -84,7 +84,7 @@ arrow::Result<Column> run_short_prefix(const KernelCall& call, std::string_view 
   });
 }
 
-arrow::Result<Column> run_contains(const KernelCall& call) { return test_texts(call, holds_text); }
+arrow::Result<Column> run_contains(const KernelCall& call) { return test_texts(call, [](std::string_view s, std::string_view p) { return holds_text(s, p); }); }
 
 arrow::Result<Column> run_starts_with(const KernelCall& call) {
   if (!call.args[0].is_constant() && call.args[1].is_constant()) {
