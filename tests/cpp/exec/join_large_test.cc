@@ -227,7 +227,7 @@ TEST(JoinSpill, KeepsToTheLimitAndGivesTheSameRowsInOrder) {
 
 // Two keys only: no splitting helps, build rows come in parts.
 TEST(JoinSpill, TakesBuildRowsOfOneKeyInParts) {
-  constexpr int64_t kLimit = int64_t{24} << 20;
+  constexpr int64_t kLimit = int64_t{40} << 20;
   for (JoinKind kind : {JoinKind::kInner, JoinKind::kLeft}) {
     const LimitedRun free = run_limited(kind, 0, 1'000'000, 2, 3, 3);
     const LimitedRun tight = run_limited(kind, kLimit, 1'000'000, 2, 3, 3);
