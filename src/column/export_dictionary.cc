@@ -4,6 +4,7 @@
 
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_map>
 #include <vector>
@@ -85,15 +86,40 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> convert_indices(const arrow::Array
   }
 }
 
+// Only the entries that rows name, in the order of their first appearance, so that the dictionary is a function of the rows
+// and not of where they came from.
+arrow::Result<Column> used_entries(const Column& c, arrow::MemoryPool* pool) {
+  const arrow::ArrayData& d = *c.values;
+  const int32_t* from = values_of<int32_t>(d);
+  const ValidityBits valid = validity_of(d);
+  std::vector<int32_t> places(static_cast<size_t>(c.dictionary->length), -1), kept;
+  for (int64_t i = 0; i < d.length; ++i) {
+    if (!valid.valid(i) || places[from[i]] >= 0) continue;
+    places[from[i]] = static_cast<int32_t>(kept.size());
+    kept.push_back(from[i]);
+  }
+  const bool in_order = std::is_sorted(kept.begin(), kept.end());
+  if (in_order && kept.size() == places.size()) return c;
+  ARROW_ASSIGN_OR_RAISE(auto indices, allocate_zeroed(d.length * 4, pool));
+  auto* to = reinterpret_cast<int32_t*>(indices->mutable_data());
+  for (int64_t i = 0; i < d.length; ++i) {
+    if (valid.valid(i)) to[i] = places[from[i]];
+  }
+  const int64_t nulls = null_count_of(d);
+  std::shared_ptr<arrow::Buffer> validity;
+  if (nulls > 0) {
+    ARROW_ASSIGN_OR_RAISE(validity, copy_bits(d.buffers[0]->data(), d.offset, d.length, pool));
+  }
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr entries, take_array(*c.dictionary, std::span<const int32_t>(kept), pool));
+  return Column::dict(make_array(arrow::int32(), d.length, std::move(validity), nulls, std::move(indices)), std::move(entries));
+}
+
 }  // namespace
 
 arrow::Result<std::shared_ptr<arrow::ArrayData>> export_dictionary(const Column& c, int64_t rows, const TypePtr& type,
                                                                    arrow::MemoryPool* pool) {
   const auto& wanted = static_cast<const arrow::DictionaryType&>(*type);
-  Column dictionary = c;
-  if (!c.is_dictionary()) {
-    ARROW_ASSIGN_OR_RAISE(dictionary, encode(c, rows, pool));
-  }
+  ARROW_ASSIGN_OR_RAISE(const Column dictionary, c.is_dictionary() ? used_entries(c, pool) : encode(c, rows, pool));
   const arrow::ArrayData& d = *dictionary.values;
   ARROW_ASSIGN_OR_RAISE(auto indices, convert_indices(d, *wanted.index_type(), dictionary.dictionary->length, pool));
   const int64_t nulls = null_count_of(d);

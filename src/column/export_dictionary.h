@@ -11,8 +11,8 @@
 
 namespace gristmill::column {
 
-// `type` is dictionary<K, V>. A dictionary column gives its entries as they are; any other is encoded, entries in the order
-// of their first appearance. An error if K cannot count the entries.
+// `type` is dictionary<K, V>. The entries are those that the rows name, in the order of their first appearance, whatever
+// encoding the column has. An error if K cannot count them.
 arrow::Result<std::shared_ptr<arrow::ArrayData>> export_dictionary(const Column& c, int64_t rows, const TypePtr& type,
                                                                    arrow::MemoryPool* pool);
 

@@ -50,9 +50,10 @@ REFERENCE = Setting()
 
 def random_setting(rng, small: bool, bytes_needed: int) -> Setting:
     eager = rng.random() < 0.4
-    # A result is held in memory, and so is what every worker works on.
-    memory = max(48 << 20, 4 * bytes_needed) if rng.random() < 0.4 else 0
-    return Setting(rng.choice([1, 2, 3, 8]), rng.choice([1, 7, 1000, 0] if small else [1000, 0]), rng.choice([1, 1024, 0] if small else [1024, 0]), memory, eager)
+    morsel, batch = rng.choice([1, 7, 1000, 0] if small else [1000, 0]), rng.choice([1, 1024, 0] if small else [1024, 0])
+    # A result is held in memory, in pieces as small as the batches that brought it, and so is what every worker works on.
+    memory = max(48 << 20, (40 if morsel in (1, 7) or batch == 1 else 4) * bytes_needed) if rng.random() < 0.4 else 0
+    return Setting(rng.choice([1, 2, 3, 8]), morsel, batch, memory, eager)
 
 
 # Running -------------------------------------------------------------------------------------------------------------
@@ -72,8 +73,8 @@ class Outcome:
 
 def ipc_bytes(t: pa.Table) -> bytes:
     t = t.combine_chunks().unify_dictionaries()
-    for i, f in enumerate(t.schema):  # where the long texts of views lie, and which unused entries a dictionary has, is not part of the value
-        if pa.types.is_string_view(f.type) or pa.types.is_dictionary(f.type):
+    for i, f in enumerate(t.schema):  # where the long texts of views lie is not part of the value
+        if pa.types.is_string_view(f.type):
             t = t.set_column(i, f.name, t.column(i).cast(pa.string()))
         elif pa.types.is_list(f.type):  # nor the bits behind the last row
             t = t.set_column(i, f, t.column(i).take(pa.array(range(t.num_rows), pa.int64())))

@@ -182,6 +182,24 @@ TEST(Border, ExportedDictionariesMustFitTheirIndexType) {
   EXPECT_EQ(wide->dictionary->length, 300);
 }
 
+TEST(Border, ExportedDictionariesHoldWhatTheRowsNameInTheOrderOfFirstAppearance) {
+  const auto type = arrow::dictionary(arrow::int8(), arrow::utf8());
+  arrow::StringBuilder entries;
+  ASSERT_TRUE(entries.AppendValues({"unused", "a", "b", "also unused"}).ok());
+  arrow::Int8Builder indices;
+  ASSERT_TRUE(indices.AppendValues({2, 1, 2}).ok());
+  ASSERT_TRUE(indices.AppendNull().ok());
+  const auto array = ok(arrow::DictionaryArray::FromArrays(type, ok(indices.Finish()), ok(entries.Finish())));
+  const Column encoded = ok(import_array(array->data(), pool()));
+  ASSERT_TRUE(encoded.is_dictionary());
+  const ArrayPtr from_entries = ok(export_array(encoded, 4, type, pool()));
+  const ArrayPtr from_values = ok(export_array(ok(flatten(encoded, 4, pool())), 4, type, pool()));
+  for (const ArrayPtr& border : {from_entries, from_values}) {
+    EXPECT_EQ(arrow::MakeArray(border->dictionary)->ToString(), "[\n  \"b\",\n  \"a\"\n]");
+  }
+  EXPECT_TRUE(arrow::MakeArray(from_entries)->Equals(*arrow::MakeArray(from_values)));
+}
+
 TEST(Border, NarrowDecimalsWidenAndComeBack) {
   for (const TypePtr& type : {arrow::decimal32(9, 2), arrow::decimal64(18, 2)}) {
     RandomColumns random(4);
