@@ -158,11 +158,11 @@ struct LimitedRun {
   bool on_disk = false;
 };
 
-LimitedRun run_limited(JoinKind kind, int64_t memory, int64_t right_rows, int64_t right_modulus, int64_t left_rows, int64_t left_modulus) {
+LimitedRun run_limited(JoinKind kind, int64_t memory, int64_t right_rows, int64_t right_modulus, int64_t left_rows, int64_t left_modulus, int workers = 2) {
   auto context = std::make_shared<QueryContext>();
   context->batch_rows = 8192;  // as a query under such a limit gets
   context->memory = base::QueryMemory::make(memory);
-  context->workers = 2;
+  context->workers = workers;
   auto report = std::make_shared<RunReport>();
   JoinSpec spec;
   spec.kind = kind;
@@ -199,7 +199,7 @@ LimitedRun run_limited(JoinKind kind, int64_t memory, int64_t right_rows, int64_
   LimitedRun out;
   pipeline([=]() -> arrow::Result<Segment> { return join->spilled() ? segment(grace.source) : segment(left, join->probe()); }, nullptr, out.sink, nullptr);
   sched::RunOptions options;
-  options.workers = 2;
+  options.workers = workers;
   out.status = sched::Scheduler::process().run(query, options);
   out.peak = context->memory->peak();
   out.spilled = context->memory->spilled_bytes();
@@ -229,8 +229,8 @@ TEST(JoinSpill, KeepsToTheLimitAndGivesTheSameRowsInOrder) {
 TEST(JoinSpill, TakesBuildRowsOfOneKeyInParts) {
   constexpr int64_t kLimit = int64_t{40} << 20;
   for (JoinKind kind : {JoinKind::kInner, JoinKind::kLeft}) {
-    const LimitedRun free = run_limited(kind, 0, 1'000'000, 2, 3, 3);
-    const LimitedRun tight = run_limited(kind, kLimit, 1'000'000, 2, 3, 3);
+    const LimitedRun free = run_limited(kind, 0, 1'000'000, 2, 3, 3, 1);
+    const LimitedRun tight = run_limited(kind, kLimit, 1'000'000, 2, 3, 3, 1);
     ASSERT_TRUE(free.status.ok()) << free.status.ToString();
     ASSERT_TRUE(tight.status.ok()) << tight.status.ToString();
     EXPECT_TRUE(tight.on_disk);
