@@ -17,22 +17,20 @@ namespace {
 
 using arrow::ArrayData;
 using column::GroupVariances;
-using column::Physical;
 
 // State: number of the moments + 1, 4 of 8 bytes; after seal() the value 8. Flag byte after seal(): there is a value.
-template <typename T>
 class Variance final : public AggregateFunction {
  public:
-  Variance(bool root, int ddof, int scale) : root_(root), ddof_(ddof), scale_(std::pow(10.0, scale)) {}
+  Variance(bool root, int ddof) : root_(root), ddof_(ddof) {}
   int state_bytes() const override { return 8; }
   bool has_flag() const override { return true; }
 
   arrow::Status update(const UpdateSpan& span) const override {
-    const auto* v = reinterpret_cast<const uint8_t*>(column::values_of<T>(*span.values));
+    const auto* v = reinterpret_cast<const uint8_t*>(column::values_of<double>(*span.values));
     const GroupVariances::Units units = units_of(*span.values);
     for_valid(span, [&](int64_t k, int64_t i) {
       GroupVariances& moments = span.tables->owner(span.rows[k]).moments(number_, units);
-      moments.add_one(group(span.rows[k], moments), {as_double(load<T>(v + i * static_cast<int64_t>(sizeof(T))))});
+      moments.add_one(group(span.rows[k], moments), {load<double>(v + i * 8)});
     });
     return arrow::Status::OK();
   }
@@ -76,11 +74,6 @@ class Variance final : public AggregateFunction {
  private:
   void refer(RowLayout* layout) const override { layout->references.push_back({RowReference::kMoments, state_, number_}); }
 
-  double as_double(T v) const {
-    if constexpr (sizeof(T) == 16) return static_cast<double>(v) / scale_;
-    return static_cast<double>(v);
-  }
-
   uint32_t group(uint8_t* row, GroupVariances& moments) const {
     const auto g = load<uint32_t>(row + state_);
     if (g != 0) return g - 1;
@@ -90,22 +83,16 @@ class Variance final : public AggregateFunction {
     return made;
   }
 
-  GroupVariances::Units units_of(const ArrayData& values) const {
-    if constexpr (std::is_floating_point_v<T>) return {unit_.get<T>(values)};
-    return {column::ExactUnit(-52)};  // 64 binades from one up: every integer
-  }
+  GroupVariances::Units units_of(const ArrayData& values) const { return {unit_.get<double>(values)}; }
 
   SharedUnit unit_;
   bool root_;
   int ddof_;
-  double scale_;
 };
 
 }  // namespace
 
 arrow::Result<AggregateFunctionPtr> make_variance(const expr::BoundAggregate& a, bool root) {
-  const expr::Bound& x = *a.args[0];
-  ARROW_ASSIGN_OR_RAISE(const Physical p, column::physical_of(*x.type));
   int ddof = 1;
   for (const auto& option : a.options) {
     if (option.name != "ddof") continue;
@@ -113,11 +100,7 @@ arrow::Result<AggregateFunctionPtr> make_variance(const expr::BoundAggregate& a,
     ddof = static_cast<const arrow::Int32Scalar&>(*cast).value;
     if (!cast->is_valid || ddof < 0) return base::plan_error("ddof of " + a.function + " must be 0 or more");
   }
-  if (column::is_numeric(*x.type)) {
-    const int scale = column::is_decimal(*x.type) ? static_cast<const arrow::DecimalType&>(*x.type).scale() : 0;
-    return column::visit_number(p, [&]<typename T>() -> AggregateFunctionPtr { return std::make_unique<Variance<T>>(root, ddof, scale); });
-  }
-  return base::plan_error(a.function + "(" + x.label + ") of type " + column::type_text(*x.type) + " is not possible");
+  return std::make_unique<Variance>(root, ddof);
 }
 
 }  // namespace gristmill::exec

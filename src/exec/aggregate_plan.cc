@@ -36,6 +36,7 @@ bool sums(const expr::BoundAggregate& a) { return a.function == "sum" || a.funct
 arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(AggregateSpec spec, const QueryContext& context) {
   auto plan = std::make_shared<AggregatePlan>();
   plan->context = context;
+  plan->patient = std::make_unique<PatientPool>(context.memory);
   ARROW_ASSIGN_OR_RAISE(plan->keys, KeyPlan::make(spec.keys));
   // Which (argument, is it a sum) has which function.
   std::vector<std::pair<int, int>> sum_functions;

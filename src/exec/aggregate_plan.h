@@ -39,6 +39,8 @@ struct AggregatePlan {
   std::vector<AggregateOutput> outputs;
   RowLayout layout;
 
+  std::unique_ptr<PatientPool> patient;  // for tables and blocks while no lock is held; not for what leaves
+
   arrow::MemoryPool* pool() const { return context.pool(); }
   bool has_moments() const;
   // Key columns, then one column per aggregate.

@@ -433,6 +433,8 @@ arrow::Result<int64_t> AggregateLocal::spill_locked(int64_t bytes) {
   direct_.forget();
   ++spills_;
   count_bytes();
+  // Counted as free is not free while the allocator keeps it.
+  if (freed > 0) plan_.pool()->ReleaseUnused();
   return freed;
 }
 

@@ -183,7 +183,7 @@ class GroupSource final : public Source {
 
   arrow::Result<LoadedGroups> load_block(const GroupBlock& block) const {
     ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, state_->spill_store.file());
-    return read_groups(plan_.layout, block, true, *file, plan_.pool());
+    return read_groups(plan_.layout, block, true, *file, plan_.patient.get());
   }
 
   arrow::Status emit_rows(const std::vector<GroupEntry>& entries, const Emit& emit) const {

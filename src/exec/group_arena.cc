@@ -9,6 +9,8 @@
 #include <bit>
 #include <iterator>
 
+#include "base/status.h"
+
 namespace gristmill::exec {
 namespace {
 
@@ -18,6 +20,20 @@ constexpr int64_t kLargestBlock = int64_t{1} << 20;
 constexpr int64_t kCapacityBytes = sizeof(uint32_t);
 
 }  // namespace
+
+arrow::Status PatientPool::Allocate(int64_t size, int64_t alignment, uint8_t** out) {
+  arrow::Status status = pool_->Allocate(size, alignment, out);
+  if (status.ok() || base::error_kind(status) != base::ErrorKind::kMemory) return status;
+  ARROW_RETURN_NOT_OK(memory_->ensure_headroom(size, "aggregation"));
+  return pool_->Allocate(size, alignment, out);
+}
+
+arrow::Status PatientPool::Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) {
+  arrow::Status status = pool_->Reallocate(old_size, new_size, alignment, ptr);
+  if (status.ok() || base::error_kind(status) != base::ErrorKind::kMemory) return status;
+  ARROW_RETURN_NOT_OK(memory_->ensure_headroom(new_size - old_size, "aggregation"));
+  return pool_->Reallocate(old_size, new_size, alignment, ptr);
+}
 
 arrow::Result<PoolBytes> PoolBytes::allocate(int64_t bytes, arrow::MemoryPool* pool) {
   PoolBytes b;

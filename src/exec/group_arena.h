@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -12,9 +13,33 @@
 #include <arrow/memory_pool.h>
 #include <arrow/result.h>
 
+#include "base/memory_budget.h"
 #include "exec/group_row.h"
 
 namespace gristmill::exec {
+
+// A pool that, when memory is refused, lets others spill and asks again. For threads that hold no lock.
+class PatientPool final : public arrow::MemoryPool {
+ public:
+  explicit PatientPool(std::shared_ptr<base::QueryMemory> memory) : memory_(std::move(memory)), pool_(memory_->pool()) {}
+
+  using MemoryPool::Allocate;
+  using MemoryPool::Free;
+  using MemoryPool::Reallocate;
+  arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override;
+  arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) override;
+  void Free(uint8_t* buffer, int64_t size, int64_t alignment) override { pool_->Free(buffer, size, alignment); }
+  void ReleaseUnused() override { pool_->ReleaseUnused(); }
+  int64_t bytes_allocated() const override { return pool_->bytes_allocated(); }
+  int64_t max_memory() const override { return pool_->max_memory(); }
+  int64_t total_bytes_allocated() const override { return pool_->total_bytes_allocated(); }
+  int64_t num_allocations() const override { return pool_->num_allocations(); }
+  std::string backend_name() const override { return pool_->backend_name(); }
+
+ private:
+  std::shared_ptr<base::QueryMemory> memory_;
+  arrow::MemoryPool* pool_;
+};
 
 // A block of bytes that gives itself back. Contents undefined.
 class PoolBytes {

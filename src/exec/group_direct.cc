@@ -92,7 +92,7 @@ bool DirectMap::set_up(const KeyPlan& plan, std::span<const column::Column> keys
       // What was known before stays known.
       if (parts_.size() == keys.size() && !parts_[c].dictionary && parts_[c].size > 1) {
         least = std::min(least, parts_[c].base);
-        greatest = std::max(greatest, parts_[c].base + parts_[c].size - 2);
+        greatest = std::max(greatest, parts_[c].base + (parts_[c].size - 2));
       }
       if (least > greatest) least = greatest = 0;
       const uint64_t range = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(least);

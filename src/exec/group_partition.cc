@@ -33,7 +33,9 @@ class Merge {
     const int64_t wanted = bytes_wanted(tables, blocks);
     bool cut = depth < kDeepestCut && wanted > share_ && !(tables.size() == 1 && blocks.empty());
     if (plan_.context.spill_eagerly && depth == 0 && number_ % 2 == 1) cut = true;
-    if (!cut && !plan_.context.memory->ensure_headroom(wanted, "aggregation").ok()) cut = depth < kDeepestCut && layout_.form != KeyForm::kNone;
+    // The other workers merge too.
+    const int64_t room = wanted * std::max(1, plan_.context.workers);
+    if (!cut && !plan_.context.memory->ensure_headroom(room, "aggregation").ok()) cut = depth < kDeepestCut && layout_.form != KeyForm::kNone;
     if (cut) return run_cut(std::move(tables), std::move(blocks), depth);
     return run_whole(std::move(tables), std::move(blocks), depth);
   }
@@ -52,7 +54,8 @@ class Merge {
   arrow::Status run_whole(std::vector<GroupTable> tables, std::vector<GroupBlock> blocks, int depth) {
     const auto largest = std::max_element(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.groups() < b.groups(); });
     if (largest != tables.end()) std::iter_swap(tables.begin(), largest);
-    TableSet into(&layout_, tables.empty() ? GroupTable(&layout_, plan_.pool()) : std::move(tables[0]));
+    TableSet into(&layout_, tables.empty() ? GroupTable(&layout_, plan_.patient.get()) : std::move(tables[0]));
+    into.table(0).set_pool(plan_.patient.get());
     for (size_t t = 1; t < tables.size(); ++t) {
       if (layout_.form == KeyForm::kNone) {
         ARROW_RETURN_NOT_OK(merge_global(plan_, &into.table(0), std::move(tables[t])));
@@ -63,7 +66,7 @@ class Merge {
     for (const GroupBlock& block : blocks) {
       ARROW_RETURN_NOT_OK(plan_.context.cancel.check());
       ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill_.file());
-      ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, read_groups(layout_, block, false, *file, plan_.pool()));
+      ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, read_groups(layout_, block, false, *file, plan_.patient.get()));
       ARROW_RETURN_NOT_OK(merge_rows(plan_, &into, loaded.rows.data(), static_cast<int64_t>(loaded.rows.size()), *loaded.side));
     }
     ARROW_ASSIGN_OR_RAISE(auto run, finish(std::move(into.table(0))));
@@ -81,7 +84,7 @@ class Merge {
     table.drop_index();
     auto run = std::make_shared<GroupRun>();
     run->rows = table.groups();
-    ARROW_ASSIGN_OR_RAISE(run->memory, PoolBytes::allocate(run->rows * static_cast<int64_t>(sizeof(GroupEntry)), plan_.pool()));
+    ARROW_ASSIGN_OR_RAISE(run->memory, PoolBytes::allocate(run->rows * static_cast<int64_t>(sizeof(GroupEntry)), plan_.patient.get()));
     auto* const entries = reinterpret_cast<GroupEntry*>(run->memory.data());
     const bool moments = plan_.has_moments();
     int64_t n = 0;
@@ -92,7 +95,7 @@ class Merge {
       for (int64_t j = 0; j < count; ++j) entries[n++] = {load<uint64_t>(rows[j] + layout_.order_offset) & ~RowLayout::kNullKey, rows[j]};
       return arrow::Status::OK();
     }));
-    ARROW_ASSIGN_OR_RAISE(PoolBytes scratch, PoolBytes::allocate(run->memory.size(), plan_.pool()));
+    ARROW_ASSIGN_OR_RAISE(PoolBytes scratch, PoolBytes::allocate(run->memory.size(), plan_.patient.get()));
     sort_entries(entries, reinterpret_cast<GroupEntry*>(scratch.data()), n);
     if (!plan_.spec.ordered) sort_by_hash(entries, reinterpret_cast<GroupEntry*>(scratch.data()), n);
     run->table = std::make_unique<GroupTable>(std::move(table));
@@ -125,7 +128,7 @@ class Merge {
     for (const GroupBlock& block : blocks) {
       ARROW_RETURN_NOT_OK(plan_.context.cancel.check());
       ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill_.file());
-      ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, read_groups(layout_, block, false, *file, plan_.pool()));
+      ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, read_groups(layout_, block, false, *file, plan_.patient.get()));
       ARROW_RETURN_NOT_OK(cut_rows(loaded.rows.data(), static_cast<int64_t>(loaded.rows.size()), *loaded.side, depth, &parts));
     }
     for (auto& part : parts) {
@@ -291,6 +294,8 @@ arrow::Result<int64_t> GroupPartition::spill(const AggregatePlan& plan, SharedSp
     return status;
   }
   for (auto& t : tables) freed += t.bytes();
+  tables.clear();
+  if (freed > 0) plan.pool()->ReleaseUnused();
   blocks_.insert(blocks_.end(), blocks.begin(), blocks.end());
   runs_ = std::move(runs);
   return freed;

@@ -16,7 +16,7 @@ namespace {
 constexpr uint64_t kFirstSlots = 16;
 constexpr uint64_t kSmallSlots = 4096;  // below: four times as many at once
 constexpr int64_t kFirstRows = 8;
-constexpr int64_t kLargestChunk = int64_t{1} << 18;
+constexpr int64_t kLargestChunk = int64_t{1} << 20;
 
 // What an empty index points at: one free slot. Never written: an empty table is full.
 uint64_t no_slots[1] = {0};

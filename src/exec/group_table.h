@@ -59,6 +59,7 @@ class GroupTable {
 
   Arena& arena() { return arena_; }
   arrow::MemoryPool* pool() const { return pool_; }
+  void set_pool(arrow::MemoryPool* pool) { pool_ = pool; }  // for what comes from now on
   column::WideSum* make_wide();
   // Moments of one aggregate, made on first use.
   column::GroupVariances& moments(int function, const column::GroupVariances::Units& units);

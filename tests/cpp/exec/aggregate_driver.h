@@ -57,6 +57,7 @@ inline expr::BoundAggregate aggregate(const std::string& function, std::vector<e
   expr::BoundAggregate a;
   a.function = function;
   a.args = std::move(args);
+  if (function == "var" || function == "std") a.args[0] = ok(expr::bind_cast(a.args[0], arrow::float64()));  // as bind_aggregate() does
   a.filter = std::move(filter);
   if (ddof >= 0) a.options.push_back({"ddof", arrow::MakeScalar(ddof)});
   if (function == "count") {
@@ -228,7 +229,10 @@ class Reference {
     return out;
   }
 
-  const Column& at(const expr::BoundPtr& e) const { return columns_[static_cast<size_t>(e->input)]; }
+  // A cast around a column is left out: number() computes in float64 anyway.
+  const Column& at(const expr::BoundPtr& e) const {
+    return columns_[static_cast<size_t>(e->kind == expr::BoundKind::kCall ? e->args[0]->input : e->input)];
+  }
 
   std::string value(const expr::BoundAggregate& a, const std::vector<int64_t>& group) const {
     std::vector<int64_t> rows;
