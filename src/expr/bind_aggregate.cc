@@ -1,10 +1,10 @@
 // The argument casts and result types of aggregates: one row of the table an aggregate.
 //
-// Sums and means see int64, uint64, float64, decimal or duration only.
-
-#include <algorithm>
+// Sums and means see int64, uint64, float64, decimal or duration only, var and std float64 only.
 
 #include <arrow/type.h>
+
+#include <algorithm>
 
 #include "base/status.h"
 #include "expr/bind.h"
@@ -38,8 +38,8 @@ bool ordered(const arrow::DataType& t) {
 
 struct Aggregate {
   const char* name;
-  int arguments;                                 // -1: none or one
-  TypePtr (*argument)(const TypePtr& t);         // what the argument is cast to; nullptr: refused
+  int arguments;                          // -1: none or one
+  TypePtr (*argument)(const TypePtr& t);  // what the argument is cast to; nullptr: refused
   TypePtr (*result)(const TypePtr& argument);
   const char* takes;
 };
@@ -47,6 +47,8 @@ struct Aggregate {
 TypePtr same(const TypePtr& t) { return t; }
 TypePtr if_ordered(const TypePtr& t) { return ordered(*t) ? t : nullptr; }
 TypePtr if_number(const TypePtr& t) { return t->id() == Type::DURATION ? nullptr : summed_as(t); }
+// Deviations are of float64 values: each is rounded once by its cast, the rest is exact.
+TypePtr if_number_float64(const TypePtr& t) { return if_number(t) ? arrow::float64() : nullptr; }
 TypePtr float64_of(const TypePtr&) { return arrow::float64(); }
 TypePtr int64_of(const TypePtr&) { return arrow::int64(); }
 
@@ -57,9 +59,9 @@ constexpr Aggregate kAggregates[] = {
     {"max", 1, if_ordered, same, "values that have an order"},
     {"mean", 1, if_number, float64_of, "numbers"},
     {"min", 1, if_ordered, same, "values that have an order"},
-    {"std", 1, if_number, float64_of, "numbers"},
+    {"std", 1, if_number_float64, float64_of, "numbers"},
     {"sum", 1, summed_as, sum_type, "numbers"},
-    {"var", 1, if_number, float64_of, "numbers"},
+    {"var", 1, if_number_float64, float64_of, "numbers"},
 };
 
 arrow::Result<const Aggregate*> find_aggregate(const std::string& name) {
@@ -85,7 +87,9 @@ arrow::Result<BoundAggregate> bind_aggregate(const NodePtr& aggregate, const arr
   for (const NodePtr& a : aggregate->args) {
     ARROW_ASSIGN_OR_RAISE(BoundPtr x, bind(a, input));
     const TypePtr to = entry->argument(x->type);
-    if (!to) return base::plan_error(aggregate->name + " takes " + entry->takes + ", got " + column::type_text(*x->type) + " in " + text(*aggregate));
+    if (!to)
+      return base::plan_error(aggregate->name + " takes " + entry->takes + ", got " + column::type_text(*x->type) + " in " +
+                              text(*aggregate));
     ARROW_ASSIGN_OR_RAISE(x, bind_cast(std::move(x), to));
     out.args.push_back(std::move(x));
   }
@@ -93,7 +97,8 @@ arrow::Result<BoundAggregate> bind_aggregate(const NodePtr& aggregate, const arr
   if (aggregate->filter) {
     ARROW_ASSIGN_OR_RAISE(out.filter, bind(aggregate->filter, input));
     if (out.filter->type->id() != Type::BOOL) {
-      return base::plan_error("a filter of an aggregate is a bool, " + text(*aggregate->filter) + " is " + column::type_text(*out.filter->type));
+      return base::plan_error("a filter of an aggregate is a bool, " + text(*aggregate->filter) + " is " +
+                              column::type_text(*out.filter->type));
     }
   }
   return out;

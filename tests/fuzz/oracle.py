@@ -17,7 +17,7 @@ from data import Source
 from exact_oracle import rounded, rounded_root
 from expressions import X, common
 from plans import Aggregate, NoSql, P, frame_sql
-from reference import Poison, RowError, caster, compile_keys, compile_row, limits
+from reference import Poison, RowError, caster, compile_keys, compile_row, divided, limits
 from values import NAN, UNITS, kind, normal, order_key, raw_values
 
 MOST_ROWS = 1_500_000
@@ -292,14 +292,14 @@ def finish(a: Aggregate, values) -> object:
     if kind(t) == "float":
         return float_aggregate(a, there)
     there = [int(v) for v in there]
+    if a.function in ("var", "std"):  # deviations are of float64 values
+        return float_aggregate(a, [divided(v, 10**scale) for v in there])
     if a.function == "sum":
         total = sum(there)
         if (abs(total) >= 10**38) if kind(t) == "decimal" else not limits(pa.int64())[0] <= total <= limits(pa.int64())[1]:
             raise RowError("the sum is too large")
         return total
-    if a.function == "mean":
-        return rounded(Fraction(sum(there), len(there) * 10**scale))
-    return moments(a, there, Fraction(1, 10**scale))
+    return rounded(Fraction(sum(there), len(there) * 10**scale))
 
 
 def moments(a: Aggregate, whole: list[int], unit: Fraction) -> float | None:
