@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include <arrow/type.h>
 
@@ -88,8 +89,8 @@ class PartitionJoin {
 
   arrow::Status join(JoinBlocks build, JoinBlocks probe, int level) {
     if (probe.empty() || (build.empty() && state_.needs_match())) return arrow::Status::OK();
-    ARROW_ASSIGN_OR_RAISE(bool fits, try_reserve(build));
-    if (fits) return join_fitting(build, probe);
+    ARROW_ASSIGN_OR_RAISE(const std::optional<BuildRows> rows, load_if_fits(build, rows_of(build)));
+    if (rows) return join_fitting(*rows, probe);
     if (level < kSpillLevels && rows_of(build) > 1) {
       ARROW_ASSIGN_OR_RAISE(auto parts, split(build, shape_.build, state_.join->rows.file(), level));
       const bool helps = std::count_if(parts.begin(), parts.end(), [](const JoinBlocks& b) { return !b.empty(); }) > 1;
@@ -120,36 +121,36 @@ class PartitionJoin {
     return types;
   }
 
-  int64_t bytes_needed(const JoinBlocks& blocks) const {
-    return 2 * raw_bytes(blocks) + rows_of(blocks) * JoinTableBuilder::bytes_per_row(shape_.layout);
+  // The rows of orders first..last (about `rows`), in order; nothing if there is no memory for them.
+  arrow::Result<std::optional<BuildRows>> load_if_fits(const JoinBlocks& blocks, int64_t rows, uint64_t first = 0, uint64_t last = ~uint64_t{0}) {
+    const auto refused = [](const arrow::Status& s) { return base::error_kind(s) == base::ErrorKind::kMemory; };
+    if (state_.join->context.spill_eagerly && rows > kEagerRows) return std::nullopt;
+    if (rows > kMostBuildRows / 2) return std::nullopt;
+    arrow::Result<BuildRows> loaded = load(blocks, rows, first, last);
+    if (!loaded.ok() && refused(loaded.status())) return std::nullopt;
+    ARROW_RETURN_NOT_OK(loaded.status());
+    return std::move(*loaded);
   }
 
-  // Whether the build rows may be loaded; the bytes stay promised until load() takes them.
-  arrow::Result<bool> try_reserve(const JoinBlocks& blocks) {
-    if (state_.join->context.spill_eagerly && rows_of(blocks) > kEagerRows) return false;
-    if (rows_of(blocks) > kMostBuildRows) return false;
-    arrow::Result<base::Reservation> r = memory_.reserve(bytes_needed(blocks), "join partition");
-    if (!r.ok() && base::error_kind(r.status()) != base::ErrorKind::kMemory) return r.status();
-    if (!r.ok()) return false;
-    promised_ = std::move(*r);
-    return true;
-  }
-
-  // The rows of orders first..last in order. The promise shrinks as the allocations it stood for are made.
-  arrow::Result<BuildRows> load(const JoinBlocks& blocks, uint64_t first = 0, uint64_t last = ~uint64_t{0}) {
+  // What is promised shrinks as the allocations it stands for are made.
+  arrow::Result<BuildRows> load(const JoinBlocks& blocks, int64_t rows, uint64_t first, uint64_t last) {
     BuildRows out;
     if (blocks.empty()) return out;
+    const int64_t raw = raw_bytes(blocks), share = std::min(raw, raw / rows_of(blocks) * rows);
+    ARROW_ASSIGN_OR_RAISE(base::Reservation promised, memory_.reserve(3 * share + rows * JoinTableBuilder::bytes_per_row(shape_.layout), "join partition"));
     std::vector<column::Batch> parts;
-    int64_t left = bytes_needed(blocks);
     for (const JoinBlock& b : blocks) {
-      left -= static_cast<int64_t>(b.at.raw_bytes);
-      promised_.shrink_to(left);
+      if (b.last < first || b.first > last) continue;
+      promised.shrink_to(promised.bytes() - static_cast<int64_t>(b.at.raw_bytes) * rows / rows_of(blocks));
       ARROW_ASSIGN_OR_RAISE(column::Batch part, read(b, shape_.build, *state_.join->rows.file()));
+      if (b.first < first || b.last > last) ARROW_RETURN_NOT_OK(put_in_order(part, first, last));
       parts.push_back(std::move(part));
     }
-    promised_.release();
+    if (parts.empty()) return out;
+    promised.shrink_to(promised.bytes() - share);
     ARROW_ASSIGN_OR_RAISE(column::Batch joined, join_batches(std::move(parts), pool_));
     ARROW_RETURN_NOT_OK(put_in_order(joined, first, last));
+    promised.release();
     if (joined.rows == 0) return out;
     std::vector<column::Column> keys;
     for (int k : shape_.build.key_at) keys.push_back(joined.columns[static_cast<size_t>(k)]);
@@ -226,31 +227,41 @@ class PartitionJoin {
     return arrow::Status::OK();
   }
 
-  arrow::Status join_fitting(const JoinBlocks& build, const JoinBlocks& probe) {
-    ARROW_ASSIGN_OR_RAISE(const BuildRows rows, load(build));
+  arrow::Status join_fitting(const BuildRows& rows, const JoinBlocks& probe) {
     return for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>& keys, int64_t) {
       return prober_.probe(rows, std::move(batch), keys, emit_);
     });
+  }
+
+  // Some orders of the build rows, ascending: where parts of them may begin.
+  arrow::Result<std::vector<uint64_t>> sample_orders(const JoinBlocks& build) {
+    const int64_t step = std::clamp<int64_t>(rows_of(build) / 256, 1, 64);
+    std::vector<uint64_t> out;
+    for (const JoinBlock& b : build) {
+      ARROW_ASSIGN_OR_RAISE(const column::Batch rows, read(b, shape_.build, *state_.join->rows.file()));
+      const auto* order = column::values_of<uint64_t>(*rows.columns.back().values);
+      for (int64_t i = 0; i < rows.rows; i += step) out.push_back(order[i]);
+    }
+    std::sort(out.begin(), out.end());
+    return out;
   }
 
   // Build rows in parts that fit: ranges of orders, ascending. A bit per probe row says whether it had a match in any part.
   arrow::Status join_in_parts(const JoinBlocks& build, const JoinBlocks& probe) {
     ARROW_ASSIGN_OR_RAISE(const base::Reservation for_bits, memory_.reserve(rows_of(probe) / 8, "join partition"));
     column::Mask matched(rows_of(probe), false);
-    std::vector<uint64_t> cuts;  // where a part may begin
-    for (const JoinBlock& b : build) cuts.push_back(b.first);
-    std::sort(cuts.begin(), cuts.end());
-    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    ARROW_ASSIGN_OR_RAISE(const std::vector<uint64_t> cuts, sample_orders(build));
     for (size_t from = 0; from < cuts.size();) {
       size_t to = cuts.size();
       for (;; to = from + (to - from) / 2) {
-        const uint64_t first = cuts[from], last = to == cuts.size() ? ~uint64_t{0} : cuts[to] - 1;
-        JoinBlocks part;
-        std::copy_if(build.begin(), build.end(), std::back_inserter(part), [&](const JoinBlock& b) { return b.first <= last && b.last >= first; });
-        ARROW_ASSIGN_OR_RAISE(const bool fits, try_reserve(part));
-        if (!fits && to > from + 1) continue;
-        ARROW_ASSIGN_OR_RAISE(const BuildRows rows, load(part, first, last));
-        ARROW_RETURN_NOT_OK(join_part(rows, probe, matched));
+        const uint64_t first = from == 0 ? 0 : cuts[from], last = to == cuts.size() ? ~uint64_t{0} : cuts[to] - 1;
+        const int64_t rows = rows_of(build) * static_cast<int64_t>(to - from) / static_cast<int64_t>(cuts.size()) + 1;
+        ARROW_ASSIGN_OR_RAISE(std::optional<BuildRows> part, load_if_fits(build, rows, first, last));
+        if (!part && to > from + 1) continue;
+        if (!part) {  // it cannot be less
+          ARROW_ASSIGN_OR_RAISE(part, load(build, rows, first, last));
+        }
+        ARROW_RETURN_NOT_OK(join_part(*part, probe, matched));
         break;
       }
       from = to;
@@ -289,7 +300,6 @@ class PartitionJoin {
   arrow::MemoryPool* const pool_;
   const Emit& emit_;
   JoinProber prober_;
-  base::Reservation promised_;
 };
 
 // Joins the partitions, one a piece, into the sort's sink.

@@ -15,6 +15,8 @@ namespace gristmill::exec {
 namespace {
 
 constexpr int64_t kGroupBytes = int64_t{2} << 20;
+constexpr int64_t kBlockBytes = int64_t{256} << 10;  // at most, even if all rows have one key
+constexpr int64_t kLeastBlockRows = 256;
 constexpr int64_t kWriteFrom = int64_t{4} << 20;  // once spilled, this much may wait
 
 }  // namespace
@@ -49,22 +51,32 @@ arrow::Status JoinPartitioner::write(const column::Batch& batch, uint32_t skip) 
   std::array<std::vector<int32_t>, kSpillPartitions> rows;
   const int shift = level_ * kSpillBits;
   for (int64_t i = 0; i < batch.rows; ++i) rows[(hashes[static_cast<size_t>(i)] >> shift) % kSpillPartitions].push_back(static_cast<int32_t>(i));
+  int64_t bytes = 0;
+  for (const auto& c : batch.columns) bytes += column::compact_bytes(c, batch.rows);
+  const size_t block_rows = static_cast<size_t>(std::max(kLeastBlockRows, kBlockBytes * batch.rows / std::max<int64_t>(bytes, 1)));
   for (size_t p = 0; p < kSpillPartitions; ++p) {
-    if (rows[p].empty() || (skip >> p) % 2) continue;
-    column::Batch part;
-    part.rows = static_cast<int64_t>(rows[p].size());
-    for (const auto& c : batch.columns) {
-      ARROW_ASSIGN_OR_RAISE(column::Column taken, column::take(c, std::span<const int32_t>(rows[p]), pool));
-      part.columns.push_back(std::move(taken));
-    }
-    ARROW_ASSIGN_OR_RAISE(auto bytes, column::serialize_batch(part, pool));
-    ARROW_ASSIGN_OR_RAISE(base::SpillBlock at, file_->write(bytes->data(), bytes->size()));
-    memory_.count_spilled(static_cast<int64_t>(at.stored_bytes));
-    const auto* order = column::values_of<uint64_t>(*part.columns.back().values);
-    const auto [first, last] = std::minmax_element(order, order + part.rows);
-    std::lock_guard lock(mutex_);
-    blocks_[p].push_back({at, part.rows, *first, *last});
+    if ((skip >> p) % 2) continue;
+    const std::span<const int32_t> all(rows[p]);
+    for (size_t at = 0; at < all.size(); at += block_rows) ARROW_RETURN_NOT_OK(write_block(batch, all.subspan(at, std::min(block_rows, all.size() - at)), p));
   }
+  return arrow::Status::OK();
+}
+
+arrow::Status JoinPartitioner::write_block(const column::Batch& batch, std::span<const int32_t> rows, size_t partition) {
+  arrow::MemoryPool* pool = memory_.pool();
+  column::Batch part;
+  part.rows = static_cast<int64_t>(rows.size());
+  for (const auto& c : batch.columns) {
+    ARROW_ASSIGN_OR_RAISE(column::Column taken, column::take(c, rows, pool));
+    part.columns.push_back(std::move(taken));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto bytes, column::serialize_batch(part, pool));
+  ARROW_ASSIGN_OR_RAISE(base::SpillBlock at, file_->write(bytes->data(), bytes->size()));
+  memory_.count_spilled(static_cast<int64_t>(at.stored_bytes));
+  const auto* order = column::values_of<uint64_t>(*part.columns.back().values);
+  const auto [first, last] = std::minmax_element(order, order + part.rows);
+  std::lock_guard lock(mutex_);
+  blocks_[partition].push_back({at, part.rows, *first, *last});
   return arrow::Status::OK();
 }
 

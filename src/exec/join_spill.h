@@ -9,6 +9,8 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <arrow/result.h>
@@ -42,6 +44,8 @@ class JoinPartitioner {
   std::array<JoinBlocks, kSpillPartitions> take();
 
  private:
+  arrow::Status write_block(const column::Batch& batch, std::span<const int32_t> rows, size_t partition);
+
   const JoinShape& shape_;
   const JoinSide& side_;
   const int level_;
