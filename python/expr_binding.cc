@@ -49,7 +49,8 @@ std::shared_ptr<arrow::DataType> type_from(nb::handle type) {
 void bind_expr(nb::module_& m) {
   nb::class_<Expr>(m, "Expr")
       .def("alias", [](const Expr& e, const std::string& name) { return e.alias(name); })
-      .def("cast", [](const Expr& e, nb::handle type, bool lenient) { return lenient ? e.try_cast(type_from(type)) : e.cast(type_from(type)); })
+      .def("cast",
+           [](const Expr& e, nb::handle type, bool lenient) { return lenient ? e.try_cast(type_from(type)) : e.cast(type_from(type)); })
       .def("filter", [](const Expr& e, const Expr& predicate) { return e.filter(predicate); })
       .def("text", [](const Expr& e) { return expr::text(*e.node()); })
       .def("output_name", [](const Expr& e) { return expr::output_name(*e.node()); });

@@ -22,17 +22,28 @@ ParallelOptions options_from(const nb::dict& d) {
   ParallelOptions o;
   for (auto [key, value] : d) {
     const std::string k = nb::cast<std::string>(key);
-    if (k == "num_workers") o.num_workers = nb::cast<int>(value);
-    else if (k == "chunk_rows") o.chunk_rows = nb::cast<int64_t>(value);
-    else if (k == "chunk_bytes") o.chunk_bytes = nb::cast<int64_t>(value);
-    else if (k == "batch_rows") o.batch_rows = nb::cast<int64_t>(value);
-    else if (k == "min_parallel_rows") o.min_parallel_rows = nb::cast<int64_t>(value);
-    else if (k == "memory_limit") o.memory_limit = nb::cast<int64_t>(value);
-    else if (k == "pin_workers") o.pin_workers = nb::cast<bool>(value);
-    else if (k == "ordered") o.ordered = nb::cast<bool>(value);
-    else if (k == "exact_float_sums") o.exact_float_sums = nb::cast<bool>(value);
-    else if (k == "strategy") o.strategy = static_cast<Strategy>(nb::cast<int>(value));
-    else if (k == "timeout_ms") o.timeout = std::chrono::milliseconds(nb::cast<int64_t>(value));
+    if (k == "num_workers")
+      o.num_workers = nb::cast<int>(value);
+    else if (k == "chunk_rows")
+      o.chunk_rows = nb::cast<int64_t>(value);
+    else if (k == "chunk_bytes")
+      o.chunk_bytes = nb::cast<int64_t>(value);
+    else if (k == "batch_rows")
+      o.batch_rows = nb::cast<int64_t>(value);
+    else if (k == "min_parallel_rows")
+      o.min_parallel_rows = nb::cast<int64_t>(value);
+    else if (k == "memory_limit")
+      o.memory_limit = nb::cast<int64_t>(value);
+    else if (k == "pin_workers")
+      o.pin_workers = nb::cast<bool>(value);
+    else if (k == "ordered")
+      o.ordered = nb::cast<bool>(value);
+    else if (k == "exact_float_sums")
+      o.exact_float_sums = nb::cast<bool>(value);
+    else if (k == "strategy")
+      o.strategy = static_cast<Strategy>(nb::cast<int>(value));
+    else if (k == "timeout_ms")
+      o.timeout = std::chrono::milliseconds(nb::cast<int64_t>(value));
   }
   return o;
 }
@@ -53,7 +64,10 @@ Join join_kind(const std::string& how) {
 }  // namespace
 
 void bind_frame(nb::module_& m) {
-  nb::class_<Cancellation>(m, "Cancellation").def(nb::init<>()).def("cancel", &Cancellation::cancel).def("cancelled", &Cancellation::cancelled);
+  nb::class_<Cancellation>(m, "Cancellation")
+      .def(nb::init<>())
+      .def("cancel", &Cancellation::cancel)
+      .def("cancelled", &Cancellation::cancelled);
 
   nb::class_<Frame>(m, "Frame")
       .def("filter", &Frame::filter)
@@ -61,10 +75,11 @@ void bind_frame(nb::module_& m) {
       .def("with_columns", &Frame::with_columns)
       .def("drop", &Frame::drop)
       .def("rename", &Frame::rename)
-      .def("aggregate", [](const Frame& f, std::vector<Expr> keys, std::vector<Expr> aggregates) { return f.group_by(std::move(keys)).agg(std::move(aggregates)); })
+      .def("aggregate", [](const Frame& f, std::vector<Expr> keys,
+                           std::vector<Expr> aggregates) { return f.group_by(std::move(keys)).agg(std::move(aggregates)); })
       .def("join",
-           [](const Frame& f, const Frame& right, std::vector<std::string> on, std::vector<std::string> left_on, std::vector<std::string> right_on,
-              const std::string& how, const std::string& suffix, bool nulls_equal) {
+           [](const Frame& f, const Frame& right, std::vector<std::string> on, std::vector<std::string> left_on,
+              std::vector<std::string> right_on, const std::string& how, const std::string& suffix, bool nulls_equal) {
              return f.join(right, JoinOptions{std::move(on), std::move(left_on), std::move(right_on), join_kind(how), suffix, nulls_equal});
            })
       .def("sort",
@@ -79,40 +94,44 @@ void bind_frame(nb::module_& m) {
       .def("union_with", &Frame::union_with)
       .def("schema", [](const Frame& f) { return export_schema(*unwrap(f.schema())); })
       .def("explain", [](const Frame& f, bool optimized) { return unwrap(f.explain(optimized)); })
-      .def("explain_analyze", [](const Frame& f, const nb::dict& options) {
-        ParallelOptions o = options_from(options);
-        return unwrap(without_gil([&] { return f.explain_analyze(o); }));
-      })
+      .def("explain_analyze",
+           [](const Frame& f, const nb::dict& options) {
+             ParallelOptions o = options_from(options);
+             return unwrap(without_gil([&] { return f.explain_analyze(o); }));
+           })
       .def("serialize", [](const Frame& f) { return unwrap(f.serialize()); })
-      .def("collect", [](const Frame& f, const nb::dict& options, const Cancellation& cancel) {
-        ParallelOptions o = options_from(options);
-        Table t = unwrap(without_gil([&] { return f.collect(o, cancel); }));
-        return nb::make_tuple(export_table(t.arrow()), t.statistics());
-      })
-      .def("collect_batches", [](const Frame& f, nb::callable each, const nb::dict& options, const Cancellation& cancel) {
-        ParallelOptions o = options_from(options);
-        nb::object failure;  // the callback runs on a worker; its exception belongs to the caller
-        auto call = [&](std::shared_ptr<arrow::RecordBatch> batch) -> arrow::Status {
-          nb::gil_scoped_acquire gil;
-          try {
-            each(export_batch(*batch));
-            return arrow::Status::OK();
-          } catch (nb::python_error& e) {
-            failure = nb::borrow(e.value());
-            return arrow::Status::UnknownError("the callback failed");
-          }
-        };
-        arrow::Status s = without_gil([&] { return f.collect_batches(call, o, cancel); });
-        if (failure.is_valid()) {
-          PyErr_SetObject(failure.type().ptr(), failure.ptr());
-          throw nb::python_error();
-        }
-        check(s);
-      })
-      .def("sink_parquet", [](const Frame& f, const std::string& path, const nb::dict& options, const Cancellation& cancel) {
-        ParallelOptions o = options_from(options);
-        return unwrap(without_gil([&] { return f.sink_parquet(path, o, cancel); }));
-      })
+      .def("collect",
+           [](const Frame& f, const nb::dict& options, const Cancellation& cancel) {
+             ParallelOptions o = options_from(options);
+             Table t = unwrap(without_gil([&] { return f.collect(o, cancel); }));
+             return t;
+           })
+      .def("collect_batches",
+           [](const Frame& f, nb::callable each, const nb::dict& options, const Cancellation& cancel) {
+             ParallelOptions o = options_from(options);
+             nb::object failure;  // the callback runs on a worker; its exception belongs to the caller
+             auto call = [&](std::shared_ptr<arrow::RecordBatch> batch) -> arrow::Status {
+               nb::gil_scoped_acquire gil;
+               try {
+                 each(export_batch(*batch));
+                 return arrow::Status::OK();
+               } catch (nb::python_error& e) {
+                 failure = nb::borrow(e.value());
+                 return arrow::Status::UnknownError("the callback failed");
+               }
+             };
+             arrow::Status s = without_gil([&] { return f.collect_batches(call, o, cancel); });
+             if (failure.is_valid()) {
+               PyErr_SetObject(failure.type().ptr(), failure.ptr());
+               throw nb::python_error();
+             }
+             check(s);
+           })
+      .def("sink_parquet",
+           [](const Frame& f, const std::string& path, const nb::dict& options, const Cancellation& cancel) {
+             ParallelOptions o = options_from(options);
+             return unwrap(without_gil([&] { return f.sink_parquet(path, o, cancel); }));
+           })
       .def("sink_ipc", [](const Frame& f, const std::string& path, const nb::dict& options, const Cancellation& cancel) {
         ParallelOptions o = options_from(options);
         return unwrap(without_gil([&] { return f.sink_ipc(path, o, cancel); }));
@@ -124,7 +143,14 @@ void bind_frame(nb::module_& m) {
   m.def("from_arrow", [](nb::handle stream) { return from_arrow(import_table(stream)); });
   m.def("deserialize", [](const std::string& text) { return Frame::deserialize(text); });
   m.def("sql", [](const std::string& text, const std::vector<std::pair<std::string, Frame>>& tables) { return sql(text, tables); });
-  m.def("table_text", [](nb::handle stream, int max_rows) { return Table(import_table(stream)).to_string(max_rows); });
+  nb::class_<Table>(m, "Table")
+      .def("arrow", [](const Table& t) { return export_table(unwrap(without_gil([&] { return t.arrow(); }))); })
+      .def("schema", [](const Table& t) { return export_schema(*t.schema()); })
+      .def("num_rows", &Table::num_rows)
+      .def("statistics", &Table::statistics)
+      .def("text", &Table::to_string)
+      .def("lazy", &Table::lazy);
+  m.def("table", [](nb::handle stream) { return Table(import_table(stream)); });
 }
 
 }  // namespace gristmill::python

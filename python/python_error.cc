@@ -67,7 +67,9 @@ void raise(const arrow::Status& s) {
   nb::object type = nb::module_::import_("gristmill.errors").attr(exception_name(base::error_kind(s)));
   nb::object instance = type(base::describe_error(s));
   if (auto d = base::error_detail(s)) {
-    auto set = [&](const char* name, const std::string& v) { instance.attr(name) = v.empty() ? nb::none() : nb::object(nb::str(v.c_str(), v.size())); };
+    auto set = [&](const char* name, const std::string& v) {
+      instance.attr(name) = v.empty() ? nb::none() : nb::object(nb::str(v.c_str(), v.size()));
+    };
     auto number = [&](const char* name, int64_t v) { instance.attr(name) = v < 0 ? nb::none() : nb::object(nb::int_(v)); };
     set("file", d->file);
     set("column", d->column);
@@ -106,7 +108,9 @@ nb::object export_table(const std::shared_ptr<arrow::Table>& table) {
   return own_capsule(stream.release(), "arrow_array_stream", destroy_stream);
 }
 
-std::shared_ptr<arrow::DataType> import_type(nb::handle capsule) { return unwrap(arrow::ImportType(pointer<ArrowSchema>(capsule, "arrow_schema"))); }
+std::shared_ptr<arrow::DataType> import_type(nb::handle capsule) {
+  return unwrap(arrow::ImportType(pointer<ArrowSchema>(capsule, "arrow_schema")));
+}
 
 nb::object export_schema(const arrow::Schema& schema) {
   auto c = std::make_unique<ArrowSchema>();

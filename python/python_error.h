@@ -30,10 +30,10 @@ arrow::Status keep_exception(nb::python_error& e);
 arrow::Status poll_signals();
 
 std::shared_ptr<arrow::Table> import_table(nb::handle stream_capsule);
-nb::object export_table(const std::shared_ptr<arrow::Table>& table);        // arrow_array_stream capsule
+nb::object export_table(const std::shared_ptr<arrow::Table>& table);  // arrow_array_stream capsule
 std::shared_ptr<arrow::DataType> import_type(nb::handle schema_capsule);
-nb::object export_schema(const arrow::Schema& schema);                      // arrow_schema capsule
-std::shared_ptr<arrow::Scalar> import_scalar(nb::handle array_capsules);    // (schema, array) of one row
-nb::object export_batch(const arrow::RecordBatch& batch);                   // (schema, array) capsules
+nb::object export_schema(const arrow::Schema& schema);                    // arrow_schema capsule
+std::shared_ptr<arrow::Scalar> import_scalar(nb::handle array_capsules);  // (schema, array) of one row
+nb::object export_batch(const arrow::RecordBatch& batch);                 // (schema, array) capsules
 
 }  // namespace gristmill::python

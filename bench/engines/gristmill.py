@@ -18,7 +18,7 @@ class Gristmill(Engine):
         self._memory_limit = 0
 
     def load(self, alias: str, table: pa.Table) -> None:
-        setattr(self.tables, alias, gm.from_arrow(table))
+        setattr(self.tables, alias, gm.from_arrow(table).collect().lazy())  # text as views, the engine's own form
 
     def scan(self, alias: str, path: str) -> None:
         setattr(self.tables, alias, gm.scan_parquet(path))

@@ -49,7 +49,7 @@ class Expr {
   Expr is_nan() const;
   Expr fill_null(Expr value) const;
   Expr is_in(std::vector<Expr> values) const;
-  Expr between(Expr low, Expr high) const;                     // both ends included
+  Expr between(Expr low, Expr high) const;  // both ends included
   Expr floor_div(Expr divisor) const;
   Expr pow(Expr exponent) const;
   Expr abs() const;
@@ -65,7 +65,7 @@ class Expr {
   Expr mean() const;
   Expr min() const;
   Expr max() const;
-  Expr count() const;                 // non-null values
+  Expr count() const;  // non-null values
   Expr first() const;
   Expr last() const;
   Expr var(int ddof = 1) const;
@@ -79,7 +79,9 @@ class Expr {
   std::string to_string() const;
 
  private:
-  struct Integer { int64_t value; };
+  struct Integer {
+    int64_t value;
+  };
   explicit Expr(Integer v);
   std::shared_ptr<const expr::Node> node_;
 };
@@ -88,14 +90,14 @@ Expr col(std::string name);
 Expr lit(Expr value);                        // a literal where an Expr is not deduced
 Expr lit(std::shared_ptr<arrow::Scalar> v);  // any Arrow value, its type kept
 Expr null();
-Expr count();                                // rows
+Expr count();  // rows
 Expr coalesce(std::vector<Expr> values);
 Expr call(std::string function, std::vector<Expr> args);  // any registered function by name
 
 Expr operator+(Expr a, Expr b);
 Expr operator-(Expr a, Expr b);
 Expr operator*(Expr a, Expr b);
-Expr operator/(Expr a, Expr b);   // float64, as in every frame
+Expr operator/(Expr a, Expr b);  // float64, as in every frame
 Expr operator%(Expr a, Expr b);
 Expr operator-(Expr a);
 Expr operator==(Expr a, Expr b);
@@ -137,12 +139,12 @@ class StringNamespace {
   Expr upper() const;
   Expr lower() const;
   Expr trim() const;
-  Expr length() const;         // code points
+  Expr length() const;  // code points
   Expr octet_length() const;
   Expr contains(Expr literal) const;
   Expr starts_with(Expr prefix) const;
   Expr ends_with(Expr suffix) const;
-  Expr like(Expr pattern) const;      // % and _, backslash escapes
+  Expr like(Expr pattern) const;                  // % and _, backslash escapes
   Expr substring(Expr start, Expr length) const;  // from 0, code points
   Expr replace(Expr from, Expr to) const;
   Expr concat(Expr other) const;
@@ -160,8 +162,8 @@ class TemporalNamespace {
   Expr hour() const;
   Expr minute() const;
   Expr second() const;
-  Expr weekday() const;                    // ISO: Monday = 1
-  Expr truncate(std::string unit) const;   // year quarter month week day hour minute second
+  Expr weekday() const;                   // ISO: Monday = 1
+  Expr truncate(std::string unit) const;  // year quarter month week day hour minute second
   Expr date() const;
 
  private:

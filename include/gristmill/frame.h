@@ -30,28 +30,42 @@ namespace plan {
 struct Plan;
 }
 
-// Data that a query produced: an Arrow table of the user's types.
+class Frame;
+
+// Data that a query produced. Text stays in the engine's form (views) until somebody asks for Arrow:
+//
+//   ARROW_ASSIGN_OR_RAISE(Table zones, trips.group_by({"zone"}).agg({count()}).collect());
+//   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Table> columns, zones.arrow());
+//
+// Copies share one result.
 class Table {
  public:
-  Table() = default;
-  explicit Table(std::shared_ptr<arrow::Table> data, std::string statistics_json = {});
-  const std::shared_ptr<arrow::Table>& arrow() const { return data_; }
+  Table();
+  explicit Table(std::shared_ptr<arrow::Table> data);
+  // `data` has the types of `schema`, or views where that has text.
+  Table(std::shared_ptr<arrow::Table> data, std::shared_ptr<arrow::Schema> schema, std::string statistics_json);
+  // The columns with the types of schema(); made by the first call, kept for the others.
+  arrow::Result<std::shared_ptr<arrow::Table>> arrow() const;
+  // A frame over this data, to go on with; nothing is converted.
+  Frame lazy() const;
+  const std::shared_ptr<arrow::Schema>& schema() const;
   int64_t num_rows() const;
   int num_columns() const;
   // Rows as a person reads them: types below names, the first and last rows when there are many.
   std::string to_string(int max_rows = 10) const;
   // Statistics of the run that made it (names of get_stats()), as JSON; empty for tables from elsewhere.
-  const std::string& statistics() const { return statistics_; }
+  const std::string& statistics() const;
 
  private:
-  std::shared_ptr<arrow::Table> data_;
-  std::string statistics_;
+  struct State;
+  std::shared_ptr<arrow::Table> data() const;
+  std::shared_ptr<State> state_;
 };
 
 struct SortKey {
   Expr expr;
   bool descending = false;
-  bool nulls_first = false;   // frames: nulls last both ways unless told
+  bool nulls_first = false;  // frames: nulls last both ways unless told
 };
 SortKey asc(Expr e);
 SortKey asc(std::string column);
@@ -63,8 +77,8 @@ SortKey desc(const char* column);
 enum class Join { kInner, kLeft, kSemi, kAnti };
 
 struct JoinOptions {
-  std::vector<std::string> on;                     // one key column kept
-  std::vector<std::string> left_on, right_on;      // both kept
+  std::vector<std::string> on;                 // one key column kept
+  std::vector<std::string> left_on, right_on;  // both kept
   Join how = Join::kInner;
   std::string suffix = "_right";
   bool nulls_equal = false;
@@ -84,10 +98,10 @@ class Frame {
   GroupBy group_by(std::vector<Expr> keys) const;
   GroupBy group_by(std::initializer_list<const char*> columns) const;
   Frame join(const Frame& right, JoinOptions options) const;
-  Frame sort(std::vector<SortKey> keys) const;        // stable
+  Frame sort(std::vector<SortKey> keys) const;  // stable
   Frame head(int64_t n = 5) const;
   Frame slice(int64_t offset, std::optional<int64_t> length = {}) const;  // nothing: all rows that are left
-  Frame distinct(std::vector<std::string> subset = {}) const;  // keeps the first
+  Frame distinct(std::vector<std::string> subset = {}) const;             // keeps the first
   Frame explode(std::vector<std::string> columns) const;
   Frame union_with(std::vector<Frame> others) const;
 

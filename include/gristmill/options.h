@@ -15,16 +15,16 @@ namespace gristmill {
 enum class Strategy { kAuto, kFixedChunks, kCacheFriendly, kMemoryBound };
 
 struct ParallelOptions {
-  int num_workers = 0;               // 0 = all cores this process may use; 1 = the caller's thread
-  int64_t chunk_rows = 0;            // rows of a morsel; 0 = auto
-  int64_t chunk_bytes = 0;           // bytes of a morsel; 0 = auto
-  int64_t batch_rows = 0;            // rows of a batch inside; 0 = auto
+  int num_workers = 0;                 // 0 = all cores this process may use; 1 = the caller's thread
+  int64_t chunk_rows = 0;              // rows of a morsel; 0 = auto
+  int64_t chunk_bytes = 0;             // bytes of a morsel; 0 = auto
+  int64_t batch_rows = 0;              // rows of a batch inside; 0 = auto
   int64_t min_parallel_rows = 10'000;  // fewer: the caller's thread does it all
   Strategy strategy = Strategy::kAuto;
-  int64_t memory_limit = 0;          // bytes; 0 = the process's budget only
+  int64_t memory_limit = 0;  // bytes; 0 = the process's budget only
   bool pin_workers = false;
-  bool ordered = true;               // false: rows may come in any order (still a function of the data alone)
-  bool exact_float_sums = true;      // false: float sums depend on the order of addition; faster
+  bool ordered = true;           // false: rows may come in any order (still a function of the data alone)
+  bool exact_float_sums = true;  // false: float sums depend on the order of addition; faster
   std::optional<std::chrono::milliseconds> timeout;
 };
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from . import _engine
 from .expr import Expr, IntoExpr, _column_or_expr, _wrap
 from .options import ParallelOptions
-from .table import Table
+from .table import Table, _Schema
 
 _JOINS = ("inner", "left", "semi", "anti")
 
@@ -162,8 +162,7 @@ class Frame:
 
     def collect(self, options: ParallelOptions | None = None, *, cancel: _engine.Cancellation | None = None, **settings: Any) -> Table:
         """Runs the query; settings are fields of ParallelOptions, e.g. ``collect(num_workers=2)``."""
-        stream, statistics = self._f.collect(_engine_options(options, settings), cancel or _engine.Cancellation())
-        return Table(pa.RecordBatchReader._import_from_c_capsule(stream).read_all(), statistics)
+        return Table(self._f.collect(_engine_options(options, settings), cancel or _engine.Cancellation()))
 
     def collect_batches(self, options: ParallelOptions | None = None, **settings: Any) -> Iterator[pa.RecordBatch]:
         """Record batches in order, while the query runs; only a few wait in memory. Closing the iterator stops the query."""
@@ -210,14 +209,6 @@ class Frame:
 
     def __repr__(self) -> str:
         return f"<lazy Frame: collect() runs it>\n{self._f.explain(False)}"
-
-
-class _Schema:
-    def __init__(self, capsule: Any) -> None:
-        self._capsule = capsule
-
-    def __arrow_c_schema__(self) -> Any:
-        return self._capsule
 
 
 def _engine_options(options: ParallelOptions | None, settings: Mapping[str, Any]) -> dict:

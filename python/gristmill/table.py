@@ -13,18 +13,34 @@ if TYPE_CHECKING:
     from .frame import Frame
 
 
+class _Schema:
+    """What pyarrow asks a schema of."""
+
+    def __init__(self, capsule: Any) -> None:
+        self._capsule = capsule
+
+    def __arrow_c_schema__(self) -> Any:
+        return self._capsule
+
+
 class Table:
     """Columns in memory, Arrow inside. Immutable.
 
     Any Arrow-aware library takes it (the PyCapsule interface), and the methods below convert.
     """
 
-    def __init__(self, data: pa.Table, statistics: str = "") -> None:
-        self._data = data
-        self._statistics = statistics
+    def __init__(self, data: Any) -> None:
+        self._table = data if isinstance(data, _engine.Table) else _engine.table(data.__arrow_c_stream__())
+        self._arrow: pa.Table | None = None
+
+    @property
+    def _data(self) -> pa.Table:
+        if self._arrow is None:
+            self._arrow = pa.RecordBatchReader._import_from_c_capsule(self._table.arrow()).read_all()
+        return self._arrow
 
     def to_arrow(self) -> pa.Table:
-        """The pyarrow table itself, no copy."""
+        """The pyarrow table. Text is converted by the first call; everything else is shared, not copied."""
         return self._data
 
     def to_pandas(self, **options: Any) -> Any:
@@ -51,29 +67,32 @@ class Table:
 
     def lazy(self) -> "Frame":
         """A frame over this data, to go on with."""
-        from .frame import from_arrow
+        from .frame import Frame
 
-        return from_arrow(self._data)
+        return Frame(self._table.lazy())
 
     @property
     def schema(self) -> pa.Schema:
-        return self._data.schema
+        """Names and types."""
+        return pa.schema(_Schema(self._table.schema()))
 
     @property
     def columns(self) -> list[str]:
-        return self._data.column_names
+        """The names, in order."""
+        return self.schema.names
 
     @property
     def num_rows(self) -> int:
-        return self._data.num_rows
+        return self._table.num_rows()
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self._data.shape
+        """(rows, columns)."""
+        return self.num_rows, len(self.columns)
 
     def get_stats(self) -> dict[str, Any]:
         """What the run did: workers, morsels, time, rows per operator, peak memory. Empty for data from elsewhere."""
-        return json.loads(self._statistics) if self._statistics else {}
+        return json.loads(self._table.statistics() or "{}")
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self._data.column(name)
@@ -82,7 +101,7 @@ class Table:
         return self._data.column(name)
 
     def __len__(self) -> int:
-        return self._data.num_rows
+        return self.num_rows
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table) and self._data.equals(other._data)
@@ -93,9 +112,9 @@ class Table:
         return self._data.__arrow_c_stream__(requested_schema)
 
     def __arrow_c_schema__(self) -> Any:
-        return self._data.schema.__arrow_c_schema__()
+        return self.schema.__arrow_c_schema__()
 
     def __repr__(self) -> str:
-        return _engine.table_text(self._data.__arrow_c_stream__(), 10)
+        return self._table.text(10)
 
     __str__ = __repr__

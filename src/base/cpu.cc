@@ -58,12 +58,9 @@ std::vector<SimdLevel> available_simd_levels() {
 
 std::string_view simd_level_name(SimdLevel level) {
   switch (level) {
-    case SimdLevel::kAvx2:
-      return "avx2";
-    case SimdLevel::kAvx512:
-      return "avx512";
-    default:
-      return "baseline";
+    case SimdLevel::kAvx2: return "avx2";
+    case SimdLevel::kAvx512: return "avx512";
+    default: return "baseline";
   }
 }
 

@@ -157,23 +157,17 @@ std::shared_ptr<ErrorDetail> error_detail(const arrow::Status& status) {
 ErrorKind error_kind(const arrow::Status& status) {
   if (const auto detail = error_detail(status)) return detail->kind;
   switch (status.code()) {
-    case arrow::StatusCode::OutOfMemory:
-      return ErrorKind::kMemory;
-    case arrow::StatusCode::IOError:
-      return ErrorKind::kIo;
-    case arrow::StatusCode::Cancelled:
-      return ErrorKind::kCancelled;
+    case arrow::StatusCode::OutOfMemory: return ErrorKind::kMemory;
+    case arrow::StatusCode::IOError: return ErrorKind::kIo;
+    case arrow::StatusCode::Cancelled: return ErrorKind::kCancelled;
     case arrow::StatusCode::TypeError:
     case arrow::StatusCode::KeyError:
-    case arrow::StatusCode::NotImplemented:
-      return ErrorKind::kPlan;
+    case arrow::StatusCode::NotImplemented: return ErrorKind::kPlan;
     case arrow::StatusCode::Invalid:
     case arrow::StatusCode::IndexError:
     case arrow::StatusCode::CapacityError:
-    case arrow::StatusCode::SerializationError:
-      return ErrorKind::kData;
-    default:
-      return ErrorKind::kInternal;
+    case arrow::StatusCode::SerializationError: return ErrorKind::kData;
+    default: return ErrorKind::kInternal;
   }
 }
 

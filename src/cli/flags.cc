@@ -32,7 +32,8 @@ arrow::Status read_file(Command& c, const std::string& path) {
 arrow::Status set_workers(Command& c, const std::string& v) {
   char* end = nullptr;
   const long n = std::strtol(v.c_str(), &end, 10);
-  if (v.empty() || *end != '\0' || n < 0 || n > 4096) return base::plan_error("--workers takes a number from 0 (all cores) to 4096, got \"" + v + "\"");
+  if (v.empty() || *end != '\0' || n < 0 || n > 4096)
+    return base::plan_error("--workers takes a number from 0 (all cores) to 4096, got \"" + v + "\"");
   c.options.num_workers = static_cast<int>(n);
   return arrow::Status::OK();
 }
@@ -46,12 +47,36 @@ const Flag kFlags[] = {
     {"-f", "--file", "FILE", "run the query in FILE", read_file},
     {"-w", "--workers", "N", "worker threads (default: the cores this process may use)", set_workers},
     {"-m", "--memory", "SIZE", "spill, then fail, beyond SIZE, e.g. 4GB", set_memory},
-    {"", "--csv", nullptr, "print CSV", [](Command& c, const std::string&) { c.output = Output::kCsv; return arrow::Status::OK(); }},
-    {"", "--json", nullptr, "print one JSON object a row", [](Command& c, const std::string&) { c.output = Output::kJson; return arrow::Status::OK(); }},
-    {"", "--explain", nullptr, "print the optimised plan, run nothing", [](Command& c, const std::string&) { c.explain = true; return arrow::Status::OK(); }},
-    {"", "--analyze", nullptr, "run the query, print the plan with rows and times", [](Command& c, const std::string&) { c.analyze = true; return arrow::Status::OK(); }},
-    {"-h", "--help", nullptr, "this text", [](Command& c, const std::string&) { c.help = true; return arrow::Status::OK(); }},
-    {"-V", "--version", nullptr, "version, build and CPU features", [](Command& c, const std::string&) { c.version = true; return arrow::Status::OK(); }},
+    {"", "--csv", nullptr, "print CSV",
+     [](Command& c, const std::string&) {
+       c.output = Output::kCsv;
+       return arrow::Status::OK();
+     }},
+    {"", "--json", nullptr, "print one JSON object a row",
+     [](Command& c, const std::string&) {
+       c.output = Output::kJson;
+       return arrow::Status::OK();
+     }},
+    {"", "--explain", nullptr, "print the optimised plan, run nothing",
+     [](Command& c, const std::string&) {
+       c.explain = true;
+       return arrow::Status::OK();
+     }},
+    {"", "--analyze", nullptr, "run the query, print the plan with rows and times",
+     [](Command& c, const std::string&) {
+       c.analyze = true;
+       return arrow::Status::OK();
+     }},
+    {"-h", "--help", nullptr, "this text",
+     [](Command& c, const std::string&) {
+       c.help = true;
+       return arrow::Status::OK();
+     }},
+    {"-V", "--version", nullptr, "version, build and CPU features",
+     [](Command& c, const std::string&) {
+       c.version = true;
+       return arrow::Status::OK();
+     }},
 };
 
 const Flag* find_flag(const std::string& word) {
@@ -91,14 +116,16 @@ arrow::Result<Command> parse(const std::vector<std::string>& arguments) {
     if (!flag->value && attached) return base::plan_error(word + " takes no value");
     ARROW_RETURN_NOT_OK(flag->apply(out, value));
   }
-  if (out.query.empty() && !out.help && !out.version) return base::plan_error("nothing to do; try: gristmill \"select count(*) from 'data.parquet'\"");
+  if (out.query.empty() && !out.help && !out.version)
+    return base::plan_error("nothing to do; try: gristmill \"select count(*) from 'data.parquet'\"");
   return out;
 }
 
 std::string help_text() {
   std::string out = "gristmill \"select ...\": run a query over files\n\n";
   for (const Flag& f : kFlags) {
-    std::string left = std::string("  ") + (*f.letter ? std::string(f.letter) + ", " : "    ") + f.name + (f.value ? std::string(" ") + f.value : "");
+    std::string left =
+        std::string("  ") + (*f.letter ? std::string(f.letter) + ", " : "    ") + f.name + (f.value ? std::string(" ") + f.value : "");
     left.resize(std::max<size_t>(left.size() + 2, 26), ' ');
     out += left + f.help + "\n";
   }

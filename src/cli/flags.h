@@ -13,7 +13,7 @@ namespace gristmill::cli {
 enum class Output { kTable, kCsv, kJson };
 
 struct Command {
-  std::string query;      // SQL text, from the command line or a file
+  std::string query;  // SQL text, from the command line or a file
   Output output = Output::kTable;
   bool explain = false;
   bool analyze = false;

@@ -49,8 +49,10 @@ arrow::Status print_rows(const Frame& frame, const cli::Command& command) {
   }
   auto print = [&](std::shared_ptr<arrow::RecordBatch> batch) {
     std::string out;
-    if (command.output == cli::Output::kCsv) cli::append_csv(*batch, out);
-    else cli::append_json(*batch, out);
+    if (command.output == cli::Output::kCsv)
+      cli::append_csv(*batch, out);
+    else
+      cli::append_json(*batch, out);
     reader_gone = reader_gone || !write_out(out);
     return reader_gone ? base::cancelled_error("the reader went away") : arrow::Status::OK();
   };

@@ -109,8 +109,10 @@ void append_json(const arrow::RecordBatch& batch, std::string& out) {
       }
       const std::string s = text_of(a, r);
       const bool bare = (is_number(*a.type()) && s != "NaN" && s != "Infinity" && s != "-Infinity") || a.type_id() == arrow::Type::BOOL;
-      if (bare) out += s;
-      else append_quoted_json(s, out);
+      if (bare)
+        out += s;
+      else
+        append_quoted_json(s, out);
     }
     out += "}\n";
   }

@@ -136,12 +136,9 @@ arrow::Status write_array(const arrow::ArrayData& d, BlockWriter* w) {
   if (p == Physical::kNull) return arrow::Status::OK();
   if (nulls > 0) ARROW_RETURN_NOT_OK(w->bits(d.buffers[0]->data(), d.offset, d.length));
   switch (p) {
-    case Physical::kNull:
-      return arrow::Status::OK();
-    case Physical::kBool:
-      return w->bits(d.buffers[1]->data(), d.offset, d.length);
-    case Physical::kView:
-      return write_views(d, w);
+    case Physical::kNull: return arrow::Status::OK();
+    case Physical::kBool: return w->bits(d.buffers[1]->data(), d.offset, d.length);
+    case Physical::kView: return write_views(d, w);
     case Physical::kNested:
       if (d.type->id() == arrow::Type::LARGE_LIST) return write_list<int64_t>(d, w);
       if (d.type->id() != arrow::Type::STRUCT) return write_list<int32_t>(d, w);

@@ -56,10 +56,8 @@ int64_t compact_array_bytes(const arrow::ArrayData& d, int64_t rows) {
   const int64_t bitmap = (rows + 7) / 8;
   int64_t bytes = validity_of(d).bits ? bitmap : 0;
   switch (p) {
-    case Physical::kNull:
-      return 0;
-    case Physical::kBool:
-      return bytes + bitmap;
+    case Physical::kNull: return 0;
+    case Physical::kBool: return bytes + bitmap;
     case Physical::kView: {
       const auto* views = values_of<View16>(d);
       const ValidityBits valid = validity_of(d);
@@ -77,8 +75,7 @@ int64_t compact_array_bytes(const arrow::ArrayData& d, int64_t rows) {
         bytes += compact_array_bytes(*d.child_data[0]->Slice(begin, end - begin), end - begin);
       }
       return bytes;
-    default:
-      return bytes + rows * byte_width(p);
+    default: return bytes + rows * byte_width(p);
   }
 }
 

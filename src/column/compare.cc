@@ -21,34 +21,23 @@ namespace {
 
 bool decide(CompareOp op, int c) {
   switch (op) {
-    case CompareOp::kEq:
-      return c == 0;
-    case CompareOp::kNe:
-      return c != 0;
-    case CompareOp::kLt:
-      return c < 0;
-    case CompareOp::kLe:
-      return c <= 0;
-    case CompareOp::kGt:
-      return c > 0;
-    case CompareOp::kGe:
-      return c >= 0;
+    case CompareOp::kEq: return c == 0;
+    case CompareOp::kNe: return c != 0;
+    case CompareOp::kLt: return c < 0;
+    case CompareOp::kLe: return c <= 0;
+    case CompareOp::kGt: return c > 0;
+    case CompareOp::kGe: return c >= 0;
   }
   return false;
 }
 
 CompareOp flip(CompareOp op) {
   switch (op) {
-    case CompareOp::kLt:
-      return CompareOp::kGt;
-    case CompareOp::kLe:
-      return CompareOp::kGe;
-    case CompareOp::kGt:
-      return CompareOp::kLt;
-    case CompareOp::kGe:
-      return CompareOp::kLe;
-    default:
-      return op;
+    case CompareOp::kLt: return CompareOp::kGt;
+    case CompareOp::kLe: return CompareOp::kGe;
+    case CompareOp::kGt: return CompareOp::kLt;
+    case CompareOp::kGe: return CompareOp::kLe;
+    default: return op;
   }
 }
 
@@ -70,18 +59,12 @@ std::vector<const uint8_t*> text_buffers(const arrow::ArrayData& d) {
 // Bools as words: the six operations are boolean algebra.
 uint64_t compare_bools(CompareOp op, uint64_t a, uint64_t b) {
   switch (op) {
-    case CompareOp::kEq:
-      return ~(a ^ b);
-    case CompareOp::kNe:
-      return a ^ b;
-    case CompareOp::kLt:
-      return ~a & b;
-    case CompareOp::kLe:
-      return ~a | b;
-    case CompareOp::kGt:
-      return a & ~b;
-    case CompareOp::kGe:
-      return a | ~b;
+    case CompareOp::kEq: return ~(a ^ b);
+    case CompareOp::kNe: return a ^ b;
+    case CompareOp::kLt: return ~a & b;
+    case CompareOp::kLe: return ~a | b;
+    case CompareOp::kGt: return a & ~b;
+    case CompareOp::kGe: return a | ~b;
   }
   return 0;
 }
@@ -94,8 +77,7 @@ Mask compare_arrays(CompareOp op, const arrow::ArrayData& a, const arrow::ArrayD
   const auto& k = simd::kernels();
   const int o = static_cast<int>(op);
   switch (p) {
-    case Physical::kNull:
-      return out;
+    case Physical::kNull: return out;
     case Physical::kNested:
       for (int64_t i = 0; i < n; ++i) {
         if (decide(op, compare_values(a, i, b, b_constant ? 0 : i))) out.set(i);

@@ -12,12 +12,9 @@ namespace gristmill::column {
 inline const ExactKernels& exact_kernels() {
 #if defined(__x86_64__)
   switch (base::active_simd_level()) {
-    case base::SimdLevel::kAvx512:
-      return kAvx512ExactKernels;
-    case base::SimdLevel::kAvx2:
-      return kAvx2ExactKernels;
-    case base::SimdLevel::kBaseline:
-      break;
+    case base::SimdLevel::kAvx512: return kAvx512ExactKernels;
+    case base::SimdLevel::kAvx2: return kAvx2ExactKernels;
+    case base::SimdLevel::kBaseline: break;
   }
 #endif
   return kPortableExactKernels;

@@ -182,31 +182,20 @@ arrow::Result<ArrayPtr> export_flat(const ArrayPtr& d, const TypePtr& type, arro
   if (!canonical_type(type)->Equals(*d->type) && !canonical_type(type)->Equals(*canonical_type(d->type))) return mismatch(*d->type, *type);
   const Physical p = physical_unchecked(*d->type);
   switch (type->id()) {
-    case Type::NA:
-      return arrow::ArrayData::Make(type, d->length, {nullptr}, d->length);
-    case Type::BOOL:
-      return export_bools(*d, type, pool);
+    case Type::NA: return arrow::ArrayData::Make(type, d->length, {nullptr}, d->length);
+    case Type::BOOL: return export_bools(*d, type, pool);
     case Type::STRING:
-    case Type::BINARY:
-      return export_text<int32_t>(*d, type, pool);
+    case Type::BINARY: return export_text<int32_t>(*d, type, pool);
     case Type::LARGE_STRING:
-    case Type::LARGE_BINARY:
-      return export_text<int64_t>(*d, type, pool);
-    case Type::FIXED_SIZE_BINARY:
-      return export_fixed_size_binary(*d, type, pool);
-    case Type::DECIMAL32:
-      return export_narrow_decimal<int32_t>(*d, type, pool);
-    case Type::DECIMAL64:
-      return export_narrow_decimal<int64_t>(*d, type, pool);
+    case Type::LARGE_BINARY: return export_text<int64_t>(*d, type, pool);
+    case Type::FIXED_SIZE_BINARY: return export_fixed_size_binary(*d, type, pool);
+    case Type::DECIMAL32: return export_narrow_decimal<int32_t>(*d, type, pool);
+    case Type::DECIMAL64: return export_narrow_decimal<int64_t>(*d, type, pool);
     case Type::LIST:
-    case Type::MAP:
-      return export_list<int32_t>(d, type, pool);
-    case Type::LARGE_LIST:
-      return export_list<int64_t>(d, type, pool);
-    case Type::STRUCT:
-      return export_struct(*d, type, pool);
-    default:
-      return export_fixed(*d, type, byte_width(p), pool);
+    case Type::MAP: return export_list<int32_t>(d, type, pool);
+    case Type::LARGE_LIST: return export_list<int64_t>(d, type, pool);
+    case Type::STRUCT: return export_struct(*d, type, pool);
+    default: return export_fixed(*d, type, byte_width(p), pool);
   }
 }
 

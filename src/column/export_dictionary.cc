@@ -73,16 +73,12 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> convert_indices(const arrow::Array
   }
   switch (index.id()) {
     case Type::INT8:
-    case Type::UINT8:
-      return narrow_indices<int8_t>(d, pool);
+    case Type::UINT8: return narrow_indices<int8_t>(d, pool);
     case Type::INT16:
-    case Type::UINT16:
-      return narrow_indices<int16_t>(d, pool);
+    case Type::UINT16: return narrow_indices<int16_t>(d, pool);
     case Type::INT32:
-    case Type::UINT32:
-      return narrow_indices<int32_t>(d, pool);
-    default:
-      return narrow_indices<int64_t>(d, pool);
+    case Type::UINT32: return narrow_indices<int32_t>(d, pool);
+    default: return narrow_indices<int64_t>(d, pool);
   }
 }
 

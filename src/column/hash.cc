@@ -37,10 +37,8 @@ uint64_t hash_value(const arrow::ArrayData& d, int64_t i) {
   const Physical p = physical_unchecked(*d.type);
   if (p == Physical::kNull || !validity_of(d).valid(i)) return kNullHash;
   switch (p) {
-    case Physical::kNested:
-      return hash_nested(d, i);
-    case Physical::kBool:
-      return hash_word(bit_at(d.buffers[1]->data(), d.offset + i));
+    case Physical::kNested: return hash_nested(d, i);
+    case Physical::kBool: return hash_word(bit_at(d.buffers[1]->data(), d.offset + i));
     default: {
       uint64_t h;
       const auto& k = simd::kernels();
@@ -79,9 +77,7 @@ void hash_array(const arrow::ArrayData& d, uint64_t* out) {
   const int64_t n = d.length;
   const auto& k = simd::kernels();
   switch (p) {
-    case Physical::kNull:
-      std::fill_n(out, n, kNullHash);
-      return;
+    case Physical::kNull: std::fill_n(out, n, kNullHash); return;
     case Physical::kNested:
       for (int64_t i = 0; i < n; ++i) out[i] = hash_value(d, i);
       return;
@@ -96,8 +92,7 @@ void hash_array(const arrow::ArrayData& d, uint64_t* out) {
       k.hash_views(values_of<View16>(d), buffers.data(), n, out);
       break;
     }
-    default:
-      k.hash[simd::lane_of(p)](d.buffers[1]->data() + d.offset * byte_width(p), n, out);
+    default: k.hash[simd::lane_of(p)](d.buffers[1]->data() + d.offset * byte_width(p), n, out);
   }
   if (const ValidityBits v = validity_of(d); v.bits) {
     for (int64_t at = 0; at < n; at += 64) {

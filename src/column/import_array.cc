@@ -231,38 +231,27 @@ arrow::Result<ArrayPtr> import_flat(const ArrayPtr& border, arrow::MemoryPool* p
   const TypePtr type = canonical_type(d.type);
   ARROW_ASSIGN_OR_RAISE(const Physical p, physical_of(*type));
   switch (d.type->id()) {
-    case Type::NA:
-      return arrow::ArrayData::Make(type, d.length, {nullptr}, d.length);
+    case Type::NA: return arrow::ArrayData::Make(type, d.length, {nullptr}, d.length);
     case Type::STRING:
-    case Type::BINARY:
-      return import_text<int32_t>(d, type, pool);
+    case Type::BINARY: return import_text<int32_t>(d, type, pool);
     case Type::LARGE_STRING:
-    case Type::LARGE_BINARY:
-      return import_text<int64_t>(d, type, pool);
+    case Type::LARGE_BINARY: return import_text<int64_t>(d, type, pool);
     case Type::STRING_VIEW:
-    case Type::BINARY_VIEW:
-      return import_views(d, type, pool);
-    case Type::FIXED_SIZE_BINARY:
-      return import_fixed_size_binary(d, type, pool);
-    case Type::DECIMAL32:
-      return import_narrow_decimal<int32_t>(d, type, pool);
-    case Type::DECIMAL64:
-      return import_narrow_decimal<int64_t>(d, type, pool);
+    case Type::BINARY_VIEW: return import_views(d, type, pool);
+    case Type::FIXED_SIZE_BINARY: return import_fixed_size_binary(d, type, pool);
+    case Type::DECIMAL32: return import_narrow_decimal<int32_t>(d, type, pool);
+    case Type::DECIMAL64: return import_narrow_decimal<int64_t>(d, type, pool);
     case Type::LIST:
-    case Type::MAP:
-      return import_list<int32_t>(d, type, pool);
-    case Type::LARGE_LIST:
-      return import_list<int64_t>(d, type, pool);
-    case Type::STRUCT:
-      return import_struct(d, type, pool);
+    case Type::MAP: return import_list<int32_t>(d, type, pool);
+    case Type::LARGE_LIST: return import_list<int64_t>(d, type, pool);
+    case Type::STRUCT: return import_struct(d, type, pool);
     case Type::DICTIONARY:
     case Type::EXTENSION: {
       ARROW_ASSIGN_OR_RAISE(Column c, import_array(border, pool));
       ARROW_ASSIGN_OR_RAISE(c, flatten(c, d.length, pool));
       return c.values;
     }
-    default:
-      return import_fixed(d, type, byte_width(p), pool);
+    default: return import_fixed(d, type, byte_width(p), pool);
   }
 }
 

@@ -74,22 +74,14 @@ arrow::Status map_indices(const arrow::ArrayData& d, const std::vector<int32_t>&
 arrow::Status map_any_indices(const arrow::ArrayData& d, const std::vector<int32_t>& places, int32_t* to, uint8_t* bits, int64_t* nulls) {
   using arrow::Type;
   switch (static_cast<const arrow::DictionaryType&>(*d.type).index_type()->id()) {
-    case Type::INT8:
-      return map_indices<int8_t>(d, places, to, bits, nulls);
-    case Type::INT16:
-      return map_indices<int16_t>(d, places, to, bits, nulls);
-    case Type::INT32:
-      return map_indices<int32_t>(d, places, to, bits, nulls);
-    case Type::INT64:
-      return map_indices<int64_t>(d, places, to, bits, nulls);
-    case Type::UINT8:
-      return map_indices<uint8_t>(d, places, to, bits, nulls);
-    case Type::UINT16:
-      return map_indices<uint16_t>(d, places, to, bits, nulls);
-    case Type::UINT32:
-      return map_indices<uint32_t>(d, places, to, bits, nulls);
-    default:
-      return map_indices<uint64_t>(d, places, to, bits, nulls);
+    case Type::INT8: return map_indices<int8_t>(d, places, to, bits, nulls);
+    case Type::INT16: return map_indices<int16_t>(d, places, to, bits, nulls);
+    case Type::INT32: return map_indices<int32_t>(d, places, to, bits, nulls);
+    case Type::INT64: return map_indices<int64_t>(d, places, to, bits, nulls);
+    case Type::UINT8: return map_indices<uint8_t>(d, places, to, bits, nulls);
+    case Type::UINT16: return map_indices<uint16_t>(d, places, to, bits, nulls);
+    case Type::UINT32: return map_indices<uint32_t>(d, places, to, bits, nulls);
+    default: return map_indices<uint64_t>(d, places, to, bits, nulls);
   }
 }
 

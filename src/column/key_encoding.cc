@@ -75,11 +75,8 @@ void append_value(const arrow::ArrayData& d, int64_t i, std::vector<uint8_t>* ou
   out->push_back(null);
   if (null) return;
   switch (p) {
-    case Physical::kNull:
-      return;
-    case Physical::kBool:
-      out->push_back(bit_at(d.buffers[1]->data(), d.offset + i));
-      return;
+    case Physical::kNull: return;
+    case Physical::kBool: out->push_back(bit_at(d.buffers[1]->data(), d.offset + i)); return;
     case Physical::kView: {
       const std::string_view v = view_at(d, i);
       const size_t at = out->size();
@@ -128,15 +125,11 @@ struct KeyColumn {
   // Bytes of every value, or -1.
   int64_t fixed_bytes() const {
     switch (physical) {
-      case Physical::kNull:
-        return 0;
-      case Physical::kBool:
-        return 1;
+      case Physical::kNull: return 0;
+      case Physical::kBool: return 1;
       case Physical::kView:
-      case Physical::kNested:
-        return -1;
-      default:
-        return byte_width(physical);
+      case Physical::kNested: return -1;
+      default: return byte_width(physical);
     }
   }
 };
@@ -182,8 +175,7 @@ void write_rows(const KeyColumn& c, int64_t rows, std::vector<uint8_t*>* cursors
 void write_column(const KeyColumn& c, int64_t rows, std::vector<uint8_t*>* cursors) {
   const arrow::ArrayData& d = *c.data;
   switch (c.physical) {
-    case Physical::kNull:
-      return write_rows(c, rows, cursors, [](int64_t, bool, uint8_t* to) { return to; });
+    case Physical::kNull: return write_rows(c, rows, cursors, [](int64_t, bool, uint8_t* to) { return to; });
     case Physical::kBool:
       return write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) {
         *to = !null && bit_at(d.buffers[1]->data(), d.offset + i);

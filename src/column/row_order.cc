@@ -77,12 +77,9 @@ int compare_values(const arrow::ArrayData& a, int64_t i, const arrow::ArrayData&
   const bool an = !validity_of(a).valid(i), bn = !validity_of(b).valid(j);
   if (an || bn) return an - bn;
   switch (p) {
-    case Physical::kNull:
-      return 0;
-    case Physical::kBool:
-      return bit_at(a.buffers[1]->data(), a.offset + i) - bit_at(b.buffers[1]->data(), b.offset + j);
-    case Physical::kView:
-      return compare_views(view_at(a, i), view_at(b, j));
+    case Physical::kNull: return 0;
+    case Physical::kBool: return bit_at(a.buffers[1]->data(), a.offset + i) - bit_at(b.buffers[1]->data(), b.offset + j);
+    case Physical::kView: return compare_views(view_at(a, i), view_at(b, j));
     case Physical::kInt128: {
       __int128 x, y;
       std::memcpy(&x, a.buffers[1]->data() + (a.offset + i) * 16, 16);
@@ -96,8 +93,7 @@ int compare_values(const arrow::ArrayData& a, int64_t i, const arrow::ArrayData&
         if (const int c = compare_values(*a.child_data[f], a.offset + i, *b.child_data[f], b.offset + j)) return c;
       }
       return 0;
-    default:
-      return visit_number(p, [&]<typename T>() { return three_way(values_of<T>(a)[i], values_of<T>(b)[j]); });
+    default: return visit_number(p, [&]<typename T>() { return three_way(values_of<T>(a)[i], values_of<T>(b)[j]); });
   }
 }
 

@@ -15,14 +15,10 @@ namespace {
 
 const char* unit_text(arrow::TimeUnit::type u) {
   switch (u) {
-    case arrow::TimeUnit::SECOND:
-      return "s";
-    case arrow::TimeUnit::MILLI:
-      return "ms";
-    case arrow::TimeUnit::MICRO:
-      return "us";
-    case arrow::TimeUnit::NANO:
-      return "ns";
+    case arrow::TimeUnit::SECOND: return "s";
+    case arrow::TimeUnit::MILLI: return "ms";
+    case arrow::TimeUnit::MICRO: return "us";
+    case arrow::TimeUnit::NANO: return "ns";
   }
   return "us";
 }
@@ -223,20 +219,14 @@ std::string type_text(const arrow::DataType& t) {
   switch (t.id()) {
     case Type::STRING:
     case Type::LARGE_STRING:
-    case Type::STRING_VIEW:
-      return "string";
+    case Type::STRING_VIEW: return "string";
     case Type::BINARY:
     case Type::LARGE_BINARY:
-    case Type::BINARY_VIEW:
-      return "binary";
-    case Type::FLOAT:
-      return "float32";
-    case Type::DOUBLE:
-      return "float64";
-    case Type::DATE32:
-      return "date";
-    case Type::DATE64:
-      return "date64";
+    case Type::BINARY_VIEW: return "binary";
+    case Type::FLOAT: return "float32";
+    case Type::DOUBLE: return "float64";
+    case Type::DATE32: return "date";
+    case Type::DATE64: return "date64";
     case Type::TIME32:
     case Type::TIME64: {
       const auto unit = static_cast<const arrow::TimeType&>(t).unit();
@@ -257,20 +247,15 @@ std::string type_text(const arrow::DataType& t) {
       const auto& d = static_cast<const arrow::DecimalType&>(t);
       return "decimal(" + std::to_string(d.precision()) + "," + std::to_string(d.scale()) + ")";
     }
-    case Type::DICTIONARY:
-      return type_text(*static_cast<const arrow::DictionaryType&>(t).value_type());
-    case Type::LIST:
-      return "list<" + type_text(*t.field(0)->type()) + ">";
-    case Type::LARGE_LIST:
-      return "large_list<" + type_text(*t.field(0)->type()) + ">";
-    case Type::STRUCT:
-      return struct_text(t);
+    case Type::DICTIONARY: return type_text(*static_cast<const arrow::DictionaryType&>(t).value_type());
+    case Type::LIST: return "list<" + type_text(*t.field(0)->type()) + ">";
+    case Type::LARGE_LIST: return "large_list<" + type_text(*t.field(0)->type()) + ">";
+    case Type::STRUCT: return struct_text(t);
     case Type::MAP: {
       const auto& m = static_cast<const arrow::MapType&>(t);
       return "map<" + type_text(*m.key_type()) + "," + type_text(*m.item_type()) + ">";
     }
-    default:
-      return t.ToString();
+    default: return t.ToString();
   }
 }
 

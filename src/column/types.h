@@ -40,6 +40,7 @@ enum class Physical : uint8_t {
 // extension types -> their storage. A type the engine does not carry comes back as it is: physical_of refuses it.
 TypePtr canonical_type(const TypePtr& border);
 arrow::Result<Physical> physical_of(const arrow::DataType& canonical);  // NotImplemented error names the type
+TypePtr kept_type(const TypePtr& border);                               // for results: text and bytes as views, anything else as it is
 Physical physical_unchecked(const arrow::DataType& canonical);          // of a type physical_of has accepted; no allocation
 int byte_width(Physical p);                                             // 0 for kNull, kBool and kNested
 
@@ -62,28 +63,17 @@ arrow::Result<std::shared_ptr<arrow::Schema>> parse_schema(
 template <typename F>
 auto visit_number(Physical p, F&& f) {
   switch (p) {
-    case Physical::kInt8:
-      return f.template operator()<int8_t>();
-    case Physical::kInt16:
-      return f.template operator()<int16_t>();
-    case Physical::kInt32:
-      return f.template operator()<int32_t>();
-    case Physical::kUInt8:
-      return f.template operator()<uint8_t>();
-    case Physical::kUInt16:
-      return f.template operator()<uint16_t>();
-    case Physical::kUInt32:
-      return f.template operator()<uint32_t>();
-    case Physical::kUInt64:
-      return f.template operator()<uint64_t>();
-    case Physical::kFloat32:
-      return f.template operator()<float>();
-    case Physical::kFloat64:
-      return f.template operator()<double>();
-    case Physical::kInt128:
-      return f.template operator()<__int128>();
-    default:
-      return f.template operator()<int64_t>();
+    case Physical::kInt8: return f.template operator()<int8_t>();
+    case Physical::kInt16: return f.template operator()<int16_t>();
+    case Physical::kInt32: return f.template operator()<int32_t>();
+    case Physical::kUInt8: return f.template operator()<uint8_t>();
+    case Physical::kUInt16: return f.template operator()<uint16_t>();
+    case Physical::kUInt32: return f.template operator()<uint32_t>();
+    case Physical::kUInt64: return f.template operator()<uint64_t>();
+    case Physical::kFloat32: return f.template operator()<float>();
+    case Physical::kFloat64: return f.template operator()<double>();
+    case Physical::kInt128: return f.template operator()<__int128>();
+    default: return f.template operator()<int64_t>();
   }
 }
 

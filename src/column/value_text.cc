@@ -67,12 +67,9 @@ std::string array_text(const arrow::ArrayData& d, int64_t i, bool inside) {
   }
   const Physical p = physical_unchecked(*d.type);
   switch (p) {
-    case Physical::kNull:
-      return "null";
-    case Physical::kBool:
-      return bit_at(d.buffers[1]->data(), d.offset + i) ? "true" : "false";
-    case Physical::kNested:
-      return nested_text(d, i);
+    case Physical::kNull: return "null";
+    case Physical::kBool: return bit_at(d.buffers[1]->data(), d.offset + i) ? "true" : "false";
+    case Physical::kNested: return nested_text(d, i);
     case Physical::kInt128: {
       const auto* bytes = d.buffers[1]->data() + (d.offset + i) * 16;
       return arrow::Decimal128(bytes).ToString(static_cast<const arrow::DecimalType&>(*d.type).scale());

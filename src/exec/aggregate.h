@@ -13,10 +13,10 @@
 namespace gristmill::exec {
 
 struct AggregateSpec {
-  std::vector<expr::BoundPtr> keys;                 // deterministic; may be fallible
+  std::vector<expr::BoundPtr> keys;  // deterministic; may be fallible
   std::vector<expr::BoundAggregate> aggregates;
   bool ordered = true;
-  std::string label;                                // for explain(analyze)
+  std::string label;  // for explain(analyze)
 };
 
 arrow::Result<Breaker> make_aggregate(AggregateSpec spec, const QueryContext& context);

@@ -59,7 +59,7 @@ class Count final : public AggregateFunction {
   }
 
   arrow::Result<std::shared_ptr<arrow::ArrayData>> finish(std::span<const uint8_t* const> rows, Outcome, const column::TypePtr& type,
-                                                         arrow::MemoryPool* pool) const override {
+                                                          arrow::MemoryPool* pool) const override {
     const auto n = static_cast<int64_t>(rows.size());
     ARROW_ASSIGN_OR_RAISE(auto data, column::allocate_buffer(n * 8, pool));
     auto* out = reinterpret_cast<int64_t*>(data->mutable_data());

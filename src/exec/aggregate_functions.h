@@ -27,7 +27,7 @@ struct UpdateSpan {
   const arrow::ArrayData* values;  // flat; null: no argument
   int64_t begin;
   int64_t n;
-  RowOrders orders;                // of the argument's rows
+  RowOrders orders;  // of the argument's rows
   TableSet* tables;
 };
 
@@ -64,8 +64,8 @@ class AggregateFunction {
   virtual arrow::Status merge(const MergeSpan& span) const = 0;
   // After the last merge: what lies in the table comes into the rows. Optional.
   virtual void seal(uint8_t* const* rows, int64_t n, GroupTable& table) const {}
-  virtual arrow::Result<std::shared_ptr<arrow::ArrayData>> finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type,
-                                                                 arrow::MemoryPool* pool) const = 0;
+  virtual arrow::Result<std::shared_ptr<arrow::ArrayData>> finish(std::span<const uint8_t* const> rows, Outcome outcome,
+                                                                  const column::TypePtr& type, arrow::MemoryPool* pool) const = 0;
 
  protected:
   virtual void refer(RowLayout* layout) const {}  // adds its references

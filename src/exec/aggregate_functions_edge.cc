@@ -101,7 +101,8 @@ class FixedEdge final : public Edge {
     } else {
       ARROW_ASSIGN_OR_RAISE(data, column::allocate_zeroed(n * width_, pool));
       for (int64_t i = 0; i < n; ++i) {
-        if (valid.valid(i)) std::memcpy(data->mutable_data() + i * width_, value(rows[static_cast<size_t>(i)]), static_cast<size_t>(width_));
+        if (valid.valid(i))
+          std::memcpy(data->mutable_data() + i * width_, value(rows[static_cast<size_t>(i)]), static_cast<size_t>(width_));
       }
     }
     const int64_t nulls = valid.nulls();

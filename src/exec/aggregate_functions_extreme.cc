@@ -165,8 +165,9 @@ class TextExtreme final : public AggregateFunction {
     for (int64_t i = 0; i < n; ++i) {
       if (!rows[static_cast<size_t>(i)][flag_]) validity.set_null(i);
     }
-    return make_views(type, n, [&](int64_t i) { return reinterpret_cast<const Blob*>(rows[static_cast<size_t>(i)] + state_)->bytes(); },
-                      std::move(validity), pool);
+    return make_views(
+        type, n, [&](int64_t i) { return reinterpret_cast<const Blob*>(rows[static_cast<size_t>(i)] + state_)->bytes(); },
+        std::move(validity), pool);
   }
 
  private:
@@ -209,7 +210,8 @@ arrow::Result<AggregateFunctionPtr> make_extreme(const expr::BoundAggregate& a, 
     case Physical::kNull: return std::make_unique<NoExtreme>();
     case Physical::kBool: return std::make_unique<BoolExtreme>(greatest);
     case Physical::kView: return std::make_unique<TextExtreme>(greatest);
-    case Physical::kNested: return base::plan_error(a.function + "(" + x.label + ") of type " + column::type_text(*x.type) + " is not possible");
+    case Physical::kNested:
+      return base::plan_error(a.function + "(" + x.label + ") of type " + column::type_text(*x.type) + " is not possible");
     default:
       return column::visit_number(p, [&]<typename T>() -> AggregateFunctionPtr {
         if (greatest) return std::make_unique<FixedExtreme<T, true>>();

@@ -94,7 +94,8 @@ class IntegerSum final : public AggregateFunction {
     return arrow::Status::OK();
   }
 
-  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
+  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type,
+                     arrow::MemoryPool* pool) const override {
     const auto n = static_cast<int64_t>(rows.size());
     const auto sum = [&](int64_t i) { return load<__int128>(rows[static_cast<size_t>(i)] + state_); };
     const auto seen = [&](int64_t i) { return rows[static_cast<size_t>(i)][flag_] != 0; };
@@ -102,7 +103,8 @@ class IntegerSum final : public AggregateFunction {
     if (outcome == Outcome::kMean || p == Physical::kFloat64) {
       return doubles(n, type, pool, [&](int64_t i, double* out) {
         if (!seen(i)) return false;
-        *out = outcome == Outcome::kMean ? quotient(sum(i), load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 16)) : static_cast<double>(sum(i));
+        *out = outcome == Outcome::kMean ? quotient(sum(i), load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 16))
+                                         : static_cast<double>(sum(i));
         return true;
       });
     }
@@ -160,7 +162,8 @@ class DecimalSum final : public AggregateFunction {
     return arrow::Status::OK();
   }
 
-  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
+  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type,
+                     arrow::MemoryPool* pool) const override {
     const auto n = static_cast<int64_t>(rows.size());
     const __int128 limit = power_of_ten(kMaxPrecision);
     const auto count = [&](int64_t i) { return load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 24); };
@@ -261,7 +264,8 @@ class ExactFloatSum final : public AggregateFunction {
     uint8_t* const p = row + state_;
     column::ExactSum s{load<__int128>(p)};
     column::WideSum outside;
-    (void)column::exact_add_all(unit, s, outside, column::values_of<T>(*span.values) + span.begin, valid.bits, valid.offset + span.begin, span.n);
+    (void)column::exact_add_all(unit, s, outside, column::values_of<T>(*span.values) + span.begin, valid.bits, valid.offset + span.begin,
+                                span.n);
     store(p, s.units);
     if (!outside.is_zero()) wide(row, span.tables->owner(row)).merge(outside);
     store<uint64_t>(p + 16, load<uint64_t>(p + 16) | kSeen);
@@ -288,14 +292,16 @@ class ExactFloatSum final : public AggregateFunction {
     return arrow::Status::OK();
   }
 
-  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
+  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type,
+                     arrow::MemoryPool* pool) const override {
     const column::ExactUnit unit = unit_.get();
     return doubles(static_cast<int64_t>(rows.size()), type, pool, [&](int64_t i, double* out) {
       const uint8_t* const p = rows[static_cast<size_t>(i)] + state_;
       const auto link = load<uint64_t>(p + 16);
       if (!(link & kSeen)) return false;
       const column::ExactSum s{load<__int128>(p)};
-      *out = outcome == Outcome::kMean ? column::exact_value_over(unit, s, address(link), load<int64_t>(p + 24)) : column::exact_value(unit, s, address(link));
+      *out = outcome == Outcome::kMean ? column::exact_value_over(unit, s, address(link), load<int64_t>(p + 24))
+                                       : column::exact_value(unit, s, address(link));
       return true;
     });
   }
@@ -322,7 +328,8 @@ class ExactFloatSum final : public AggregateFunction {
   }
 
   template <bool kAllValid>
-  void add_units(const column::PreparedUnits& units, const column::ExactUnit& unit, const T* v, uint8_t* const* rows, int n, TableSet& tables) const {
+  void add_units(const column::PreparedUnits& units, const column::ExactUnit& unit, const T* v, uint8_t* const* rows, int n,
+                 TableSet& tables) const {
     for (int k = 0; k < n; ++k) {
       uint8_t* const p = rows[k] + state_;
       column::ExactSum s{load<__int128>(p)};
@@ -368,7 +375,8 @@ class FastFloatSum final : public AggregateFunction {
     return arrow::Status::OK();
   }
 
-  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
+  ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type,
+                     arrow::MemoryPool* pool) const override {
     return doubles(static_cast<int64_t>(rows.size()), type, pool, [&](int64_t i, double* out) {
       const uint8_t* const p = rows[static_cast<size_t>(i)] + state_;
       const auto n = load<int64_t>(p + 8);
@@ -401,7 +409,8 @@ arrow::Result<AggregateFunctionPtr> make_sum(const expr::BoundAggregate& a, bool
     case Physical::kNull:
     case Physical::kBool:
     case Physical::kView:
-    case Physical::kNested: return base::plan_error(a.function + "(" + x.label + ") of type " + column::type_text(*x.type) + " is not possible");
+    case Physical::kNested:
+      return base::plan_error(a.function + "(" + x.label + ") of type " + column::type_text(*x.type) + " is not possible");
     default:
       return column::visit_number(p, [&]<typename T>() -> AggregateFunctionPtr {
         if constexpr (std::is_integral_v<T> && sizeof(T) <= 8) {

@@ -50,8 +50,9 @@ arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(Aggregat
     }
     if (out.function < 0) {
       const bool mean = sums(a) && std::any_of(spec.aggregates.begin(), spec.aggregates.end(), [&](const expr::BoundAggregate& b) {
-        return b.function == "mean" && !b.args.empty() && same_argument(plan->arguments[static_cast<size_t>(argument)], b.args[0], b.filter);
-      });
+                          return b.function == "mean" && !b.args.empty() &&
+                                 same_argument(plan->arguments[static_cast<size_t>(argument)], b.args[0], b.filter);
+                        });
       ARROW_ASSIGN_OR_RAISE(auto function, make_function(a, mean, context.exact_float_sums));
       out.function = static_cast<int>(plan->functions.size());
       if (sums(a)) sum_functions.emplace_back(argument, out.function);
@@ -87,7 +88,8 @@ arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(Aggregat
 }
 
 bool AggregatePlan::has_moments() const {
-  return std::any_of(layout.references.begin(), layout.references.end(), [](const RowReference& r) { return r.kind == RowReference::kMoments; });
+  return std::any_of(layout.references.begin(), layout.references.end(),
+                     [](const RowReference& r) { return r.kind == RowReference::kMoments; });
 }
 
 arrow::Result<std::vector<column::Column>> AggregatePlan::finish(std::span<const uint8_t* const> rows) const {

@@ -10,9 +10,9 @@
 
 #include "base/status.h"
 #include "column/kernels.h"
-#include "expr/evaluate.h"
 #include "exec/group_direct.h"
 #include "exec/group_spill.h"
+#include "expr/evaluate.h"
 
 namespace gristmill::exec {
 namespace {
@@ -33,8 +33,12 @@ struct ArgumentRows {
 class AggregateLocal final : public LocalState, public base::Spillable {
  public:
   explicit AggregateLocal(std::shared_ptr<AggregateState> state)
-      : state_(std::move(state)), plan_(*state_->plan), layout_(plan_.layout), evaluator_(plan_.pool()),
-        tables_(&layout_, plan_.pool(), layout_.form == KeyForm::kNone ? 1 : kPartitions), blocks_(kPartitions) {}
+      : state_(std::move(state)),
+        plan_(*state_->plan),
+        layout_(plan_.layout),
+        evaluator_(plan_.pool()),
+        tables_(&layout_, plan_.pool(), layout_.form == KeyForm::kNone ? 1 : kPartitions),
+        blocks_(kPartitions) {}
 
   ~AggregateLocal() override { close(); }
 
@@ -336,7 +340,8 @@ arrow::Status AggregateLocal::resolve(const Keys& keys, const uint64_t* hashes, 
 }
 
 // Keys begin .. begin + n; key k is row which[k] of the batch, or row k.
-arrow::Status AggregateLocal::find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows) {
+arrow::Status AggregateLocal::find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n,
+                                        uint8_t** rows) {
   if (keys.apart.bits) return find_around_nulls(keys, which, orders, begin, n, rows);
   const auto order_of = [&](int64_t j) { return orders.at(which ? which[begin + j] : begin + j); };
   const uint64_t* const hashes = keys.hashes + begin;
@@ -496,6 +501,8 @@ arrow::Result<int64_t> AggregateState::spill(int64_t bytes) {
   return freed;
 }
 
-std::shared_ptr<Sink> make_aggregate_sink(std::shared_ptr<AggregateState> state) { return std::make_shared<AggregateSink>(std::move(state)); }
+std::shared_ptr<Sink> make_aggregate_sink(std::shared_ptr<AggregateState> state) {
+  return std::make_shared<AggregateSink>(std::move(state));
+}
 
 }  // namespace gristmill::exec

@@ -21,7 +21,6 @@ constexpr int64_t kRowsPerRun = 64;
 constexpr int64_t kSampleRows = 256;
 constexpr int64_t kSortBytes = 2 * sizeof(GroupEntry);
 
-
 // The groups of one morsel and what keeps their rows alive.
 struct Gathered {
   std::vector<GroupEntry> entries;
@@ -117,7 +116,8 @@ class GroupSource final : public Source {
           ARROW_RETURN_NOT_OK(gather_disk_keys(*run, from, to, out));
         } else {
           const GroupEntry* const first = run->entries();
-          const auto* const begin = std::lower_bound(first, first + run->rows, from, [](const GroupEntry& e, uint64_t k) { return e.key < k; });
+          const auto* const begin =
+              std::lower_bound(first, first + run->rows, from, [](const GroupEntry& e, uint64_t k) { return e.key < k; });
           const auto* const end = std::upper_bound(begin, first + run->rows, to, [](uint64_t k, const GroupEntry& e) { return k < e.key; });
           out->entries.insert(out->entries.end(), begin, end);
           out->runs.push_back(run);

@@ -95,9 +95,10 @@ std::string analyze_text(const PhysicalQuery& query) {
     begin = end + 1;
   }
   const RunReport& r = *query.report;
-  out += format("time %.2f ms", r.statistics.processing_time_seconds * 1e3) + ", workers " + std::to_string(r.statistics.num_workers) + ", morsels " +
-         grouped(r.statistics.total_morsels_processed) + ", steals " + grouped(r.statistics.steals) + ", peak memory " +
-         format("%.1f MB", static_cast<double>(r.peak_bytes) * 1e-6) + ", spilled " + format("%.1f MB", static_cast<double>(r.spilled_bytes) * 1e-6) + "\n";
+  out += format("time %.2f ms", r.statistics.processing_time_seconds * 1e3) + ", workers " + std::to_string(r.statistics.num_workers) +
+         ", morsels " + grouped(r.statistics.total_morsels_processed) + ", steals " + grouped(r.statistics.steals) + ", peak memory " +
+         format("%.1f MB", static_cast<double>(r.peak_bytes) * 1e-6) + ", spilled " +
+         format("%.1f MB", static_cast<double>(r.spilled_bytes) * 1e-6) + "\n";
   return out;
 }
 
@@ -108,20 +109,22 @@ std::string report_json(const RunReport& report) {
                     ",\"total_morsels_processed\":" + std::to_string(s.total_morsels_processed) +
                     ",\"processing_time_seconds\":" + format("%.6f", s.processing_time_seconds) +
                     ",\"morsels_per_second\":" + format("%.1f", s.morsels_per_second) + ",\"steals\":" + std::to_string(s.steals) +
-                    ",\"peak_bytes\":" + std::to_string(report.peak_bytes) + ",\"spilled_bytes\":" + std::to_string(report.spilled_bytes) + ",\"workers\":[";
+                    ",\"peak_bytes\":" + std::to_string(report.peak_bytes) + ",\"spilled_bytes\":" + std::to_string(report.spilled_bytes) +
+                    ",\"workers\":[";
   for (size_t i = 0; i < s.workers.size(); ++i) {
     const auto& w = s.workers[i];
-    out += std::string(i ? "," : "") + "{\"numa_node\":" + std::to_string(w.numa_node) + ",\"processed_count\":" + std::to_string(w.processed_count) +
-           ",\"rows\":" + std::to_string(w.rows) + ",\"busy_seconds\":" + format("%.6f", w.busy_seconds) +
-           ",\"queue_size\":" + std::to_string(w.queue_size) + ",\"is_idle\":" + (w.is_idle ? "true" : "false") + "}";
+    out += std::string(i ? "," : "") + "{\"numa_node\":" + std::to_string(w.numa_node) +
+           ",\"processed_count\":" + std::to_string(w.processed_count) + ",\"rows\":" + std::to_string(w.rows) +
+           ",\"busy_seconds\":" + format("%.6f", w.busy_seconds) + ",\"queue_size\":" + std::to_string(w.queue_size) +
+           ",\"is_idle\":" + (w.is_idle ? "true" : "false") + "}";
   }
   out += "],\"operators\":[";
   for (size_t i = 0; i < report.nodes.size(); ++i) {
     const auto& n = report.nodes[i];
-    out += std::string(i ? "," : "") + "{\"node\":" + std::to_string(n.plan_node) + ",\"name\":" + quoted(n.name) + ",\"rows_in\":" + std::to_string(n.counts.in) +
-           ",\"rows_out\":" + std::to_string(n.counts.out) + ",\"filtered\":" + std::to_string(n.counts.filtered) +
-           ",\"skipped\":" + std::to_string(n.counts.skipped) + ",\"seconds\":" + format("%.6f", static_cast<double>(n.counts.nanoseconds) * 1e-9) +
-           ",\"detail\":" + quoted(n.detail) + "}";
+    out += std::string(i ? "," : "") + "{\"node\":" + std::to_string(n.plan_node) + ",\"name\":" + quoted(n.name) +
+           ",\"rows_in\":" + std::to_string(n.counts.in) + ",\"rows_out\":" + std::to_string(n.counts.out) +
+           ",\"filtered\":" + std::to_string(n.counts.filtered) + ",\"skipped\":" + std::to_string(n.counts.skipped) +
+           ",\"seconds\":" + format("%.6f", static_cast<double>(n.counts.nanoseconds) * 1e-9) + ",\"detail\":" + quoted(n.detail) + "}";
   }
   return out + "]}";
 }

@@ -25,7 +25,7 @@ class Phase {
 struct Breaker {
   std::shared_ptr<Sink> sink;
   std::vector<std::shared_ptr<Phase>> phases;
-  std::shared_ptr<Source> source;   // null: a join build, read by its probe operator instead
+  std::shared_ptr<Source> source;  // null: a join build, read by its probe operator instead
 };
 
 }  // namespace gristmill::exec

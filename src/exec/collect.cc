@@ -23,7 +23,8 @@ bool adjacent(const column::Column& a, int64_t a_rows, const column::Column& b) 
 }
 
 // One column over all parts: widened when the parts lie side by side, else copied together.
-arrow::Result<column::Column> join_column(const std::vector<column::Batch>& parts, size_t c, const std::vector<int64_t>& rows, arrow::MemoryPool* pool) {
+arrow::Result<column::Column> join_column(const std::vector<column::Batch>& parts, size_t c, const std::vector<int64_t>& rows,
+                                          arrow::MemoryPool* pool) {
   bool side_by_side = true;
   int64_t total = rows[0];
   for (size_t i = 1; i < parts.size() && side_by_side; ++i) {
@@ -44,33 +45,51 @@ arrow::Result<column::Column> join_column(const std::vector<column::Batch>& part
   return column::concat(columns, rows, pool);
 }
 
+// The worker that made the rows makes their arrays too. They travel as flat columns of border types, which only deliver() meets.
+arrow::Result<column::Batch> to_border(column::Batch batch, const arrow::Schema& schema, arrow::MemoryPool* pool) {
+  const bool sparse = !batch.selection.all();
+  ARROW_ASSIGN_OR_RAISE(column::Batch dense, column::compact(std::move(batch), pool));
+  for (int i = 0; i < schema.num_fields(); ++i) {
+    column::Column& c = dense.columns[static_cast<size_t>(i)];
+    if (sparse) {  // a few rows must not keep the text of all alive
+      ARROW_ASSIGN_OR_RAISE(c, column::compact_views(c, dense.rows, pool));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto array, column::export_array(c, dense.rows, schema.field(i)->type(), pool));
+    c = column::Column::flat(std::move(array));
+  }
+  return dense;
+}
+
+std::shared_ptr<arrow::RecordBatch> record_batch(column::Batch batch, const std::shared_ptr<arrow::Schema>& schema) {
+  std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
+  arrays.reserve(batch.columns.size());
+  for (auto& c : batch.columns) arrays.push_back(std::move(c.values));
+  return arrow::RecordBatch::Make(schema, batch.rows, std::move(arrays));
+}
+
 class Collect final : public CollectSink {
  public:
-  Collect(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory) : schema_(std::move(schema)), memory_(std::move(memory)) {}
+  explicit Collect(std::shared_ptr<arrow::Schema> schema) : schema_(std::move(schema)) {}
   std::string name() const override { return "collect"; }
 
   arrow::Result<std::vector<column::Batch>> stage(std::vector<column::Batch> batches, const QueryContext& context) override {
     if (batches.empty()) return batches;
     int64_t rows = 0;
     for (const auto& b : batches) rows += b.selected();
-    if (rows / static_cast<int64_t>(batches.size()) >= kChunkRows) {
-      for (auto& b : batches) {
-        ARROW_ASSIGN_OR_RAISE(b, column::compact(std::move(b), context.pool()));
-      }
-      return batches;
+    if (rows / static_cast<int64_t>(batches.size()) < kChunkRows) {
+      ARROW_ASSIGN_OR_RAISE(column::Batch one, join_batches(std::move(batches), context.pool()));
+      batches.clear();
+      batches.push_back(std::move(one));
     }
-    ARROW_ASSIGN_OR_RAISE(column::Batch one, join_batches(std::move(batches), context.pool()));
-    std::vector<column::Batch> out;
-    out.push_back(std::move(one));
-    return out;
+    for (auto& b : batches) {
+      ARROW_ASSIGN_OR_RAISE(b, to_border(std::move(b), *schema_, context.pool()));
+    }
+    return batches;
   }
 
   arrow::Result<Answer> deliver(uint64_t, std::vector<column::Batch>& batches) override {
     for (auto& b : batches) {
-      if (b.selected() == 0) continue;
-      ARROW_ASSIGN_OR_RAISE(column::Batch dense, column::compact(std::move(b), memory_->pool()));
-      ARROW_ASSIGN_OR_RAISE(auto rb, column::export_batch(dense, schema_, memory_->pool()));
-      kept_.push_back(std::move(rb));
+      if (b.rows > 0) kept_.push_back(record_batch(std::move(b), schema_));
     }
     return Answer{};
   }
@@ -81,23 +100,25 @@ class Collect final : public CollectSink {
 
  private:
   std::shared_ptr<arrow::Schema> schema_;
-  std::shared_ptr<base::QueryMemory> memory_;
   std::vector<std::shared_ptr<arrow::RecordBatch>> kept_;
 };
 
 class Callback final : public OrderedSink {
  public:
-  Callback(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory,
-           std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each)
-      : schema_(std::move(schema)), memory_(std::move(memory)), each_(std::move(each)) {}
+  Callback(std::shared_ptr<arrow::Schema> schema, std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each)
+      : schema_(std::move(schema)), each_(std::move(each)) {}
   std::string name() const override { return "batches"; }
+
+  arrow::Result<std::vector<column::Batch>> stage(std::vector<column::Batch> batches, const QueryContext& context) override {
+    for (auto& b : batches) {
+      ARROW_ASSIGN_OR_RAISE(b, to_border(std::move(b), *schema_, context.pool()));
+    }
+    return batches;
+  }
 
   arrow::Result<Answer> deliver(uint64_t, std::vector<column::Batch>& batches) override {
     for (auto& b : batches) {
-      ARROW_ASSIGN_OR_RAISE(column::Batch dense, column::compact(std::move(b), memory_->pool()));
-      if (dense.rows == 0) continue;
-      ARROW_ASSIGN_OR_RAISE(auto rb, column::export_batch(dense, schema_, memory_->pool()));
-      ARROW_RETURN_NOT_OK(each_(std::move(rb)));
+      if (b.rows > 0) ARROW_RETURN_NOT_OK(each_(record_batch(std::move(b), schema_)));
     }
     return Answer{};
   }
@@ -105,7 +126,6 @@ class Callback final : public OrderedSink {
 
  private:
   std::shared_ptr<arrow::Schema> schema_;
-  std::shared_ptr<base::QueryMemory> memory_;
   std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each_;
 };
 
@@ -187,16 +207,18 @@ arrow::Result<column::Batch> join_batches(std::vector<column::Batch> batches, ar
   return out;
 }
 
-std::shared_ptr<CollectSink> make_collect_sink(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory) {
-  return std::make_shared<Collect>(std::move(schema), std::move(memory));
+std::shared_ptr<CollectSink> make_collect_sink(std::shared_ptr<arrow::Schema> schema) {
+  return std::make_shared<Collect>(std::move(schema));
 }
 
-std::shared_ptr<OrderedSink> make_callback_sink(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory,
+std::shared_ptr<OrderedSink> make_callback_sink(std::shared_ptr<arrow::Schema> schema,
                                                 std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each) {
-  return std::make_shared<Callback>(std::move(schema), std::move(memory), std::move(each));
+  return std::make_shared<Callback>(std::move(schema), std::move(each));
 }
 
-std::shared_ptr<CountingSink> make_counting_sink(std::shared_ptr<OrderedSink> inner) { return std::make_shared<Counting>(std::move(inner)); }
+std::shared_ptr<CountingSink> make_counting_sink(std::shared_ptr<OrderedSink> inner) {
+  return std::make_shared<Counting>(std::move(inner));
+}
 
 std::shared_ptr<BufferSink> make_buffer_sink() { return std::make_shared<Buffer>(); }
 

@@ -11,16 +11,16 @@
 
 namespace gristmill::exec {
 
-// Rows in order as record batches of `schema` (border types). Neighbouring slices of one buffer stay one slice: a
-// passed-through column is not copied.
+// Rows in order as record batches of `schema` (border types; made by the worker that produced the rows). Neighbouring slices of one buffer
+// stay one slice: a passed-through column is not copied.
 class CollectSink : public OrderedSink {
  public:
   virtual std::vector<std::shared_ptr<arrow::RecordBatch>> take() = 0;
 };
-std::shared_ptr<CollectSink> make_collect_sink(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory);
+std::shared_ptr<CollectSink> make_collect_sink(std::shared_ptr<arrow::Schema> schema);
 
 // Gives each batch to `each` in order, on whichever worker flushes; an error stops the query.
-std::shared_ptr<OrderedSink> make_callback_sink(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<base::QueryMemory> memory,
+std::shared_ptr<OrderedSink> make_callback_sink(std::shared_ptr<arrow::Schema> schema,
                                                 std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)> each);
 
 // Keeps batches as they are, in order, and is then the source of another pipeline (a limit in the middle of a plan).

@@ -6,7 +6,8 @@
 
 namespace gristmill::exec {
 
-arrow::Result<std::vector<column::Column>> evaluate_all(expr::Evaluator& evaluator, const std::vector<expr::BoundPtr>& exprs, const column::Batch& batch) {
+arrow::Result<std::vector<column::Column>> evaluate_all(expr::Evaluator& evaluator, const std::vector<expr::BoundPtr>& exprs,
+                                                        const column::Batch& batch) {
   std::vector<column::Column> out;
   out.reserve(exprs.size());
   arrow::Status first;

@@ -9,6 +9,7 @@
 
 namespace gristmill::exec {
 
-arrow::Result<std::vector<column::Column>> evaluate_all(expr::Evaluator& evaluator, const std::vector<expr::BoundPtr>& exprs, const column::Batch& batch);
+arrow::Result<std::vector<column::Column>> evaluate_all(expr::Evaluator& evaluator, const std::vector<expr::BoundPtr>& exprs,
+                                                        const column::Batch& batch);
 
 }  // namespace gristmill::exec

@@ -33,7 +33,9 @@ class Explode final : public Operator {
   Explode(std::vector<int> columns, std::string label) : columns_(std::move(columns)), label_(std::move(label)) {}
   std::string name() const override { return "explode " + label_; }
   bool generates_rows() const override { return true; }
-  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) const override { return std::make_unique<ExplodeLocal>(context); }
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) const override {
+    return std::make_unique<ExplodeLocal>(context);
+  }
 
   arrow::Status process(column::Batch batch, LocalState& local, const Emit& emit) const override {
     auto& state = local.as<ExplodeLocal>();
@@ -77,8 +79,8 @@ class Explode final : public Operator {
       if (k == columns_.size()) {
         ARROW_ASSIGN_OR_RAISE(out.columns[c], column::take(batch.columns[c], std::span<const int64_t>(parent), state.pool));
       } else {
-        ARROW_ASSIGN_OR_RAISE(out.columns[c],
-                              column::take(column::Column::flat(lists[k].data->child_data[0]), std::span<const int64_t>(element[k]), state.pool));
+        ARROW_ASSIGN_OR_RAISE(out.columns[c], column::take(column::Column::flat(lists[k].data->child_data[0]),
+                                                           std::span<const int64_t>(element[k]), state.pool));
         element[k].clear();
       }
     }

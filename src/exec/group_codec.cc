@@ -207,7 +207,8 @@ struct Decoder {
     valid.push_back(false);
     ++length;
     if (physical == Physical::kView) strings.emplace_back();
-    if (const int width = column::byte_width(physical); width > 0 && physical != Physical::kView) values.resize(values.size() + static_cast<size_t>(width));
+    if (const int width = column::byte_width(physical); width > 0 && physical != Physical::kView)
+      values.resize(values.size() + static_cast<size_t>(width));
     if (physical == Physical::kBool) values.push_back(0);
     if (type->id() == arrow::Type::STRUCT) {
       for (auto& child : children) child.append_null();
@@ -270,7 +271,8 @@ arrow::Result<std::shared_ptr<ArrayData>> Decoder::finish(arrow::MemoryPool* poo
   for (int64_t i = 0; i < length; ++i) {
     if (!valid[static_cast<size_t>(i)]) validity.set_null(i);
   }
-  if (physical == Physical::kView) return make_views(type, length, [&](int64_t i) { return strings[static_cast<size_t>(i)]; }, std::move(validity), pool);
+  if (physical == Physical::kView)
+    return make_views(type, length, [&](int64_t i) { return strings[static_cast<size_t>(i)]; }, std::move(validity), pool);
   std::shared_ptr<arrow::Buffer> data;
   if (physical == Physical::kBool) {
     ARROW_ASSIGN_OR_RAISE(data, column::allocate_bits(length, pool));
@@ -312,7 +314,8 @@ void encode_key_rows(std::span<const std::shared_ptr<ArrayData>> columns, int64_
 
 void encode_value(const ArrayData& values, int64_t row, std::vector<uint8_t>* out) { append_value(values, row, false, out); }
 
-arrow::Result<std::shared_ptr<ArrayData>> decode_values(const column::TypePtr& type, std::span<const uint8_t*> cursors, arrow::MemoryPool* pool) {
+arrow::Result<std::shared_ptr<ArrayData>> decode_values(const column::TypePtr& type, std::span<const uint8_t*> cursors,
+                                                        arrow::MemoryPool* pool) {
   const auto n = static_cast<int64_t>(cursors.size());
   const Physical p = column::physical_unchecked(*type);
   if (p == Physical::kNested || p == Physical::kNull || p == Physical::kBool) {

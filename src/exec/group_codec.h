@@ -34,6 +34,7 @@ void encode_key_rows(std::span<const std::shared_ptr<arrow::ArrayData>> columns,
 void encode_value(const arrow::ArrayData& values, int64_t row, std::vector<uint8_t>* out);
 
 // Reads the next value of each row and moves the cursors behind it.
-arrow::Result<std::shared_ptr<arrow::ArrayData>> decode_values(const column::TypePtr& type, std::span<const uint8_t*> cursors, arrow::MemoryPool* pool);
+arrow::Result<std::shared_ptr<arrow::ArrayData>> decode_values(const column::TypePtr& type, std::span<const uint8_t*> cursors,
+                                                               arrow::MemoryPool* pool);
 
 }  // namespace gristmill::exec

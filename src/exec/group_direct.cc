@@ -83,12 +83,13 @@ bool DirectMap::set_up(const KeyPlan& plan, std::span<const column::Column> keys
     } else {
       if (!keys[c].is_flat() || !countable(plan.parts[c].physical)) return false;
       int64_t least = std::numeric_limits<int64_t>::max(), greatest = std::numeric_limits<int64_t>::min();
-      for_integers(*keys[c].values, plan.parts[c].physical, n,
-                   [&](int64_t, int64_t v) {
-                     least = std::min(least, v);
-                     greatest = std::max(greatest, v);
-                   },
-                   [](int64_t) {});
+      for_integers(
+          *keys[c].values, plan.parts[c].physical, n,
+          [&](int64_t, int64_t v) {
+            least = std::min(least, v);
+            greatest = std::max(greatest, v);
+          },
+          [](int64_t) {});
       // What was known before stays known.
       if (parts_.size() == keys.size() && !parts_[c].dictionary && parts_[c].size > 1) {
         least = std::min(least, parts_[c].base);
@@ -122,17 +123,18 @@ void DirectMap::encode(const KeyPlan& plan, std::span<const column::Column> keys
       }
       continue;
     }
-    for_integers(*keys[c].values, plan.parts[c].physical, n,
-                 [&](int64_t i, int64_t v) {
-                   int32_t& code = codes_[static_cast<size_t>(i)];
-                   const uint64_t place = static_cast<uint64_t>(v) - static_cast<uint64_t>(part.base);
-                   const bool inside = place < static_cast<uint64_t>(size - 1);
-                   code = code < 0 || !inside ? -1 : code * size + static_cast<int32_t>(place) + 1;
-                 },
-                 [&](int64_t i) {
-                   int32_t& code = codes_[static_cast<size_t>(i)];
-                   code = code < 0 ? -1 : code * size;
-                 });
+    for_integers(
+        *keys[c].values, plan.parts[c].physical, n,
+        [&](int64_t i, int64_t v) {
+          int32_t& code = codes_[static_cast<size_t>(i)];
+          const uint64_t place = static_cast<uint64_t>(v) - static_cast<uint64_t>(part.base);
+          const bool inside = place < static_cast<uint64_t>(size - 1);
+          code = code < 0 || !inside ? -1 : code * size + static_cast<int32_t>(place) + 1;
+        },
+        [&](int64_t i) {
+          int32_t& code = codes_[static_cast<size_t>(i)];
+          code = code < 0 ? -1 : code * size;
+        });
   }
 }
 
@@ -166,8 +168,6 @@ bool DirectMap::find(const KeyPlan& plan, std::span<const column::Column> keys, 
   return true;
 }
 
-void DirectMap::forget() {
-  std::fill(rows_.begin(), rows_.end(), nullptr);
-}
+void DirectMap::forget() { std::fill(rows_.begin(), rows_.end(), nullptr); }
 
 }  // namespace gristmill::exec

@@ -31,8 +31,8 @@ class DirectMap {
 
  private:
   struct Part {
-    int64_t base = 0;     // integers: the value of code 1; code 0 is null
-    int64_t size = 0;     // codes
+    int64_t base = 0;  // integers: the value of code 1; code 0 is null
+    int64_t size = 0;  // codes
     std::shared_ptr<arrow::ArrayData> dictionary;
   };
   bool set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n);

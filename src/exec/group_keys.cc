@@ -74,7 +74,8 @@ void pack_bools(const ArrayData& d, int64_t n, int shift, uint64_t* word) {
 bool KeyPlan::pack(int null_bits) {
   std::vector<size_t> order(parts.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return packed_width(parts[a].physical) > packed_width(parts[b].physical); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return packed_width(parts[a].physical) > packed_width(parts[b].physical); });
   int at = 0;
   for (const size_t i : order) {
     parts[i].offset = at;
@@ -160,7 +161,8 @@ arrow::Status KeyNormaliser::pack_words(const KeyPlan& plan, int64_t n, KeyBatch
     if (part.physical == Physical::kBool) {
       pack_bools(d, n, shift, low);
     } else {
-      column::visit_number(part.physical, [&]<typename T>() { pack_values<T>(d, n, shift, low, sizeof(T) == 16 ? words_[w + 1].data() : nullptr); });
+      column::visit_number(part.physical,
+                           [&]<typename T>() { pack_values<T>(d, n, shift, low, sizeof(T) == 16 ? words_[w + 1].data() : nullptr); });
     }
     if (const column::ValidityBits valid = column::validity_of(d); part.nullable && !plan.keeps_nulls_apart && valid.bits) {
       uint64_t* const nulls = words_[plan.null_offset / 8].data();
@@ -199,8 +201,9 @@ void KeyNormaliser::encoded_blobs(int64_t n) {
     v.ref.buffer = static_cast<int32_t>(at >> kBufferBits);
     v.ref.offset = static_cast<int32_t>(at & ((uint64_t{1} << kBufferBits) - 1));
   }
-  auto array = column::make_array(arrow::binary_view(), n, nullptr, 0,
-                                  std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(views.data()), n * static_cast<int64_t>(sizeof(column::View16))));
+  auto array = column::make_array(
+      arrow::binary_view(), n, nullptr, 0,
+      std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(views.data()), n * static_cast<int64_t>(sizeof(column::View16))));
   for (uint64_t at = 0; at < rows_.bytes.size(); at += uint64_t{1} << kBufferBits) {
     array->buffers.push_back(std::make_shared<arrow::Buffer>(rows_.bytes.data() + at, static_cast<int64_t>(rows_.bytes.size() - at)));
   }
@@ -228,20 +231,21 @@ arrow::Result<std::vector<column::Column>> KeyPlan::decode(std::span<const uint8
   return out;
 }
 
-arrow::Result<std::shared_ptr<ArrayData>> KeyPlan::decode_part(const Part& part, std::span<const uint8_t* const> rows, const RowLayout& layout,
-                                                               arrow::MemoryPool* pool) const {
+arrow::Result<std::shared_ptr<ArrayData>> KeyPlan::decode_part(const Part& part, std::span<const uint8_t* const> rows,
+                                                               const RowLayout& layout, arrow::MemoryPool* pool) const {
   const auto n = static_cast<int64_t>(rows.size());
   ARROW_ASSIGN_OR_RAISE(Validity validity, Validity::make(n, pool));
   for (int64_t i = 0; part.nullable && i < n; ++i) {
     const uint8_t* row = rows[static_cast<size_t>(i)];
-    const bool null = form == KeyForm::kBlob   ? reinterpret_cast<const Blob*>(row)->is_null()
-                      : keeps_nulls_apart ? (load<uint64_t>(row + layout.order_offset) & RowLayout::kNullKey) != 0
-                                          : (row[null_offset] >> part.null_bit) & 1;
+    const bool null = form == KeyForm::kBlob ? reinterpret_cast<const Blob*>(row)->is_null()
+                      : keeps_nulls_apart    ? (load<uint64_t>(row + layout.order_offset) & RowLayout::kNullKey) != 0
+                                             : (row[null_offset] >> part.null_bit) & 1;
     if (null) validity.set_null(i);
   }
   if (form == KeyForm::kBlob) {
-    return make_views(part.type, n, [&](int64_t i) { return reinterpret_cast<const Blob*>(rows[static_cast<size_t>(i)])->bytes(); },
-                      std::move(validity), pool);
+    return make_views(
+        part.type, n, [&](int64_t i) { return reinterpret_cast<const Blob*>(rows[static_cast<size_t>(i)])->bytes(); }, std::move(validity),
+        pool);
   }
   const int64_t nulls = validity.nulls();
   if (part.physical == Physical::kBool) {

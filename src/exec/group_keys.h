@@ -29,24 +29,25 @@ class KeyPlan {
     column::TypePtr type;
     column::Physical physical;
     bool nullable;
-    int offset = 0;     // kWords: byte in the packed words
+    int offset = 0;  // kWords: byte in the packed words
     int null_bit = 0;
   };
   KeyForm form = KeyForm::kNone;
   int words = 0;
-  bool encoded = false;          // kBlob of an encoded row
+  bool encoded = false;  // kBlob of an encoded row
   bool keeps_nulls_apart = false;
-  int null_offset = 0;           // kWords: byte of the null bits
+  int null_offset = 0;  // kWords: byte of the null bits
   std::vector<Part> parts;
 
   int key_bytes() const { return form == KeyForm::kWords ? 8 * words : form == KeyForm::kBlob ? 24 : 0; }
 
   // The key columns of groups.
-  arrow::Result<std::vector<column::Column>> decode(std::span<const uint8_t* const> rows, const RowLayout& layout, arrow::MemoryPool* pool) const;
+  arrow::Result<std::vector<column::Column>> decode(std::span<const uint8_t* const> rows, const RowLayout& layout,
+                                                    arrow::MemoryPool* pool) const;
 
  private:
-  arrow::Result<std::shared_ptr<arrow::ArrayData>> decode_part(const Part& part, std::span<const uint8_t* const> rows, const RowLayout& layout,
-                                                               arrow::MemoryPool* pool) const;
+  arrow::Result<std::shared_ptr<arrow::ArrayData>> decode_part(const Part& part, std::span<const uint8_t* const> rows,
+                                                               const RowLayout& layout, arrow::MemoryPool* pool) const;
   bool pack(int null_bits);
 };
 

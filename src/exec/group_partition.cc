@@ -35,7 +35,8 @@ class Merge {
     if (plan_.context.spill_eagerly && depth == 0 && number_ % 2 == 1) cut = true;
     // The other workers merge too.
     const int64_t room = wanted * std::max(1, plan_.context.workers);
-    if (!cut && !plan_.context.memory->ensure_headroom(room, "aggregation").ok()) cut = depth < kDeepestCut && layout_.form != KeyForm::kNone;
+    if (!cut && !plan_.context.memory->ensure_headroom(room, "aggregation").ok())
+      cut = depth < kDeepestCut && layout_.form != KeyForm::kNone;
     if (cut) return run_cut(std::move(tables), std::move(blocks), depth);
     return run_whole(std::move(tables), std::move(blocks), depth);
   }
@@ -52,7 +53,8 @@ class Merge {
   }
 
   arrow::Status run_whole(std::vector<GroupTable> tables, std::vector<GroupBlock> blocks, int depth) {
-    const auto largest = std::max_element(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.groups() < b.groups(); });
+    const auto largest =
+        std::max_element(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.groups() < b.groups(); });
     if (largest != tables.end()) std::iter_swap(tables.begin(), largest);
     TableSet into(&layout_, tables.empty() ? GroupTable(&layout_, plan_.patient.get()) : std::move(tables[0]));
     into.table(0).set_pool(plan_.patient.get());
@@ -158,7 +160,8 @@ class Merge {
   }
 
  public:
-  static arrow::Result<std::shared_ptr<const GroupRun>> run_to_disk(const AggregatePlan& plan, SharedSpill& spill, const GroupRun& run, int64_t block_rows) {
+  static arrow::Result<std::shared_ptr<const GroupRun>> run_to_disk(const AggregatePlan& plan, SharedSpill& spill, const GroupRun& run,
+                                                                    int64_t block_rows) {
     auto out = std::make_shared<GroupRun>();
     out->rows = run.rows;
     ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill.file());

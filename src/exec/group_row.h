@@ -79,7 +79,7 @@ struct RowLayout {
 
   KeyForm form = KeyForm::kNone;
   int words = 0;
-  int hash_offset = 0;       // kBlob only
+  int hash_offset = 0;  // kBlob only
   int order_offset = 0;
   int partition_offset = 0;  // one byte: which table of a set owns the row
   int stride = 0;

@@ -24,7 +24,9 @@ void put_piece(std::vector<uint8_t>* out, std::span<const uint8_t> bytes) {
   out->resize((out->size() + 7) & ~size_t{7});
 }
 
-std::span<const uint8_t> get_piece(const uint8_t* block, uint64_t offset) { return {block + offset + 8, static_cast<size_t>(load<uint64_t>(block + offset))}; }
+std::span<const uint8_t> get_piece(const uint8_t* block, uint64_t offset) {
+  return {block + offset + 8, static_cast<size_t>(load<uint64_t>(block + offset))};
+}
 
 // What `row` (its copy in `block` at `at`) refers to goes to the end of the block.
 void detach(const RowReference& r, size_t at, const GroupTable* owner, std::vector<uint8_t>* block) {
@@ -108,7 +110,8 @@ arrow::Result<GroupBlock> write_groups(const RowLayout& layout, const uint8_t* c
   for (int64_t i = 0; i < n; ++i) std::memcpy(block.data() + kHeader + static_cast<size_t>(i) * stride, rows[i], stride);
   if (!layout.references.empty()) {
     for (int64_t i = 0; i < n; ++i) {
-      for (const RowReference& r : layout.references) detach(r, static_cast<size_t>(kHeader) + static_cast<size_t>(i) * stride, owner, &block);
+      for (const RowReference& r : layout.references)
+        detach(r, static_cast<size_t>(kHeader) + static_cast<size_t>(i) * stride, owner, &block);
     }
   }
   GroupBlock out;

@@ -21,7 +21,7 @@ namespace gristmill::exec {
 struct GroupBlock {
   base::SpillBlock block;
   int64_t rows = 0;
-  int64_t bytes = 0;      // in memory, about
+  int64_t bytes = 0;       // in memory, about
   uint64_t first_key = 0;  // sorted runs: smallest and greatest sort key
   uint64_t last_key = 0;
 };

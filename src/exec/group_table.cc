@@ -124,7 +124,8 @@ column::GroupVariances& GroupTable::moments(int function, const column::GroupVar
   return *m;
 }
 
-TableSet::TableSet(const RowLayout* layout, arrow::MemoryPool* pool, int tables) : layout_(layout), mask_(static_cast<uint64_t>(tables) - 1) {
+TableSet::TableSet(const RowLayout* layout, arrow::MemoryPool* pool, int tables)
+    : layout_(layout), mask_(static_cast<uint64_t>(tables) - 1) {
   tables_.reserve(static_cast<size_t>(tables));
   hot_.resize(static_cast<size_t>(tables));
   for (int p = 0; p < tables; ++p) {

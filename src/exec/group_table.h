@@ -63,7 +63,9 @@ class GroupTable {
   column::WideSum* make_wide();
   // Moments of one aggregate, made on first use.
   column::GroupVariances& moments(int function, const column::GroupVariances::Units& units);
-  column::GroupVariances* find_moments(int function) const { return moments_.empty() ? nullptr : moments_[static_cast<size_t>(function)].get(); }
+  column::GroupVariances* find_moments(int function) const {
+    return moments_.empty() ? nullptr : moments_[static_cast<size_t>(function)].get();
+  }
 
   uint8_t* null_row = nullptr;  // the group of null for a lone 64-bit key
 

@@ -20,21 +20,21 @@ namespace gristmill::exec {
 
 struct JoinSpec {
   plan::JoinKind kind = plan::JoinKind::kInner;
-  std::vector<expr::BoundPtr> left_keys, right_keys;   // over the left / right input; same canonical types pairwise
+  std::vector<expr::BoundPtr> left_keys, right_keys;  // over the left / right input; same canonical types pairwise
   std::vector<column::TypePtr> left_types, right_types;
   bool nulls_equal = false;
-  std::vector<int> output;            // columns of (left ++ right) in output order; semi and anti: left only
-  bool build_left = false;            // inner only: the smaller side is left; order of the output stays as above
+  std::vector<int> output;  // columns of (left ++ right) in output order; semi and anti: left only
+  bool build_left = false;  // inner only: the smaller side is left; order of the output stays as above
   std::string label;
 };
 
 class Join {
  public:
   virtual ~Join() = default;
-  virtual Breaker build() = 0;                              // consumes the build side (right, or left when build_left)
-  virtual std::shared_ptr<const Operator> probe() = 0;      // after build, when !spilled()
+  virtual Breaker build() = 0;                          // consumes the build side (right, or left when build_left)
+  virtual std::shared_ptr<const Operator> probe() = 0;  // after build, when !spilled()
   virtual bool spilled() const = 0;
-  virtual Breaker grace() = 0;                              // consumes the probe side when spilled()
+  virtual Breaker grace() = 0;  // consumes the probe side when spilled()
   // When set, probe output is not in order and must go through this breaker (build_left); null otherwise.
   virtual std::optional<Breaker> reorder() { return std::nullopt; }
   // One filter per probe-side key that is a plain input column: (probe column, filter), published when the build is done.

@@ -185,7 +185,8 @@ class ColumnTable final : public HashTable<WordBucket> {
     if (views_ && row >= 0) __builtin_prefetch(views_ + row);
   }
   void prefetch_text(int32_t row) const {
-    if (views_ && row >= 0 && !views_[row].is_inline()) __builtin_prefetch(texts_[static_cast<size_t>(views_[row].ref.buffer)] + views_[row].ref.offset);
+    if (views_ && row >= 0 && !views_[row].is_inline())
+      __builtin_prefetch(texts_[static_cast<size_t>(views_[row].ref.buffer)] + views_[row].ref.offset);
   }
 
   std::vector<column::Column> columns_;

@@ -122,14 +122,15 @@ struct Building {
 
 class SplitKeys final : public Phase {
  public:
-  SplitKeys(std::shared_ptr<JoinState> state, std::shared_ptr<Building> building) : state_(std::move(state)), building_(std::move(building)) {}
+  SplitKeys(std::shared_ptr<JoinState> state, std::shared_ptr<Building> building)
+      : state_(std::move(state)), building_(std::move(building)) {}
   std::string name() const override { return "join keys"; }
   arrow::Result<int64_t> start(const QueryContext& context) override {
     if (state_->built.rows == 0) return 0;
     std::vector<column::Column> keys;
     for (int k : state_->shape->build.key_at) keys.push_back(state_->built.columns[static_cast<size_t>(k)]);
-    ARROW_ASSIGN_OR_RAISE(building_->builder,
-                          JoinTableBuilder::make(state_->shape->layout, std::move(keys), state_->built.rows, state_->range, context.pool()));
+    ARROW_ASSIGN_OR_RAISE(building_->builder, JoinTableBuilder::make(state_->shape->layout, std::move(keys), state_->built.rows,
+                                                                     state_->range, context.pool()));
     return building_->builder->pieces();
   }
   arrow::Status run(int64_t piece) override { return building_->builder->add(piece); }
@@ -141,7 +142,8 @@ class SplitKeys final : public Phase {
 
 class FillTable final : public Phase {
  public:
-  FillTable(std::shared_ptr<JoinState> state, std::shared_ptr<Building> building) : state_(std::move(state)), building_(std::move(building)) {}
+  FillTable(std::shared_ptr<JoinState> state, std::shared_ptr<Building> building)
+      : state_(std::move(state)), building_(std::move(building)) {}
   std::string name() const override { return "join table"; }
   arrow::Result<int64_t> start(const QueryContext&) override {
     if (state_->built.rows == 0) return 0;
@@ -186,7 +188,8 @@ class FillTable final : public Phase {
 
 struct ProbeLocal final : LocalState {
   ProbeLocal(const JoinShape& shape, const QueryContext& context)
-      : evaluator(context.pool()), prober(shape.spec.kind, shape.layout, output_of(shape), shape.build.types, context.batch_rows, context.pool()) {}
+      : evaluator(context.pool()),
+        prober(shape.spec.kind, shape.layout, output_of(shape), shape.build.types, context.batch_rows, context.pool()) {}
 
   // The number of the build row, which is the left row's order, leads to the output order when left was built.
   static std::vector<OutputColumn> output_of(const JoinShape& shape) {
@@ -206,7 +209,9 @@ class Probe final : public Operator {
     static constexpr const char* kNames[] = {"inner join ", "left join ", "semi join ", "anti join "};
     return kNames[static_cast<int>(state_->shape->spec.kind)] + state_->shape->spec.label;
   }
-  bool generates_rows() const override { return state_->shape->spec.kind == plan::JoinKind::kInner || state_->shape->spec.kind == plan::JoinKind::kLeft; }
+  bool generates_rows() const override {
+    return state_->shape->spec.kind == plan::JoinKind::kInner || state_->shape->spec.kind == plan::JoinKind::kLeft;
+  }
   arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) const override {
     return std::make_unique<ProbeLocal>(*state_->shape, context);
   }
@@ -230,10 +235,13 @@ Breaker make_join_build(std::shared_ptr<JoinState> state) {
   auto building = std::make_shared<Building>();
   Breaker b;
   b.sink = std::make_shared<BuildSink>(state);
-  b.phases = {std::make_shared<OrderRows>(state), std::make_shared<SplitKeys>(state, building), std::make_shared<FillTable>(state, building)};
+  b.phases = {std::make_shared<OrderRows>(state), std::make_shared<SplitKeys>(state, building),
+              std::make_shared<FillTable>(state, building)};
   return b;
 }
 
-std::shared_ptr<const Operator> make_join_probe(std::shared_ptr<const JoinState> state) { return std::make_shared<Probe>(std::move(state)); }
+std::shared_ptr<const Operator> make_join_probe(std::shared_ptr<const JoinState> state) {
+  return std::make_shared<Probe>(std::move(state));
+}
 
 }  // namespace gristmill::exec

@@ -17,13 +17,14 @@ namespace gristmill::exec {
 
 // Shared by the build's sink and phases, the probe operator and the spilled join.
 struct JoinState {
-  JoinState(std::shared_ptr<const JoinShape> s, const QueryContext& c) : shape(std::move(s)), context(c), rows(shape, shape->build, context, "join build") {}
+  JoinState(std::shared_ptr<const JoinShape> s, const QueryContext& c)
+      : shape(std::move(s)), context(c), rows(shape, shape->build, context, "join build") {}
 
   const std::shared_ptr<const JoinShape> shape;
   const QueryContext context;
-  JoinRows rows;         // while building, and when spilled
-  KeyRange range;        // of the build keys; the sink's combine() widens it
-  BuildRows built;       // after the phases, unless spilled
+  JoinRows rows;                                                     // while building, and when spilled
+  KeyRange range;                                                    // of the build keys; the sink's combine() widens it
+  BuildRows built;                                                   // after the phases, unless spilled
   std::vector<std::pair<int, std::shared_ptr<JoinFilter>>> filters;  // number of the key, filter
 };
 

@@ -16,12 +16,12 @@
 namespace gristmill::exec {
 namespace {
 
-constexpr int64_t kFew = 256;                        // distinct values kept for pruning
+constexpr int64_t kFew = 256;  // distinct values kept for pruning
 constexpr int64_t kBitmapPerRow = 64, kBitmapLeast = 1 << 16;
-constexpr int64_t kMostBitmap = int64_t{1} << 27;    // bits: 16 MiB
+constexpr int64_t kMostBitmap = int64_t{1} << 27;  // bits: 16 MiB
 constexpr int64_t kBlock = 8192;
 constexpr int64_t kMostBloomRows = int64_t{1} << 25;
-constexpr int64_t kJudgeAfter = 100'000;             // rows seen before it may switch itself off
+constexpr int64_t kJudgeAfter = 100'000;  // rows seen before it may switch itself off
 constexpr int kWorthwhilePercent = 80;
 
 uint64_t bloom_bits(uint64_t h) {
@@ -129,7 +129,8 @@ arrow::Status JoinFilter::make_bloom() const {
     const int64_t n = std::min(kBlock, rows_ - at);
     const column::Column block = column::slice(keys_, at, n);
     column::hash_rows({&block, 1}, n, {}, hashes.data());
-    for (int64_t i = 0; i < n; ++i) words_[bloom_word(hashes[static_cast<size_t>(i)], bloom_size_)] |= bloom_bits(hashes[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < n; ++i)
+      words_[bloom_word(hashes[static_cast<size_t>(i)], bloom_size_)] |= bloom_bits(hashes[static_cast<size_t>(i)]);
   }
   return arrow::Status::OK();
 }

@@ -31,8 +31,8 @@ class JoinFilter final : public plan::RuntimeFilter {
   void narrow(const column::Column& values, int64_t rows, column::Mask& keep) const override;
 
  private:
-  bool has_range() const;   // makes bounds and few values
-  bool has_set() const;     // makes bitmap or Bloom filter
+  bool has_range() const;  // makes bounds and few values
+  bool has_set() const;    // makes bitmap or Bloom filter
   arrow::Status make_range() const;
   arrow::Status make_set() const;
   void find_bounds(const arrow::ArrayData& keys, int64_t* low, int64_t* high) const;
@@ -42,18 +42,18 @@ class JoinFilter final : public plan::RuntimeFilter {
 
   const column::TypePtr type_;
   const KeyLayout layout_;
-  column::Column keys_;     // flat
+  column::Column keys_;  // flat
   int64_t rows_ = 0;
   std::shared_ptr<base::QueryMemory> memory_;
   std::atomic<bool> ready_{false};
 
   mutable std::once_flag range_once_, set_once_;  // guard what follows
   mutable bool range_ok_ = false, set_ok_ = false, has_nan_ = false;
-  mutable column::Column bounds_;                 // two rows: smallest and largest
-  mutable column::Column few_;                    // distinct values in order, when there are few
+  mutable column::Column bounds_;  // two rows: smallest and largest
+  mutable column::Column few_;     // distinct values in order, when there are few
   mutable int64_t few_count_ = -1;
   mutable uint64_t bitmap_min_ = 0, bitmap_size_ = 0;
-  mutable std::shared_ptr<arrow::Buffer> set_;    // 64-bit words of the bitmap or the Bloom filter
+  mutable std::shared_ptr<arrow::Buffer> set_;  // 64-bit words of the bitmap or the Bloom filter
   mutable uint64_t* words_ = nullptr;
   mutable uint64_t bloom_size_ = 0;
 

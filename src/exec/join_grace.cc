@@ -66,7 +66,8 @@ class GraceSink final : public Sink {
     const JoinShape& shape = *state_->shape;
     ARROW_ASSIGN_OR_RAISE(auto keys, evaluate_all(local.as<GraceLocal>().evaluator, shape.probe.keys, batch));
     const bool drop = state_->needs_match() && !shape.layout.nulls_equal();
-    ARROW_ASSIGN_OR_RAISE(KeptRows kept, keep_rows(shape.probe, std::move(batch), keys, drop, position.order, state_->join->context.pool()));
+    ARROW_ASSIGN_OR_RAISE(KeptRows kept,
+                          keep_rows(shape.probe, std::move(batch), keys, drop, position.order, state_->join->context.pool()));
     return state_->probe_rows.add(std::move(kept));
   }
   arrow::Status combine(LocalState&) override { return arrow::Status::OK(); }
@@ -122,7 +123,8 @@ class PartitionJoin {
   }
 
   // The rows of orders first..last (about `rows`), in order; nothing if there is no memory for them.
-  arrow::Result<std::optional<BuildRows>> load_if_fits(const JoinBlocks& blocks, int64_t rows, uint64_t first = 0, uint64_t last = ~uint64_t{0}) {
+  arrow::Result<std::optional<BuildRows>> load_if_fits(const JoinBlocks& blocks, int64_t rows, uint64_t first = 0,
+                                                       uint64_t last = ~uint64_t{0}) {
     const auto refused = [](const arrow::Status& s) { return base::error_kind(s) == base::ErrorKind::kMemory; };
     if (state_.join->context.spill_eagerly && rows > kEagerRows) return std::nullopt;
     if (rows > kMostBuildRows / 2) return std::nullopt;
@@ -137,7 +139,8 @@ class PartitionJoin {
     BuildRows out;
     if (blocks.empty()) return out;
     const int64_t raw = raw_bytes(blocks), share = std::min(raw, raw / rows_of(blocks) * rows);
-    ARROW_ASSIGN_OR_RAISE(base::Reservation promised, memory_.reserve(3 * share + rows * JoinTableBuilder::bytes_per_row(shape_.layout), "join partition"));
+    ARROW_ASSIGN_OR_RAISE(base::Reservation promised,
+                          memory_.reserve(3 * share + rows * JoinTableBuilder::bytes_per_row(shape_.layout), "join partition"));
     std::vector<column::Batch> parts;
     for (const JoinBlock& b : blocks) {
       if (b.last < first || b.first > last) continue;
@@ -191,11 +194,13 @@ class PartitionJoin {
     return column::deserialize_batch(bytes, types, pool_);
   }
 
-  arrow::Result<std::array<JoinBlocks, kSpillPartitions>> split(const JoinBlocks& blocks, const JoinSide& side, const std::shared_ptr<base::SpillFile>& file, int level) {
+  arrow::Result<std::array<JoinBlocks, kSpillPartitions>> split(const JoinBlocks& blocks, const JoinSide& side,
+                                                                const std::shared_ptr<base::SpillFile>& file, int level) {
     JoinPartitioner partitioner(shape_, side, level, file, memory_);
     for (size_t i = 0; i < blocks.size();) {
       std::vector<column::Batch> group;
-      for (int64_t bytes = 0; i < blocks.size() && (group.empty() || bytes + static_cast<int64_t>(blocks[i].at.raw_bytes) <= kGroupBytes); ++i) {
+      for (int64_t bytes = 0; i < blocks.size() && (group.empty() || bytes + static_cast<int64_t>(blocks[i].at.raw_bytes) <= kGroupBytes);
+           ++i) {
         bytes += static_cast<int64_t>(blocks[i].at.raw_bytes);
         ARROW_ASSIGN_OR_RAISE(column::Batch part, read(blocks[i], side, *file));
         group.push_back(std::move(part));

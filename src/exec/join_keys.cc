@@ -59,7 +59,8 @@ void for_each_word(const arrow::ArrayData& d, Physical p, int64_t rows, F&& f) {
 
 column::Column words_column(const uint64_t* words, int64_t n) {
   static const auto type = arrow::uint64();
-  return column::Column::flat(column::make_array(type, n, nullptr, 0, std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(words), n * 8)));
+  return column::Column::flat(
+      column::make_array(type, n, nullptr, 0, std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(words), n * 8)));
 }
 
 template <typename T>
@@ -86,7 +87,9 @@ bool equal_views(const arrow::ArrayData& a, int64_t i, const arrow::ArrayData& b
   return std::memcmp(a.buffers[2 + v.ref.buffer]->data() + v.ref.offset, b.buffers[2 + w.ref.buffer]->data() + w.ref.offset, v.size) == 0;
 }
 
-bool equal_values(const arrow::ArrayData& a, int64_t i, const arrow::ArrayData& b, int64_t j) { return column::compare_values(a, i, b, j) == 0; }
+bool equal_values(const arrow::ArrayData& a, int64_t i, const arrow::ArrayData& b, int64_t j) {
+  return column::compare_values(a, i, b, j) == 0;
+}
 
 }  // namespace
 
@@ -159,7 +162,8 @@ arrow::Status KeyLayout::words(std::span<const column::Column> keys, int64_t row
     const Field& f = fields_[k];
     const int bits = packed_bits(f.physical);
     const uint64_t mask = bits == 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
-    for_each_word(*flat[k].values, f.physical, rows, [w = words[f.word], mask, shift = f.shift](int64_t i, uint64_t v) { w[i] |= (v & mask) << shift; });
+    for_each_word(*flat[k].values, f.physical, rows,
+                  [w = words[f.word], mask, shift = f.shift](int64_t i, uint64_t v) { w[i] |= (v & mask) << shift; });
     const column::ValidityBits valid = column::validity_of(*flat[k].values);
     if (flag_word_ < 0 || !valid.bits) continue;
     for (int64_t i = 0; i < rows; ++i) {

@@ -25,7 +25,7 @@ struct KeyWords {
   const uint64_t* low = nullptr;
   const uint64_t* high = nullptr;  // kPair only
   std::vector<uint64_t> low_store, high_store;
-  column::Column shared;           // keeps `low` alive where it is the column's own buffer
+  column::Column shared;  // keeps `low` alive where it is the column's own buffer
 };
 
 class KeyLayout {

@@ -37,8 +37,8 @@ column::Mask without(column::Mask keep, const column::Mask& drop) {
 
 }  // namespace
 
-JoinProber::JoinProber(JoinKind kind, const KeyLayout& layout, std::vector<OutputColumn> output, std::vector<column::TypePtr> build_types, int64_t batch_rows,
-                       arrow::MemoryPool* pool)
+JoinProber::JoinProber(JoinKind kind, const KeyLayout& layout, std::vector<OutputColumn> output, std::vector<column::TypePtr> build_types,
+                       int64_t batch_rows, arrow::MemoryPool* pool)
     : kind_(kind),
       layout_(layout),
       output_(std::move(output)),
@@ -79,7 +79,8 @@ arrow::Result<const int32_t*> JoinProber::find(const BuildRows& build, const col
   return first_.data();
 }
 
-void JoinProber::look_up(const BuildRows& build, LookupKeys& keys, std::span<const column::Column> columns, int64_t rows, const column::Selection& live) {
+void JoinProber::look_up(const BuildRows& build, LookupKeys& keys, std::span<const column::Column> columns, int64_t rows,
+                         const column::Selection& live) {
   const bool by_columns = layout_.form() == KeyForm::kColumns;
   const bool all = live.all();
   const auto at = live.indices(rows);
@@ -237,7 +238,8 @@ arrow::Status JoinProber::flush_pairs(const BuildRows& build, const column::Batc
   out.rows = static_cast<int64_t>(probe_rows_.size());
   for (const OutputColumn& c : output_) {
     if (c.from == OutputColumn::kProbe) {
-      ARROW_ASSIGN_OR_RAISE(column::Column taken, column::take(batch.columns[static_cast<size_t>(c.index)], std::span<const int32_t>(probe_rows_), pool_));
+      ARROW_ASSIGN_OR_RAISE(column::Column taken,
+                            column::take(batch.columns[static_cast<size_t>(c.index)], std::span<const int32_t>(probe_rows_), pool_));
       out.columns.push_back(std::move(taken));
     } else {
       ARROW_ASSIGN_OR_RAISE(column::Column taken, build_column(build, c, build_rows_));

@@ -24,8 +24,8 @@ struct BuildRows {
 class JoinProber {
  public:
   // `output` indexes the columns of the batches given to probe() and of `build`.
-  JoinProber(plan::JoinKind kind, const KeyLayout& layout, std::vector<OutputColumn> output, std::vector<column::TypePtr> build_types, int64_t batch_rows,
-             arrow::MemoryPool* pool);
+  JoinProber(plan::JoinKind kind, const KeyLayout& layout, std::vector<OutputColumn> output, std::vector<column::TypePtr> build_types,
+             int64_t batch_rows, arrow::MemoryPool* pool);
 
   // `keys`: the evaluated keys of the batch.
   arrow::Status probe(const BuildRows& build, column::Batch batch, std::span<const column::Column> keys, const Emit& emit);
@@ -44,7 +44,8 @@ class JoinProber {
   arrow::Result<column::Column> build_column(const BuildRows& build, const OutputColumn& c, std::span<const int32_t> rows);
   arrow::Status find_entries(const BuildRows& build, const column::Batch& batch, const column::Column& key);
   bool by_entries(const column::Batch& batch, const column::Column& key);
-  void look_up(const BuildRows& build, LookupKeys& keys, std::span<const column::Column> columns, int64_t rows, const column::Selection& live);
+  void look_up(const BuildRows& build, LookupKeys& keys, std::span<const column::Column> columns, int64_t rows,
+               const column::Selection& live);
 
   const plan::JoinKind kind_;
   const KeyLayout layout_;

@@ -41,7 +41,8 @@ int JoinSide::kept_of(int input) const {
 }
 
 arrow::Result<std::shared_ptr<const JoinShape>> make_join_shape(JoinSpec spec) {
-  if (spec.left_keys.empty() || spec.left_keys.size() != spec.right_keys.size()) return base::internal_error("a hash join needs keys on both sides");
+  if (spec.left_keys.empty() || spec.left_keys.size() != spec.right_keys.size())
+    return base::internal_error("a hash join needs keys on both sides");
   if (spec.build_left && spec.kind != plan::JoinKind::kInner) return base::internal_error("only an inner join may build its left side");
   auto shape = std::make_shared<JoinShape>();
   std::vector<column::TypePtr> key_types;
@@ -68,8 +69,8 @@ arrow::Result<std::shared_ptr<const JoinShape>> make_join_shape(JoinSpec spec) {
   return shape;
 }
 
-arrow::Result<KeptRows> keep_rows(const JoinSide& side, column::Batch batch, const std::vector<column::Column>& keys, bool drop_null_keys, uint64_t order,
-                                  arrow::MemoryPool* pool) {
+arrow::Result<KeptRows> keep_rows(const JoinSide& side, column::Batch batch, const std::vector<column::Column>& keys, bool drop_null_keys,
+                                  uint64_t order, arrow::MemoryPool* pool) {
   KeptRows out;
   out.order = order;
   column::Batch kept;

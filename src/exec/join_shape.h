@@ -17,10 +17,10 @@ namespace gristmill::exec {
 // One input of the join. Kept columns: what the output wants, then keys that are not among them.
 struct JoinSide {
   std::vector<expr::BoundPtr> keys;
-  std::vector<int> inputs;            // input column of each kept column; -1: the value of a key
-  std::vector<int> key_at;            // kept column of each key
+  std::vector<int> inputs;             // input column of each kept column; -1: the value of a key
+  std::vector<int> key_at;             // kept column of each key
   std::vector<column::TypePtr> types;  // of the kept columns
-  int kept_of(int input) const;       // -1: not kept
+  int kept_of(int input) const;        // -1: not kept
 };
 
 struct OutputColumn {
@@ -53,8 +53,8 @@ struct KeptRows {
 };
 
 // `keys` are the evaluated keys of the batch; with `drop_null_keys` rows with a null among them go.
-arrow::Result<KeptRows> keep_rows(const JoinSide& side, column::Batch batch, const std::vector<column::Column>& keys, bool drop_null_keys, uint64_t order,
-                                  arrow::MemoryPool* pool);
+arrow::Result<KeptRows> keep_rows(const JoinSide& side, column::Batch batch, const std::vector<column::Column>& keys, bool drop_null_keys,
+                                  uint64_t order, arrow::MemoryPool* pool);
 // The orders of all rows as one more column (uint64).
 arrow::Result<column::Column> order_column(const KeptRows& rows, arrow::MemoryPool* pool);
 

@@ -33,7 +33,8 @@ int64_t rows_of(const JoinBlocks& blocks) {
   return n;
 }
 
-JoinPartitioner::JoinPartitioner(const JoinShape& shape, const JoinSide& side, int level, std::shared_ptr<base::SpillFile> file, base::QueryMemory& memory)
+JoinPartitioner::JoinPartitioner(const JoinShape& shape, const JoinSide& side, int level, std::shared_ptr<base::SpillFile> file,
+                                 base::QueryMemory& memory)
     : shape_(shape), side_(side), level_(level), file_(std::move(file)), memory_(memory) {}
 
 arrow::Status JoinPartitioner::write(const column::Batch& batch, uint32_t skip) {
@@ -50,14 +51,16 @@ arrow::Status JoinPartitioner::write(const column::Batch& batch, uint32_t skip) 
   }
   std::array<std::vector<int32_t>, kSpillPartitions> rows;
   const int shift = level_ * kSpillBits;
-  for (int64_t i = 0; i < batch.rows; ++i) rows[(hashes[static_cast<size_t>(i)] >> shift) % kSpillPartitions].push_back(static_cast<int32_t>(i));
+  for (int64_t i = 0; i < batch.rows; ++i)
+    rows[(hashes[static_cast<size_t>(i)] >> shift) % kSpillPartitions].push_back(static_cast<int32_t>(i));
   int64_t bytes = 0;
   for (const auto& c : batch.columns) bytes += column::compact_bytes(c, batch.rows);
   const size_t block_rows = static_cast<size_t>(std::max(kLeastBlockRows, kBlockBytes * batch.rows / std::max<int64_t>(bytes, 1)));
   for (size_t p = 0; p < kSpillPartitions; ++p) {
     if ((skip >> p) % 2) continue;
     const std::span<const int32_t> all(rows[p]);
-    for (size_t at = 0; at < all.size(); at += block_rows) ARROW_RETURN_NOT_OK(write_block(batch, all.subspan(at, std::min(block_rows, all.size() - at)), p));
+    for (size_t at = 0; at < all.size(); at += block_rows)
+      ARROW_RETURN_NOT_OK(write_block(batch, all.subspan(at, std::min(block_rows, all.size() - at)), p));
   }
   return arrow::Status::OK();
 }

@@ -37,7 +37,8 @@ int64_t rows_of(const JoinBlocks& blocks);
 // Splits rows by level * kSpillBits.. of their keys' hash and writes them. Thread safe.
 class JoinPartitioner {
  public:
-  JoinPartitioner(const JoinShape& shape, const JoinSide& side, int level, std::shared_ptr<base::SpillFile> file, base::QueryMemory& memory);
+  JoinPartitioner(const JoinShape& shape, const JoinSide& side, int level, std::shared_ptr<base::SpillFile> file,
+                  base::QueryMemory& memory);
 
   // Kept columns and the order; rows of partitions in `skip` (bits) are dropped.
   arrow::Status write(const column::Batch& batch, uint32_t skip = 0);

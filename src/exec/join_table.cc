@@ -19,7 +19,7 @@ namespace {
 constexpr int64_t kPieceRows = int64_t{1} << 17;
 constexpr int64_t kPartitionRows = int64_t{1} << 15;
 constexpr int kMostPartitionBits = 8;
-constexpr int64_t kDensePerRow = 4;      // array entries per row for a dense range
+constexpr int64_t kDensePerRow = 4;  // array entries per row for a dense range
 constexpr int64_t kDenseLeast = 1024;
 constexpr int64_t kBlock = 512;
 
@@ -58,7 +58,8 @@ void want_huge_pages(arrow::Buffer& buffer) {
 
 // Sorts one piece's entries by partition, in their order, to entries[begin..end).
 template <typename Entry, typename PartitionOf>
-std::vector<uint32_t> scatter(int64_t begin, int64_t end, int64_t partitions, const uint64_t* low, const uint64_t* high, Entry* entries, PartitionOf&& of) {
+std::vector<uint32_t> scatter(int64_t begin, int64_t end, int64_t partitions, const uint64_t* low, const uint64_t* high, Entry* entries,
+                              PartitionOf&& of) {
   const int64_t n = end - begin;
   std::vector<uint32_t> offsets(static_cast<size_t>(partitions) + 1, 0);
   for (int64_t i = 0; i < n; ++i) offsets[of(i) + 1]++;
@@ -196,7 +197,8 @@ class HashBuilder final : public JoinTableBuilder {
 
 class DenseBuilder final : public JoinTableBuilder {
  public:
-  DenseBuilder(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows, uint64_t min, uint64_t size, arrow::MemoryPool* pool)
+  DenseBuilder(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows, uint64_t min, uint64_t size,
+               arrow::MemoryPool* pool)
       : JoinTableBuilder(layout, std::move(keys), rows, pool), table_(std::make_unique<DenseTable>()) {
     table_->min = min;
     table_->size = size;
@@ -216,7 +218,8 @@ class DenseBuilder final : public JoinTableBuilder {
     const int64_t begin = piece_begin(piece), end = piece_end(piece);
     KeyWords words;
     ARROW_RETURN_NOT_OK(layout_.words(sliced(keys_, begin, end - begin), end - begin, pool_, words));
-    offsets_[piece] = scatter(begin, end, partitions(), words.low, nullptr, entries(), [&](int64_t i) { return (words.low[i] - table_->min) >> shift_; });
+    offsets_[piece] =
+        scatter(begin, end, partitions(), words.low, nullptr, entries(), [&](int64_t i) { return (words.low[i] - table_->min) >> shift_; });
     return arrow::Status::OK();
   }
 
@@ -253,16 +256,17 @@ class DenseBuilder final : public JoinTableBuilder {
 
 }  // namespace
 
-JoinTable::JoinTable() : serial_([] {
-  static std::atomic<uint64_t> last{0};
-  return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}()) {}
+JoinTable::JoinTable()
+    : serial_([] {
+        static std::atomic<uint64_t> last{0};
+        return last.fetch_add(1, std::memory_order_relaxed) + 1;
+      }()) {}
 
 JoinTableBuilder::JoinTableBuilder(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows, arrow::MemoryPool* pool)
     : layout_(layout), keys_(std::move(keys)), rows_(rows), pool_(pool) {}
 
-arrow::Result<std::unique_ptr<JoinTableBuilder>> JoinTableBuilder::make(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows,
-                                                                        KeyRange range, arrow::MemoryPool* pool) {
+arrow::Result<std::unique_ptr<JoinTableBuilder>> JoinTableBuilder::make(const KeyLayout& layout, std::vector<column::Column> keys,
+                                                                        int64_t rows, KeyRange range, arrow::MemoryPool* pool) {
   if (layout.integer() && range.min <= range.max && range.max - range.min < static_cast<uint64_t>(kDensePerRow * rows + kDenseLeast)) {
     auto b = std::make_unique<DenseBuilder>(layout, std::move(keys), rows, range.min ^ layout.sign_flip(), range.max - range.min + 1, pool);
     ARROW_RETURN_NOT_OK(b->open());

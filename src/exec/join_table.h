@@ -62,8 +62,8 @@ class JoinTable {
 class JoinTableBuilder {
  public:
   // `keys`: columns of all rows; kept only while building, except flat ones for kColumns. `range` for integer() layouts.
-  static arrow::Result<std::unique_ptr<JoinTableBuilder>> make(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows, KeyRange range,
-                                                               arrow::MemoryPool* pool);
+  static arrow::Result<std::unique_ptr<JoinTableBuilder>> make(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows,
+                                                               KeyRange range, arrow::MemoryPool* pool);
   virtual ~JoinTableBuilder() = default;
   // What building takes at most, per row, beside the keys.
   static int64_t bytes_per_row(const KeyLayout& layout);

@@ -43,13 +43,16 @@ class MorselLimit final : public Operator {
 
 class LimitedSink final : public OrderedSink {
  public:
-  LimitedSink(int64_t offset, int64_t count, std::shared_ptr<OrderedSink> inner) : skip_(offset), left_(count), inner_(std::move(inner)) {}
+  LimitedSink(int64_t offset, int64_t count, std::shared_ptr<OrderedSink> inner, std::shared_ptr<const QueryContext> context)
+      : skip_(offset), left_(count), inner_(std::move(inner)), context_(std::move(context)) {}
   std::string name() const override { return inner_->name(); }
 
   arrow::Result<Answer> deliver(uint64_t seq, std::vector<column::Batch>& batches) override {
     if (!cut_done_) {
       for (auto& b : batches) cut(b);
       std::erase_if(batches, [](const column::Batch& b) { return b.selected() == 0; });
+      // Only now is it known which rows count; an error of staging one that does not must not be seen.
+      ARROW_ASSIGN_OR_RAISE(batches, inner_->stage(std::move(batches), *context_));
       cut_done_ = true;
     }
     ARROW_ASSIGN_OR_RAISE(Answer answer, inner_->deliver(seq, batches));
@@ -77,14 +80,16 @@ class LimitedSink final : public OrderedSink {
   int64_t skip_, left_;
   bool cut_done_ = false;
   std::shared_ptr<OrderedSink> inner_;
+  std::shared_ptr<const QueryContext> context_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Operator> make_morsel_limit(int64_t rows) { return std::make_shared<MorselLimit>(rows); }
 
-std::shared_ptr<OrderedSink> make_limited_sink(int64_t offset, int64_t count, std::shared_ptr<OrderedSink> inner) {
-  return std::make_shared<LimitedSink>(offset, count, std::move(inner));
+std::shared_ptr<OrderedSink> make_limited_sink(int64_t offset, int64_t count, std::shared_ptr<OrderedSink> inner,
+                                               std::shared_ptr<const QueryContext> context) {
+  return std::make_shared<LimitedSink>(offset, count, std::move(inner), std::move(context));
 }
 
 }  // namespace gristmill::exec

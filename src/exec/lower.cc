@@ -61,7 +61,8 @@ std::string label_of(const std::vector<plan::NamedExpr>& exprs) {
 
 class Lowering {
  public:
-  Lowering(std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report) : context_(std::move(context)), report_(std::move(report)) {}
+  Lowering(std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report)
+      : context_(std::move(context)), report_(std::move(report)) {}
 
   arrow::Status number(const Plan& p) {
     if (ids_.emplace(&p, static_cast<int>(ids_.size())).second) {
@@ -80,7 +81,7 @@ class Lowering {
     ARROW_ASSIGN_OR_RAISE(Head head, lower(top));
     if (limit) {
       if (limit->second >= 0) head = then(std::move(head), make_morsel_limit(limit->first + limit->second), ids_[root.get()]);
-      sink = make_limited_sink(limit->first, limit->second, std::move(sink));
+      sink = make_limited_sink(limit->first, limit->second, std::move(sink), context_);
     }
     add_pipeline("result", std::move(head), nullptr, std::move(sink), ids_[root.get()], nullptr);
     return arrow::Status::OK();
@@ -122,7 +123,8 @@ class Lowering {
     return static_cast<int>(query_.nodes.size()) - 1;
   }
 
-  int add_pipeline(std::string name, Head head, std::shared_ptr<Sink> sink, std::shared_ptr<OrderedSink> ordered, int node, std::function<bool()> enabled) {
+  int add_pipeline(std::string name, Head head, std::shared_ptr<Sink> sink, std::shared_ptr<OrderedSink> ordered, int node,
+                   std::function<bool()> enabled) {
     PipelineSpec spec;
     spec.name = std::move(name);
     spec.resolve = std::move(head.resolve);
@@ -283,7 +285,7 @@ class Lowering {
     ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
     if (p->count >= 0) head = then(std::move(head), make_morsel_limit(p->offset + p->count), id(p));
     auto buffer = make_buffer_sink();
-    const int last = add_pipeline("limit", std::move(head), nullptr, make_limited_sink(p->offset, p->count, buffer), id(p), nullptr);
+    const int last = add_pipeline("limit", std::move(head), nullptr, make_limited_sink(p->offset, p->count, buffer, context_), id(p), nullptr);
     Head out;
     out.resolve = [buffer, node = id(p)]() -> arrow::Result<Segment> {
       Segment s;
@@ -408,7 +410,8 @@ arrow::Status run(PhysicalQuery& query, const RunSettings& settings, sched::Sche
   sched::Statistics& st = query.report->statistics;
   st.num_workers = timing.num_workers;
   st.processing_time_seconds = timing.processing_time_seconds;
-  st.morsels_per_second = timing.processing_time_seconds > 0 ? static_cast<double>(st.total_morsels_processed) / timing.processing_time_seconds : 0;
+  st.morsels_per_second =
+      timing.processing_time_seconds > 0 ? static_cast<double>(st.total_morsels_processed) / timing.processing_time_seconds : 0;
   if (st.workers.size() < timing.workers.size()) st.workers.resize(timing.workers.size());
   for (size_t i = 0; i < timing.workers.size(); ++i) st.workers[i].numa_node = timing.workers[i].numa_node;
   query.report->peak_bytes = query.context->memory->peak();

@@ -20,7 +20,8 @@ struct PhysicalQuery {
 };
 
 // `sink` receives the plan's rows in order.
-arrow::Result<PhysicalQuery> lower(const plan::PlanPtr& plan, std::shared_ptr<OrderedSink> sink, std::shared_ptr<const QueryContext> context);
+arrow::Result<PhysicalQuery> lower(const plan::PlanPtr& plan, std::shared_ptr<OrderedSink> sink,
+                                   std::shared_ptr<const QueryContext> context);
 
 struct RunSettings {
   sched::RunOptions options;

@@ -34,7 +34,7 @@ struct QueryContext {
   std::shared_ptr<base::QueryMemory> memory;
   base::CancelToken cancel;
   int workers = 1;
-  int64_t morsel_rows = 0;   // 0 = auto
+  int64_t morsel_rows = 0;  // 0 = auto
   int64_t batch_rows = column::kDefaultBatchRows;
   bool exact_float_sums = true;
   bool spill_eagerly = false;  // tests: spill whenever spilling is possible
@@ -45,7 +45,9 @@ class LocalState {
  public:
   virtual ~LocalState() = default;
   template <typename T>
-  T& as() { return static_cast<T&>(*this); }
+  T& as() {
+    return static_cast<T&>(*this);
+  }
 };
 
 using Emit = std::function<arrow::Status(column::Batch)>;
@@ -69,12 +71,12 @@ struct RowCounts {
 class Operator {
  public:
   virtual ~Operator() = default;
-  virtual std::string name() const = 0;      // for explain(analyze): "filter fare > 10"
+  virtual std::string name() const = 0;  // for explain(analyze): "filter fare > 10"
   virtual arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) const = 0;
   virtual arrow::Status process(column::Batch batch, LocalState& local, const Emit& emit) const = 0;
   virtual arrow::Status end_morsel(LocalState& local, const Emit& emit) const { return arrow::Status::OK(); }
   // How the difference between rows in and rows out is to be booked: dropped rows are `filtered`, extra ones `generated`.
-  virtual bool generates_rows() const { return false; }   // join, explode
+  virtual bool generates_rows() const { return false; }  // join, explode
 };
 
 class Sink {
@@ -97,15 +99,17 @@ class OrderedSink {
   virtual ~OrderedSink() = default;
   virtual std::string name() const = 0;
   struct Answer {
-    base::WaitHandlePtr wait;   // not taken: give the same batches again when it fires
-    bool enough = false;        // taken; nothing after this morsel is wanted
+    base::WaitHandlePtr wait;  // not taken: give the same batches again when it fires
+    bool enough = false;       // taken; nothing after this morsel is wanted
   };
   virtual arrow::Result<Answer> deliver(uint64_t seq, std::vector<column::Batch>& batches) = 0;
   virtual arrow::Status finalize() = 0;
   // Called instead of finalize when the run failed: leave nothing half-written.
   virtual void abandon() {}
   // Work on a morsel's batches before they wait (flatten, encode), on the producing worker.
-  virtual arrow::Result<std::vector<column::Batch>> stage(std::vector<column::Batch> batches, const QueryContext& context) { return batches; }
+  virtual arrow::Result<std::vector<column::Batch>> stage(std::vector<column::Batch> batches, const QueryContext& context) {
+    return batches;
+  }
 };
 
 // Where a pipeline's morsels come from: a plan::Scan, or the finished state of a breaker (groups, sorted runs, ...).

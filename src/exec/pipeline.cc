@@ -56,9 +56,9 @@ struct MorselSlot final : sched::RingSlot {
 };
 
 struct Morsel {
-  uint64_t seq = 0;     // in the pipeline
+  uint64_t seq = 0;  // in the pipeline
   int branch = 0;
-  uint64_t local = 0;   // in the branch's source
+  uint64_t local = 0;  // in the branch's source
 };
 
 class PipelineTask;
@@ -88,8 +88,8 @@ class BranchRunner {
   int branch_;
   std::unique_ptr<LocalState> source_local_;
   std::vector<std::unique_ptr<LocalState>> locals_;
-  std::vector<Emit> emits_;            // emits_[i] feeds operator i; the last feeds the sink
-  std::vector<RowCounts> counts_;      // source, operators..., sink
+  std::vector<Emit> emits_;        // emits_[i] feeds operator i; the last feeds the sink
+  std::vector<RowCounts> counts_;  // source, operators..., sink
   LocalState* sink_local_ = nullptr;
   std::vector<column::Batch> output_;  // ordered sinks
   Position position_;
@@ -132,8 +132,10 @@ class PipelineTask final : public sched::Task {
       if (total_ >= 0) total_ += n;
     }
     if (spec_.ordered) {
-      const int64_t cap = std::max<int64_t>(context_->memory->limited() ? context_->memory->cap() / kRingByteShare : int64_t{1} << 30, 1 << 20);
-      ring_.emplace(static_cast<uint64_t>(4 * std::max(1, slots)), cap, [this](uint64_t seq, sched::RingSlot& slot) { return flush(seq, slot); });
+      const int64_t cap =
+          std::max<int64_t>(context_->memory->limited() ? context_->memory->cap() / kRingByteShare : int64_t{1} << 30, 1 << 20);
+      ring_.emplace(static_cast<uint64_t>(4 * std::max(1, slots)), cap,
+                    [this](uint64_t seq, sched::RingSlot& slot) { return flush(seq, slot); });
     }
     if (total_ >= 0) claims_ = spec_.ordered ? sched::counter_claims(total_) : sched::range_claims(total_, slots);
     slots_.resize(slots);
@@ -270,7 +272,14 @@ class PipelineTask final : public sched::Task {
       return sched::Step::progress();
     }
     auto out = std::make_unique<MorselSlot>();
-    ARROW_ASSIGN_OR_RAISE(out->batches, spec_.ordered->stage(runner.take_output(), *context_));
+    auto staged = spec_.ordered->stage(runner.take_output(), *context_);
+    if (staged.ok()) {
+      out->batches = std::move(*staged);
+    } else {  // in its turn, like an error of an operator; the rows come before whatever stopped the morsel
+      if (immediate(staged.status())) return staged.status();
+      close_from(morsel.seq);
+      status = staged.status();
+    }
     for (const auto& b : out->batches) out->held += column::retained_bytes(b);
     out->error = std::move(status);
     ARROW_ASSIGN_OR_RAISE(auto wait, ring_->deliver(morsel.seq, std::move(out)));
@@ -347,8 +356,8 @@ class PipelineTask final : public sched::Task {
     const bool complete = error_.ok() && closed_from_.load() == kNoError && !cut_short_;
     for (const RowCounts& c : source_rows_) {
       if (!complete || c.in == 0 || c.in == c.out + c.skipped + c.filtered) continue;  // 0: the source of a breaker, which reads nothing
-      return base::internal_error("rows of " + spec_.name + " do not add up: " + std::to_string(c.in) + " read, " + std::to_string(c.out) + " passed on, " +
-                                  std::to_string(c.filtered) + " filtered, " + std::to_string(c.skipped) + " skipped");
+      return base::internal_error("rows of " + spec_.name + " do not add up: " + std::to_string(c.in) + " read, " + std::to_string(c.out) +
+                                  " passed on, " + std::to_string(c.filtered) + " filtered, " + std::to_string(c.skipped) + " skipped");
     }
     return arrow::Status::OK();
   }
@@ -357,7 +366,7 @@ class PipelineTask final : public sched::Task {
   std::shared_ptr<const QueryContext> context_;
   std::shared_ptr<RunReport> report_;
   Segment segment_;
-  std::vector<int64_t> sizes_;   // morsels per branch, -1 unknown
+  std::vector<int64_t> sizes_;  // morsels per branch, -1 unknown
   int64_t total_ = 0;
   int max_slots_ = 1;
   bool disabled_ = false;
@@ -366,7 +375,7 @@ class PipelineTask final : public sched::Task {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::atomic<uint64_t> closed_from_{kNoError};
 
-  std::mutex claim_mutex_;       // unknown length
+  std::mutex claim_mutex_;  // unknown length
   uint64_t next_seq_ = 0;
   int next_branch_ = 0;
   uint64_t next_local_ = 0;
@@ -530,9 +539,13 @@ void BranchRunner::collect(RunReport& report) const {
 // The pieces of a phase, handed out by a counter.
 class PhaseTask final : public sched::Task {
  public:
-  PhaseTask(std::shared_ptr<Phase> phase, std::function<bool()> enabled, std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report,
-            int plan_node)
-      : phase_(std::move(phase)), enabled_(std::move(enabled)), context_(std::move(context)), report_(std::move(report)), plan_node_(plan_node) {}
+  PhaseTask(std::shared_ptr<Phase> phase, std::function<bool()> enabled, std::shared_ptr<const QueryContext> context,
+            std::shared_ptr<RunReport> report, int plan_node)
+      : phase_(std::move(phase)),
+        enabled_(std::move(enabled)),
+        context_(std::move(context)),
+        report_(std::move(report)),
+        plan_node_(plan_node) {}
 
   std::string name() const override { return phase_->name(); }
   int max_slots() const override { return static_cast<int>(std::clamp<int64_t>(pieces_, 1, 1 << 16)); }
@@ -608,17 +621,21 @@ void Segment::append(std::shared_ptr<const Operator> op, int plan_node) {
   for (auto& b : branches) b.operators.push_back({op, plan_node});
 }
 
-std::shared_ptr<sched::Task> make_pipeline_task(PipelineSpec spec, std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report) {
+std::shared_ptr<sched::Task> make_pipeline_task(PipelineSpec spec, std::shared_ptr<const QueryContext> context,
+                                                std::shared_ptr<RunReport> report) {
   return std::make_shared<PipelineTask>(std::move(spec), std::move(context), std::move(report));
 }
 
-std::shared_ptr<sched::Task> make_phase_task(std::shared_ptr<Phase> phase, std::function<bool()> enabled, std::shared_ptr<const QueryContext> context,
-                                             std::shared_ptr<RunReport> report, int plan_node) {
+std::shared_ptr<sched::Task> make_phase_task(std::shared_ptr<Phase> phase, std::function<bool()> enabled,
+                                             std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report,
+                                             int plan_node) {
   return std::make_shared<PhaseTask>(std::move(phase), std::move(enabled), std::move(context), std::move(report), plan_node);
 }
 
 arrow::Status stop_morsel() { return arrow::Status::Cancelled("stop").WithDetail(std::make_shared<StopMorselDetail>()); }
 
-bool is_stop_morsel(const arrow::Status& s) { return !s.ok() && s.detail() && std::string_view(s.detail()->type_id()) == StopMorselDetail::kId; }
+bool is_stop_morsel(const arrow::Status& s) {
+  return !s.ok() && s.detail() && std::string_view(s.detail()->type_id()) == StopMorselDetail::kId;
+}
 
 }  // namespace gristmill::exec

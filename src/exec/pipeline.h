@@ -66,11 +66,12 @@ struct PipelineSpec {
   bool sequential = false;  // one slot only
 };
 
-std::shared_ptr<sched::Task> make_pipeline_task(PipelineSpec spec, std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report);
+std::shared_ptr<sched::Task> make_pipeline_task(PipelineSpec spec, std::shared_ptr<const QueryContext> context,
+                                                std::shared_ptr<RunReport> report);
 
 class Phase;
-std::shared_ptr<sched::Task> make_phase_task(std::shared_ptr<Phase> phase, std::function<bool()> enabled, std::shared_ptr<const QueryContext> context,
-                                             std::shared_ptr<RunReport> report, int plan_node);
+std::shared_ptr<sched::Task> make_phase_task(std::shared_ptr<Phase> phase, std::function<bool()> enabled,
+                                             std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report, int plan_node);
 
 // Ends a morsel early without error: its remaining rows are not wanted (a limit inside the morsel was met).
 arrow::Status stop_morsel();

@@ -45,11 +45,11 @@ int64_t referenced_bytes(const column::Batch& b) {
 
 struct Shared {
   SortSpec spec;
-  RunLayout layout;                       // payload and hidden key columns
-  std::vector<expr::BoundPtr> computed;   // keys that are not plain input columns
+  RunLayout layout;                      // payload and hidden key columns
+  std::vector<expr::BoundPtr> computed;  // keys that are not plain input columns
   QueryContext context;
 
-  std::mutex mutex;                       // chunks, runs, file while sinks run
+  std::mutex mutex;  // chunks, runs, file while sinks run
   std::vector<SortChunk> chunks;
   std::vector<SortedRun> runs;
   std::shared_ptr<base::SpillFile> file;
@@ -62,7 +62,7 @@ struct Shared {
   uint64_t min = ~uint64_t{0}, max = 0;
   std::optional<PrefixBuckets> buckets;
   std::vector<std::pair<size_t, size_t>> slices;
-  std::vector<std::vector<int64_t>> counts;             // [slice][bucket], then write positions
+  std::vector<std::vector<int64_t>> counts;              // [slice][bucket], then write positions
   std::vector<std::pair<int64_t, int64_t>> sort_pieces;  // entry ranges, whole buckets
   std::shared_ptr<arrow::Buffer> entries, scratch;
   std::vector<RunCut> cuts;
@@ -92,7 +92,9 @@ struct Shared {
 };
 
 struct SortLocal final : LocalState, base::Spillable {
-  SortLocal(std::shared_ptr<Shared> s, arrow::MemoryPool* pool) : shared(std::move(s)), evaluator(pool) { shared->context.memory->register_spillable(this); }
+  SortLocal(std::shared_ptr<Shared> s, arrow::MemoryPool* pool) : shared(std::move(s)), evaluator(pool) {
+    shared->context.memory->register_spillable(this);
+  }
   ~SortLocal() override { shared->context.memory->unregister_spillable(this); }
 
   std::string spill_name() const override { return "sort"; }
@@ -169,7 +171,8 @@ class SortSink final : public Sink {
     }
     const auto& memory = *s.context.memory;
     // Pairs twice, columns joined and gathered: if that may not fit, merging from disk will.
-    const bool tight = memory.limited() && memory.used() + rows * 2 * static_cast<int64_t>(sizeof(SortEntry)) + bytes > memory.cap() * 3 / 4;
+    const bool tight =
+        memory.limited() && memory.used() + rows * 2 * static_cast<int64_t>(sizeof(SortEntry)) + bytes > memory.cap() * 3 / 4;
     if (s.spilled() || tight || (s.context.spill_eagerly && rows > 0)) return spill_rest();
     for (const auto& c : s.chunks) {
       s.chunk_start.push_back(s.rows);
@@ -250,7 +253,8 @@ class CountBuckets final : public Phase {
     ARROW_ASSIGN_OR_RAISE(s_->scratch, arrow::AllocateBuffer(bytes, context.pool()));
     s_->buckets.emplace(s_->min, s_->max);
     const size_t per = s_->chunks.size() / kMaxSlices + 1;
-    for (size_t begin = 0; begin < s_->chunks.size(); begin += per) s_->slices.emplace_back(begin, std::min(begin + per, s_->chunks.size()));
+    for (size_t begin = 0; begin < s_->chunks.size(); begin += per)
+      s_->slices.emplace_back(begin, std::min(begin + per, s_->chunks.size()));
     s_->counts.resize(s_->slices.size());
     return static_cast<int64_t>(s_->slices.size());
   }

@@ -13,8 +13,8 @@ namespace gristmill::exec {
 struct SortSpec {
   std::vector<expr::BoundPtr> keys;
   std::vector<column::SortKey> order;
-  std::vector<column::TypePtr> types;   // of the input's columns, which are the output's too
-  std::optional<int64_t> top;           // only the first so many rows are wanted
+  std::vector<column::TypePtr> types;  // of the input's columns, which are the output's too
+  std::optional<int64_t> top;          // only the first so many rows are wanted
   std::string label;
 };
 

@@ -68,7 +68,9 @@ arrow::Status resolve_group(SortEntry* entries, SortEntry* scratch, int64_t n, s
 
 }  // namespace
 
-int64_t SortChunk::bytes() const { return column::retained_bytes(rows) + (prefixes ? prefixes->size() : 0) + (orders ? orders->size() : 0); }
+int64_t SortChunk::bytes() const {
+  return column::retained_bytes(rows) + (prefixes ? prefixes->size() : 0) + (orders ? orders->size() : 0);
+}
 
 arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
   const int64_t n = chunk.rows.rows;
@@ -78,8 +80,8 @@ arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>&
   return arrow::Status::OK();
 }
 
-arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, std::span<const column::Column> keys, const std::vector<column::SortKey>& order,
-                           arrow::MemoryPool* pool) {
+arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, std::span<const column::Column> keys,
+                           const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
   for (int64_t begin = 0; begin < n;) {
     int64_t end = begin + 1;
     while (end < n && entries[end].prefix == entries[begin].prefix) ++end;
@@ -89,7 +91,8 @@ arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, st
   return arrow::Status::OK();
 }
 
-arrow::Result<std::vector<RowRef>> sort_chunks(const std::vector<SortChunk>& chunks, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
+arrow::Result<std::vector<RowRef>> sort_chunks(const std::vector<SortChunk>& chunks, const std::vector<column::SortKey>& order,
+                                               arrow::MemoryPool* pool) {
   struct Item {
     uint64_t order;
     uint64_t prefix;
@@ -99,7 +102,8 @@ arrow::Result<std::vector<RowRef>> sort_chunks(const std::vector<SortChunk>& chu
   bool exact = true;
   for (uint32_t c = 0; c < chunks.size(); ++c) {
     exact &= chunks[c].exact;
-    for (int64_t i = 0; i < chunks[c].rows.rows; ++i) items.push_back({chunks[c].order(i), chunks[c].prefix()[i], {c, static_cast<uint32_t>(i)}});
+    for (int64_t i = 0; i < chunks[c].rows.rows; ++i)
+      items.push_back({chunks[c].order(i), chunks[c].prefix()[i], {c, static_cast<uint32_t>(i)}});
   }
   auto before = [](const Item& a, const Item& b) { return a.order < b.order; };
   if (!std::is_sorted(items.begin(), items.end(), before)) std::sort(items.begin(), items.end(), before);
@@ -127,7 +131,8 @@ arrow::Result<std::vector<RowRef>> sort_chunks(const std::vector<SortChunk>& chu
   return out;
 }
 
-arrow::Result<column::Batch> gather_rows(const std::vector<const column::Batch*>& parts, std::span<const RowRef> refs, arrow::MemoryPool* pool) {
+arrow::Result<column::Batch> gather_rows(const std::vector<const column::Batch*>& parts, std::span<const RowRef> refs,
+                                         arrow::MemoryPool* pool) {
   // Rows of each part first (in order of need), then one permutation over what they make together.
   std::vector<std::vector<int32_t>> wanted(parts.size());
   for (const RowRef& r : refs) wanted[r.chunk].push_back(static_cast<int32_t>(r.row));

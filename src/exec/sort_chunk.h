@@ -15,15 +15,17 @@
 namespace gristmill::exec {
 
 struct SortChunk {
-  column::Batch rows;                            // payload columns, then computed key columns; dense
+  column::Batch rows;  // payload columns, then computed key columns; dense
   std::vector<column::Column> keys;
-  std::shared_ptr<arrow::Buffer> prefixes;       // uint64 each
-  bool exact = true;                             // equal prefixes mean equal keys
-  uint64_t first_order = 0;                      // row i stands at first_order + i ...
-  std::shared_ptr<arrow::Buffer> orders;         // ... unless given one by one
+  std::shared_ptr<arrow::Buffer> prefixes;  // uint64 each
+  bool exact = true;                        // equal prefixes mean equal keys
+  uint64_t first_order = 0;                 // row i stands at first_order + i ...
+  std::shared_ptr<arrow::Buffer> orders;    // ... unless given one by one
 
   const uint64_t* prefix() const { return reinterpret_cast<const uint64_t*>(prefixes->data()); }
-  uint64_t order(int64_t i) const { return orders ? reinterpret_cast<const uint64_t*>(orders->data())[i] : first_order + static_cast<uint64_t>(i); }
+  uint64_t order(int64_t i) const {
+    return orders ? reinterpret_cast<const uint64_t*>(orders->data())[i] : first_order + static_cast<uint64_t>(i);
+  }
   int64_t bytes() const;
 };
 
@@ -35,14 +37,16 @@ struct RowRef {
   uint32_t chunk;
   uint32_t row;
 };
-arrow::Result<std::vector<RowRef>> sort_chunks(const std::vector<SortChunk>& chunks, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool);
+arrow::Result<std::vector<RowRef>> sort_chunks(const std::vector<SortChunk>& chunks, const std::vector<column::SortKey>& order,
+                                               arrow::MemoryPool* pool);
 
 // Puts entries whose prefixes are equal into full key order; they come in the order that ties are to keep.
 // `keys` are addressed by SortEntry::row.
-arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, std::span<const column::Column> keys, const std::vector<column::SortKey>& order,
-                           arrow::MemoryPool* pool);
+arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, std::span<const column::Column> keys,
+                           const std::vector<column::SortKey>& order, arrow::MemoryPool* pool);
 
 // The referenced rows as one dense batch, columns only.
-arrow::Result<column::Batch> gather_rows(const std::vector<const column::Batch*>& parts, std::span<const RowRef> refs, arrow::MemoryPool* pool);
+arrow::Result<column::Batch> gather_rows(const std::vector<const column::Batch*>& parts, std::span<const RowRef> refs,
+                                         arrow::MemoryPool* pool);
 
 }  // namespace gristmill::exec

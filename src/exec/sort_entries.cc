@@ -30,7 +30,8 @@ void merge_sort(SortEntry* e, SortEntry* scratch, int64_t n) {
   for (int64_t width = kInsertionRows; width < n; width *= 2) {
     for (int64_t i = 0; i < n; i += 2 * width) {
       const int64_t mid = std::min(i + width, n), end = std::min(i + 2 * width, n);
-      std::merge(from + i, from + mid, from + mid, from + end, to + i, [](const SortEntry& a, const SortEntry& b) { return a.prefix < b.prefix; });
+      std::merge(from + i, from + mid, from + mid, from + end, to + i,
+                 [](const SortEntry& a, const SortEntry& b) { return a.prefix < b.prefix; });
     }
     std::swap(from, to);
   }
@@ -67,6 +68,7 @@ void sort_entries(SortEntry* entries, SortEntry* scratch, int64_t n) {
   if (from != entries) std::memcpy(entries, from, static_cast<size_t>(n) * sizeof(SortEntry));
 }
 
-PrefixBuckets::PrefixBuckets(uint64_t min, uint64_t max) : min_(min), shift_(std::max(0, static_cast<int>(std::bit_width(max - min)) - kBits)) {}
+PrefixBuckets::PrefixBuckets(uint64_t min, uint64_t max)
+    : min_(min), shift_(std::max(0, static_cast<int>(std::bit_width(max - min)) - kBits)) {}
 
 }  // namespace gristmill::exec

@@ -77,7 +77,8 @@ bool less(const Cursor& a, const Cursor& b) {
 // Rows picked for the next output batch, by block.
 class Output {
  public:
-  Output(size_t payload, int64_t batch_rows, arrow::MemoryPool* pool, const Emit& emit) : payload_(payload), batch_rows_(batch_rows), pool_(pool), emit_(emit) {}
+  Output(size_t payload, int64_t batch_rows, arrow::MemoryPool* pool, const Emit& emit)
+      : payload_(payload), batch_rows_(batch_rows), pool_(pool), emit_(emit) {}
 
   arrow::Status add(const std::shared_ptr<column::Batch>& block, int64_t row, size_t cursor) {
     if (part_of_.size() <= cursor) part_of_.resize(cursor + 1, -1);
@@ -123,8 +124,9 @@ arrow::Result<bool> seek(Cursor& c, const RunCut* from, const RunLayout& layout,
   if (from) {
     // The last block that begins below the cut may hold rows at or after it; those before it cannot.
     const auto& blocks = c.run->blocks;
-    size_t b = static_cast<size_t>(std::partition_point(blocks.begin(), blocks.end(), [&](const RunBlock& x) { return below(x.first_key, x.first_order, *from); }) -
-                                   blocks.begin());
+    size_t b = static_cast<size_t>(
+        std::partition_point(blocks.begin(), blocks.end(), [&](const RunBlock& x) { return below(x.first_key, x.first_order, *from); }) -
+        blocks.begin());
     c.next_block = b == 0 ? 0 : b - 1;
   }
   for (;;) {
@@ -134,8 +136,10 @@ arrow::Result<bool> seek(Cursor& c, const RunCut* from, const RunLayout& layout,
     int64_t low = 0, high = c.block->rows;
     while (low < high) {
       const int64_t mid = (low + high) / 2;
-      if (below(c.keys.row(mid), c.orders[mid], *from)) low = mid + 1;
-      else high = mid;
+      if (below(c.keys.row(mid), c.orders[mid], *from))
+        low = mid + 1;
+      else
+        high = mid;
     }
     if (low == c.block->rows) continue;
     c.set_row(low);
@@ -145,12 +149,14 @@ arrow::Result<bool> seek(Cursor& c, const RunCut* from, const RunLayout& layout,
 
 }  // namespace
 
-arrow::Result<SortedRun> write_run(std::vector<SortChunk> chunks, const RunLayout& layout, base::SpillFile& file, base::QueryMemory& memory) {
+arrow::Result<SortedRun> write_run(std::vector<SortChunk> chunks, const RunLayout& layout, base::SpillFile& file,
+                                   base::QueryMemory& memory) {
   ARROW_ASSIGN_OR_RAISE(std::vector<RowRef> refs, sort_chunks(chunks, layout.order, memory.pool()));
   std::vector<const column::Batch*> parts;
   for (const auto& c : chunks) parts.push_back(&c.rows);
   SortedRun run;
-  const auto block_rows = static_cast<size_t>(memory.limited() ? std::clamp(memory.cap() / kBlockShare, kLeastBlockRows, kMostBlockRows) : kMostBlockRows);
+  const auto block_rows =
+      static_cast<size_t>(memory.limited() ? std::clamp(memory.cap() / kBlockShare, kLeastBlockRows, kMostBlockRows) : kMostBlockRows);
   for (size_t begin = 0; begin < refs.size(); begin += block_rows) {
     const size_t n = std::min(block_rows, refs.size() - begin);
     std::span<const RowRef> some(refs.data() + begin, n);
@@ -159,7 +165,8 @@ arrow::Result<SortedRun> write_run(std::vector<SortChunk> chunks, const RunLayou
     auto* o = reinterpret_cast<uint64_t*>(orders->mutable_data());
     for (size_t i = 0; i < n; ++i) o[i] = chunks[some[i].chunk].order(some[i].row);
     const uint64_t first_order = o[0];
-    block.columns.push_back(column::Column::flat(arrow::ArrayData::Make(arrow::uint64(), static_cast<int64_t>(n), {nullptr, std::move(orders)}, 0)));
+    block.columns.push_back(
+        column::Column::flat(arrow::ArrayData::Make(arrow::uint64(), static_cast<int64_t>(n), {nullptr, std::move(orders)}, 0)));
     RunBlock entry;
     entry.rows = static_cast<int64_t>(n);
     entry.first_order = first_order;
@@ -197,8 +204,8 @@ std::vector<RunCut> plan_cuts(const std::vector<SortedRun>& runs, int64_t rows) 
   return cuts;
 }
 
-arrow::Status merge_runs(const std::vector<SortedRun>& runs, const RunLayout& layout, const base::SpillFile& file, const RunCut* from, const RunCut* to,
-                         int64_t batch_rows, arrow::MemoryPool* pool, const Emit& emit) {
+arrow::Status merge_runs(const std::vector<SortedRun>& runs, const RunLayout& layout, const base::SpillFile& file, const RunCut* from,
+                         const RunCut* to, int64_t batch_rows, arrow::MemoryPool* pool, const Emit& emit) {
   std::vector<Cursor> cursors(runs.size());
   std::vector<size_t> heap;  // smallest on top
   auto after = [&](size_t a, size_t b) { return less(cursors[b], cursors[a]); };

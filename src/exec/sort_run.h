@@ -27,14 +27,15 @@ struct SortedRun {
 
 // What reading a block back needs to know.
 struct RunLayout {
-  std::vector<column::TypePtr> types;        // payload, then keys that are not payload columns
-  std::vector<int> keys;                     // columns that are the keys
+  std::vector<column::TypePtr> types;  // payload, then keys that are not payload columns
+  std::vector<int> keys;               // columns that are the keys
   std::vector<column::SortKey> order;
-  size_t payload = 0;                        // leading columns to emit
+  size_t payload = 0;  // leading columns to emit
 };
 
 // Sorts the chunks and writes them. The chunks are consumed.
-arrow::Result<SortedRun> write_run(std::vector<SortChunk> chunks, const RunLayout& layout, base::SpillFile& file, base::QueryMemory& memory);
+arrow::Result<SortedRun> write_run(std::vector<SortChunk> chunks, const RunLayout& layout, base::SpillFile& file,
+                                   base::QueryMemory& memory);
 
 // A place between rows: everything with (key, order) below it lies before.
 struct RunCut {
@@ -46,7 +47,7 @@ struct RunCut {
 std::vector<RunCut> plan_cuts(const std::vector<SortedRun>& runs, int64_t rows);
 
 // Emits rows of [from, to) (null = open) of all runs in order, in batches of at most `batch_rows`.
-arrow::Status merge_runs(const std::vector<SortedRun>& runs, const RunLayout& layout, const base::SpillFile& file, const RunCut* from, const RunCut* to,
-                         int64_t batch_rows, arrow::MemoryPool* pool, const Emit& emit);
+arrow::Status merge_runs(const std::vector<SortedRun>& runs, const RunLayout& layout, const base::SpillFile& file, const RunCut* from,
+                         const RunCut* to, int64_t batch_rows, arrow::MemoryPool* pool, const Emit& emit);
 
 }  // namespace gristmill::exec

@@ -37,7 +37,8 @@ struct Shared {
     for (const auto& c : all) parts.push_back(&c.rows);
     SortChunk out;
     ARROW_ASSIGN_OR_RAISE(out.rows, gather_rows(parts, refs, context.pool()));
-    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> orders, arrow::AllocateBuffer(static_cast<int64_t>(refs.size()) * 8, context.pool()));
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> orders,
+                          arrow::AllocateBuffer(static_cast<int64_t>(refs.size()) * 8, context.pool()));
     auto* o = reinterpret_cast<uint64_t*>(orders->mutable_data());
     for (size_t i = 0; i < refs.size(); ++i) o[i] = all[refs[i].chunk].order(refs[i].row);
     out.orders = std::move(orders);
@@ -63,7 +64,9 @@ class TopSink final : public Sink {
  public:
   explicit TopSink(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
   std::string name() const override { return "top " + std::to_string(*s_->spec.top) + " by " + s_->spec.label; }
-  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) override { return std::make_unique<TopLocal>(context.pool()); }
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) override {
+    return std::make_unique<TopLocal>(context.pool());
+  }
 
   arrow::Status consume(column::Batch batch, Position position, LocalState& state) override {
     auto& local = state.as<TopLocal>();

@@ -55,9 +55,9 @@ void note_inputs(Bound& b) {
   int sole = -1;
   for (const BoundPtr& a : b.args) {
     const int below = a->kind == BoundKind::kInput ? a->input : a->kind == BoundKind::kConstant ? -1 : a->sole_input;
-    const bool reads_several = a->kind == BoundKind::kCall && a->sole_input < 0 && std::any_of(a->args.begin(), a->args.end(), [](const BoundPtr& x) {
-      return x->kind != BoundKind::kConstant;
-    });
+    const bool reads_several =
+        a->kind == BoundKind::kCall && a->sole_input < 0 &&
+        std::any_of(a->args.begin(), a->args.end(), [](const BoundPtr& x) { return x->kind != BoundKind::kConstant; });
     if (reads_several || (below >= 0 && sole >= 0 && below != sole)) sole = kSeveral;
     if (sole != kSeveral && below >= 0) sole = below;
   }
@@ -111,7 +111,8 @@ class Binder {
       case NodeKind::kAlias: return bind(n->args[0]);
       case NodeKind::kCast: return bind_cast_node(*n);
       case NodeKind::kAggregate:
-        return base::plan_error("the aggregate " + text(*n) + " cannot stand here", "aggregates belong in group_by().agg() or in select() of a whole frame");
+        return base::plan_error("the aggregate " + text(*n) + " cannot stand here",
+                                "aggregates belong in group_by().agg() or in select() of a whole frame");
     }
     return base::internal_error("an expression of unknown kind");
   }
@@ -120,7 +121,8 @@ class Binder {
   arrow::Result<Part> bind_column(const Node& n) {
     const std::vector<int> found = input_.GetAllFieldIndices(n.name);
     if (found.empty()) return base::plan_error("no column \"" + n.name + "\"" + base::suggest_name(n.name, input_.field_names()));
-    if (found.size() > 1) return base::plan_error("the name \"" + n.name + "\" is ambiguous: " + std::to_string(found.size()) + " columns have it");
+    if (found.size() > 1)
+      return base::plan_error("the name \"" + n.name + "\" is ambiguous: " + std::to_string(found.size()) + " columns have it");
     const arrow::Field& field = *input_.field(found[0]);
     auto b = std::make_shared<Bound>();
     b->type = column::canonical_type(field.type());
@@ -167,7 +169,8 @@ class Binder {
   arrow::Result<Part> bind_cast_node(const Node& n) {
     ARROW_ASSIGN_OR_RAISE(Part p, bind(n.args[0]));
     const bool round = std::any_of(n.options.begin(), n.options.end(), [](const Option& o) {
-      return o.name == "round" && o.value->is_valid && o.value->type->id() == arrow::Type::BOOL && static_cast<const arrow::BooleanScalar&>(*o.value).value;
+      return o.name == "round" && o.value->is_valid && o.value->type->id() == arrow::Type::BOOL &&
+             static_cast<const arrow::BooleanScalar&>(*o.value).value;
     });
     const TypePtr to = column::canonical_type(n.type);
     ARROW_RETURN_NOT_OK(column::physical_of(*to));

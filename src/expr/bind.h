@@ -28,19 +28,19 @@ using BoundPtr = std::shared_ptr<const Bound>;
 
 struct Bound {
   BoundKind kind = BoundKind::kInput;
-  column::TypePtr type;                         // canonical
-  int input = -1;                               // kInput: column of the batch
-  std::shared_ptr<arrow::Scalar> value;         // kConstant
-  const Function* function = nullptr;           // kCall
-  std::shared_ptr<const FunctionState> state;   // kCall: what bind prepared (cast target, compiled pattern, options)
+  column::TypePtr type;                        // canonical
+  int input = -1;                              // kInput: column of the batch
+  std::shared_ptr<arrow::Scalar> value;        // kConstant
+  const Function* function = nullptr;          // kCall
+  std::shared_ptr<const FunctionState> state;  // kCall: what bind prepared (cast target, compiled pattern, options)
   std::vector<BoundPtr> args;
-  bool fallible = false;                        // this node or anything below
+  bool fallible = false;  // this node or anything below
   bool deterministic = true;
   bool nullable = true;
-  std::string label;                            // for messages: column name or expression text
-  int sole_input = -1;                          // the one column everything below reads; -1: none or several
-  column::Column constant;                      // kConstant: `value` as a column
-  uint64_t serial = 0;                          // unlike any other bound node's; for an evaluator's caches
+  std::string label;        // for messages: column name or expression text
+  int sole_input = -1;      // the one column everything below reads; -1: none or several
+  column::Column constant;  // kConstant: `value` as a column
+  uint64_t serial = 0;      // unlike any other bound node's; for an evaluator's caches
 };
 
 // Plan errors name the unknown column or function and the nearest known one.
@@ -54,11 +54,11 @@ arrow::Result<bool> fallible(const NodePtr& n, const arrow::Schema& input);
 
 // An aggregate's arguments bound and cast, and its result type (semantics.md 4).
 struct BoundAggregate {
-  std::string function;            // count, sum, mean, min, max, first, last, var, std
-  std::vector<BoundPtr> args;      // empty for count()
-  BoundPtr filter;                 // may be null
-  column::TypePtr type;            // canonical result type
-  std::vector<Option> options;     // ddof, ...
+  std::string function;         // count, sum, mean, min, max, first, last, var, std
+  std::vector<BoundPtr> args;   // empty for count()
+  BoundPtr filter;              // may be null
+  column::TypePtr type;         // canonical result type
+  std::vector<Option> options;  // ddof, ...
 };
 arrow::Result<BoundAggregate> bind_aggregate(const NodePtr& aggregate, const arrow::Schema& input);
 

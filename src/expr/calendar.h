@@ -44,7 +44,8 @@ __attribute__((always_inline)) inline Civil fast_civil_of_days(int32_t days) {
   const uint32_t month = n3 >> 16;
   const uint32_t day = (n3 & 0xffff) / 2141;
   const uint32_t late = day_of_year >= 306;  // January and February end the year that began in March
-  return {static_cast<int32_t>(100 * century + year_of_century + late), static_cast<int32_t>(month - 12 * late), static_cast<int32_t>(day + 1)};
+  return {static_cast<int32_t>(100 * century + year_of_century + late), static_cast<int32_t>(month - 12 * late),
+          static_cast<int32_t>(day + 1)};
 }
 
 inline int64_t days_of_civil(int64_t year, int32_t month, int32_t day) {

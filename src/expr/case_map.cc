@@ -76,7 +76,8 @@ arrow::Status map_others(const TextArgument& text, const std::vector<int64_t>& r
 
 }  // namespace
 
-arrow::Result<column::Column> map_case(const column::Column& text, bool upper, int64_t rows, const column::Selection* selection, arrow::MemoryPool* pool) {
+arrow::Result<column::Column> map_case(const column::Column& text, bool upper, int64_t rows, const column::Selection* selection,
+                                       arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(TextOut out, TextOut::make(rows, pool));
   const TextArgument t(text);
   const column::Column args[] = {text};

@@ -11,6 +11,7 @@ namespace gristmill::expr {
 
 // `text`: flat or constant; the answer is flat with `rows` rows and no validity. Rows outside the selection are empty or mapped.
 // ASCII is mapped here, everything else by Arrow's utf8 kernels.
-arrow::Result<column::Column> map_case(const column::Column& text, bool upper, int64_t rows, const column::Selection* selection, arrow::MemoryPool* pool);
+arrow::Result<column::Column> map_case(const column::Column& text, bool upper, int64_t rows, const column::Selection* selection,
+                                       arrow::MemoryPool* pool);
 
 }  // namespace gristmill::expr

@@ -16,9 +16,9 @@ namespace gristmill::expr {
 struct CachedEntries {
   std::shared_ptr<arrow::ArrayData> dictionary;
   int64_t rows_seen = 0;
-  bool failed = false;                      // an entry fails: row by row, the row may not be selected
-  std::optional<column::Column> values;     // n + 1 rows or constant; the last row is the answer for NULL
-  std::vector<uint8_t> truths;              // n + 1: bit 0 true, bit 1 false
+  bool failed = false;                   // an entry fails: row by row, the row may not be selected
+  std::optional<column::Column> values;  // n + 1 rows or constant; the last row is the answer for NULL
+  std::vector<uint8_t> truths;           // n + 1: bit 0 true, bit 1 false
 };
 
 class EntryCache {

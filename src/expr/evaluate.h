@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <memory>
 
-#include <arrow/result.h>
 #include <arrow/memory_pool.h>
+#include <arrow/result.h>
 
 #include "column/batch.h"
 #include "expr/bind.h"

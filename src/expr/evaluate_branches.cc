@@ -31,7 +31,8 @@ GRISTMILL_INLINE inline void blend_rows(T bits, const T* __restrict values, T* _
 template <typename T, bool kConstant>
 GRISTMILL_INLINE inline void blend_word(uint64_t m, const T* values, T* out) {
   constexpr int kStep = 8 * sizeof(T);
-  for (int j = 0; j < 64; j += kStep, m = kStep < 64 ? m >> (kStep & 63) : 0) blend_rows<T, kConstant>(static_cast<T>(m), values + (kConstant ? 0 : j), out + j);
+  for (int j = 0; j < 64; j += kStep, m = kStep < 64 ? m >> (kStep & 63) : 0)
+    blend_rows<T, kConstant>(static_cast<T>(m), values + (kConstant ? 0 : j), out + j);
 }
 
 // Sparse words copy row by row, full ones as a whole, the rest blend all 64 rows.
@@ -48,10 +49,14 @@ void copy_rows(const Mask& rows, const Column& from, uint8_t* out) {
       if (m == 0) continue;
       if constexpr (std::is_integral_v<T>) {
         if (at + 64 <= rows.rows && __builtin_popcountll(m) >= 8) {
-          if (constant && m == ~uint64_t{0}) std::fill(o + at, o + at + 64, one);
-          else if (constant) blend_word<T, true>(m, values, o + at);
-          else if (m == ~uint64_t{0}) std::memcpy(o + at, values + at, 64 * sizeof(T));
-          else blend_word<T, false>(m, values + at, o + at);
+          if (constant && m == ~uint64_t{0})
+            std::fill(o + at, o + at + 64, one);
+          else if (constant)
+            blend_word<T, true>(m, values, o + at);
+          else if (m == ~uint64_t{0})
+            std::memcpy(o + at, values + at, 64 * sizeof(T));
+          else
+            blend_word<T, false>(m, values + at, o + at);
           continue;
         }
       }

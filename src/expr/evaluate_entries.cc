@@ -78,7 +78,8 @@ Mask look_up(std::span<const int32_t> entry, const std::vector<uint8_t>& truths,
     look_up_word(entry.data(), rows, answers, m.words.data());
   } else {
     for (int64_t i = 0; i < rows; ++i) {
-      m.words[static_cast<size_t>(i >> 6)] |= static_cast<uint64_t>((truths[static_cast<size_t>(entry[static_cast<size_t>(i)])] >> bit) & 1) << (i & 63);
+      m.words[static_cast<size_t>(i >> 6)] |= static_cast<uint64_t>((truths[static_cast<size_t>(entry[static_cast<size_t>(i)])] >> bit) & 1)
+                                              << (i & 63);
     }
   }
   return m;

@@ -67,6 +67,7 @@ class Evaluation {
 };
 
 // The arguments' nulls added to the result's.
-arrow::Result<column::Column> with_nulls_of(column::Column result, std::span<const column::Column> args, int64_t rows, arrow::MemoryPool* pool);
+arrow::Result<column::Column> with_nulls_of(column::Column result, std::span<const column::Column> args, int64_t rows,
+                                            arrow::MemoryPool* pool);
 
 }  // namespace gristmill::expr

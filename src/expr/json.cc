@@ -28,7 +28,8 @@ std::string call_to_json(const Node& n, const char* key) {
   if (!n.options.empty()) {
     out += ",\"options\":[";
     for (size_t i = 0; i < n.options.size(); ++i) {
-      out += (i ? "," : "") + std::string("{\"name\":") + json_string(n.options[i].name) + ",\"value\":" + scalar_to_json(*n.options[i].value) + "}";
+      out += (i ? "," : "") + std::string("{\"name\":") + json_string(n.options[i].name) +
+             ",\"value\":" + scalar_to_json(*n.options[i].value) + "}";
     }
     out += "]";
   }
@@ -114,7 +115,8 @@ std::string to_json(const Node& n) {
     case NodeKind::kCast: {
       std::string out = "{\"cast\":" + to_json(*n.args[0]) + ",\"to\":" + type_to_json(*n.type) + (n.lenient ? ",\"lenient\":true" : "");
       for (const Option& o : n.options) {
-        out += (&o == &n.options[0] ? ",\"options\":[{\"name\":" : ",{\"name\":") + json_string(o.name) + ",\"value\":" + scalar_to_json(*o.value) + "}";
+        out += (&o == &n.options[0] ? ",\"options\":[{\"name\":" : ",{\"name\":") + json_string(o.name) +
+               ",\"value\":" + scalar_to_json(*o.value) + "}";
       }
       return out + (n.options.empty() ? "}" : "]}");
     }

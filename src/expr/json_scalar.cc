@@ -104,8 +104,14 @@ std::string readable_value(const arrow::Scalar& s) {
       const double v = static_cast<const arrow::DoubleScalar&>(s).value;
       return std::isfinite(v) ? number_text(v) : "{\"bits\":" + bits_text(v) + "}";
     }
-    case Type::INT8: case Type::INT16: case Type::INT32: case Type::INT64:
-    case Type::UINT8: case Type::UINT16: case Type::UINT32: case Type::UINT64: return s.ToString();
+    case Type::INT8:
+    case Type::INT16:
+    case Type::INT32:
+    case Type::INT64:
+    case Type::UINT8:
+    case Type::UINT16:
+    case Type::UINT32:
+    case Type::UINT64: return s.ToString();
     case Type::DECIMAL128: return "\"" + static_cast<const arrow::Decimal128Scalar&>(s).value.ToIntegerString() + "\"";
     case Type::DATE32: return std::to_string(static_cast<const arrow::Date32Scalar&>(s).value);
     case Type::TIMESTAMP: return std::to_string(static_cast<const arrow::TimestampScalar&>(s).value);
@@ -157,8 +163,11 @@ arrow::Result<std::shared_ptr<arrow::Scalar>> read_value(const column::TypePtr& 
       return std::make_shared<arrow::BooleanScalar>(b);
     case Type::INT8: return read_integer<int8_t>(type, value);
     case Type::INT16: return read_integer<int16_t>(type, value);
-    case Type::INT32: case Type::DATE32: return read_integer<int32_t>(type, value);
-    case Type::INT64: case Type::TIMESTAMP: case Type::DURATION: return read_integer<int64_t>(type, value);
+    case Type::INT32:
+    case Type::DATE32: return read_integer<int32_t>(type, value);
+    case Type::INT64:
+    case Type::TIMESTAMP:
+    case Type::DURATION: return read_integer<int64_t>(type, value);
     case Type::UINT8: return read_integer<uint8_t>(type, value);
     case Type::UINT16: return read_integer<uint16_t>(type, value);
     case Type::UINT32: return read_integer<uint32_t>(type, value);

@@ -176,7 +176,8 @@ arrow::Result<column::Column> bool_rows(const KernelCall& call, F&& f) {
   ARROW_ASSIGN_OR_RAISE(auto bits, column::allocate_bits(call.rows, call.pool));
   uint64_t* words = reinterpret_cast<uint64_t*>(bits->mutable_data());
   if (call.selection && !call.selection->all()) {
-    for (uint16_t i : call.selection->indices(call.rows)) words[i >> 6] |= static_cast<uint64_t>(static_cast<bool>(f(static_cast<int64_t>(i)))) << (i & 63);
+    for (uint16_t i : call.selection->indices(call.rows))
+      words[i >> 6] |= static_cast<uint64_t>(static_cast<bool>(f(static_cast<int64_t>(i)))) << (i & 63);
   } else {
     for (int64_t at = 0; at < call.rows; at += 64) {
       const int64_t here = call.rows - at < 64 ? call.rows - at : 64;

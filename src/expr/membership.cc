@@ -18,7 +18,9 @@ using column::Physical;
 bool is_word(Physical p) { return p >= Physical::kInt8 && p <= Physical::kUInt64; }
 
 int64_t word_at(const arrow::ArrayData& d, Physical p) {
-  return column::visit_number(p, [&]<typename T>() -> int64_t { return static_cast<int64_t>(Argument<T>(column::Column::constant(std::make_shared<arrow::ArrayData>(d)))[0]); });
+  return column::visit_number(p, [&]<typename T>() -> int64_t {
+    return static_cast<int64_t>(Argument<T>(column::Column::constant(std::make_shared<arrow::ArrayData>(d)))[0]);
+  });
 }
 
 }  // namespace

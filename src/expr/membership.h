@@ -31,12 +31,12 @@ class MemberSet final : public FunctionState {
 
   column::Physical physical_ = column::Physical::kNull;
   bool null_ = false;
-  std::vector<column::Column> constants_;   // without null
+  std::vector<column::Column> constants_;  // without null
   std::unordered_set<std::string> texts_;
   std::unordered_set<std::string_view> views_;
   std::unordered_set<int64_t> integers_;
   int64_t lowest_ = 0;
-  std::vector<bool> dense_;                 // lowest_ + i is a member; empty when the range is wide
+  std::vector<bool> dense_;  // lowest_ + i is a member; empty when the range is wide
 };
 
 }  // namespace gristmill::expr

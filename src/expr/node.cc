@@ -111,7 +111,8 @@ std::string output_name(const Node& n) {
 }
 
 bool contains_aggregate(const Node& n) {
-  return n.kind == NodeKind::kAggregate || std::any_of(n.args.begin(), n.args.end(), [](const NodePtr& a) { return contains_aggregate(*a); });
+  return n.kind == NodeKind::kAggregate ||
+         std::any_of(n.args.begin(), n.args.end(), [](const NodePtr& a) { return contains_aggregate(*a); });
 }
 
 void collect_columns(const Node& n, std::vector<std::string>& names) {

@@ -22,11 +22,25 @@ struct Operator {
 };
 
 constexpr Operator kOperators[] = {
-    {"add", "+", true},      {"sub", "-", false},  {"mul", "*", true},      {"div", "/", false},
-    {"sql_div", "/", false}, {"mod", "%", false},  {"sql_mod", "%", false}, {"floor_div", "//", false},
-    {"eq", "=", false},      {"ne", "!=", false},  {"lt", "<", false},      {"le", "<=", false},
-    {"gt", ">", false},      {"ge", ">=", false},  {"and", "and", true},    {"or", "or", true},
-    {"concat", "||", true},  {"is_distinct_from", "is distinct from", false}, {"is_not_distinct_from", "is not distinct from", false},
+    {"add", "+", true},
+    {"sub", "-", false},
+    {"mul", "*", true},
+    {"div", "/", false},
+    {"sql_div", "/", false},
+    {"mod", "%", false},
+    {"sql_mod", "%", false},
+    {"floor_div", "//", false},
+    {"eq", "=", false},
+    {"ne", "!=", false},
+    {"lt", "<", false},
+    {"le", "<=", false},
+    {"gt", ">", false},
+    {"ge", ">=", false},
+    {"and", "and", true},
+    {"or", "or", true},
+    {"concat", "||", true},
+    {"is_distinct_from", "is distinct from", false},
+    {"is_not_distinct_from", "is not distinct from", false},
 };
 
 const Operator* operator_of(const Node& n) {
@@ -112,7 +126,8 @@ std::string text(const Node& n) {
     case NodeKind::kColumn: return name_text(n.name);
     case NodeKind::kLiteral: return scalar_text(*n.value);
     case NodeKind::kCall: return call_text(n);
-    case NodeKind::kCast: return std::string(n.lenient ? "try_cast(" : "cast(") + text(*n.args[0]) + " as " + column::type_text(*n.type) + ")";
+    case NodeKind::kCast:
+      return std::string(n.lenient ? "try_cast(" : "cast(") + text(*n.args[0]) + " as " + column::type_text(*n.type) + ")";
     case NodeKind::kAggregate: return n.name + "(" + list_text(n, 0) + ")" + (n.filter ? " filter (where " + text(*n.filter) + ")" : "");
     case NodeKind::kAlias: return text(*n.args[0]) + " as " + name_text(n.name);
   }

@@ -18,7 +18,8 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool same_word(std::string_view s, std::string_view word) {
-  return s.size() == word.size() && std::equal(s.begin(), s.end(), word.begin(), [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  return s.size() == word.size() &&
+         std::equal(s.begin(), s.end(), word.begin(), [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
 }
 
 template <typename T>
@@ -32,9 +33,12 @@ bool parse_any_float(std::string_view s, T& out) {
   }
   if (digits.empty() || digits[0] == '-' || digits[0] == '+') return false;
   if (!is_digit(digits[0]) && digits[0] != '.') {
-    if (same_word(digits, "nan")) out = std::numeric_limits<T>::quiet_NaN();
-    else if (same_word(digits, "inf") || same_word(digits, "infinity")) out = negative ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
-    else return false;
+    if (same_word(digits, "nan"))
+      out = std::numeric_limits<T>::quiet_NaN();
+    else if (same_word(digits, "inf") || same_word(digits, "infinity"))
+      out = negative ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
+    else
+      return false;
     return true;
   }
   const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), out);
@@ -42,7 +46,8 @@ bool parse_any_float(std::string_view s, T& out) {
   if (end.ec == std::errc::result_out_of_range) {
     // Too large is not a value; too small is zero.
     const size_t e = digits.find_first_of("eE");
-    const bool tiny = (e != std::string_view::npos && e + 1 < digits.size() && digits[e + 1] == '-') || (e == std::string_view::npos && (digits[0] == '0' || digits[0] == '.'));
+    const bool tiny = (e != std::string_view::npos && e + 1 < digits.size() && digits[e + 1] == '-') ||
+                      (e == std::string_view::npos && (digits[0] == '0' || digits[0] == '.'));
     if (!tiny) return false;
     out = 0;
   } else if (end.ec != std::errc()) {

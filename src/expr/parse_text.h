@@ -39,10 +39,10 @@ std::string_view write_integer(T v, char* out, size_t room) {
   const auto end = std::to_chars(out, out + room, v);
   return {out, static_cast<size_t>(end.ptr - out)};
 }
-std::string_view write_float(double v, char* out);    // 32 bytes
+std::string_view write_float(double v, char* out);  // 32 bytes
 std::string_view write_float(float v, char* out);
 std::string_view write_decimal(__int128 v, int scale, char* out);  // 48 bytes
-std::string_view write_date(int64_t days, char* out);               // 24 bytes
+std::string_view write_date(int64_t days, char* out);              // 24 bytes
 // `units` per second; trailing zeros of the fraction go; "+00" when zoned (the instant in UTC).
 std::string_view write_timestamp(int64_t value, int64_t units, bool zoned, char* out);  // 48 bytes
 

@@ -75,7 +75,8 @@ TypePtr narrowest_integer(const ArgumentInfo& literal, const TypePtr& other) {
 }
 
 bool text_reads_as(const arrow::DataType& t) {
-  return column::is_numeric(t) || t.id() == Type::BOOL || t.id() == Type::DATE32 || t.id() == Type::TIMESTAMP || t.id() == Type::BINARY_VIEW;
+  return column::is_numeric(t) || t.id() == Type::BOOL || t.id() == Type::DATE32 || t.id() == Type::TIMESTAMP ||
+         t.id() == Type::BINARY_VIEW;
 }
 
 }  // namespace

@@ -27,10 +27,10 @@ struct FunctionState {
 
 struct Signature {
   column::TypePtr type;
-  std::vector<column::TypePtr> casts;             // one per argument; null = as it is
+  std::vector<column::TypePtr> casts;  // one per argument; null = as it is
   std::shared_ptr<const FunctionState> state;
   bool fallible = false;
-  bool introduces_nulls = false;                  // NULL is possible without a NULL argument
+  bool introduces_nulls = false;  // NULL is possible without a NULL argument
 };
 
 struct ArgumentInfo {
@@ -42,7 +42,7 @@ struct ArgumentInfo {
 struct KernelCall {
   std::span<const column::Column> args;
   int64_t rows = 0;
-  const column::Selection* selection = nullptr;   // rows that count for errors
+  const column::Selection* selection = nullptr;  // rows that count for errors
   const FunctionState* state = nullptr;
   column::TypePtr type;
   arrow::MemoryPool* pool = nullptr;
@@ -52,14 +52,26 @@ enum class NullRule : uint8_t { kPropagate, kOwn };
 
 // What the evaluator does itself, on masks and narrowed selections.
 enum class Special : uint8_t {
-  kNone, kAnd, kOr, kNot, kCompare, kDistinct, kBetween, kIsNull, kIsNotNull, kIsIn, kCase, kCoalesce, kNullIf,
+  kNone,
+  kAnd,
+  kOr,
+  kNot,
+  kCompare,
+  kDistinct,
+  kBetween,
+  kIsNull,
+  kIsNotNull,
+  kIsIn,
+  kCase,
+  kCoalesce,
+  kNullIf,
 };
 
 struct Function {
-  std::string name;         // "add", "str.upper"
-  std::string family;       // file name in functions/
-  std::string summary;      // one line; nulls and errors included
-  std::string example;      // an expression of the Python face and its result: "lit(1) + 2 -> 3"
+  std::string name;     // "add", "str.upper"
+  std::string family;   // file name in functions/
+  std::string summary;  // one line; nulls and errors included
+  std::string example;  // an expression of the Python face and its result: "lit(1) + 2 -> 3"
   NullRule nulls = NullRule::kPropagate;
   bool deterministic = true;
   arrow::Result<Signature> (*bind)(std::span<const ArgumentInfo> args, std::span<const Option> options) = nullptr;

@@ -20,7 +20,8 @@ arrow::Result<TextOut> TextOut::make(int64_t rows, arrow::MemoryPool* pool) {
 }
 
 arrow::Status TextOut::next_chunk(int64_t bytes) {
-  if (bytes > std::numeric_limits<int32_t>::max()) return base::data_error("a text of more than 2 GiB: " + std::to_string(bytes) + " bytes");
+  if (bytes > std::numeric_limits<int32_t>::max())
+    return base::data_error("a text of more than 2 GiB: " + std::to_string(bytes) + " bytes");
   const int64_t size = std::max(bytes, next_size_);
   next_size_ = std::min<int64_t>(2 * next_size_, int64_t{1} << 20);
   ARROW_ASSIGN_OR_RAISE(auto buffer, column::allocate_buffer(size, pool_));

@@ -44,7 +44,8 @@ int64_t map_rows(const arrow::ArrayData& rows, const std::vector<int32_t>& place
   return nulls;
 }
 
-int64_t map_any(const arrow::DataType& index, const arrow::ArrayData& rows, const std::vector<int32_t>& places, int32_t* to, uint8_t* valid) {
+int64_t map_any(const arrow::DataType& index, const arrow::ArrayData& rows, const std::vector<int32_t>& places, int32_t* to,
+                uint8_t* valid) {
   switch (index.id()) {
     case arrow::Type::INT8: return map_rows<int8_t>(rows, places, to, valid);
     case arrow::Type::UINT8: return map_rows<uint8_t>(rows, places, to, valid);

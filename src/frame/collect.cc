@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "exec/collect.h"
 #include "exec/lower.h"
+#include "frame/kept_table.h"
 #include "frame/memory_table.h"
 #include "frame/morsel_size.h"
 #include "frame/query_runner.h"
@@ -44,7 +45,8 @@ std::function<arrow::Status()>& interrupt_check() {
 void QueryRunner::set_interrupt(std::function<arrow::Status()> check) { interrupt_check() = std::move(check); }
 
 arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const ParallelOptions& options, const Cancellation& cancel) {
-  if (options.num_workers < 0) return base::plan_error("num_workers must be 0 (all cores) or more, got " + std::to_string(options.num_workers));
+  if (options.num_workers < 0)
+    return base::plan_error("num_workers must be 0 (all cores) or more, got " + std::to_string(options.num_workers));
   if (options.chunk_rows < 0 || options.chunk_bytes < 0) return base::plan_error("chunk_rows and chunk_bytes must be 0 (auto) or more");
   if (options.memory_limit < 0) return base::plan_error("memory_limit must be 0 (no limit of its own) or more bytes");
   if (options.batch_rows < 0 || options.batch_rows > column::kMaxBatchRows) {
@@ -85,24 +87,25 @@ arrow::Result<Table> Frame::collect(ParallelOptions options, Cancellation cancel
   ARROW_RETURN_NOT_OK(plan_->status());
   const auto schema = (**plan_)->schema;
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
-  auto sink = exec::make_collect_sink(schema, runner.memory());
+  const auto kept = frame::kept_schema(*schema);
+  auto sink = exec::make_collect_sink(kept);
   ARROW_RETURN_NOT_OK(runner.run(sink));
-  ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(schema, sink->take()));
-  return Table(std::move(table), runner.report_json());
+  ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(kept, sink->take()));
+  return Table(std::move(table), schema, runner.report_json());
 }
 
 arrow::Status Frame::collect_batches(const std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)>& each, ParallelOptions options,
                                      Cancellation cancel) const {
   ARROW_RETURN_NOT_OK(plan_->status());
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
-  return runner.run(exec::make_callback_sink((**plan_)->schema, runner.memory(), each));
+  return runner.run(exec::make_callback_sink((**plan_)->schema, each));
 }
 
 arrow::Result<std::string> Frame::explain_analyze(ParallelOptions options) const {
   ARROW_RETURN_NOT_OK(plan_->status());
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, {}));
   auto discard = [](std::shared_ptr<arrow::RecordBatch>) { return arrow::Status::OK(); };
-  ARROW_RETURN_NOT_OK(runner.run(exec::make_callback_sink((**plan_)->schema, runner.memory(), discard)));
+  ARROW_RETURN_NOT_OK(runner.run(exec::make_callback_sink((**plan_)->schema, discard)));
   return runner.analyze_text();
 }
 

@@ -29,6 +29,7 @@ constexpr int64_t kMorselsPerWorker = 4;
 // What all scans of one table share.
 struct TableData {
   std::shared_ptr<arrow::Table> table;
+  std::shared_ptr<arrow::Schema> schema;  // as users see it
   std::vector<ChunkedColumn> columns;
 };
 
@@ -121,7 +122,7 @@ class MemoryTable final : public plan::TableSource {
     const auto counted = [](int64_t n, const char* noun) { return std::to_string(n) + " " + noun + (n == 1 ? "" : "s"); };
     return "table (" + counted(data_->table->num_columns(), "column") + ", " + counted(data_->table->num_rows(), "row") + ")";
   }
-  std::shared_ptr<arrow::Schema> schema() const override { return data_->table->schema(); }
+  std::shared_ptr<arrow::Schema> schema() const override { return data_->schema; }
   plan::TableEstimate estimate() const override { return {data_->table->num_rows(), true, bytes_}; }
   std::string to_json() const override { return "{\"id\":" + std::to_string(id_) + "}"; }
   arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
@@ -157,11 +158,17 @@ int64_t auto_morsel_rows(int64_t rows, int workers) {
 
 arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table) {
   if (!table) return base::plan_error("there is no table");
+  auto schema = table->schema();
+  return make_memory_table(std::move(table), std::move(schema));
+}
+
+arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table, std::shared_ptr<arrow::Schema> schema) {
   table = without_empty_chunks(table);
   if (const auto valid = table->Validate(); !valid.ok()) return base::plan_error("not a valid Arrow table: " + valid.message());
   auto data = std::make_shared<TableData>();
   for (const auto& column : table->columns()) data->columns.emplace_back(*column);
   data->table = std::move(table);
+  data->schema = std::move(schema);
   return std::make_shared<MemoryTable>(std::move(data));
 }
 

@@ -14,7 +14,8 @@ namespace gristmill {
 
 class QueryRunner {
  public:
-  static arrow::Result<QueryRunner> make(const std::shared_ptr<const plan::Plan>& plan, const ParallelOptions& options, const Cancellation& cancel);
+  static arrow::Result<QueryRunner> make(const std::shared_ptr<const plan::Plan>& plan, const ParallelOptions& options,
+                                         const Cancellation& cancel);
   // The rows of the plan go to `sink` in order. Once.
   arrow::Status run(std::shared_ptr<exec::OrderedSink> sink);
 

@@ -120,11 +120,11 @@ std::vector<int64_t> shown_rows(int64_t rows, int max_rows) {
   return out;
 }
 
-Printed print_column(const std::string& name, const arrow::ChunkedArray& column, const std::vector<int64_t>& rows) {
+Printed print_column(const arrow::Field& field, const arrow::ChunkedArray& column, const std::vector<int64_t>& rows) {
   Printed out;
-  const auto inside = column::canonical_type(column.type());
+  const auto inside = column::canonical_type(field.type());
   out.right = column::is_numeric(*inside) || inside->id() == arrow::Type::DURATION;
-  out.cells = {frame::printable(name, kValueCells), frame::printable(column::type_text(*column.type()), kValueCells)};
+  out.cells = {frame::printable(field.name(), kValueCells), frame::printable(column::type_text(*field.type()), kValueCells)};
   for (const int64_t row : rows) {
     if (row < 0) {
       out.cells.emplace_back(kEllipsis);
@@ -195,11 +195,12 @@ std::string counted(int64_t n, const char* noun) { return std::to_string(n) + " 
 }  // namespace
 
 std::string Table::to_string(int max_rows) const {
+  const auto kept = data();
   const std::string size = counted(num_rows(), "row") + ", " + counted(num_columns(), "column") + "\n";
   if (num_columns() == 0) return size;
   const std::vector<int64_t> rows = shown_rows(num_rows(), max_rows);
   std::vector<Printed> columns;
-  for (int i = 0; i < num_columns(); ++i) columns.push_back(print_column(data_->field(i)->name(), *data_->column(i), rows));
+  for (int i = 0; i < num_columns(); ++i) columns.push_back(print_column(*schema()->field(i), *kept->column(i), rows));
   columns = fit_line(std::move(columns));
   std::string out;
   append_rule(columns, "┌", "┬", "┐", out);

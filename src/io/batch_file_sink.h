@@ -15,11 +15,13 @@
 
 namespace gristmill::io {
 
-using MakeBatchWriter = std::function<arrow::Result<std::shared_ptr<arrow::ipc::RecordBatchWriter>>(std::shared_ptr<OutputFile>, const std::shared_ptr<arrow::Schema>&)>;
+using MakeBatchWriter = std::function<arrow::Result<std::shared_ptr<arrow::ipc::RecordBatchWriter>>(std::shared_ptr<OutputFile>,
+                                                                                                    const std::shared_ptr<arrow::Schema>&)>;
 
 // Creates the file, then its writer. Every batch but the last has `block_rows` rows.
-arrow::Result<std::shared_ptr<exec::OrderedSink>> batch_file_sink(std::string format, const std::string& path, std::shared_ptr<arrow::Schema> schema,
-                                                                  int64_t block_rows, std::shared_ptr<base::QueryMemory> memory, const MakeBatchWriter& make);
+arrow::Result<std::shared_ptr<exec::OrderedSink>> batch_file_sink(std::string format, const std::string& path,
+                                                                  std::shared_ptr<arrow::Schema> schema, int64_t block_rows,
+                                                                  std::shared_ptr<base::QueryMemory> memory, const MakeBatchWriter& make);
 
 // What a format writer says about a file, as our IoError naming the path; errors of ours and of memory pass as they are.
 arrow::Status writing_error(const std::string& path, const arrow::Status& status);

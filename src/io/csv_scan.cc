@@ -47,10 +47,12 @@ int64_t line_of_record(const std::string& path, int64_t record) {
 }
 
 // A bad value or a row of another width, as the user should see it.
-arrow::Status csv_error(const std::string& path, const arrow::Status& status, const CsvReadOptions& options, const std::vector<std::string>& names) {
+arrow::Status csv_error(const std::string& path, const arrow::Status& status, const CsvReadOptions& options,
+                        const std::vector<std::string>& names) {
   if (status.ok() || status.IsOutOfMemory() || status.IsCancelled() || base::error_detail(status) != nullptr) return status;
   const std::string text = status.message();
-  static const std::regex kValue("In CSV column #(\\d+): (?:Row #(\\d+): )?CSV conversion error to ([^:]*): (?:invalid value '([^]*)'|([^]*))");
+  static const std::regex kValue(
+      "In CSV column #(\\d+): (?:Row #(\\d+): )?CSV conversion error to ([^:]*): (?:invalid value '([^]*)'|([^]*))");
   static const std::regex kWidth("CSV parse error: Row #(\\d+): Expected (\\d+) columns, got (\\d+)[^]*");
   base::ErrorDetail d;
   d.file = path;
@@ -81,11 +83,12 @@ arrow::Status csv_error(const std::string& path, const arrow::Status& status, co
 struct CsvPlan {
   CsvReadOptions options;
   std::vector<std::string> paths;
-  std::vector<std::string> names;             // columns of the first file
-  std::shared_ptr<arrow::Schema> schema;      // their types, strings as utf8
+  std::vector<std::string> names;         // columns of the first file
+  std::shared_ptr<arrow::Schema> schema;  // their types, strings as utf8
 };
 
-arrow::Result<ReaderPtr> open_csv(const CsvPlan& plan, const std::string& path, const std::vector<std::string>& include, arrow::MemoryPool* pool) {
+arrow::Result<ReaderPtr> open_csv(const CsvPlan& plan, const std::string& path, const std::vector<std::string>& include,
+                                  arrow::MemoryPool* pool) {
   auto opened = arrow::io::ReadableFile::Open(path, pool);
   if (!opened.ok()) return base::io_error("cannot open " + path + ": " + opened.status().message(), path);
   auto read = arrow::csv::ReadOptions::Defaults();

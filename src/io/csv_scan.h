@@ -18,10 +18,10 @@ namespace gristmill::io {
 
 struct CsvReadOptions {
   char delimiter = ',';
-  bool header = true;                        // else columns are named f0, f1, ...
-  std::vector<std::string> null_values;      // empty: "", "NULL", "null", "NA", "N/A", "NaN" and the like; texts are never null then
-  std::shared_ptr<arrow::Schema> types;      // for the columns it names; null = infer all
-  int64_t block_bytes = 1 << 20;             // also how much inference sees
+  bool header = true;                    // else columns are named f0, f1, ...
+  std::vector<std::string> null_values;  // empty: "", "NULL", "null", "NA", "N/A", "NaN" and the like; texts are never null then
+  std::shared_ptr<arrow::Schema> types;  // for the columns it names; null = infer all
+  int64_t block_bytes = 1 << 20;         // also how much inference sees
 };
 
 arrow::Result<plan::TableSourcePtr> scan_csv(const std::vector<std::string>& patterns, CsvReadOptions options = {});

@@ -179,7 +179,7 @@ arrow::Result<std::vector<std::string>> expand_files(const std::vector<std::stri
 }
 
 arrow::Result<FileStamp> stamp_of(const std::string& path) {
-  struct stat s {};
+  struct stat s{};
   if (::stat(path.c_str(), &s) != 0) {
     if (errno == ENOENT) return base::io_error("file not found: " + path, path, nearest(path));
     return base::io_error("cannot open " + path + ": " + std::strerror(errno), path);

@@ -32,7 +32,7 @@ struct IpcFile {
   std::shared_ptr<arrow::Schema> schema;  // border types
   std::vector<int> columns;               // of this file, one for each column of the source
   int batches = 0;
-  int64_t rows = 0;                       // not known of a stream
+  int64_t rows = 0;  // not known of a stream
 };
 
 arrow::Status ipc_error(const std::string& path, const arrow::Status& status) {
@@ -96,7 +96,8 @@ arrow::Result<IpcFile> look_at(const std::string& path) {
   // A stream begins with the continuation mark of its first message.
   file.stream = !magic && std::memcmp(head, "\xff\xff\xff\xff", 4) == 0;
   if (!magic && !file.stream) {
-    return base::io_error("not an Arrow IPC file: " + path + (file.stamp.bytes == 0 ? " (it is empty)" : " (expected magic \"ARROW1\")"), path);
+    return base::io_error("not an Arrow IPC file: " + path + (file.stamp.bytes == 0 ? " (it is empty)" : " (expected magic \"ARROW1\")"),
+                          path);
   }
   std::shared_ptr<arrow::Schema> schema;
   if (file.stream) {
@@ -121,7 +122,8 @@ arrow::Status align(const IpcFile& first, IpcFile& file) {
   for (const auto& wanted : first.schema->fields()) {
     const int found = file.schema->GetFieldIndex(wanted->name());
     if (found < 0) {
-      return base::io_error("mixed schemas: " + file.path + " has no column \"" + wanted->name() + "\", which " + first.path + " has", file.path);
+      return base::io_error("mixed schemas: " + file.path + " has no column \"" + wanted->name() + "\", which " + first.path + " has",
+                            file.path);
     }
     const auto& type = file.schema->field(found)->type();
     if (!column::canonical_type(type)->Equals(*column::canonical_type(wanted->type()))) {
@@ -133,7 +135,8 @@ arrow::Status align(const IpcFile& first, IpcFile& file) {
   }
   for (const auto& f : file.schema->fields()) {
     if (first.schema->GetFieldIndex(f->name()) < 0) {
-      return base::io_error("mixed schemas: " + file.path + " has a column \"" + f->name() + "\", which " + first.path + " has not", file.path);
+      return base::io_error("mixed schemas: " + file.path + " has a column \"" + f->name() + "\", which " + first.path + " has not",
+                            file.path);
     }
   }
   return arrow::Status::OK();
@@ -149,7 +152,8 @@ class IpcLocal final : public plan::ScanLocal {
 
 class IpcScan final : public plan::Scan {
  public:
-  IpcScan(std::shared_ptr<const std::vector<IpcFile>> files, const plan::ScanRequest& request) : files_(std::move(files)), request_(request) {
+  IpcScan(std::shared_ptr<const std::vector<IpcFile>> files, const plan::ScanRequest& request)
+      : files_(std::move(files)), request_(request) {
     batch_rows_ = request.batch_rows > 0 ? std::min(request.batch_rows, column::kMaxBatchRows) : column::kDefaultBatchRows;
     for (const int c : request.columns) types_.push_back(column::canonical_type((*files_)[0].schema->field(c)->type()));
   }
@@ -166,7 +170,8 @@ class IpcScan final : public plan::Scan {
       for (int b = 0; b < file.batches; ++b) {
         ARROW_ASSIGN_OR_RAISE(const auto batch, or_ipc_error(file.path, reader->ReadRecordBatch(b)));
         const int64_t rows = batch->num_rows(), size = request_.morsel_rows > 0 ? request_.morsel_rows : std::max<int64_t>(rows, 1);
-        for (int64_t at = 0; at < rows; at += size) pieces_.push_back({static_cast<int32_t>(f), b, at, first + at, std::min(size, rows - at)});
+        for (int64_t at = 0; at < rows; at += size)
+          pieces_.push_back({static_cast<int32_t>(f), b, at, first + at, std::min(size, rows - at)});
         first += rows;
       }
     }
@@ -224,7 +229,9 @@ class IpcScan final : public plan::Scan {
     for (size_t i = 0; i < request_.columns.size(); ++i) {
       const auto at = std::lower_bound(wanted.begin(), wanted.end(), file.columns[request_.columns[i]]) - wanted.begin();
       ARROW_ASSIGN_OR_RAISE(auto c, column::import_array(batch->column_data(static_cast<int>(at)), request_.memory->pool()));
-      if (!c.type()->Equals(*types_[i])) return base::internal_error("column \"" + batch->column_name(static_cast<int>(at)) + "\" of " + file.path + " came as " + c.type()->ToString());
+      if (!c.type()->Equals(*types_[i]))
+        return base::internal_error("column \"" + batch->column_name(static_cast<int>(at)) + "\" of " + file.path + " came as " +
+                                    c.type()->ToString());
       whole.columns.push_back(std::move(c));
     }
     return arrow::Status::OK();

@@ -20,9 +20,11 @@ arrow::Result<std::shared_ptr<exec::OrderedSink>> write_ipc(const std::string& p
   ipc.use_threads = false;
   if (options.compression == "lz4" || options.compression == "zstd") {
     const auto codec = options.compression == "lz4" ? arrow::Compression::LZ4_FRAME : arrow::Compression::ZSTD;
-    ARROW_ASSIGN_OR_RAISE(ipc.codec, arrow::util::Codec::Create(codec, options.compression == "lz4" ? arrow::util::kUseDefaultCompressionLevel : 1));
+    ARROW_ASSIGN_OR_RAISE(ipc.codec,
+                          arrow::util::Codec::Create(codec, options.compression == "lz4" ? arrow::util::kUseDefaultCompressionLevel : 1));
   } else if (options.compression != "none") {
-    return base::plan_error("unknown compression \"" + options.compression + "\"", base::suggest_name(options.compression, {"none", "lz4", "zstd"}));
+    return base::plan_error("unknown compression \"" + options.compression + "\"",
+                            base::suggest_name(options.compression, {"none", "lz4", "zstd"}));
   }
   return batch_file_sink("ipc", path, schema->RemoveMetadata(), options.batch_rows, std::move(memory),
                          [&](std::shared_ptr<OutputFile> file, const std::shared_ptr<arrow::Schema>& s) {

@@ -83,7 +83,8 @@ arrow::Result<std::vector<std::string>> JsonReader::texts(std::string_view key) 
   if (!list.has_value()) return out;
   for (const auto element : *list) {
     std::string_view value;
-    if (element.get(value) != simdjson::SUCCESS) return base::plan_error("source option \"" + std::string(key) + "\" is not a list of texts");
+    if (element.get(value) != simdjson::SUCCESS)
+      return base::plan_error("source option \"" + std::string(key) + "\" is not a list of texts");
     out.emplace_back(value);
   }
   return out;

@@ -51,10 +51,11 @@ arrow::Status OutputFile::failed(const char* what) const {
 arrow::Result<std::shared_ptr<OutputFile>> OutputFile::create(const std::string& path) {
   std::shared_ptr<OutputFile> out(new OutputFile(path));
   if (path.empty()) return base::io_error("the name of the file to write is empty");
-  struct stat s {};
+  struct stat s{};
   if (::stat(path.c_str(), &s) == 0 && S_ISDIR(s.st_mode)) return base::io_error("cannot write " + path + ": it is a directory", path);
   const std::string directory = directory_of(path);
-  if (::stat(directory.c_str(), &s) != 0) return base::io_error("cannot write " + path + ": there is no directory \"" + directory + "\"", path);
+  if (::stat(directory.c_str(), &s) != 0)
+    return base::io_error("cannot write " + path + ": there is no directory \"" + directory + "\"", path);
   const std::string temporary = path + "." + random_name() + ".tmp";
   out->descriptor_ = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (out->descriptor_ < 0) return out->failed("write");

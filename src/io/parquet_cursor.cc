@@ -85,7 +85,8 @@ class ArrowCursor final : public ParquetCursor {
 
 }  // namespace
 
-std::unique_ptr<ParquetCursor> arrow_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool) {
+std::unique_ptr<ParquetCursor> arrow_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                            arrow::MemoryPool* pool) {
   return std::make_unique<ArrowCursor>(file, column, group, reader, pool);
 }
 

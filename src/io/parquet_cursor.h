@@ -26,6 +26,7 @@ class ParquetCursor {
   virtual void skip(int64_t rows) = 0;
 };
 
-std::unique_ptr<ParquetCursor> arrow_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool);
+std::unique_ptr<ParquetCursor> arrow_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                            arrow::MemoryPool* pool);
 
 }  // namespace gristmill::io

@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kStreamBuffer = 256 * 1024;
 constexpr int64_t kMostGroupRows = int64_t{1} << 33;  // beyond it is a wrong byte, not a file
-constexpr int64_t kSmallestFile = 12;  // magic, footer length, magic
+constexpr int64_t kSmallestFile = 12;                 // magic, footer length, magic
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
@@ -36,14 +36,16 @@ arrow::Status check_magic(arrow::io::RandomAccessFile& in, const std::string& pa
   ARROW_RETURN_NOT_OK(in.ReadAt(0, 4, head));
   ARROW_RETURN_NOT_OK(in.ReadAt(size - 8, 8, tail));
   const bool begins = std::memcmp(head, "PAR1", 4) == 0, ends = std::memcmp(tail + 4, "PAR1", 4) == 0;
-  if (std::memcmp(tail + 4, "PARE", 4) == 0) return base::io_error("encrypted Parquet file: " + path, path, "encrypted files cannot be read");
+  if (std::memcmp(tail + 4, "PARE", 4) == 0)
+    return base::io_error("encrypted Parquet file: " + path, path, "encrypted files cannot be read");
   if (begins && !ends) return base::io_error("truncated Parquet file: " + path + " (magic \"PAR1\" is missing at its end)", path);
   if (!begins || !ends) return refuse("expected magic \"PAR1\"");
   uint32_t footer = 0;
   std::memcpy(&footer, tail, 4);
   if (int64_t{footer} + kSmallestFile > size) {
-    return base::io_error("damaged Parquet file: " + path + " (footer of " + std::to_string(footer) + " bytes in a file of " + std::to_string(size) + ")",
-                          path);
+    return base::io_error(
+        "damaged Parquet file: " + path + " (footer of " + std::to_string(footer) + " bytes in a file of " + std::to_string(size) + ")",
+        path);
   }
   return arrow::Status::OK();
 }
@@ -77,7 +79,8 @@ bool is_direct(const parquet::ColumnDescriptor& stored, const arrow::DataType& n
   const bool decimal = *physical == Physical::kInt128;
   switch (stored.physical_type()) {
     case parquet::Type::BOOLEAN: return *physical == Physical::kBool;
-    case parquet::Type::INT32: return decimal || (*physical >= Physical::kInt8 && *physical <= Physical::kUInt32 && *physical != Physical::kInt64);
+    case parquet::Type::INT32:
+      return decimal || (*physical >= Physical::kInt8 && *physical <= Physical::kUInt32 && *physical != Physical::kInt64);
     case parquet::Type::INT64: return decimal || *physical == Physical::kInt64 || *physical == Physical::kUInt64;
     case parquet::Type::FLOAT: return *physical == Physical::kFloat32;
     case parquet::Type::DOUBLE: return *physical == Physical::kFloat64;
@@ -109,12 +112,14 @@ arrow::Status check_column(const std::string& path, const ParquetColumn& c, cons
 arrow::Status read_columns(ParquetFile& file) {
   const auto& metadata = *file.metadata;
   parquet::arrow::SchemaManifest manifest, natural;
-  const auto made = parquet::arrow::SchemaManifest::Make(metadata.schema(), metadata.key_value_metadata(), parquet::ArrowReaderProperties(), &manifest);
+  const auto made =
+      parquet::arrow::SchemaManifest::Make(metadata.schema(), metadata.key_value_metadata(), parquet::ArrowReaderProperties(), &manifest);
   if (made.IsNotImplemented() || made.IsInvalid()) {
     return base::io_error("cannot read " + file.path + ": " + first_line(made.message()), file.path);
   }
   ARROW_RETURN_NOT_OK(damaged(file.path, made));
-  ARROW_RETURN_NOT_OK(damaged(file.path, parquet::arrow::SchemaManifest::Make(metadata.schema(), nullptr, parquet::ArrowReaderProperties(), &natural)));
+  ARROW_RETURN_NOT_OK(
+      damaged(file.path, parquet::arrow::SchemaManifest::Make(metadata.schema(), nullptr, parquet::ArrowReaderProperties(), &natural)));
   std::set<std::string> names;
   for (size_t i = 0; i < manifest.schema_fields.size(); ++i) {
     const auto& f = manifest.schema_fields[i];
@@ -123,7 +128,8 @@ arrow::Status read_columns(ParquetFile& file) {
     c.inside = column::canonical_type(c.field->type());
     collect_leaves(f, c.leaves);
     c.flat = f.is_leaf() && f.level_info.rep_level == 0;
-    c.direct = c.flat && is_direct(*metadata.schema()->Column(f.column_index), *column::canonical_type(natural.schema_fields[i].field->type()), *c.inside);
+    c.direct = c.flat && is_direct(*metadata.schema()->Column(f.column_index),
+                                   *column::canonical_type(natural.schema_fields[i].field->type()), *c.inside);
     if (!names.insert(c.field->name()).second) {
       return base::io_error("two columns of " + file.path + " are named \"" + c.field->name() + "\"", file.path);
     }
@@ -185,7 +191,8 @@ arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const std::string&
   return file;
 }
 
-arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file, arrow::MemoryPool* pool, int64_t batch_rows) {
+arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file, arrow::MemoryPool* pool,
+                                                                        int64_t batch_rows) {
   ARROW_ASSIGN_OR_RAISE(const FileStamp now, stamp_of(file.path));
   if (now != file.stamp) return base::io_error("file changed since the scan was made: " + file.path, file.path);
   auto opened = arrow::io::ReadableFile::Open(file.path, pool);

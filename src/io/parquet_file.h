@@ -31,7 +31,7 @@ struct ParquetColumn {
   column::TypePtr inside;               // canonical
   std::vector<int> leaves;              // column chunks of the file, in order; one for a flat column
   bool flat = false;
-  bool direct = false;                  // flat, and a stored value is the value inside but for its width and byte order
+  bool direct = false;  // flat, and a stored value is the value inside but for its width and byte order
 };
 
 struct ParquetFile {
@@ -47,7 +47,8 @@ arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const std::string&
 
 // A reader over the file's descriptor and the shared footer; `file` must outlive it. Single threaded, reads through a small
 // buffer from `pool`. A file that changed since its footer was read is an IoError.
-arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file, arrow::MemoryPool* pool, int64_t batch_rows);
+arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file, arrow::MemoryPool* pool,
+                                                                        int64_t batch_rows);
 
 // What Arrow says about a file's bytes, as our IoError naming file and column; errors of ours and of memory pass as they are.
 arrow::Status damaged(const std::string& path, const arrow::Status& status, std::string_view column = {});

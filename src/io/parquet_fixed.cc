@@ -25,7 +25,9 @@ namespace {
 // n stored values at `in` -> values inside at `out`; `width` is that of a stored value.
 using Convert = void (*)(const uint8_t* in, int64_t n, int width, uint8_t* out);
 
-void copy_values(const uint8_t* in, int64_t n, int width, uint8_t* out) { std::memcpy(out, in, static_cast<size_t>(n * width)); }
+void copy_values(const uint8_t* in, int64_t n, int width, uint8_t* out) {
+  if (n > 0) std::memcpy(out, in, static_cast<size_t>(n * width));
+}
 
 template <typename Stored, typename Inside>
 void convert_values(const uint8_t* in, int64_t n, int, uint8_t* out) {
@@ -136,7 +138,8 @@ class TypedForeignDecoder final : public ForeignDecoder {
   std::vector<parquet::FixedLenByteArray> values_;
 };
 
-std::unique_ptr<ForeignDecoder> foreign_decoder(const PageStream::Page& page, const parquet::ColumnDescriptor& stored, arrow::MemoryPool* pool) {
+std::unique_ptr<ForeignDecoder> foreign_decoder(const PageStream::Page& page, const parquet::ColumnDescriptor& stored,
+                                                arrow::MemoryPool* pool) {
   switch (stored.physical_type()) {
     case parquet::Type::INT32: return std::make_unique<TypedForeignDecoder<parquet::Int32Type>>(page, stored, pool);
     case parquet::Type::INT64: return std::make_unique<TypedForeignDecoder<parquet::Int64Type>>(page, stored, pool);
@@ -167,14 +170,16 @@ std::shared_ptr<arrow::Buffer> allocated(int64_t bytes, arrow::MemoryPool* pool)
 class FixedCursor final : public PageCursor {
  public:
   FixedCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool)
-      : PageCursor(file, column, group, reader, pool), layout_(layout_of(stored(), type())), range_(range_of(*type(), stored().physical_type())) {}
+      : PageCursor(file, column, group, reader, pool),
+        layout_(layout_of(stored(), type())),
+        range_(range_of(*type(), stored().physical_type())) {}
 
  private:
   // Whole numbers are checked as they are stored, the narrower the faster; big-endian ones as they are inside.
   void check(const uint8_t* stored_values, const uint8_t* inside, int64_t n) const {
     if (!range_.limited) return;
     const bool whole = layout_.convert != convert_big_endian;
-    const bool good = !whole               ? all_within<unsigned __int128>(inside, n, range_)
+    const bool good = !whole                ? all_within<unsigned __int128>(inside, n, range_)
                       : layout_.stored == 8 ? all_within<uint64_t>(stored_values, n, range_)
                                             : all_within<uint32_t>(stored_values, n, range_);
     if (!good) corrupt_page("a value outside the range of its type");
@@ -197,7 +202,8 @@ class FixedCursor final : public PageCursor {
       plain_ = page.values;
     } else if (page.encoding == parquet::Encoding::RLE_DICTIONARY || page.encoding == parquet::Encoding::PLAIN_DICTIONARY) {
       kind_ = Kind::kDictionary;
-      if (page.valid > 0 && (page.bytes < 1 || page.values[0] > 32 || dictionary_ == nullptr)) corrupt_page("a page of indices without a dictionary");
+      if (page.valid > 0 && (page.bytes < 1 || page.values[0] > 32 || dictionary_ == nullptr))
+        corrupt_page("a page of indices without a dictionary");
       indices_ = page.bytes < 1 ? RleDecoder() : RleDecoder(page.values + 1, page.bytes - 1, page.values[0]);
     } else {
       foreign_ = foreign_decoder(page, stored(), pool());
@@ -328,11 +334,13 @@ class BoolCursor final : public PageCursor {
 
 }  // namespace
 
-std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool) {
+std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                         arrow::MemoryPool* pool) {
   return std::make_unique<FixedCursor>(file, column, group, reader, pool);
 }
 
-std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool) {
+std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                        arrow::MemoryPool* pool) {
   return std::make_unique<BoolCursor>(file, column, group, reader, pool);
 }
 

@@ -30,7 +30,7 @@ class PageStream {
 
   struct Page {
     parquet::Encoding::type encoding = parquet::Encoding::PLAIN;
-    const uint8_t* values = nullptr;    // encoded, `bytes` of them; valid until the next page
+    const uint8_t* values = nullptr;  // encoded, `bytes` of them; valid until the next page
     int64_t bytes = 0;
     int64_t rows = 0;
     int64_t valid = 0;                  // values that are there

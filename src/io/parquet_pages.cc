@@ -74,7 +74,8 @@ void PageCursor::load(int64_t rows) {
     int64_t valid = n;
     if (page_.validity != nullptr) {
       valid = 0;
-      for (int64_t i = 0; i < n; i += 64) valid += __builtin_popcountll(column::read_bits(page_.validity, page_at_ + i, std::min<int64_t>(64, n - i)));
+      for (int64_t i = 0; i < n; i += 64)
+        valid += __builtin_popcountll(column::read_bits(page_.validity, page_at_ + i, std::min<int64_t>(64, n - i)));
     }
     decode(at, n, valid);
     note_validity(at, n, valid, rows);
@@ -129,7 +130,8 @@ void PageCursor::spread(uint8_t* values, int width, int64_t n, int64_t valid) co
   }
 }
 
-std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool) {
+std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                           arrow::MemoryPool* pool) {
   switch (column::physical_unchecked(*file.columns[column].inside)) {
     case column::Physical::kBool: return bool_cursor(file, column, group, reader, pool);
     case column::Physical::kView: return text_cursor(file, column, group, reader, pool);

@@ -14,7 +14,8 @@
 namespace gristmill::io {
 
 // Requires file.columns[column].direct. Throws what the Parquet library throws.
-std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool);
+std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                           arrow::MemoryPool* pool);
 
 // What the kinds share: pages, skipping, validity. A kind decodes the values that are there and spreads them.
 class PageCursor : public ParquetCursor {
@@ -58,8 +59,11 @@ class PageCursor : public ParquetCursor {
 };
 
 // The kinds.
-std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool);
-std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool);
-std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                         arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                        arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                        arrow::MemoryPool* pool);
 
 }  // namespace gristmill::io

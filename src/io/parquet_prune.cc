@@ -92,14 +92,17 @@ std::optional<Bounds> bounds_of(const ParquetColumn& c, const parquet::ColumnDes
   const Physical physical = column::physical_unchecked(*c.inside);
   switch (stored.physical_type()) {
     case parquet::Type::INT32:
-      return Bounds{whole_number(c.inside, physical, typed<parquet::Int32Type>(s).min()), whole_number(c.inside, physical, typed<parquet::Int32Type>(s).max())};
+      return Bounds{whole_number(c.inside, physical, typed<parquet::Int32Type>(s).min()),
+                    whole_number(c.inside, physical, typed<parquet::Int32Type>(s).max())};
     case parquet::Type::INT64:
-      return Bounds{whole_number(c.inside, physical, typed<parquet::Int64Type>(s).min()), whole_number(c.inside, physical, typed<parquet::Int64Type>(s).max())};
+      return Bounds{whole_number(c.inside, physical, typed<parquet::Int64Type>(s).min()),
+                    whole_number(c.inside, physical, typed<parquet::Int64Type>(s).max())};
     case parquet::Type::FLOAT: return float_bounds<parquet::FloatType>(c.inside, s);
     case parquet::Type::DOUBLE: return float_bounds<parquet::DoubleType>(c.inside, s);
     case parquet::Type::FIXED_LEN_BYTE_ARRAY: {
       const int bytes = stored.type_length();
-      const __int128 min = big_endian(typed<parquet::FLBAType>(s).min().ptr, bytes), max = big_endian(typed<parquet::FLBAType>(s).max().ptr, bytes);
+      const __int128 min = big_endian(typed<parquet::FLBAType>(s).min().ptr, bytes),
+                     max = big_endian(typed<parquet::FLBAType>(s).max().ptr, bytes);
       return Bounds{one_value(c.inside, &min, sizeof min), one_value(c.inside, &max, sizeof max)};
     }
     case parquet::Type::BYTE_ARRAY: {
@@ -290,7 +293,8 @@ class Judge {
     const GroupFacts::Facts& f = facts_.of(a.input);
     if (!f.bounds.has_value() || op == "ne") return true;
     const int low = column::compare_rows(f.bounds->min, 0, *value, 0), high = column::compare_rows(f.bounds->max, 0, *value, 0);
-    const bool max_holds = !f.is_float || (op == "eq" && !is_nan(*value)) || std::find(not_nan_.begin(), not_nan_.end(), a.input) != not_nan_.end();
+    const bool max_holds =
+        !f.is_float || (op == "eq" && !is_nan(*value)) || std::find(not_nan_.begin(), not_nan_.end(), a.input) != not_nan_.end();
     if (op == "lt") return low < 0;
     if (op == "le") return low <= 0;
     if (op == "gt") return !max_holds || high > 0;
@@ -319,13 +323,14 @@ arrow::Result<bool> filters_may_match(GroupFacts& facts, const plan::ScanRequest
 
 }  // namespace
 
-arrow::Result<GroupVerdict> judge_group(const ParquetFile& file, int group, const std::vector<int>& columns, const plan::ScanRequest& request,
-                                        parquet::ParquetFileReader& reader) {
+arrow::Result<GroupVerdict> judge_group(const ParquetFile& file, int group, const std::vector<int>& columns,
+                                        const plan::ScanRequest& request, parquet::ParquetFileReader& reader) {
   if (request.predicate == nullptr && request.runtime_filters.empty()) return GroupVerdict::kMayMatch;
   return guard_parquet(file.path, {}, [&]() -> arrow::Result<GroupVerdict> {
     arrow::MemoryPool* const pool = request.memory->pool();
     GroupFacts facts(file, group, columns, reader);
-    if (request.predicate != nullptr && !Judge(facts, Means::kStatistics, pool).may_match(*request.predicate)) return GroupVerdict::kByStatistics;
+    if (request.predicate != nullptr && !Judge(facts, Means::kStatistics, pool).may_match(*request.predicate))
+      return GroupVerdict::kByStatistics;
     ARROW_ASSIGN_OR_RAISE(const bool may, filters_may_match(facts, request));
     if (!may) return GroupVerdict::kByRuntimeFilter;
     if (request.predicate != nullptr && !Judge(facts, Means::kBloom, pool).may_match(*request.predicate)) return GroupVerdict::kByBloom;

@@ -90,7 +90,7 @@ class ParquetScan final : public plan::Scan {
  public:
   ParquetScan(std::vector<Input> inputs, const plan::ScanRequest& request, ParquetReadOptions options)
       : inputs_(std::move(inputs)), request_(request), options_(options), pool_(request_.memory->pool()) {
-    batch_rows_ = request.batch_rows > 0 ? std::min(request.batch_rows, column::kMaxBatchRows)
+    batch_rows_ = request.batch_rows > 0    ? std::min(request.batch_rows, column::kMaxBatchRows)
                   : request.columns.empty() ? column::kMaxBatchRows
                                             : column::kDefaultBatchRows;
     if (request.predicate != nullptr) collect_conjuncts(request.predicate, conjuncts_);
@@ -112,11 +112,14 @@ class ParquetScan final : public plan::Scan {
   arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override { return std::make_unique<ParquetLocal>(pool_); }
 
   std::string detail() const override {
-    const auto part = [](const char* what, const std::atomic<int64_t>& n) { return n ? ", " + std::to_string(n) + " by " + what : std::string(); };
+    const auto part = [](const char* what, const std::atomic<int64_t>& n) {
+      return n ? ", " + std::to_string(n) + " by " + what : std::string();
+    };
     const int64_t pruned = by_statistics_ + by_bloom_ + by_filter_;
     if (conjuncts_.empty() && request_.runtime_filters.empty()) return "row groups " + std::to_string(groups_);
     return "row groups " + std::to_string(groups_ - pruned) + " of " + std::to_string(groups_) + (pruned ? " (left out" : "") +
-           part("statistics", by_statistics_) + part("Bloom filters", by_bloom_) + part("runtime filters", by_filter_) + (pruned ? ")" : "");
+           part("statistics", by_statistics_) + part("Bloom filters", by_bloom_) + part("runtime filters", by_filter_) +
+           (pruned ? ")" : "");
   }
 
   arrow::Status read(uint64_t seq, plan::ScanLocal& scan_local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) override {
@@ -259,7 +262,8 @@ class ParquetScan final : public plan::Scan {
     local.verdict = GroupVerdict::kMayMatch;
     if (!options_.prune) return arrow::Status::OK();
     const auto columns = file_columns(piece.input);
-    ARROW_ASSIGN_OR_RAISE(local.verdict, judge_group(*inputs_[piece.input].file, piece.group, columns, request_, *local.reader->parquet_reader()));
+    ARROW_ASSIGN_OR_RAISE(local.verdict,
+                          judge_group(*inputs_[piece.input].file, piece.group, columns, request_, *local.reader->parquet_reader()));
     return arrow::Status::OK();
   }
 
@@ -275,11 +279,13 @@ class ParquetScan final : public plan::Scan {
     return out;
   }
 
-  arrow::Result<std::unique_ptr<ParquetCursor>> make_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader) {
+  arrow::Result<std::unique_ptr<ParquetCursor>> make_cursor(const ParquetFile& file, int column, int group,
+                                                            parquet::arrow::FileReader& reader) {
     const ParquetColumn& c = file.columns[column];
     if (!options_.own_decoder || !c.direct) return arrow_cursor(file, column, group, reader, pool_);
-    return guard_parquet(file.path, c.field->name(),
-                         [&]() -> arrow::Result<std::unique_ptr<ParquetCursor>> { return page_cursor(file, column, group, reader, pool_); });
+    return guard_parquet(file.path, c.field->name(), [&]() -> arrow::Result<std::unique_ptr<ParquetCursor>> {
+      return page_cursor(file, column, group, reader, pool_);
+    });
   }
 
   const std::vector<Input> inputs_;
@@ -296,7 +302,8 @@ class ParquetScan final : public plan::Scan {
 
 class ParquetSource final : public plan::TableSource {
  public:
-  ParquetSource(std::vector<std::string> patterns, std::vector<Input> inputs, std::shared_ptr<arrow::Schema> schema, ParquetReadOptions options)
+  ParquetSource(std::vector<std::string> patterns, std::vector<Input> inputs, std::shared_ptr<arrow::Schema> schema,
+                ParquetReadOptions options)
       : patterns_(std::move(patterns)), inputs_(std::move(inputs)), schema_(std::move(schema)), options_(options) {
     for (const Input& i : inputs_) {
       rows_ += i.file->rows();
@@ -347,7 +354,8 @@ arrow::Result<Input> align(const ParquetFile& first, FilePtr file) {
   Input input{file, {}};
   for (const ParquetColumn& wanted : first.columns) {
     const std::string& name = wanted.field->name();
-    const auto found = std::find_if(file->columns.begin(), file->columns.end(), [&](const ParquetColumn& c) { return c.field->name() == name; });
+    const auto found =
+        std::find_if(file->columns.begin(), file->columns.end(), [&](const ParquetColumn& c) { return c.field->name() == name; });
     if (found == file->columns.end()) {
       return mixed(file->path, name, "mixed schemas: " + file->path + " has no column \"" + name + "\", which " + first.path + " has");
     }

@@ -18,8 +18,8 @@
 namespace gristmill::io {
 
 struct ParquetReadOptions {
-  bool prune = true;         // statistics and Bloom filters; switched off the rows are the same
-  bool own_decoder = true;   // the page decoder; switched off, everything goes through Arrow's reader
+  bool prune = true;        // statistics and Bloom filters; switched off the rows are the same
+  bool own_decoder = true;  // the page decoder; switched off, everything goes through Arrow's reader
 };
 
 arrow::Result<plan::TableSourcePtr> scan_parquet(const std::vector<std::string>& patterns, ParquetReadOptions options = {});

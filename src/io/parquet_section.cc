@@ -38,7 +38,9 @@ int64_t first_byte(const parquet::ColumnChunkMetaData& chunk) {
   return chunk.has_dictionary_page() ? chunk.dictionary_page_offset() : chunk.data_page_offset();
 }
 
-bool is_dictionary_encoding(parquet::Encoding::type e) { return e == parquet::Encoding::RLE_DICTIONARY || e == parquet::Encoding::PLAIN_DICTIONARY; }
+bool is_dictionary_encoding(parquet::Encoding::type e) {
+  return e == parquet::Encoding::RLE_DICTIONARY || e == parquet::Encoding::PLAIN_DICTIONARY;
+}
 
 std::string moved_offset_index(const std::string& bytes, int64_t moved_by) {
   const auto index = parquet::OffsetIndex::Make(bytes.data(), static_cast<uint32_t>(bytes.size()), parquet::default_reader_properties());
@@ -61,7 +63,8 @@ arrow::Result<EncodedColumn> encode_column(const std::shared_ptr<arrow::Field>& 
                                            const std::shared_ptr<parquet::WriterProperties>& properties, arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(const auto out, arrow::io::BufferOutputStream::Create(1 << 16, pool));
   const auto arrow_properties = parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build();
-  ARROW_ASSIGN_OR_RAISE(const auto writer, parquet::arrow::FileWriter::Open(arrow::Schema({field}), pool, out, properties, arrow_properties));
+  ARROW_ASSIGN_OR_RAISE(const auto writer,
+                        parquet::arrow::FileWriter::Open(arrow::Schema({field}), pool, out, properties, arrow_properties));
   ARROW_RETURN_NOT_OK(writer->NewRowGroup());
   ARROW_RETURN_NOT_OK(writer->WriteColumnChunk(values));
   ARROW_RETURN_NOT_OK(writer->Close());
@@ -73,12 +76,14 @@ arrow::Result<EncodedColumn> encode_column(const std::shared_ptr<arrow::Field>& 
 
 ParquetAssembler::~ParquetAssembler() = default;
 
-arrow::Result<std::unique_ptr<ParquetAssembler>> ParquetAssembler::open(std::shared_ptr<arrow::io::OutputStream> file, const arrow::Schema& schema,
+arrow::Result<std::unique_ptr<ParquetAssembler>> ParquetAssembler::open(std::shared_ptr<arrow::io::OutputStream> file,
+                                                                        const arrow::Schema& schema,
                                                                         std::shared_ptr<parquet::WriterProperties> properties) {
   // An empty file tells what the library notes about the schema.
   ARROW_ASSIGN_OR_RAISE(const auto empty, arrow::io::BufferOutputStream::Create());
   const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->set_use_threads(false)->build();
-  ARROW_ASSIGN_OR_RAISE(const auto writer, parquet::arrow::FileWriter::Open(schema, arrow::default_memory_pool(), empty, properties, arrow_properties));
+  ARROW_ASSIGN_OR_RAISE(const auto writer,
+                        parquet::arrow::FileWriter::Open(schema, arrow::default_memory_pool(), empty, properties, arrow_properties));
   ARROW_RETURN_NOT_OK(writer->Close());
   ARROW_ASSIGN_OR_RAISE(const auto bytes, empty->Finish());
   std::unique_ptr<ParquetAssembler> out(new ParquetAssembler());
@@ -126,9 +131,9 @@ arrow::Status ParquetAssembler::append_chunk(const EncodedColumn& column, const 
     plain_page = plain_page || (!dictionary && !is_dictionary_encoding(s.encoding));
   }
   const bool has_dictionary = chunk.has_dictionary_page();
-  builder->Finish(chunk.num_values(), has_dictionary ? chunk.dictionary_page_offset() + moved_by : -1, -1, chunk.data_page_offset() + moved_by,
-                  chunk.total_compressed_size(), chunk.total_uncompressed_size(), has_dictionary, has_dictionary && plain_page, dictionary_pages,
-                  data_pages);
+  builder->Finish(chunk.num_values(), has_dictionary ? chunk.dictionary_page_offset() + moved_by : -1, -1,
+                  chunk.data_page_offset() + moved_by, chunk.total_compressed_size(), chunk.total_uncompressed_size(), has_dictionary,
+                  has_dictionary && plain_page, dictionary_pages, data_pages);
   keep_indexes(column, chunk, moved_by);
   group_bytes_ += chunk.total_uncompressed_size();
   ++leaf_;

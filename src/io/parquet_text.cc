@@ -65,7 +65,8 @@ inline View16 make_view(const uint8_t* p, uint32_t size, int32_t buffer, int64_t
   std::memcpy(&tail, p + 4, 8);
   const uint64_t place = static_cast<uint32_t>(buffer) | static_cast<uint64_t>(offset) << 32;
   const uint64_t inlined = tail & kTailMask[std::min<uint32_t>(size, 12)];
-  const uint64_t words[2] = {size | static_cast<uint64_t>(head & kHeadMask[std::min<uint32_t>(size, 4)]) << 32, size > 12 ? place : inlined};
+  const uint64_t words[2] = {size | static_cast<uint64_t>(head & kHeadMask[std::min<uint32_t>(size, 4)]) << 32,
+                             size > 12 ? place : inlined};
   View16 v;
   std::memcpy(&v, words, sizeof v);
   return v;
@@ -131,7 +132,8 @@ class TextCursor final : public PageCursor {
     foreign_.reset();
     in_dictionary_ = page.encoding == parquet::Encoding::RLE_DICTIONARY || page.encoding == parquet::Encoding::PLAIN_DICTIONARY;
     if (in_dictionary_) {
-      if (page.valid > 0 && (page.bytes < 1 || page.values[0] > 32 || dictionary_ == nullptr)) corrupt_page("a page of indices without a dictionary");
+      if (page.valid > 0 && (page.bytes < 1 || page.values[0] > 32 || dictionary_ == nullptr))
+        corrupt_page("a page of indices without a dictionary");
       indices_ = page.bytes < 1 ? RleDecoder() : RleDecoder(page.values + 1, page.bytes - 1, page.values[0]);
     } else if (page.encoding == parquet::Encoding::PLAIN) {
       plain_ = copied(page.values, page.bytes, pool());
@@ -270,7 +272,8 @@ class TextCursor final : public PageCursor {
 
 }  // namespace
 
-std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool) {
+std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
+                                        arrow::MemoryPool* pool) {
   return std::make_unique<TextCursor>(file, column, group, reader, pool);
 }
 

@@ -55,7 +55,8 @@ arrow::Result<std::shared_ptr<parquet::WriterProperties>> make_properties(const 
   if (!options.dictionary) b.disable_dictionary();
   if (!options.statistics) b.disable_statistics();
   for (const std::string& column : options.bloom_columns) {
-    if (schema.GetFieldIndex(column) < 0) return base::plan_error("no column \"" + column + "\" for a Bloom filter", base::suggest_name(column, schema.field_names()));
+    if (schema.GetFieldIndex(column) < 0)
+      return base::plan_error("no column \"" + column + "\" for a Bloom filter", base::suggest_name(column, schema.field_names()));
     b.enable_bloom_filter(column, {});
   }
   return b.build();
@@ -205,7 +206,8 @@ class ParquetSink final : public exec::OrderedSink {
       if (!complete) column.swap(group->encoded[group->appended++]);
       if (complete) groups_.pop_front();
       if (lock != nullptr) lock->unlock();
-      const arrow::Status status = guard_writing(file_->path(), [&] { return complete ? assembler_->end_group(group->block.rows) : assembler_->append(*column); });
+      const arrow::Status status =
+          guard_writing(file_->path(), [&] { return complete ? assembler_->end_group(group->block.rows) : assembler_->append(*column); });
       if (lock != nullptr) lock->lock();
       ARROW_RETURN_NOT_OK(status);
     }
@@ -216,11 +218,11 @@ class ParquetSink final : public exec::OrderedSink {
   const std::shared_ptr<base::QueryMemory> memory_;
   const std::shared_ptr<OutputFile> file_;
   std::shared_ptr<parquet::WriterProperties> properties_;
-  RowBlocks blocks_;                              // by whoever delivers
-  std::unique_ptr<ParquetAssembler> assembler_;   // by whoever has set appending_
+  RowBlocks blocks_;                             // by whoever delivers
+  std::unique_ptr<ParquetAssembler> assembler_;  // by whoever has set appending_
 
   std::mutex mutex_;
-  std::deque<std::shared_ptr<Group>> groups_;     // not wholly in the file yet, in order
+  std::deque<std::shared_ptr<Group>> groups_;  // not wholly in the file yet, in order
   bool appending_ = false;
   arrow::Status failed_;
 };
@@ -228,7 +230,8 @@ class ParquetSink final : public exec::OrderedSink {
 }  // namespace
 
 arrow::Result<std::shared_ptr<exec::OrderedSink>> write_parquet(const std::string& path, std::shared_ptr<arrow::Schema> schema,
-                                                                const ParquetWriteOptions& options, std::shared_ptr<base::QueryMemory> memory) {
+                                                                const ParquetWriteOptions& options,
+                                                                std::shared_ptr<base::QueryMemory> memory) {
   if (options.row_group_rows < 1) return base::plan_error("row_group_rows must be at least 1");
   ARROW_RETURN_NOT_OK(make_properties(*schema, options, memory->pool()));
   ARROW_ASSIGN_OR_RAISE(auto file, OutputFile::create(path));

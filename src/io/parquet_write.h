@@ -29,6 +29,7 @@ struct ParquetWriteOptions {
 
 // `schema`: border types. Unsupported types and unknown options are errors here, before anything is written.
 arrow::Result<std::shared_ptr<exec::OrderedSink>> write_parquet(const std::string& path, std::shared_ptr<arrow::Schema> schema,
-                                                                const ParquetWriteOptions& options, std::shared_ptr<base::QueryMemory> memory);
+                                                                const ParquetWriteOptions& options,
+                                                                std::shared_ptr<base::QueryMemory> memory);
 
 }  // namespace gristmill::io

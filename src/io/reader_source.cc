@@ -74,8 +74,9 @@ arrow::Result<std::shared_ptr<arrow::Schema>> border_schema(const arrow::Schema&
       d.kind = base::ErrorKind::kIo;
       d.file = file;
       d.column = f->name();
-      return base::with_detail(base::io_error("cannot read column \"" + f->name() + "\" of " + what + ": type " + f->type()->ToString() + " is not supported"),
-                               d);
+      return base::with_detail(
+          base::io_error("cannot read column \"" + f->name() + "\" of " + what + ": type " + f->type()->ToString() + " is not supported"),
+          d);
     }
     if (!names.insert(f->name()).second) return base::io_error("two columns of " + what + " are named \"" + f->name() + "\"", file);
     fields.push_back(arrow::field(f->name(), std::move(type), f->nullable()));

@@ -18,6 +18,7 @@ namespace gristmill::io {
 arrow::Result<plan::TableSourcePtr> scan_reader(std::shared_ptr<arrow::RecordBatchReader> reader, std::string name = "stream");
 
 // `schema` with dictionaries as their values and extensions as their storage; `what` begins the error about a type.
-arrow::Result<std::shared_ptr<arrow::Schema>> border_schema(const arrow::Schema& schema, const std::string& what, const std::string& file = {});
+arrow::Result<std::shared_ptr<arrow::Schema>> border_schema(const arrow::Schema& schema, const std::string& what,
+                                                            const std::string& file = {});
 
 }  // namespace gristmill::io

@@ -27,7 +27,7 @@ class RleDecoder {
   const uint8_t* at_ = nullptr;
   const uint8_t* end_ = nullptr;
   int width_ = 0;
-  int64_t repeats_ = 0;       // left of a run of equal values
+  int64_t repeats_ = 0;  // left of a run of equal values
   uint32_t value_ = 0;
   int64_t groups_ = 0;        // left of a bit-packed run, not unpacked yet
   uint32_t carried_[8] = {};  // of a group that was asked for in parts

@@ -181,7 +181,8 @@ arrow::Result<ArrayDataPtr> block_column(RowBlock& block, int index, const colum
   return one_nan(data, pool);
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> block_batch(RowBlock& block, const std::shared_ptr<arrow::Schema>& schema, arrow::MemoryPool* pool) {
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> block_batch(RowBlock& block, const std::shared_ptr<arrow::Schema>& schema,
+                                                               arrow::MemoryPool* pool) {
   std::vector<ArrayDataPtr> columns;
   for (int i = 0; i < schema->num_fields(); ++i) {
     ARROW_ASSIGN_OR_RAISE(auto data, block_column(block, i, schema->field(i)->type(), pool));

@@ -39,8 +39,10 @@ class RowBlocks {
 
 // Column `index` of the block as one array of the border type, in row order, every NaN the one NaN; its memory in the parts is
 // let go. The rest of the byte form is left to stable_bytes: formats that store values, not buffers, need none of it.
-arrow::Result<std::shared_ptr<arrow::ArrayData>> block_column(RowBlock& block, int index, const column::TypePtr& type, arrow::MemoryPool* pool);
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> block_batch(RowBlock& block, const std::shared_ptr<arrow::Schema>& schema, arrow::MemoryPool* pool);
+arrow::Result<std::shared_ptr<arrow::ArrayData>> block_column(RowBlock& block, int index, const column::TypePtr& type,
+                                                              arrow::MemoryPool* pool);
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> block_batch(RowBlock& block, const std::shared_ptr<arrow::Schema>& schema,
+                                                               arrow::MemoryPool* pool);
 
 // `data` in the byte form described above.
 arrow::Result<std::shared_ptr<arrow::ArrayData>> stable_bytes(const std::shared_ptr<arrow::ArrayData>& data, arrow::MemoryPool* pool);

@@ -64,8 +64,8 @@ class StreamScan final : public plan::Scan {
     for (size_t i = 0; i < spec_.columns.size(); ++i) {
       ARROW_ASSIGN_OR_RAISE(auto c, column::import_array(morsel.rows->column_data(spec_.columns[i]), request_.memory->pool()));
       if (!c.type()->Equals(*spec_.types[i])) {
-        return base::data_error("column \"" + morsel.rows->column_name(spec_.columns[i]) + "\" came as " + column::type_text(*c.type()) + ", not as " +
-                                column::type_text(*spec_.types[i]));
+        return base::data_error("column \"" + morsel.rows->column_name(spec_.columns[i]) + "\" came as " + column::type_text(*c.type()) +
+                                ", not as " + column::type_text(*spec_.types[i]));
       }
       whole.columns.push_back(std::move(c));
     }

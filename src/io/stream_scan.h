@@ -29,8 +29,8 @@ using PullBatch = std::function<arrow::Result<std::optional<StreamedBatch>>()>;
 
 struct StreamScanSpec {
   PullBatch pull;
-  std::vector<int> columns;              // of the pulled batches, one for each output column
-  std::vector<column::TypePtr> types;    // canonical, of the output columns
+  std::vector<int> columns;            // of the pulled batches, one for each output column
+  std::vector<column::TypePtr> types;  // canonical, of the output columns
   std::vector<std::string> files;
   std::string detail;
 };

@@ -166,7 +166,8 @@ struct Reader {
     for (size_t i = 0; i < parts.left_keys.size(); ++i) {
       ARROW_ASSIGN_OR_RAISE(auto l, expr::type_of(parts.left_keys[i], *in[0]->schema));
       ARROW_ASSIGN_OR_RAISE(auto r, expr::type_of(parts.right_keys[i], *in[1]->schema));
-      if (!l->Equals(*r)) return base::plan_error("the keys of a join have different types now: " + column::type_text(*l) + " and " + column::type_text(*r));
+      if (!l->Equals(*r))
+        return base::plan_error("the keys of a join have different types now: " + column::type_text(*l) + " and " + column::type_text(*r));
     }
     parts.nulls_equal = flag(e, "nulls_equal");
     parts.coalesce_keys = flag(e, "coalesce_keys");
@@ -216,7 +217,8 @@ struct Reader {
       if (!has(e, k.name)) continue;
       ARROW_ASSIGN_OR_RAISE(const element body, member(e, k.name));
       ARROW_ASSIGN_OR_RAISE(const auto places, list<int>(e, "inputs", int_of));
-      if (places.empty() || (k.inputs != kAny && places.size() != k.inputs)) return malformed(std::string(k.name) + " with other inputs than it takes");
+      if (places.empty() || (k.inputs != kAny && places.size() != k.inputs))
+        return malformed(std::string(k.name) + " with other inputs than it takes");
       Inputs inputs;
       for (const int at : places) {
         if (static_cast<size_t>(at) >= nodes.size()) return malformed("a node before its input");

@@ -44,27 +44,27 @@ struct Plan {
 
   // kScan
   TableSourcePtr source;
-  std::vector<int> columns;          // fields of the source's schema
-  expr::NodePtr predicate;           // kScan: pushed down, infallible, over all columns of the source; kFilter: the predicate
-  std::optional<int64_t> scan_limit; // kScan: rows wanted at most, after the predicate
+  std::vector<int> columns;           // fields of the source's schema
+  expr::NodePtr predicate;            // kScan: pushed down, infallible, over all columns of the source; kFilter: the predicate
+  std::optional<int64_t> scan_limit;  // kScan: rows wanted at most, after the predicate
 
-  std::vector<NamedExpr> exprs;      // kProject: outputs; kAggregate: group keys
-  std::vector<NamedExpr> aggregates; // kAggregate: each expr is exactly one kAggregate node
+  std::vector<NamedExpr> exprs;       // kProject: outputs; kAggregate: group keys
+  std::vector<NamedExpr> aggregates;  // kAggregate: each expr is exactly one kAggregate node
 
   // kJoin. Output: left columns, then right columns (without right keys when coalesce_keys), clashes get `suffix`.
   JoinKind join = JoinKind::kInner;
   std::vector<expr::NodePtr> left_keys, right_keys;
   bool nulls_equal = false;
-  bool coalesce_keys = false;        // on=: one key column
+  bool coalesce_keys = false;  // on=: one key column
   std::string suffix = "_right";
-  std::vector<int> join_output;      // columns of (left ++ right) kept, in output order; their names are the schema's
-  bool build_left = false;           // inner only: statistics say that the left side is much the smaller one
+  std::vector<int> join_output;  // columns of (left ++ right) kept, in output order; their names are the schema's
+  bool build_left = false;       // inner only: statistics say that the left side is much the smaller one
 
-  std::vector<SortBy> sort;          // kSort
-  std::optional<int64_t> top;        // kSort: only the first so many (offset included) are wanted
+  std::vector<SortBy> sort;    // kSort
+  std::optional<int64_t> top;  // kSort: only the first so many (offset included) are wanted
 
-  int64_t offset = 0;                // kLimit
-  int64_t count = 0;                 // kLimit; -1 = all after offset
+  int64_t offset = 0;  // kLimit
+  int64_t count = 0;   // kLimit; -1 = all after offset
 
   std::vector<std::string> explode;  // kExplode: list columns of equal lengths
 
@@ -79,11 +79,12 @@ arrow::Result<PlanPtr> make_project(PlanPtr input, std::vector<expr::NodePtr> ex
 arrow::Result<PlanPtr> make_with_columns(PlanPtr input, std::vector<expr::NodePtr> exprs);  // replaces or appends
 // Aggregates may stand anywhere inside the expressions: `sum(a) / count()` becomes an aggregate and a projection.
 arrow::Result<PlanPtr> make_aggregate(PlanPtr input, std::vector<expr::NodePtr> keys, std::vector<expr::NodePtr> aggregates);
-arrow::Result<PlanPtr> make_join(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<expr::NodePtr> left_keys, std::vector<expr::NodePtr> right_keys,
-                                 bool coalesce_keys, bool nulls_equal = false, std::string suffix = "_right");
+arrow::Result<PlanPtr> make_join(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<expr::NodePtr> left_keys,
+                                 std::vector<expr::NodePtr> right_keys, bool coalesce_keys, bool nulls_equal = false,
+                                 std::string suffix = "_right");
 arrow::Result<PlanPtr> make_sort(PlanPtr input, std::vector<SortBy> keys);
 arrow::Result<PlanPtr> make_limit(PlanPtr input, int64_t offset, int64_t count);
-arrow::Result<PlanPtr> make_union(std::vector<PlanPtr> inputs);     // by name; types promoted, else a plan error
+arrow::Result<PlanPtr> make_union(std::vector<PlanPtr> inputs);  // by name; types promoted, else a plan error
 arrow::Result<PlanPtr> make_explode(PlanPtr input, std::vector<std::string> columns);
 arrow::Result<PlanPtr> make_distinct(PlanPtr input, std::vector<std::string> subset = {});  // keeps the first
 

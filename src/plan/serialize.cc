@@ -63,7 +63,9 @@ std::string named_json(const std::vector<NamedExpr>& exprs) {
   });
 }
 
-std::string names_json(const std::vector<std::string>& names) { return array(names, [](const std::string& n) { return json_string(n); }); }
+std::string names_json(const std::vector<std::string>& names) {
+  return array(names, [](const std::string& n) { return json_string(n); });
+}
 
 void write_scan(const Plan& p, Members& m) {
   m.text("source", p.source->kind());

@@ -33,13 +33,13 @@ class RuntimeFilter {
 };
 
 struct ScanRequest {
-  std::vector<int> columns;            // fields of the source's schema, in output order
-  expr::BoundPtr predicate;            // over the output columns; infallible; may be null
+  std::vector<int> columns;                                                     // fields of the source's schema, in output order
+  expr::BoundPtr predicate;                                                     // over the output columns; infallible; may be null
   std::vector<std::pair<int, std::shared_ptr<RuntimeFilter>>> runtime_filters;  // output column, filter
-  std::optional<int64_t> limit;        // no more than this many rows (after the predicate) are wanted, in order
-  int64_t morsel_rows = 0;             // 0 = auto
-  int64_t batch_rows = 0;              // 0 = auto
-  int workers = 1;                     // a hint for auto sizes; must not influence results
+  std::optional<int64_t> limit;  // no more than this many rows (after the predicate) are wanted, in order
+  int64_t morsel_rows = 0;       // 0 = auto
+  int64_t batch_rows = 0;        // 0 = auto
+  int workers = 1;               // a hint for auto sizes; must not influence results
   std::shared_ptr<base::QueryMemory> memory;
   base::CancelToken cancel;
 };
@@ -51,10 +51,10 @@ class ScanLocal {
 
 using BatchConsumer = std::function<arrow::Status(column::Batch)>;
 
-struct ScanCounts {           // law 3: read = passed on + filtered + skipped
-  int64_t rows = 0;           // rows of the source that this morsel stands for
-  int64_t skipped = 0;        // never decoded: pruned by statistics, Bloom or runtime filters
-  int64_t filtered = 0;       // decoded and refused by the predicate
+struct ScanCounts {      // law 3: read = passed on + filtered + skipped
+  int64_t rows = 0;      // rows of the source that this morsel stands for
+  int64_t skipped = 0;   // never decoded: pruned by statistics, Bloom or runtime filters
+  int64_t filtered = 0;  // decoded and refused by the predicate
 };
 
 class Scan {
@@ -65,7 +65,7 @@ class Scan {
   // For sources with unknown size only. Called in order, one at a time: makes morsel `seq` claimable.
   struct Next {
     bool end = false;
-    base::WaitHandlePtr wait;   // not there yet
+    base::WaitHandlePtr wait;  // not there yet
   };
   virtual arrow::Result<Next> next(uint64_t seq) { return Next{true, nullptr}; }
   virtual arrow::Result<std::unique_ptr<ScanLocal>> make_local() = 0;
@@ -73,12 +73,12 @@ class Scan {
   // if filters_exactly(). Thread safe for different locals. Stops when emit fails, returning its status.
   virtual arrow::Status read(uint64_t seq, ScanLocal& local, const BatchConsumer& emit, ScanCounts& counts) = 0;
   virtual bool filters_exactly() const { return false; }
-  virtual std::string file_of(int32_t input) const { return {}; }   // for Origin::input
-  virtual std::string detail() const { return {}; }                 // explain(analyze): "row groups 3 of 12"
+  virtual std::string file_of(int32_t input) const { return {}; }  // for Origin::input
+  virtual std::string detail() const { return {}; }                // explain(analyze): "row groups 3 of 12"
 };
 
 struct TableEstimate {
-  std::optional<int64_t> rows;   // exact when exact_rows
+  std::optional<int64_t> rows;  // exact when exact_rows
   bool exact_rows = false;
   std::optional<int64_t> bytes;
 };
@@ -86,9 +86,9 @@ struct TableEstimate {
 class TableSource {
  public:
   virtual ~TableSource() = default;
-  virtual std::string kind() const = 0;                            // "memory", "parquet", "csv", "ipc"
-  virtual std::string name() const = 0;                            // for explain: "trips/*.parquet (12 files)"
-  virtual std::shared_ptr<arrow::Schema> schema() const = 0;       // border types, as the user sees them
+  virtual std::string kind() const = 0;                       // "memory", "parquet", "csv", "ipc"
+  virtual std::string name() const = 0;                       // for explain: "trips/*.parquet (12 files)"
+  virtual std::shared_ptr<arrow::Schema> schema() const = 0;  // border types, as the user sees them
   virtual TableEstimate estimate() const = 0;
   // Enough to make it again elsewhere (paths, options), as a JSON object; memory tables give their id.
   virtual std::string to_json() const = 0;

@@ -129,17 +129,13 @@ QueryRun::Pick QueryRun::look(int worker) const {
   for (int t = first_open_; t < n; ++t) {
     const TaskState& task = tasks_[static_cast<size_t>(t)];
     switch (task.phase) {
-      case Phase::kToPrepare:
-        return {Job::kPrepare, t, -1};
-      case Phase::kToFinish:
-        return {Job::kFinish, t, -1};
-      case Phase::kToAbandon:
-        return {Job::kAbandon, t, -1};
+      case Phase::kToPrepare: return {Job::kPrepare, t, -1};
+      case Phase::kToFinish: return {Job::kFinish, t, -1};
+      case Phase::kToAbandon: return {Job::kAbandon, t, -1};
       case Phase::kRunning:
         if (const int lane = task.ending ? -1 : free_lane(task, worker); lane >= 0) return {Job::kStep, t, lane};
         break;
-      default:
-        break;
+      default: break;
     }
   }
   return {};
@@ -161,15 +157,9 @@ void QueryRun::take(const Pick& pick, Seat& seat) {
   ++inside_;
   if (pick.job != Job::kStep && unannounced_ > 0) --unannounced_;
   switch (pick.job) {
-    case Job::kPrepare:
-      task.phase = Phase::kPreparing;
-      break;
-    case Job::kFinish:
-      task.phase = Phase::kFinishing;
-      break;
-    case Job::kAbandon:
-      task.phase = Phase::kAbandoning;
-      break;
+    case Job::kPrepare: task.phase = Phase::kPreparing; break;
+    case Job::kFinish: task.phase = Phase::kFinishing; break;
+    case Job::kAbandon: task.phase = Phase::kAbandoning; break;
     case Job::kStep: {
       Lane& lane = task.lanes[static_cast<size_t>(pick.lane)];
       if (lane == Lane::kUnstarted) ++task.started;
@@ -180,8 +170,7 @@ void QueryRun::take(const Pick& pick, Seat& seat) {
       seat.epoch = epoch_.load(std::memory_order_relaxed);
       break;
     }
-    case Job::kNone:
-      break;
+    case Job::kNone: break;
   }
 }
 
@@ -204,9 +193,7 @@ void QueryRun::perform(const Pick& pick, Seat& seat) {
         return arrow::Status::OK();
       });
       break;
-    case Job::kFinish:
-      status = guarded(task, [&]() -> arrow::Status { return task.finish(); });
-      break;
+    case Job::kFinish: status = guarded(task, [&]() -> arrow::Status { return task.finish(); }); break;
     default:
       // The error that ended the task or the query is the one to tell; a second one has no better place.
       status = guarded(task, [&]() -> arrow::Status {

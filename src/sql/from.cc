@@ -63,7 +63,9 @@ Scope merged(const Scope& a, const Scope& b) {
 bool uses_only(const PgQuery__Node& n, const Scope& scope, const ParsedText& text) { return ExpressionLowering(text, scope).lower(n).ok(); }
 
 const char* operator_of(const PgQuery__Node& n) {
-  if (n.node_case != PG_QUERY__NODE__NODE_A_EXPR || n.a_expr->kind != PG_QUERY__A__EXPR__KIND__AEXPR_OP || n.a_expr->n_name != 1 || !n.a_expr->lexpr) return "";
+  if (n.node_case != PG_QUERY__NODE__NODE_A_EXPR || n.a_expr->kind != PG_QUERY__A__EXPR__KIND__AEXPR_OP || n.a_expr->n_name != 1 ||
+      !n.a_expr->lexpr)
+    return "";
   return n.a_expr->name[0]->string->sval;
 }
 
@@ -126,7 +128,8 @@ arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j) const {
   return combine(std::move(left), std::move(right), kind, conditions, nullptr, -1);
 }
 
-arrow::Result<Relation> FromLowering::combine_using(Relation left, Relation right, plan::JoinKind kind, const std::vector<std::string>& columns) const {
+arrow::Result<Relation> FromLowering::combine_using(Relation left, Relation right, plan::JoinKind kind,
+                                                    const std::vector<std::string>& columns) const {
   ARROW_RETURN_NOT_OK(make_distinct_names(left, right));
   std::vector<NodePtr> left_keys, right_keys;
   std::set<std::string> hidden;
@@ -147,8 +150,9 @@ arrow::Result<Relation> FromLowering::combine_using(Relation left, Relation righ
 }
 
 // `used` non-null: conditions are WHERE's, only the equalities that join are taken (and marked), and none is an error.
-arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, plan::JoinKind kind, const std::vector<const PgQuery__Node*>& conditions,
-                                              std::vector<bool>* used, int location) const {
+arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, plan::JoinKind kind,
+                                              const std::vector<const PgQuery__Node*>& conditions, std::vector<bool>* used,
+                                              int location) const {
   ARROW_RETURN_NOT_OK(make_distinct_names(left, right));
   const Scope both = merged(left.scope, right.scope);
   std::vector<NodePtr> left_keys, right_keys, after;
@@ -173,7 +177,8 @@ arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, pla
     if (kind == plan::JoinKind::kLeft) {
       if (!uses_only(c, right.scope, text_)) {
         ARROW_RETURN_NOT_OK(ExpressionLowering(text_, both).lower(c).status());
-        return text_.error("a left join's ON may hold equalities between both sides and conditions on the right side only, so far", location);
+        return text_.error("a left join's ON may hold equalities between both sides and conditions on the right side only, so far",
+                           location);
       }
       ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, right.scope).lower(c));
       ARROW_ASSIGN_OR_RAISE(right.plan, plan::make_filter(right.plan, std::move(condition)));

@@ -18,7 +18,8 @@ using LowerSelect = std::function<arrow::Result<plan::PlanPtr>(const PgQuery__Se
 
 class FromLowering {
  public:
-  FromLowering(const ParsedText& text, const TableLookup& tables, LowerSelect select) : text_(text), tables_(tables), select_(std::move(select)) {}
+  FromLowering(const ParsedText& text, const TableLookup& tables, LowerSelect select)
+      : text_(text), tables_(tables), select_(std::move(select)) {}
 
   // `where` conjuncts that join comma-separated items are used up; what is left stays in `where`.
   arrow::Result<Relation> lower(PgQuery__Node* const* items, size_t n, std::vector<const PgQuery__Node*>& where) const;

@@ -21,8 +21,8 @@ struct Unit {
   int mask;  // the grammar's field mask (1 << field) of `interval '1' unit`
   int64_t months, days, micros;
 };
-constexpr Unit kUnits[] = {{"year", 1 << 2, 12, 0, 0},         {"month", 1 << 1, 1, 0, 0},          {"week", 0, 0, 7, 0},
-                           {"day", 1 << 3, 0, 1, 0},           {"hour", 1 << 10, 0, 0, 3600000000},  {"minute", 1 << 11, 0, 0, 60000000},
+constexpr Unit kUnits[] = {{"year", 1 << 2, 12, 0, 0},        {"month", 1 << 1, 1, 0, 0},          {"week", 0, 0, 7, 0},
+                           {"day", 1 << 3, 0, 1, 0},          {"hour", 1 << 10, 0, 0, 3600000000}, {"minute", 1 << 11, 0, 0, 60000000},
                            {"second", 1 << 12, 0, 0, 1000000}};
 
 const Unit* unit_named(std::string name) {
@@ -125,8 +125,12 @@ arrow::Result<std::shared_ptr<arrow::Scalar>> parse_moment(const std::string& s,
   using namespace std::chrono;
   size_t at = 0;
   int64_t y, m, d, hour = 0, minute = 0, second = 0, micros = 0;
-  const auto bad = [&] { return base::plan_error("cannot read '" + s + "' as " + type->ToString() + "; write '2026-11-21' or '2026-11-21 12:30:00'"); };
-  if (!read_number(s, at, 4, y) || at >= s.size() || s[at++] != '-' || !read_number(s, at, 2, m) || at >= s.size() || s[at++] != '-' || !read_number(s, at, 2, d)) return bad();
+  const auto bad = [&] {
+    return base::plan_error("cannot read '" + s + "' as " + type->ToString() + "; write '2026-11-21' or '2026-11-21 12:30:00'");
+  };
+  if (!read_number(s, at, 4, y) || at >= s.size() || s[at++] != '-' || !read_number(s, at, 2, m) || at >= s.size() || s[at++] != '-' ||
+      !read_number(s, at, 2, d))
+    return bad();
   const year_month_day ymd{year{static_cast<int>(y)}, month{static_cast<unsigned>(m)}, day{static_cast<unsigned>(d)}};
   if (!ymd.ok()) return bad();
   if (at < s.size()) {

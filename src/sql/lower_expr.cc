@@ -25,28 +25,61 @@ struct Name {
   const char* engine;
 };
 
-constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "sql_div"}, {"%", "sql_mod"}, {"^", "pow"},
-                               {"=", "eq"}, {"<>", "ne"}, {"<", "lt"}, {"<=", "le"}, {">", "gt"}, {">=", "ge"}, {"||", "str.concat"}};
+constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"},        {"/", "sql_div"}, {"%", "sql_mod"},
+                               {"^", "pow"}, {"=", "eq"},  {"<>", "ne"},        {"<", "lt"},      {"<=", "le"},
+                               {">", "gt"},  {">=", "ge"}, {"||", "str.concat"}};
 
-constexpr Name kFunctions[] = {
-    {"upper", "str.upper"}, {"lower", "str.lower"}, {"btrim", "str.trim"}, {"length", "str.length"}, {"char_length", "str.length"},
-    {"character_length", "str.length"}, {"octet_length", "str.octet_length"}, {"substring", "sql_substring"}, {"substr", "sql_substring"},
-    {"replace", "str.replace"}, {"starts_with", "str.starts_with"}, {"contains", "str.contains"}, {"ends_with", "str.ends_with"}, {"abs", "abs"}, {"sqrt", "sqrt"}, {"ln", "ln"},
-    {"log10", "log10"}, {"exp", "exp"}, {"pow", "pow"}, {"power", "pow"}, {"floor", "floor"}, {"ceil", "ceil"}, {"ceiling", "ceil"}, {"round", "round"},
-    {"sign", "sign"}, {"sin", "sin"}, {"cos", "cos"}, {"tan", "tan"}, {"mod", "sql_mod"}, {"is_nan", "is_nan"}, {"isnan", "is_nan"}, {"year", "dt.year"}, {"month", "dt.month"},
-    {"day", "dt.day"}, {"hour", "dt.hour"}, {"minute", "dt.minute"}, {"second", "dt.second"}};
+constexpr Name kFunctions[] = {{"upper", "str.upper"},
+                               {"lower", "str.lower"},
+                               {"btrim", "str.trim"},
+                               {"length", "str.length"},
+                               {"char_length", "str.length"},
+                               {"character_length", "str.length"},
+                               {"octet_length", "str.octet_length"},
+                               {"substring", "sql_substring"},
+                               {"substr", "sql_substring"},
+                               {"replace", "str.replace"},
+                               {"starts_with", "str.starts_with"},
+                               {"contains", "str.contains"},
+                               {"ends_with", "str.ends_with"},
+                               {"abs", "abs"},
+                               {"sqrt", "sqrt"},
+                               {"ln", "ln"},
+                               {"log10", "log10"},
+                               {"exp", "exp"},
+                               {"pow", "pow"},
+                               {"power", "pow"},
+                               {"floor", "floor"},
+                               {"ceil", "ceil"},
+                               {"ceiling", "ceil"},
+                               {"round", "round"},
+                               {"sign", "sign"},
+                               {"sin", "sin"},
+                               {"cos", "cos"},
+                               {"tan", "tan"},
+                               {"mod", "sql_mod"},
+                               {"is_nan", "is_nan"},
+                               {"isnan", "is_nan"},
+                               {"year", "dt.year"},
+                               {"month", "dt.month"},
+                               {"day", "dt.day"},
+                               {"hour", "dt.hour"},
+                               {"minute", "dt.minute"},
+                               {"second", "dt.second"}};
 
 struct AggregateName {
   const char* sql;
   const char* engine;
   int ddof;  // -1: none
 };
-constexpr AggregateName kAggregates[] = {{"count", "count", -1}, {"sum", "sum", -1}, {"avg", "mean", -1}, {"mean", "mean", -1}, {"min", "min", -1}, {"max", "max", -1},
-                                         {"first", "first", -1}, {"last", "last", -1}, {"variance", "var", 1}, {"var_samp", "var", 1}, {"var_pop", "var", 0},
-                                         {"stddev", "std", 1}, {"stddev_samp", "std", 1}, {"stddev_pop", "std", 0}};
+constexpr AggregateName kAggregates[] = {{"count", "count", -1},    {"sum", "sum", -1},      {"avg", "mean", -1},    {"mean", "mean", -1},
+                                         {"min", "min", -1},        {"max", "max", -1},      {"first", "first", -1}, {"last", "last", -1},
+                                         {"variance", "var", 1},    {"var_samp", "var", 1},  {"var_pop", "var", 0},  {"stddev", "std", 1},
+                                         {"stddev_samp", "std", 1}, {"stddev_pop", "std", 0}};
 
-constexpr Name kExtract[] = {{"year", "dt.year"}, {"month", "dt.month"}, {"day", "dt.day"}, {"hour", "dt.hour"}, {"minute", "dt.minute"}, {"second", "dt.second"},
-                             {"quarter", "dt.quarter"}, {"isodow", "dt.weekday"}, {"doy", "dt.dayofyear"}, {"epoch", "dt.epoch"}};
+constexpr Name kExtract[] = {{"year", "dt.year"},     {"month", "dt.month"},   {"day", "dt.day"},         {"hour", "dt.hour"},
+                             {"minute", "dt.minute"}, {"second", "dt.second"}, {"quarter", "dt.quarter"}, {"isodow", "dt.weekday"},
+                             {"doy", "dt.dayofyear"}, {"epoch", "dt.epoch"}};
 
 template <typename Table>
 auto find(const Table& table, std::string_view name) -> decltype(&table[0]) {
@@ -70,13 +103,15 @@ const char* string_constant(const PgQuery__Node* n) {
 }
 
 bool is_interval(const PgQuery__Node* n) {
-  return n && n->node_case == PG_QUERY__NODE__NODE_TYPE_CAST && last_name(n->type_cast->type_name->names, n->type_cast->type_name->n_names) == "interval";
+  return n && n->node_case == PG_QUERY__NODE__NODE_TYPE_CAST &&
+         last_name(n->type_cast->type_name->names, n->type_cast->type_name->n_names) == "interval";
 }
 
 arrow::Result<int64_t> modifier(const PgQuery__TypeName& t, size_t i, int64_t fallback) {
   if (i >= t.n_typmods) return fallback;
   const PgQuery__Node& n = *t.typmods[i];
-  if (n.node_case != PG_QUERY__NODE__NODE_A_CONST || n.a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL) return base::plan_error("a type's length must be a number");
+  if (n.node_case != PG_QUERY__NODE__NODE_A_CONST || n.a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
+    return base::plan_error("a type's length must be a number");
   return n.a_const->ival->ival;
 }
 
@@ -86,17 +121,32 @@ arrow::Result<column::TypePtr> type_of(const PgQuery__TypeName& t) {
   if (name == "numeric" || name == "decimal") {
     ARROW_ASSIGN_OR_RAISE(int64_t p, modifier(t, 0, 38));
     ARROW_ASSIGN_OR_RAISE(int64_t s, modifier(t, 1, t.n_typmods > 0 ? 0 : 10));
-    if (p < 1 || p > 38 || s < 0 || s > p) return base::plan_error("numeric(" + std::to_string(p) + "," + std::to_string(s) + ") is outside 38 digits");
+    if (p < 1 || p > 38 || s < 0 || s > p)
+      return base::plan_error("numeric(" + std::to_string(p) + "," + std::to_string(s) + ") is outside 38 digits");
     return arrow::decimal128(static_cast<int32_t>(p), static_cast<int32_t>(s));
   }
   struct Entry {
     const char* sql;
     column::TypePtr type;
   };
-  const Entry table[] = {{"bool", arrow::boolean()}, {"boolean", arrow::boolean()}, {"int2", arrow::int16()}, {"int4", arrow::int32()}, {"int8", arrow::int64()}, {"smallint", arrow::int16()},
-                         {"integer", arrow::int32()}, {"bigint", arrow::int64()}, {"float4", arrow::float32()}, {"float8", arrow::float64()}, {"double", arrow::float64()},
-                         {"text", arrow::utf8_view()}, {"varchar", arrow::utf8_view()}, {"bpchar", arrow::utf8_view()}, {"string", arrow::utf8_view()},
-                         {"bytea", arrow::binary_view()}, {"date", arrow::date32()}, {"timestamp", arrow::timestamp(arrow::TimeUnit::MICRO)},
+  const Entry table[] = {{"bool", arrow::boolean()},
+                         {"boolean", arrow::boolean()},
+                         {"int2", arrow::int16()},
+                         {"int4", arrow::int32()},
+                         {"int8", arrow::int64()},
+                         {"smallint", arrow::int16()},
+                         {"integer", arrow::int32()},
+                         {"bigint", arrow::int64()},
+                         {"float4", arrow::float32()},
+                         {"float8", arrow::float64()},
+                         {"double", arrow::float64()},
+                         {"text", arrow::utf8_view()},
+                         {"varchar", arrow::utf8_view()},
+                         {"bpchar", arrow::utf8_view()},
+                         {"string", arrow::utf8_view()},
+                         {"bytea", arrow::binary_view()},
+                         {"date", arrow::date32()},
+                         {"timestamp", arrow::timestamp(arrow::TimeUnit::MICRO)},
                          {"timestamptz", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")}};
   for (const auto& e : table) {
     if (name == e.sql) return e.type;
@@ -208,7 +258,8 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
 }
 
 arrow::Result<NodePtr> ExpressionLowering::lower_column(const PgQuery__ColumnRef& c) const {
-  if (c.n_fields == 0 || c.fields[c.n_fields - 1]->node_case != PG_QUERY__NODE__NODE_STRING) return text_.error("* stands only in a select list or in count(*)", c.location);
+  if (c.n_fields == 0 || c.fields[c.n_fields - 1]->node_case != PG_QUERY__NODE__NODE_STRING)
+    return text_.error("* stands only in a select list or in count(*)", c.location);
   if (c.n_fields > 2) return text_.error(unsupported("a name of more than two parts"), c.location);
   const std::string table = c.n_fields == 2 ? c.fields[0]->string->sval : "";
   auto found = scope_.find(table, c.fields[c.n_fields - 1]->string->sval);
@@ -276,7 +327,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
       ARROW_ASSIGN_OR_RAISE(NodePtr right, lower(*e.rexpr));
       const char* f = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF     ? "nullif"
                       : e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT ? "is_distinct_from"
-                                                                         : "is_not_distinct_from";
+                                                                          : "is_not_distinct_from";
       return expr::call(f, {left, right});
     }
     default: return text_.error(unsupported("this form of operator " + op), e.location);

@@ -25,8 +25,8 @@ struct Output {
 };
 
 struct OrderItem {
-  NodePtr expr;          // over the input; null when `output` is set
-  int output = -1;       // position in the select list
+  NodePtr expr;     // over the input; null when `output` is set
+  int output = -1;  // position in the select list
   bool descending = false;
   bool nulls_first = false;
 };
@@ -101,7 +101,8 @@ class SelectLowering {
     if (s.n_values_lists > 0) return text_.error("VALUES is not supported yet", -1);
     if (s.into_clause) return text_.error("SELECT INTO is not supported", -1);
     if (s.n_locking_clause > 0) return text_.error("FOR UPDATE is not supported", -1);
-    if (s.op == PG_QUERY__SET_OPERATION__SETOP_NONE && s.n_from_clause == 0) return text_.error("SELECT without FROM is not supported yet", -1);
+    if (s.op == PG_QUERY__SET_OPERATION__SETOP_NONE && s.n_from_clause == 0)
+      return text_.error("SELECT without FROM is not supported yet", -1);
     return arrow::Status::OK();
   }
 
@@ -109,7 +110,8 @@ class SelectLowering {
     if (s.op != PG_QUERY__SET_OPERATION__SETOP_UNION) return text_.error("INTERSECT and EXCEPT are not supported yet", -1);
     ARROW_ASSIGN_OR_RAISE(PlanPtr left, lower(*s.larg));
     ARROW_ASSIGN_OR_RAISE(PlanPtr right, lower(*s.rarg));
-    if (left->schema->num_fields() != right->schema->num_fields()) return text_.error("each side of UNION must have the same number of columns", -1);
+    if (left->schema->num_fields() != right->schema->num_fields())
+      return text_.error("each side of UNION must have the same number of columns", -1);
     std::vector<NodePtr> renamed;
     for (int i = 0; i < left->schema->num_fields(); ++i) {
       renamed.push_back(expr::alias(expr::column(right->schema->field(i)->name()), left->schema->field(i)->name()));
@@ -130,7 +132,8 @@ class SelectLowering {
     return finish(s, std::move(plan), outputs, order);
   }
 
-  arrow::Result<std::vector<Output>> select_list(const PgQuery__SelectStmt& s, const Scope& scope, const ExpressionLowering& expressions) const {
+  arrow::Result<std::vector<Output>> select_list(const PgQuery__SelectStmt& s, const Scope& scope,
+                                                 const ExpressionLowering& expressions) const {
     std::vector<Output> out;
     for (size_t i = 0; i < s.n_target_list; ++i) {
       const PgQuery__ResTarget& t = *s.target_list[i]->res_target;
@@ -162,7 +165,8 @@ class SelectLowering {
     if (n.node_case == PG_QUERY__NODE__NODE_A_CONST && n.a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL) {
       const int position = n.a_const->ival->ival;
       if (position < 1 || position > static_cast<int>(outputs.size())) {
-        return text_.error(std::string(clause) + " position " + std::to_string(position) + " is not in the select list", n.a_const->location);
+        return text_.error(std::string(clause) + " position " + std::to_string(position) + " is not in the select list",
+                           n.a_const->location);
       }
       return position - 1;
     }
@@ -175,7 +179,8 @@ class SelectLowering {
     return -1;
   }
 
-  arrow::Result<std::vector<OrderItem>> order_items(const PgQuery__SelectStmt& s, const std::vector<Output>& outputs, const ExpressionLowering& expressions) const {
+  arrow::Result<std::vector<OrderItem>> order_items(const PgQuery__SelectStmt& s, const std::vector<Output>& outputs,
+                                                    const ExpressionLowering& expressions) const {
     std::vector<OrderItem> out;
     for (size_t i = 0; i < s.n_sort_clause; ++i) {
       const PgQuery__SortBy& by = *s.sort_clause[i]->sort_by;
@@ -197,7 +202,8 @@ class SelectLowering {
                                  const ExpressionLowering& expressions) const {
     std::vector<NodePtr> keys;
     for (size_t i = 0; i < s.n_group_clause; ++i) {
-      if (s.group_clause[i]->node_case == PG_QUERY__NODE__NODE_GROUPING_SET) return text_.error("GROUPING SETS, ROLLUP and CUBE are not supported yet", -1);
+      if (s.group_clause[i]->node_case == PG_QUERY__NODE__NODE_GROUPING_SET)
+        return text_.error("GROUPING SETS, ROLLUP and CUBE are not supported yet", -1);
       auto key = expressions.lower(*s.group_clause[i]);
       // A column of the input wins over an output's name, as in PostgreSQL.
       ARROW_ASSIGN_OR_RAISE(const int position, output_position(*s.group_clause[i], outputs, "GROUP BY", !key.ok()));
@@ -228,12 +234,15 @@ class SelectLowering {
     return having ? plan::make_filter(plan, having) : plan;
   }
 
-  arrow::Result<PlanPtr> finish(const PgQuery__SelectStmt& s, PlanPtr plan, const std::vector<Output>& outputs, const std::vector<OrderItem>& order) const {
+  arrow::Result<PlanPtr> finish(const PgQuery__SelectStmt& s, PlanPtr plan, const std::vector<Output>& outputs,
+                                const std::vector<OrderItem>& order) const {
     const bool distinct = s.n_distinct_clause > 0;
-    if (distinct && s.distinct_clause[0]->node_case != PG_QUERY__NODE__NODE__NOT_SET) return text_.error("DISTINCT ON is not supported yet", -1);
+    if (distinct && s.distinct_clause[0]->node_case != PG_QUERY__NODE__NODE__NOT_SET)
+      return text_.error("DISTINCT ON is not supported yet", -1);
     if (!distinct && !order.empty()) {
       std::vector<plan::SortBy> by;
-      for (const auto& o : order) by.push_back({o.expr ? o.expr : outputs[static_cast<size_t>(o.output)].expr, o.descending, o.nulls_first});
+      for (const auto& o : order)
+        by.push_back({o.expr ? o.expr : outputs[static_cast<size_t>(o.output)].expr, o.descending, o.nulls_first});
       ARROW_ASSIGN_OR_RAISE(plan, plan::make_sort(plan, std::move(by)));
     }
     std::vector<NodePtr> list;
@@ -264,7 +273,8 @@ class SelectLowering {
   arrow::Result<int64_t> row_number(const PgQuery__Node* n, const char* clause, int64_t fallback) const {
     if (!n || (n->node_case == PG_QUERY__NODE__NODE_A_CONST && n->a_const->isnull)) return fallback;
     ARROW_ASSIGN_OR_RAISE(NodePtr e, ExpressionLowering(text_, Scope{}).lower(*n));
-    if (e->kind != expr::NodeKind::kLiteral || e->value->type->id() != arrow::Type::INT64) return text_.error(std::string(clause) + " must be a whole number", -1);
+    if (e->kind != expr::NodeKind::kLiteral || e->value->type->id() != arrow::Type::INT64)
+      return text_.error(std::string(clause) + " must be a whole number", -1);
     const int64_t v = static_cast<const arrow::Int64Scalar&>(*e->value).value;
     if (v < 0) return text_.error(std::string(clause) + " must not be negative", -1);
     return v;

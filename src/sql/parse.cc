@@ -52,8 +52,10 @@ size_t quoted_end(const std::string& s, size_t i) {
   const char quote = s[i++];
   while (i < s.size()) {
     if (s[i] == quote) {
-      if (i + 1 < s.size() && s[i + 1] == quote) ++i;
-      else return i + 1;
+      if (i + 1 < s.size() && s[i + 1] == quote)
+        ++i;
+      else
+        return i + 1;
     }
     ++i;
   }
@@ -139,7 +141,8 @@ arrow::Result<ParsedText> ParsedText::parse(const std::string& text) {
 }
 
 std::string ParsedText::table_name(const std::string& identifier) const {
-  if (identifier.size() < 2 || identifier[0] != '$' || identifier.find_first_not_of("0123456789", 1) != std::string::npos) return identifier;
+  if (identifier.size() < 2 || identifier[0] != '$' || identifier.find_first_not_of("0123456789", 1) != std::string::npos)
+    return identifier;
   const size_t i = std::stoul(identifier.substr(1));
   return i < files_.size() ? files_[i] : identifier;
 }

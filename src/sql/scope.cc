@@ -30,7 +30,8 @@ arrow::Result<const ScopeColumn*> Scope::find(const std::string& table, const st
       if (!table.empty() && !equal_ignoring_case(c.table, table)) continue;
       if (exact ? c.name != name : !equal_ignoring_case(c.name, name)) continue;
       if (found && found->column != c.column) {
-        return base::plan_error("column \"" + name + "\" is ambiguous: " + (found->table.empty() ? found->name : found->table + "." + found->name) + " or " +
+        return base::plan_error("column \"" + name +
+                                "\" is ambiguous: " + (found->table.empty() ? found->name : found->table + "." + found->name) + " or " +
                                 (c.table.empty() ? c.name : c.table + "." + c.name));
       }
       found = &c;

@@ -9,9 +9,9 @@
 namespace gristmill::sqltext {
 
 struct ScopeColumn {
-  std::string table;    // alias or name; empty for none
-  std::string name;     // as the user knows it
-  std::string column;   // unique in the plan
+  std::string table;   // alias or name; empty for none
+  std::string name;    // as the user knows it
+  std::string column;  // unique in the plan
 };
 
 class Scope {

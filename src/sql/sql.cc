@@ -16,9 +16,12 @@ struct Format {
   const char* ending;
   Frame (*scan)(const std::string&);
 };
-constexpr Format kFormats[] = {{".parquet", scan_parquet}, {".arrow", scan_ipc}, {".ipc", scan_ipc}, {".feather", scan_ipc}, {".csv", scan_csv}};
+constexpr Format kFormats[] = {
+    {".parquet", scan_parquet}, {".arrow", scan_ipc}, {".ipc", scan_ipc}, {".feather", scan_ipc}, {".csv", scan_csv}};
 
-bool looks_like_file(const std::string& name) { return name.find('/') != std::string::npos || name.find('*') != std::string::npos || name.rfind('.') != std::string::npos; }
+bool looks_like_file(const std::string& name) {
+  return name.find('/') != std::string::npos || name.find('*') != std::string::npos || name.rfind('.') != std::string::npos;
+}
 
 arrow::Result<plan::PlanPtr> find_table(const std::string& name, const std::vector<std::pair<std::string, Frame>>& tables) {
   for (const bool exact : {true, false}) {

@@ -19,11 +19,12 @@ ZONES = ["UTC", "Europe/Berlin", "America/New_York"]
 
 @dataclass
 class Column:
-    """What the generator of expressions knows of a column. `bound`: no magnitude is above it."""
+    """What the generator of expressions knows of a column. `bound`: no magnitude is above it. `samples`: some of its raw values."""
 
     name: str
     type: pa.DataType
     bound: int | None = None
+    samples: tuple = field(default=(), repr=False)
 
 
 @dataclass
@@ -210,22 +211,22 @@ def _shaped(rng, table: pa.Table, columns: list[Column]) -> Source:
 
 def source_of(table: pa.Table) -> Source:
     """With what can be known of the columns."""
-    columns = []
-    for f in table.schema:
-        bound = None
-        if kind(f.type) in ("int", "decimal", "date", "timestamp"):
-            bound = max((abs(v) for v in raw_values(table[f.name]) if v is not None), default=0)
-        columns.append(Column(f.name, canonical(f.type), bound))
-    return Source(table, columns, raw_rows(table))
+    columns, rows = [], raw_rows(table)
+    for i, f in enumerate(table.schema):
+        there = [row[i] for row in rows if row[i] is not None]
+        bound = max(map(abs, there), default=0) if kind(f.type) in ("int", "decimal", "date", "timestamp") else None
+        samples = tuple(there[:: max(1, len(there) // 8)]) if kind(f.type) != "list" else ()
+        columns.append(Column(f.name, canonical(f.type), bound, samples))
+    return Source(table, columns, rows)
 
 
 def random_rows(rng) -> int:
     pick = rng.random()
     if pick < 0.02:
         return rng.randint(200_001, 260_000)
-    if pick < 0.06:
+    if pick < 0.05:
         return 0
-    return int(10 ** rng.uniform(0, 3.7)) if pick < 0.9 else rng.randint(1000, 5000)
+    return int(10 ** rng.uniform(0.3, 3.7)) if pick < 0.9 else rng.randint(1000, 5000)
 
 
 def random_sources(rng) -> list[Source]:

@@ -199,8 +199,10 @@ class Generator:
     columns: list[Column]
     failures: float = FAILURES
     by_kind: dict[str, list[X]] = field(init=False)
+    samples: dict[str, tuple] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.samples = {c.name: c.samples for c in self.columns}
         self.by_kind = {}
         for c in self.columns:
             self.by_kind.setdefault(kind(c.type), []).append(X("col", [], c.type, c.name, c.bound))
@@ -223,6 +225,12 @@ class Generator:
     def literal_like(self, x: X) -> X:
         """A literal that is comparable with x and likely near its values."""
         rng, k = self.rng, kind(x.type)
+        samples = self.samples.get(x.extra, ()) if x.op == "col" else ()
+        if samples and rng.random() < 0.75:
+            v = rng.choice(samples)
+            if k in ("float", "string") or (k == "int" and v < 2**63):
+                return X("lit", [], {"float": FLOAT64, "string": STRING, "int": INT64}[k], v)
+            return X("typed", [], x.type, v) if k != "bool" else X("lit", [], BOOL, v)
         if k == "bool":
             return X("lit", [], BOOL, rng.random() < 0.5)
         if k == "int":

@@ -27,8 +27,10 @@ CASE_SECONDS = 180
 LEVELS = ["baseline", "avx2", ""]
 
 
-def worker_command(seed: int, level: str, cases: range) -> tuple[list[str], dict]:
-    environment = {**os.environ, "GRISTMILL_SIMD": level}
+def worker_command(seed: int, rng: random.Random, cases: range) -> tuple[list[str], dict]:
+    environment = {**os.environ, "GRISTMILL_SIMD": rng.choice(LEVELS)}
+    if rng.random() < 0.1:
+        environment["GRISTMILL_CONSTANT_HASH"] = "1"
     command = [sys.executable, "-X", "faulthandler", __file__, "--seed", str(seed), "--cases", f"{cases.start}:{cases.stop}:{cases.step}"]
     return command, environment
 
@@ -46,7 +48,7 @@ class Worker:
 
     def start(self) -> None:
         cases = range(self.next_case, self.next_case + CASES_PER_PROCESS * self.step, self.step)
-        command, environment = worker_command(self.seed, self.rng.choice(LEVELS), cases)
+        command, environment = worker_command(self.seed, self.rng, cases)
         self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.stderr, env=environment)
         self.started, self.rest = time.monotonic(), b""

@@ -367,7 +367,13 @@ def duckdb_rows(p: P, tables: list[pa.Table]) -> Counter | None:
             result = connection.sql(query).to_arrow_table()
         except duckdb.Error:
             return None  # types that only one of the engines lets meet, overflow in a narrower type
+    if [_loose_kind(f.type) for f in result.schema] != [_loose_kind(c.type) for c in p.columns] or any(f.type == pa.float32() != c.type for f, c in zip(result.schema, p.columns)):
+        return None  # types that meet elsewhere
     return multiset(zip(*[comparable(c.type, v) for c, v in ((c, raw_values(c)) for c in result.columns)]))
+
+
+def _loose_kind(t: pa.DataType) -> str:
+    return "int" if kind(t) == "decimal" and t.scale == 0 else kind(t)
 
 
 def multiset(rows) -> Counter:
@@ -376,7 +382,7 @@ def multiset(rows) -> Counter:
 
 def comparable(t: pa.DataType, values: list) -> list:
     """Values of one column such that engines with other types and other sums compare equal."""
-    k = kind(t)
+    k = _loose_kind(t)
     if k == "float":
         return [None if v is None else "NaN" if v != v else float(f"{v:.9g}") + 0.0 for v in values]
     if k == "decimal":

@@ -240,7 +240,7 @@ class PlanGenerator:
         rng, made = self.rng, []
         kept = rng.sample(p.columns, rng.randint(0, len(p.columns)))
         for c in kept:
-            made.append(self._new(X("col", [], c.type, c.name, c.bound), c.name))
+            made.append(((c.name, X("col", [], c.type, c.name, c.bound)), c))
         g = self.expressions(p)
         for _ in range(rng.randint(0 if made else 1, 3)):
             made.append(self._new(g.value(rng.randint(0, 3))))
@@ -277,7 +277,7 @@ class PlanGenerator:
                 x = self.expressions(p).value(2, comparable=True) or x
                 keys.append(self._new(x))
             else:
-                keys.append(self._new(x, c.name))
+                keys.append(((c.name, x), c))
         aggregates, columns = self.aggregates(p, {c.name for _, c in keys})
         return P("group", [p], [c for _, c in keys] + columns, ([e for e, _ in keys], aggregates))
 
@@ -323,7 +323,7 @@ class PlanGenerator:
 
     def join(self, p: P, depth: int) -> P | None:
         rng = self.rng
-        right = self.plan(rng.choice([0, 0, 0, 1, 2]) if depth > 1 else 0)
+        right = p if rng.random() < 0.07 else self.plan(rng.choice([0, 0, 0, 1, 2]) if depth > 1 else 0)
         pairs = [(a, b) for a in self._keys(p) for b in self._keys(right) if self._joins(a, b)]
         if not pairs:
             return None
@@ -363,12 +363,13 @@ class PlanGenerator:
             if rng.random() < 0.15:
                 x = self.expressions(p).value(2, comparable=True) or x
             keys.append((x, rng.random() < 0.4, rng.random() < 0.3))
-        return P("sort", [p], p.columns, keys)
+        out = P("sort", [p], p.columns, keys)
+        return self.slice(out, depth) if rng.random() < 0.3 else out
 
     def slice(self, p: P, depth: int) -> P:
         rng = self.rng
-        offset = 0 if rng.random() < 0.6 else rng.choice([1, 5, 100, 10_000])
-        length = rng.choice([0, 1, 5, 20, 100, 1000, 50_000]) if offset == 0 or rng.random() < 0.8 else None
+        offset = 0 if rng.random() < 0.6 else rng.choice([1, 5, 5, 100, 10_000])
+        length = rng.choice([0, 1, 5, 20, 20, 100, 100, 1000, 1000, 50_000]) if offset == 0 or rng.random() < 0.8 else None
         return P("slice", [p], p.columns, (offset, length))
 
     def distinct(self, p: P, depth: int) -> P | None:
@@ -411,7 +412,7 @@ class PlanGenerator:
 
 
 def random_plan(rng, sources: list[Source]) -> P:
-    failures = 0.3 if rng.random() < 0.06 else 0.002
+    failures = 0.6 if rng.random() < 0.15 else 0.002
     return PlanGenerator(rng, sources, failures).plan(rng.choice([1, 2, 2, 3, 3, 4, 5]))
 
 

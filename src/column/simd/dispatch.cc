@@ -9,12 +9,9 @@ static_assert(static_cast<int>(Physical::kInt128) - static_cast<int>(Physical::k
 const KernelTable& kernels(base::SimdLevel level) {
 #if defined(__x86_64__)
   switch (level) {
-    case base::SimdLevel::kAvx512:
-      return kAvx512Kernels;
-    case base::SimdLevel::kAvx2:
-      return kAvx2Kernels;
-    case base::SimdLevel::kBaseline:
-      break;
+    case base::SimdLevel::kAvx512: return kAvx512Kernels;
+    case base::SimdLevel::kAvx2: return kAvx2Kernels;
+    case base::SimdLevel::kBaseline: break;
   }
 #endif
   return kPortableKernels;

@@ -80,9 +80,7 @@ decltype(Function::run) number_kernel(ArithmeticOp op, const arrow::DataType& ty
   return whole || (op == ArithmeticOp::kSqlDiv && column::is_integer(type)) ? quotient_kernel(op) : run_simd;
 }
 
-bool is_time(const TypePtr& t) {
-  return t->id() == Type::DATE32 || t->id() == Type::TIMESTAMP || t->id() == Type::DURATION;
-}
+bool is_time(const TypePtr& t) { return t->id() == Type::DATE32 || t->id() == Type::TIMESTAMP || t->id() == Type::DURATION; }
 
 template <ArithmeticOp kOp>
 arrow::Result<Signature> bind_arithmetic(std::span<const ArgumentInfo> args, std::span<const Option>) {
@@ -136,9 +134,8 @@ arrow::Result<Column> run_sign_change(const KernelCall& call) {
       return call.args[0];
     } else {
       using Unsigned = std::make_unsigned_t<T>;
-      auto out = map_one<T, T>(call, [](T v) GRISTMILL_INLINE {
-        return kMagnitude && v >= 0 ? v : static_cast<T>(Unsigned{0} - static_cast<Unsigned>(v));
-      });
+      auto out = map_one<T, T>(
+          call, [](T v) GRISTMILL_INLINE { return kMagnitude && v >= 0 ? v : static_cast<T>(Unsigned{0} - static_cast<Unsigned>(v)); });
       const Argument<T> a(call.args[0]);
       bool smallest = false;
       at_best_level([&]() GRISTMILL_INLINE {
@@ -179,7 +176,9 @@ arrow::Status integer_overflow(const KernelCall& call, int64_t row) {
   return base::data_error("integer overflow: " + v, v, row);
 }
 
-arrow::Status division_by_zero(const KernelCall& call, int64_t row) { return base::data_error("division by zero", operands_text(call, row), row); }
+arrow::Status division_by_zero(const KernelCall& call, int64_t row) {
+  return base::data_error("division by zero", operands_text(call, row), row);
+}
 
 std::vector<Function> arithmetic_functions() {
   return {
@@ -187,15 +186,17 @@ std::vector<Function> arithmetic_functions() {
       binary<ArithmeticOp::kSub>("sub", "the difference; timestamps give a duration, dates give days", "lit(1) - 2 -> -1"),
       binary<ArithmeticOp::kMul>("mul", "the product; integer overflow is an error", "lit(2) * 3 -> 6"),
       binary<ArithmeticOp::kDiv>("div", "the quotient as float64; x / 0 is infinite or NaN", "lit(1) / 2 -> 0.5"),
-      binary<ArithmeticOp::kSqlDiv>("sql_div", "SQL's quotient: integers truncate toward zero, division by zero is an error except for floats",
+      binary<ArithmeticOp::kSqlDiv>("sql_div",
+                                    "SQL's quotient: integers truncate toward zero, division by zero is an error except for floats",
                                     "call('sql_div', 7, 2) -> 3"),
-      binary<ArithmeticOp::kFloorDiv>("floor_div", "the quotient rounded down; integers divided by zero are an error", "lit(-7) // 2 -> -4"),
+      binary<ArithmeticOp::kFloorDiv>("floor_div", "the quotient rounded down; integers divided by zero are an error",
+                                      "lit(-7) // 2 -> -4"),
       binary<ArithmeticOp::kMod>("mod", "the remainder of floor_div, with the divisor's sign", "lit(-7) % 3 -> 2"),
       binary<ArithmeticOp::kSqlMod>("sql_mod", "SQL's remainder, with the dividend's sign", "call('sql_mod', -7, 3) -> -1"),
-      {"neg", "arithmetic", "the negative; the smallest integer is an error", "-lit(1) -> -1", NullRule::kPropagate, true, bind_sign_change<false>,
-       run_sign_change<false>},
-      {"abs", "arithmetic", "the magnitude; the smallest integer is an error", "lit(-1).abs() -> 1", NullRule::kPropagate, true, bind_sign_change<true>,
-       run_sign_change<true>},
+      {"neg", "arithmetic", "the negative; the smallest integer is an error", "-lit(1) -> -1", NullRule::kPropagate, true,
+       bind_sign_change<false>, run_sign_change<false>},
+      {"abs", "arithmetic", "the magnitude; the smallest integer is an error", "lit(-1).abs() -> 1", NullRule::kPropagate, true,
+       bind_sign_change<true>, run_sign_change<true>},
   };
 }
 

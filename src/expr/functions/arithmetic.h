@@ -13,10 +13,10 @@ const char* symbol_of(ArithmeticOp op);
 struct ArithmeticState final : FunctionState {
   ArithmeticOp op = ArithmeticOp::kAdd;
   arrow::Result<column::Column> (*run)(const KernelCall& call) = nullptr;
-  bool narrow = false;    // decimals: both operands fit 64 bits and the result needs no check
-  bool checked = true;    // decimals: the result may pass 38 digits
-  int shift = 0;          // decimal division: powers of ten the dividend is multiplied by
-  int64_t factor = 1;     // times: units of the integer side
+  bool narrow = false;  // decimals: both operands fit 64 bits and the result needs no check
+  bool checked = true;  // decimals: the result may pass 38 digits
+  int shift = 0;        // decimal division: powers of ten the dividend is multiplied by
+  int64_t factor = 1;   // times: units of the integer side
 };
 
 // quotient.cc: kSqlDiv of integers, kFloorDiv, kMod, kSqlMod of integers and floats.

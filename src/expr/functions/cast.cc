@@ -52,10 +52,22 @@ arrow::Result<Signature> prepare_cast(const column::TypePtr& from, const column:
 }
 
 const Function& cast_function(bool lenient) {
-  static const Function& strict = *new Function{"cast", "cast", "the value as another type; one that does not fit is an error", "lit('12').cast('int64') -> 12",
-                                                NullRule::kPropagate, true, not_by_name, run_cast};
-  static const Function& trying = *new Function{"try_cast", "cast", "the value as another type; NULL where it does not fit", "lit('x').try_cast('int64') -> null",
-                                                NullRule::kPropagate, true, not_by_name, run_cast};
+  static const Function& strict = *new Function{"cast",
+                                                "cast",
+                                                "the value as another type; one that does not fit is an error",
+                                                "lit('12').cast('int64') -> 12",
+                                                NullRule::kPropagate,
+                                                true,
+                                                not_by_name,
+                                                run_cast};
+  static const Function& trying = *new Function{"try_cast",
+                                                "cast",
+                                                "the value as another type; NULL where it does not fit",
+                                                "lit('x').try_cast('int64') -> null",
+                                                NullRule::kPropagate,
+                                                true,
+                                                not_by_name,
+                                                run_cast};
   return lenient ? trying : strict;
 }
 

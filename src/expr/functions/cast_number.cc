@@ -24,14 +24,16 @@ using Int128 = __int128;
 
 template <typename To, typename From>
 GRISTMILL_INLINE inline bool integer_fits(From v) {
-  if constexpr (std::is_same_v<From, Int128>) return v >= static_cast<Int128>(std::numeric_limits<To>::min()) && v <= static_cast<Int128>(std::numeric_limits<To>::max());
+  if constexpr (std::is_same_v<From, Int128>)
+    return v >= static_cast<Int128>(std::numeric_limits<To>::min()) && v <= static_cast<Int128>(std::numeric_limits<To>::max());
   return v == static_cast<From>(static_cast<To>(v)) && (v < From{0}) == (static_cast<To>(v) < To{0});
 }
 
 template <typename To, typename From>
 arrow::Result<Column> integer_to_integer(const KernelCall& call) {
   const Stored<From>* a = Argument<From>(call.args[0]).values;
-  constexpr bool kWidens = (std::is_signed_v<To> == std::is_signed_v<From> && sizeof(To) >= sizeof(From)) || (std::is_signed_v<To> && sizeof(To) > sizeof(From));
+  constexpr bool kWidens =
+      (std::is_signed_v<To> == std::is_signed_v<From> && sizeof(To) >= sizeof(From)) || (std::is_signed_v<To> && sizeof(To) > sizeof(From));
   if constexpr (kWidens) return map_one<From, To>(call, [](From v) GRISTMILL_INLINE { return static_cast<To>(v); });
   return cast_rows<To>(call, [a](int64_t i, To& out) GRISTMILL_INLINE {
     out = static_cast<To>(a[i]);
@@ -72,8 +74,10 @@ arrow::Result<Column> number_to_number(const KernelCall& call) {
 template <typename From>
 Kernel to_plain_number(column::Physical to) {
   return column::visit_number(to, []<typename To>() -> Kernel {
-    if constexpr (std::is_same_v<To, Int128>) return nullptr;
-    else return number_to_number<To, From>;
+    if constexpr (std::is_same_v<To, Int128>)
+      return nullptr;
+    else
+      return number_to_number<To, From>;
   });
 }
 
@@ -113,7 +117,9 @@ arrow::Result<Column> to_wider_decimal(const KernelCall& call) {
   const Scaling s = scaling_of(call);
   const auto factor = static_cast<unsigned __int128>(power_of_ten(s.to - s.from));
   if (factor == 1) return map_one<From, Int128>(call, [](From v) GRISTMILL_INLINE { return static_cast<Int128>(v); });
-  return map_one<From, Int128>(call, [factor](From v) GRISTMILL_INLINE { return static_cast<Int128>(static_cast<unsigned __int128>(static_cast<Int128>(v)) * factor); });
+  return map_one<From, Int128>(call, [factor](From v) GRISTMILL_INLINE {
+    return static_cast<Int128>(static_cast<unsigned __int128>(static_cast<Int128>(v)) * factor);
+  });
 }
 
 template <typename From>
@@ -146,7 +152,8 @@ arrow::Result<Column> decimal_to_float(const KernelCall& call) {
   const double power = scale <= 22 ? static_cast<double>(power_of_ten(scale)) : 0;
   return map_one<Int128, To>(call, [=](Int128 v) -> To {
     const Int128 limit = Int128{1} << 53;
-    if (std::is_same_v<To, double> && v <= limit && v >= -limit && power != 0) return static_cast<To>(static_cast<double>(static_cast<int64_t>(v)) / power);
+    if (std::is_same_v<To, double> && v <= limit && v >= -limit && power != 0)
+      return static_cast<To>(static_cast<double>(static_cast<int64_t>(v)) / power);
     const arrow::Decimal128 d(static_cast<int64_t>(v >> 64), static_cast<uint64_t>(v));
     const std::string text = d.ToIntegerString() + "e-" + std::to_string(scale);
     To out = 0;
@@ -166,15 +173,20 @@ Kernel decimal_cast(const arrow::DataType& from, const arrow::DataType& to, bool
     fallible = decimal_scale(to) < scale || decimal_precision(to) - decimal_scale(to) < whole;
     // Rounding may carry into one digit more: 9.9 as decimal(1,0).
     return column::visit_number(source, [&]<typename From>() -> Kernel {
-      if constexpr (std::is_floating_point_v<From>) return nullptr;
-      else return fallible ? to_decimal<From> : to_wider_decimal<From>;
+      if constexpr (std::is_floating_point_v<From>)
+        return nullptr;
+      else
+        return fallible ? to_decimal<From> : to_wider_decimal<From>;
     });
   }
   fallible = !column::is_float(to);
   return column::visit_number(target, []<typename To>() -> Kernel {
-    if constexpr (std::is_same_v<To, Int128>) return nullptr;
-    else if constexpr (std::is_floating_point_v<To>) return decimal_to_float<To>;
-    else return decimal_to_integer<To>;
+    if constexpr (std::is_same_v<To, Int128>)
+      return nullptr;
+    else if constexpr (std::is_floating_point_v<To>)
+      return decimal_to_float<To>;
+    else
+      return decimal_to_integer<To>;
   });
 }
 
@@ -210,8 +222,10 @@ Kernel number_cast(const arrow::DataType& from, const arrow::DataType& to, bool&
   const bool from_plain = column::is_integer(from) || column::is_float(from), to_plain = column::is_integer(to) || column::is_float(to);
   if (from.id() == Type::BOOL && to_plain) {
     return column::visit_number(target, []<typename To>() -> Kernel {
-      if constexpr (std::is_same_v<To, Int128>) return nullptr;
-      else return bool_to_number<To>;
+      if constexpr (std::is_same_v<To, Int128>)
+        return nullptr;
+      else
+        return bool_to_number<To>;
     });
   }
   if (to.id() == Type::BOOL && (from_plain || column::is_decimal(from))) {
@@ -220,11 +234,14 @@ Kernel number_cast(const arrow::DataType& from, const arrow::DataType& to, bool&
   if (from_plain && to_plain) {
     fallible = !never_fails(from, to);
     return column::visit_number(source, [&]<typename From>() -> Kernel {
-      if constexpr (std::is_same_v<From, Int128>) return nullptr;
-      else return to_plain_number<From>(target);
+      if constexpr (std::is_same_v<From, Int128>)
+        return nullptr;
+      else
+        return to_plain_number<From>(target);
     });
   }
-  if ((column::is_decimal(from) && (to_plain || column::is_decimal(to))) || (from_plain && column::is_decimal(to))) return decimal_cast(from, to, fallible);
+  if ((column::is_decimal(from) && (to_plain || column::is_decimal(to))) || (from_plain && column::is_decimal(to)))
+    return decimal_cast(from, to, fallible);
   return nullptr;
 }
 

@@ -45,8 +45,10 @@ arrow::Result<Column> parse_rows(const KernelCall& call, Parse parse) {
 template <typename T>
 arrow::Result<Column> text_to_number(const KernelCall& call) {
   return parse_rows<T>(call, [](std::string_view s, T& out) {
-    if constexpr (std::is_floating_point_v<T>) return parse_float(s, out);
-    else return parse_integer(s, out);
+    if constexpr (std::is_floating_point_v<T>)
+      return parse_float(s, out);
+    else
+      return parse_integer(s, out);
   });
 }
 
@@ -108,8 +110,10 @@ template <typename T>
 arrow::Result<Column> number_to_text(const KernelCall& call) {
   const Argument<T> a(call.args[0]);
   return write_rows(call, [&](int64_t i, char* out) {
-    if constexpr (std::is_floating_point_v<T>) return write_float(a[i], out);
-    else return write_integer(a[i], out, 64);
+    if constexpr (std::is_floating_point_v<T>)
+      return write_float(a[i], out);
+    else
+      return write_integer(a[i], out, 64);
   });
 }
 
@@ -180,8 +184,10 @@ Kernel from_text(const arrow::DataType& to) {
   }
   if (!column::is_integer(to) && !column::is_float(to)) return nullptr;
   return column::visit_number(column::physical_unchecked(to), []<typename T>() -> Kernel {
-    if constexpr (std::is_same_v<T, __int128>) return nullptr;
-    else return text_to_number<T>;
+    if constexpr (std::is_same_v<T, __int128>)
+      return nullptr;
+    else
+      return text_to_number<T>;
   });
 }
 
@@ -195,8 +201,10 @@ Kernel to_text(const arrow::DataType& from) {
   }
   if (!column::is_integer(from) && !column::is_float(from)) return nullptr;
   return column::visit_number(column::physical_unchecked(from), []<typename T>() -> Kernel {
-    if constexpr (std::is_same_v<T, __int128>) return nullptr;
-    else return number_to_text<T>;
+    if constexpr (std::is_same_v<T, __int128>)
+      return nullptr;
+    else
+      return number_to_text<T>;
   });
 }
 

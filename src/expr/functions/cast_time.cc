@@ -44,7 +44,8 @@ arrow::Result<Column> change_unit(const KernelCall& call) {
 arrow::Result<Column> date_to_timestamp(const KernelCall& call) {
   const int64_t by = units_of(*call.type) * 86400;
   const int32_t* a = Argument<int32_t>(call.args[0]).values;
-  return cast_rows<int64_t>(call, [a, by](int64_t i, int64_t& out) { return !__builtin_mul_overflow(static_cast<int64_t>(a[i]), by, &out); });
+  return cast_rows<int64_t>(call,
+                            [a, by](int64_t i, int64_t& out) { return !__builtin_mul_overflow(static_cast<int64_t>(a[i]), by, &out); });
 }
 
 arrow::Result<Column> timestamp_to_date(const KernelCall& call) {
@@ -76,7 +77,8 @@ arrow::Result<Column> days_to_integer(const KernelCall& call) {
 
 Kernel time_cast(const arrow::DataType& from, const arrow::DataType& to, bool& fallible) {
   fallible = false;
-  const bool from_units = from.id() == Type::TIMESTAMP || from.id() == Type::DURATION, to_units = to.id() == Type::TIMESTAMP || to.id() == Type::DURATION;
+  const bool from_units = from.id() == Type::TIMESTAMP || from.id() == Type::DURATION,
+             to_units = to.id() == Type::TIMESTAMP || to.id() == Type::DURATION;
   if (from_units && from.id() == to.id()) {
     fallible = units_of(to) > units_of(from);
     return units_of(to) == units_of(from) ? retyped : change_unit;

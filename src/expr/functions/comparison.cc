@@ -57,19 +57,21 @@ Function comparison(const char* name, const char* summary, const char* example, 
 
 std::vector<Function> comparison_functions() {
   return {
-      comparison("eq", "whether both are equal; NULL if one is NULL", "lit(1) == 2 -> false", bind_compare<CompareOp::kEq>, Special::kCompare),
+      comparison("eq", "whether both are equal; NULL if one is NULL", "lit(1) == 2 -> false", bind_compare<CompareOp::kEq>,
+                 Special::kCompare),
       comparison("ne", "whether both differ; NULL if one is NULL", "lit(1) != 2 -> true", bind_compare<CompareOp::kNe>, Special::kCompare),
       comparison("lt", "whether the first is less; NaN is greatest", "lit(1) < 2 -> true", bind_compare<CompareOp::kLt>, Special::kCompare),
       comparison("le", "whether the first is less or equal", "lit(2) <= 2 -> true", bind_compare<CompareOp::kLe>, Special::kCompare),
-      comparison("gt", "whether the first is greater; NaN is greatest", "lit(1) > 2 -> false", bind_compare<CompareOp::kGt>, Special::kCompare),
+      comparison("gt", "whether the first is greater; NaN is greatest", "lit(1) > 2 -> false", bind_compare<CompareOp::kGt>,
+                 Special::kCompare),
       comparison("ge", "whether the first is greater or equal", "lit(2) >= 2 -> true", bind_compare<CompareOp::kGe>, Special::kCompare),
       comparison("is_distinct_from", "whether both differ, NULL being equal to NULL; never NULL", "lit(1).is_distinct_from(None) -> true",
                  bind_distinct<CompareOp::kNe>, Special::kDistinct, NullRule::kOwn),
-      comparison("is_not_distinct_from", "whether both are equal, NULL being equal to NULL; never NULL", "null().is_not_distinct_from(None) -> true",
-                 bind_distinct<CompareOp::kEq>, Special::kDistinct, NullRule::kOwn),
+      comparison("is_not_distinct_from", "whether both are equal, NULL being equal to NULL; never NULL",
+                 "null().is_not_distinct_from(None) -> true", bind_distinct<CompareOp::kEq>, Special::kDistinct, NullRule::kOwn),
       comparison("between", "low <= x and x <= high, both ends included", "lit(2).between(1, 3) -> true", bind_between, Special::kBetween),
-      comparison("is_in", "whether x equals one of the values; NULL if none does and one is NULL", "lit(2).is_in([1, 2]) -> true", bind_is_in,
-                 Special::kIsIn),
+      comparison("is_in", "whether x equals one of the values; NULL if none does and one is NULL", "lit(2).is_in([1, 2]) -> true",
+                 bind_is_in, Special::kIsIn),
   };
 }
 

@@ -74,14 +74,14 @@ bool all_narrow(const Column& c, int64_t rows) {
 template <ArithmeticOp kOp>
 arrow::Result<Column> run_exact(const KernelCall& call) {
   // The product of 64-bit values is at most 2^126, which is less than 10^38.
-  const bool narrow = kOp == ArithmeticOp::kMul && (state_of(call).narrow || (all_narrow(call.args[0], call.rows) && all_narrow(call.args[1], call.rows)));
+  const bool narrow =
+      kOp == ArithmeticOp::kMul && (state_of(call).narrow || (all_narrow(call.args[0], call.rows) && all_narrow(call.args[1], call.rows)));
   if (state_of(call).checked && !narrow) {
     return checked_map(call, exact<kOp>, [&](int64_t row, Int128) { return does_not_fit(call, row); });
   }
   if (narrow) {
-    return map_two<Int128, Int128, Int128>(call, [](Int128 a, Int128 b) GRISTMILL_INLINE {
-      return static_cast<Int128>(static_cast<int64_t>(a)) * static_cast<int64_t>(b);
-    });
+    return map_two<Int128, Int128, Int128>(
+        call, [](Int128 a, Int128 b) GRISTMILL_INLINE { return static_cast<Int128>(static_cast<int64_t>(a)) * static_cast<int64_t>(b); });
   }
   return map_two<Int128, Int128, Int128>(call, [](Int128 a, Int128 b) GRISTMILL_INLINE {
     const UInt128 x = static_cast<UInt128>(a), y = static_cast<UInt128>(b);
@@ -100,11 +100,13 @@ bool divide(Int128 a, Int128 b, int shift, Int128& r) {
     return fits_digits(r, kMaxDigits);
   }
   const auto wide = [](Int128 v) { return arrow::Decimal256(arrow::Decimal128(static_cast<int64_t>(v >> 64), static_cast<uint64_t>(v))); };
-  const arrow::Decimal256 dividend = wide(a) * wide(power_of_ten(std::min(shift, kMaxDigits))) * wide(power_of_ten(std::max(shift - kMaxDigits, 0)));
+  const arrow::Decimal256 dividend =
+      wide(a) * wide(power_of_ten(std::min(shift, kMaxDigits))) * wide(power_of_ten(std::max(shift - kMaxDigits, 0)));
   auto parts = dividend.Divide(wide(b));
   if (!parts.ok()) return false;
   auto [q, rest] = *parts;
-  if (arrow::Decimal256::Abs(rest) * arrow::Decimal256(2) >= arrow::Decimal256::Abs(wide(b))) q += arrow::Decimal256((a < 0) != (b < 0) ? -1 : 1);
+  if (arrow::Decimal256::Abs(rest) * arrow::Decimal256(2) >= arrow::Decimal256::Abs(wide(b)))
+    q += arrow::Decimal256((a < 0) != (b < 0) ? -1 : 1);
   if (arrow::Decimal256::Abs(q) >= wide(power_of_ten(kMaxDigits))) return false;
   const auto words = q.little_endian_array();
   r = static_cast<Int128>((static_cast<UInt128>(words[1]) << 64) | words[0]);
@@ -149,7 +151,8 @@ arrow::Result<Signature> bind_decimal(ArithmeticOp op, std::span<const ArgumentI
   TypePtr types[2];
   for (int i = 0; i < 2; ++i) {
     const ArgumentInfo& other = args[1 - i];
-    types[i] = args[i].untyped_literal && !other.untyped_literal ? literal_type_beside(args[i], as_decimal(other.type), false) : args[i].type;
+    types[i] =
+        args[i].untyped_literal && !other.untyped_literal ? literal_type_beside(args[i], as_decimal(other.type), false) : args[i].type;
     types[i] = types[i]->id() == arrow::Type::NA ? as_decimal(other.type) : as_decimal(types[i]);
     if (!column::is_decimal(*types[i])) return bad_arguments(symbol_of(op), "numbers", args);
   }
@@ -168,7 +171,10 @@ arrow::Result<Signature> bind_decimal(ArithmeticOp op, std::span<const ArgumentI
     case ArithmeticOp::kMul:
       s.casts = {types[0], types[1]};
       scale = a.scale + b.scale;
-      if (scale > kMaxDigits) return base::plan_error("the product of " + column::type_text(*types[0]) + " and " + column::type_text(*types[1]) + " has more than 38 decimal places", "cast one side to fewer");
+      if (scale > kMaxDigits)
+        return base::plan_error(
+            "the product of " + column::type_text(*types[0]) + " and " + column::type_text(*types[1]) + " has more than 38 decimal places",
+            "cast one side to fewer");
       precision = a.precision + b.precision;
       state->narrow = a.precision <= 18 && b.precision <= 18;
       state->run = run_exact<ArithmeticOp::kMul>;

@@ -100,21 +100,27 @@ std::vector<Function> logic_functions() {
   const auto own = NullRule::kOwn;
   const auto pass = NullRule::kPropagate;
   return {
-      {"and", "logic", "true if all are true, false if one is false, else NULL", "lit(True) & False -> false", pass, true, bind_logic, nullptr, Special::kAnd},
-      {"or", "logic", "true if one is true, false if all are false, else NULL", "lit(True) | False -> true", pass, true, bind_logic, nullptr, Special::kOr},
+      {"and", "logic", "true if all are true, false if one is false, else NULL", "lit(True) & False -> false", pass, true, bind_logic,
+       nullptr, Special::kAnd},
+      {"or", "logic", "true if one is true, false if all are false, else NULL", "lit(True) | False -> true", pass, true, bind_logic,
+       nullptr, Special::kOr},
       {"not", "logic", "the opposite; NULL stays NULL", "~lit(True) -> false", pass, true, bind_not, nullptr, Special::kNot},
-      {"is_null", "logic", "whether the value is NULL; never NULL", "null().is_null() -> true", own, true, bind_null_test, nullptr, Special::kIsNull},
-      {"is_not_null", "logic", "whether the value is not NULL; never NULL", "lit(1).is_not_null() -> true", own, true, bind_null_test, nullptr,
-       Special::kIsNotNull},
-      {"is_nan", "logic", "whether a float is NaN; false for other numbers", "lit(1.5).is_nan() -> false", pass, true, bind_float_test, run_float_test<true>},
+      {"is_null", "logic", "whether the value is NULL; never NULL", "null().is_null() -> true", own, true, bind_null_test, nullptr,
+       Special::kIsNull},
+      {"is_not_null", "logic", "whether the value is not NULL; never NULL", "lit(1).is_not_null() -> true", own, true, bind_null_test,
+       nullptr, Special::kIsNotNull},
+      {"is_nan", "logic", "whether a float is NaN; false for other numbers", "lit(1.5).is_nan() -> false", pass, true, bind_float_test,
+       run_float_test<true>},
       {"is_finite", "logic", "whether a number is neither NaN nor infinite", "lit(1.5).is_finite() -> true", pass, true, bind_float_test,
        run_float_test<false>},
-      {"case", "logic", "the value after the first true condition, else the last one, else NULL", "when(col('n') > 3).then('many').otherwise('few')", own, true,
-       bind_case, nullptr, Special::kCase},
-      {"coalesce", "logic", "the first value that is not NULL", "coalesce(None, 2) -> 2", own, true, bind_coalesce, nullptr, Special::kCoalesce},
+      {"case", "logic", "the value after the first true condition, else the last one, else NULL",
+       "when(col('n') > 3).then('many').otherwise('few')", own, true, bind_case, nullptr, Special::kCase},
+      {"coalesce", "logic", "the first value that is not NULL", "coalesce(None, 2) -> 2", own, true, bind_coalesce, nullptr,
+       Special::kCoalesce},
       {"fill_null", "logic", "the value, or the second one where it is NULL", "null().fill_null(0) -> 0", own, true, bind_coalesce, nullptr,
        Special::kCoalesce},
-      {"nullif", "logic", "NULL where both are equal, else the first", "lit(1).nullif(1) -> null", own, true, bind_null_if, nullptr, Special::kNullIf},
+      {"nullif", "logic", "NULL where both are equal, else the first", "lit(1).nullif(1) -> null", own, true, bind_null_if, nullptr,
+       Special::kNullIf},
   };
 }
 

@@ -162,7 +162,8 @@ arrow::Result<Column> round_decimals(const KernelCall& call) {
   const int from = decimal_scale(*call.args[0].type()), to = decimal_scale(*call.type);
   const int below = std::min(-std::min(round_state(call).digits, 0), kMaxDigits - from);  // zeros before the point
   const auto value = [=](__int128 v) {
-    return static_cast<__int128>(static_cast<unsigned __int128>(round_units<kHow>(v, from - to + below)) * static_cast<unsigned __int128>(power_of_ten(below)));
+    return static_cast<__int128>(static_cast<unsigned __int128>(round_units<kHow>(v, from - to + below)) *
+                                 static_cast<unsigned __int128>(power_of_ten(below)));
   };
   const __int128 limit = power_of_ten(decimal_precision(*call.type));
   bool bad = false;
@@ -175,7 +176,10 @@ arrow::Result<Column> round_decimals(const KernelCall& call) {
   const Argument<__int128> a(call.args[0]);
   ARROW_RETURN_NOT_OK(blame(
       call, [&](int64_t i) { return value(a[i]) >= limit || value(a[i]) <= -limit; },
-      [&](int64_t i) { return Complaint{"decimal overflow: " + row_text(call, 0, i) + " rounded does not fit " + column::type_text(*call.type), row_text(call, 0, i)}; }));
+      [&](int64_t i) {
+        return Complaint{"decimal overflow: " + row_text(call, 0, i) + " rounded does not fit " + column::type_text(*call.type),
+                         row_text(call, 0, i)};
+      }));
   return out;
 }
 
@@ -194,17 +198,23 @@ arrow::Result<Column> round_integers(const KernelCall& call) {
   if (!bad) return out;
   ARROW_RETURN_NOT_OK(blame(
       call, [&](int64_t i) { return value(a[i]) != static_cast<T>(value(a[i])); },
-      [&](int64_t i) { return Complaint{"integer overflow: round(" + row_text(call, 0, i) + ", " + std::to_string(-places) + ")", row_text(call, 0, i)}; }));
+      [&](int64_t i) {
+        return Complaint{"integer overflow: round(" + row_text(call, 0, i) + ", " + std::to_string(-places) + ")", row_text(call, 0, i)};
+      }));
   return out;
 }
 
 template <Rounding kHow>
 arrow::Result<Column> run_round(const KernelCall& call) {
   return column::visit_number(column::physical_unchecked(*call.args[0].type()), [&]<typename T>() -> arrow::Result<Column> {
-    if constexpr (std::is_same_v<T, __int128>) return round_decimals<kHow>(call);
-    else if constexpr (std::is_floating_point_v<T>) return round_floats<kHow, T>(call);
-    else if constexpr (kHow == Rounding::kHalfAway) return round_integers<T>(call);
-    else return call.args[0];
+    if constexpr (std::is_same_v<T, __int128>)
+      return round_decimals<kHow>(call);
+    else if constexpr (std::is_floating_point_v<T>)
+      return round_floats<kHow, T>(call);
+    else if constexpr (kHow == Rounding::kHalfAway)
+      return round_integers<T>(call);
+    else
+      return call.args[0];
   });
 }
 
@@ -254,7 +264,8 @@ arrow::Result<Column> run_extreme(const KernelCall& call) {
     ARROW_ASSIGN_OR_RAISE(column::Mask take_next, column::compare(better, next, best, call.rows));
     const column::Mask known = column::validity_mask(best, call.rows), there = column::validity_mask(next, call.rows);
     std::vector<int64_t> pick(static_cast<size_t>(call.rows));
-    for (int64_t r = 0; r < call.rows; ++r) pick[static_cast<size_t>(r)] = take_next.get(r) || (!known.get(r) && there.get(r)) ? call.rows + r : r;
+    for (int64_t r = 0; r < call.rows; ++r)
+      pick[static_cast<size_t>(r)] = take_next.get(r) || (!known.get(r) && there.get(r)) ? call.rows + r : r;
     const Column parts[] = {best, next};
     const int64_t lengths[] = {call.rows, call.rows};
     ARROW_ASSIGN_OR_RAISE(Column both, column::concat(parts, lengths, call.pool));
@@ -280,16 +291,17 @@ std::vector<Function> math_functions() {
       math("cos", "the cosine of radians", "call('cos', 0) -> 1.0", bind_float, run_float<std::cos>),
       math("tan", "the tangent of radians", "call('tan', 0) -> 0.0", bind_float, run_float<std::tan>),
       math("pow", "x to the power of y as float64", "lit(2).pow(10) -> 1024.0", bind_pow, run_pow),
-      math("floor", "the greatest whole number not above x; decimals lose their places", "lit(-1.5).floor() -> -2.0", bind_round<Rounding::kFloor>,
-           run_round<Rounding::kFloor>),
-      math("ceil", "the least whole number not below x; decimals lose their places", "lit(-1.5).ceil() -> -1.0", bind_round<Rounding::kCeil>,
-           run_round<Rounding::kCeil>),
-      math("round", "x rounded to a constant number of digits, half away from zero", "lit(2.5).round() -> 3.0", bind_round<Rounding::kHalfAway>,
-           run_round<Rounding::kHalfAway>),
+      math("floor", "the greatest whole number not above x; decimals lose their places", "lit(-1.5).floor() -> -2.0",
+           bind_round<Rounding::kFloor>, run_round<Rounding::kFloor>),
+      math("ceil", "the least whole number not below x; decimals lose their places", "lit(-1.5).ceil() -> -1.0",
+           bind_round<Rounding::kCeil>, run_round<Rounding::kCeil>),
+      math("round", "x rounded to a constant number of digits, half away from zero", "lit(2.5).round() -> 3.0",
+           bind_round<Rounding::kHalfAway>, run_round<Rounding::kHalfAway>),
       math("sign", "-1, 0 or 1", "call('sign', -3) -> -1", bind_sign, run_sign),
-      math("greatest", "the greatest of the values that are not NULL; NaN is greatest", "call('greatest', 1, 2) -> 2", bind_extreme, run_extreme<true>,
+      math("greatest", "the greatest of the values that are not NULL; NaN is greatest", "call('greatest', 1, 2) -> 2", bind_extreme,
+           run_extreme<true>, NullRule::kOwn),
+      math("least", "the least of the values that are not NULL", "call('least', 1, 2) -> 1", bind_extreme, run_extreme<false>,
            NullRule::kOwn),
-      math("least", "the least of the values that are not NULL", "call('least', 1, 2) -> 1", bind_extreme, run_extreme<false>, NullRule::kOwn),
   };
 }
 

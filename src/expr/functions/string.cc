@@ -152,7 +152,9 @@ arrow::Result<Column> run_length(const KernelCall& call) {
   const auto* views = column::values_of<column::View16>(text.data);
   const AllValid valid(call);
   if (call.selection && !call.selection->all()) std::memset(out.values, 0, static_cast<size_t>(call.rows) * sizeof(int64_t));
-  for_selected(call, [&](int64_t i) { out.values[i] = !valid(i) ? 0 : views[i].is_inline() ? inline_code_points(views[i]) : code_points(text[i]); });
+  for_selected(call, [&](int64_t i) {
+    out.values[i] = !valid(i) ? 0 : views[i].is_inline() ? inline_code_points(views[i]) : code_points(text[i]);
+  });
   return finish_output(call, std::move(out.buffer));
 }
 
@@ -204,7 +206,9 @@ arrow::Result<Column> run_substring(const KernelCall& call) {
   if (kSql && bounded) {
     ARROW_RETURN_NOT_OK(blame(
         call, [&](int64_t i) { return length[i] < 0; },
-        [&](int64_t i) { return Complaint{"the length of a substring is negative: " + std::to_string(length[i]), std::to_string(length[i])}; }));
+        [&](int64_t i) {
+          return Complaint{"the length of a substring is negative: " + std::to_string(length[i]), std::to_string(length[i])};
+        }));
   }
   return cut_rows(call, [&](std::string_view s, int64_t i) {
     int64_t from = kSql ? saturated_sum(start[i], -1) : start[i];
@@ -284,19 +288,23 @@ std::vector<Function> string_functions() {
   return {
       text("str.upper", "the text in upper case", "lit('ab').str.upper() -> 'AB'", bind_map, run_map<true>),
       text("str.lower", "the text in lower case", "lit('AB').str.lower() -> 'ab'", bind_map, run_map<false>),
-      text("str.trim", "without blanks, or the characters given, at both ends", "lit(' a ').str.trim() -> 'a'", bind_trim, run_trim<Side::kBoth>),
+      text("str.trim", "without blanks, or the characters given, at both ends", "lit(' a ').str.trim() -> 'a'", bind_trim,
+           run_trim<Side::kBoth>),
       text("str.trim_start", "without blanks, or the characters given, at the start", "call('str.trim_start', ' a ') -> 'a '", bind_trim,
            run_trim<Side::kStart>),
-      text("str.trim_end", "without blanks, or the characters given, at the end", "call('str.trim_end', ' a ') -> ' a'", bind_trim, run_trim<Side::kEnd>),
+      text("str.trim_end", "without blanks, or the characters given, at the end", "call('str.trim_end', ' a ') -> ' a'", bind_trim,
+           run_trim<Side::kEnd>),
       text("str.length", "the number of code points", "lit('äb').str.length() -> 2", bind_length, run_length),
-      text("str.octet_length", "the number of bytes of text or binary", "lit('äb').str.octet_length() -> 3", bind_octet_length, run_octet_length),
-      text("str.substring", "code points from a start counted from 0 (negative: from the end), all or so many", "lit('hello').str.substring(1, 3) -> 'ell'",
-           bind_substring<false>, run_substring<false>),
-      text("sql_substring", "SQL's substring: positions from 1; a negative length is an error", "call('sql_substring', 'hello', 2, 3) -> 'ell'",
-           bind_substring<true>, run_substring<true>),
-      text("str.replace", "every occurrence of the second text replaced by the third", "lit('aba').str.replace('a', 'x') -> 'xbx'", bind_replace, run_replace),
-      text("str.concat", "the texts one after another; other values as their text; NULL if one is NULL", "lit('a').str.concat('b') -> 'ab'", bind_concat,
-           run_concat),
+      text("str.octet_length", "the number of bytes of text or binary", "lit('äb').str.octet_length() -> 3", bind_octet_length,
+           run_octet_length),
+      text("str.substring", "code points from a start counted from 0 (negative: from the end), all or so many",
+           "lit('hello').str.substring(1, 3) -> 'ell'", bind_substring<false>, run_substring<false>),
+      text("sql_substring", "SQL's substring: positions from 1; a negative length is an error",
+           "call('sql_substring', 'hello', 2, 3) -> 'ell'", bind_substring<true>, run_substring<true>),
+      text("str.replace", "every occurrence of the second text replaced by the third", "lit('aba').str.replace('a', 'x') -> 'xbx'",
+           bind_replace, run_replace),
+      text("str.concat", "the texts one after another; other values as their text; NULL if one is NULL", "lit('a').str.concat('b') -> 'ab'",
+           bind_concat, run_concat),
       text("concat", "as str.concat: SQL's ||", "call('concat', 'a', 1) -> 'a1'", bind_concat, run_concat),
   };
 }

@@ -9,8 +9,8 @@
 #include <arrow/type.h>
 
 #include "expr/case_map.h"
-#include "expr/functions/families.h"
 #include "expr/find_text.h"
+#include "expr/functions/families.h"
 #include "expr/kernel.h"
 #include "expr/like.h"
 #include "expr/promotion.h"
@@ -57,7 +57,6 @@ arrow::Result<Signature> bind_ilike(std::span<const ArgumentInfo> args, std::spa
   return s;
 }
 
-
 template <typename Test>
 arrow::Result<Column> test_texts(const KernelCall& call, Test test) {
   const TextArgument text(call.args[0]), other(call.args[1]);
@@ -84,7 +83,9 @@ arrow::Result<Column> run_short_prefix(const KernelCall& call, std::string_view 
   });
 }
 
-arrow::Result<Column> run_contains(const KernelCall& call) { return test_texts(call, [](std::string_view s, std::string_view p) { return holds_text(s, p); }); }
+arrow::Result<Column> run_contains(const KernelCall& call) {
+  return test_texts(call, [](std::string_view s, std::string_view p) { return holds_text(s, p); });
+}
 
 arrow::Result<Column> run_starts_with(const KernelCall& call) {
   if (!call.args[0].is_constant() && call.args[1].is_constant()) {
@@ -105,7 +106,8 @@ arrow::Result<Column> run_like(const KernelCall& call) {
   if (call.args[0].is_constant()) return test_texts(call, [&](std::string_view s, std::string_view) { return pattern.matches(s); });
   const std::string_view text = pattern.text();
   switch (pattern.kind()) {
-    case LikePattern::Kind::kContains: return test_texts(call, [text](std::string_view s, std::string_view) { return holds_text(s, text); });
+    case LikePattern::Kind::kContains:
+      return test_texts(call, [text](std::string_view s, std::string_view) { return holds_text(s, text); });
     case LikePattern::Kind::kPrefix:
       if (text.size() <= 4) return run_short_prefix(call, text);
       return test_texts(call, [text](std::string_view s, std::string_view) { return s.starts_with(text); });
@@ -140,11 +142,14 @@ Function search(const char* name, const char* summary, const char* example, decl
 
 std::vector<Function> string_search_functions() {
   return {
-      search("str.contains", "whether the text holds the other one, byte for byte", "lit('abc').str.contains('b') -> true", bind_search, run_contains),
-      search("str.starts_with", "whether the text begins with the other one", "lit('abc').str.starts_with('ab') -> true", bind_search, run_starts_with),
-      search("str.ends_with", "whether the text ends with the other one", "lit('abc').str.ends_with('bc') -> true", bind_search, run_ends_with),
-      search("str.like", "whether the whole text matches: % any text, _ one character, backslash escapes", "lit('abc').str.like('a%') -> true", bind_like,
-             run_like),
+      search("str.contains", "whether the text holds the other one, byte for byte", "lit('abc').str.contains('b') -> true", bind_search,
+             run_contains),
+      search("str.starts_with", "whether the text begins with the other one", "lit('abc').str.starts_with('ab') -> true", bind_search,
+             run_starts_with),
+      search("str.ends_with", "whether the text ends with the other one", "lit('abc').str.ends_with('bc') -> true", bind_search,
+             run_ends_with),
+      search("str.like", "whether the whole text matches: % any text, _ one character, backslash escapes",
+             "lit('abc').str.like('a%') -> true", bind_like, run_like),
       search("str.ilike", "as str.like, upper and lower case being alike", "call('str.ilike', 'ABC', 'a%') -> true", bind_ilike, run_ilike),
   };
 }

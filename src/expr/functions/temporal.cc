@@ -78,7 +78,8 @@ void parts_of_days(const int32_t* days, int64_t rows, int32_t* out) {
       for (int64_t i = 0; i < n; ++i) o[i] = part_of_days<kPart>(d[i]);
     } else if constexpr (kPart == Part::kWeekday) {
       at_best_level([=]() GRISTMILL_INLINE {  // day 0 of the fast range, 0000-03-01, was a Wednesday
-        for (int64_t i = 0; i < n; ++i) o[i] = static_cast<int32_t>((static_cast<uint32_t>(d[i] - static_cast<int32_t>(kFastDaysLow)) + 2) % 7) + 1;
+        for (int64_t i = 0; i < n; ++i)
+          o[i] = static_cast<int32_t>((static_cast<uint32_t>(d[i] - static_cast<int32_t>(kFastDaysLow)) + 2) % 7) + 1;
       });
     } else if constexpr (kPart != Part::kDayOfYear) {
       at_best_level([=]() GRISTMILL_INLINE {
@@ -99,7 +100,8 @@ bool whole_steps(const int64_t* v, int64_t rows, int64_t step, int32_t* out) {
   bool fine = false;
   at_best_level([&]() GRISTMILL_INLINE {
     uint64_t outside = 0;
-    for (int64_t i = 0; i < rows; ++i) outside |= static_cast<uint64_t>((v[i] >> shift) <= -limit) | static_cast<uint64_t>((v[i] >> shift) >= limit);
+    for (int64_t i = 0; i < rows; ++i)
+      outside |= static_cast<uint64_t>((v[i] >> shift) <= -limit) | static_cast<uint64_t>((v[i] >> shift) >= limit);
     fine = outside == 0;
   });
   if (!fine) return false;
@@ -136,8 +138,10 @@ void parts_of_times(const int64_t* v, int64_t n, int64_t second, int32_t* out) {
   if (!whole_steps(v, n, day, days)) {
     for (int64_t i = 0; i < n; ++i) {
       const int64_t d = floor_divide(v[i], day);
-      if constexpr (kOfTheClock<kPart>) out[i] = part_of_second<kPart>((v[i] - d * day) / second);
-      else out[i] = part_of_days<kPart>(d);
+      if constexpr (kOfTheClock<kPart>)
+        out[i] = part_of_second<kPart>((v[i] - d * day) / second);
+      else
+        out[i] = part_of_days<kPart>(d);
     }
     return;
   }
@@ -158,8 +162,10 @@ template <Part kPart>
 arrow::Result<Column> run_part(const KernelCall& call) {
   if (is_date(*call.args[0].type())) {
     ARROW_ASSIGN_OR_RAISE(auto out, make_output<int32_t>(call));
-    if (kOfTheClock<kPart>) std::memset(out.values, 0, static_cast<size_t>(call.rows) * sizeof(int32_t));
-    else parts_of_days<kPart>(Argument<int32_t>(call.args[0]).values, call.rows, out.values);
+    if (kOfTheClock<kPart>)
+      std::memset(out.values, 0, static_cast<size_t>(call.rows) * sizeof(int32_t));
+    else
+      parts_of_days<kPart>(Argument<int32_t>(call.args[0]).values, call.rows, out.values);
     return finish_output(call, std::move(out.buffer));
   }
   ARROW_ASSIGN_OR_RAISE(Column local, local_times(call.args[0], call.rows, call.pool));
@@ -168,7 +174,8 @@ arrow::Result<Column> run_part(const KernelCall& call) {
   ARROW_ASSIGN_OR_RAISE(auto out, make_output<int32_t>(same));
   const int64_t* v = Argument<int64_t>(local).values;
   constexpr int64_t kBlock = 1024;
-  for (int64_t at = 0; at < call.rows; at += kBlock) parts_of_times<kPart>(v + at, std::min(kBlock, call.rows - at), units_of(*local.type()), out.values + at);
+  for (int64_t at = 0; at < call.rows; at += kBlock)
+    parts_of_times<kPart>(v + at, std::min(kBlock, call.rows - at), units_of(*local.type()), out.values + at);
   return finish_output(call, std::move(out.buffer));
 }
 
@@ -242,7 +249,9 @@ arrow::Result<Signature> bind_truncate(std::span<const ArgumentInfo> args, std::
   auto state = std::make_shared<TruncateState>();
   const std::vector<std::string> known(std::begin(kUnitNames), std::end(kUnitNames));
   const auto at = std::find(known.begin(), known.end(), name.value_or(""));
-  if (at == known.end()) return base::plan_error("truncate takes the name of a unit, got \"" + name.value_or("") + "\"" + base::suggest_name(name.value_or(""), known));
+  if (at == known.end())
+    return base::plan_error("truncate takes the name of a unit, got \"" + name.value_or("") + "\"" +
+                            base::suggest_name(name.value_or(""), known));
   state->unit = static_cast<Unit>(at - known.begin());
   s.state = std::move(state);
   return s;
@@ -276,7 +285,8 @@ arrow::Result<Column> run_truncate(const KernelCall& call) {
 
 arrow::Result<Signature> bind_add_months(std::span<const ArgumentInfo> args, std::span<const Option>) {
   if (args.size() != 2) return wrong_count("add_months", 2, args.size());
-  if (!column::is_integer(*args[1].type) && args[1].type->id() != Type::NA) return bad_arguments("add_months", "a date or timestamp and an integer", args);
+  if (!column::is_integer(*args[1].type) && args[1].type->id() != Type::NA)
+    return bad_arguments("add_months", "a date or timestamp and an integer", args);
   Signature s;
   ARROW_ASSIGN_OR_RAISE(s.type, moment_type("add_months", args[0]));
   s.casts = {s.type, arrow::int64()};
@@ -343,17 +353,19 @@ std::vector<Function> temporal_functions() {
       temporal("dt.quarter", "the quarter, 1 to 4", "call('dt.quarter', col('t')) -> 1", bind_part, run_part<Part::kQuarter>),
       temporal("dt.month", "the month, 1 to 12", "col('t').dt.month() -> 2", bind_part, run_part<Part::kMonth>),
       temporal("dt.day", "the day of the month", "col('t').dt.day() -> 29", bind_part, run_part<Part::kDay>),
-      temporal("dt.dayofyear", "the day of the year, from 1", "call('dt.dayofyear', col('t')) -> 60", bind_part, run_part<Part::kDayOfYear>),
+      temporal("dt.dayofyear", "the day of the year, from 1", "call('dt.dayofyear', col('t')) -> 60", bind_part,
+               run_part<Part::kDayOfYear>),
       temporal("dt.weekday", "the ISO weekday: Monday is 1, Sunday 7", "col('t').dt.weekday() -> 4", bind_part, run_part<Part::kWeekday>),
       temporal("dt.hour", "the hour; 0 of a date", "col('t').dt.hour() -> 12", bind_part, run_part<Part::kHour>),
       temporal("dt.minute", "the minute; 0 of a date", "col('t').dt.minute() -> 30", bind_part, run_part<Part::kMinute>),
       temporal("dt.second", "the whole second; 0 of a date", "col('t').dt.second() -> 15", bind_part, run_part<Part::kSecond>),
       temporal("dt.date", "the date of a timestamp", "col('t').dt.date() -> 2024-02-29", bind_date, run_date),
-      temporal("dt.epoch", "whole seconds since 1970-01-01 UTC, rounded down", "call('dt.epoch', col('t')) -> 1709209815", bind_epoch, run_epoch),
-      temporal("dt.truncate", "the begin of the year, quarter, month, week, day, hour, minute or second", "col('t').dt.truncate('month') -> 2024-02-01",
-               bind_truncate, run_truncate),
-      temporal("dt.add_months", "the same day so many months later, or the last of that month", "call('dt.add_months', col('t'), 1) -> 2024-03-29",
-               bind_add_months, run_add_months),
+      temporal("dt.epoch", "whole seconds since 1970-01-01 UTC, rounded down", "call('dt.epoch', col('t')) -> 1709209815", bind_epoch,
+               run_epoch),
+      temporal("dt.truncate", "the begin of the year, quarter, month, week, day, hour, minute or second",
+               "col('t').dt.truncate('month') -> 2024-02-01", bind_truncate, run_truncate),
+      temporal("dt.add_months", "the same day so many months later, or the last of that month",
+               "call('dt.add_months', col('t'), 1) -> 2024-03-29", bind_add_months, run_add_months),
   };
 }
 

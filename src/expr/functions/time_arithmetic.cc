@@ -27,7 +27,9 @@ template <typename T>
 arrow::Result<Column> run_checked(const KernelCall& call) {
   const ArithmeticOp op = state_of(call).op;
   const auto compute = [op](T a, T b, T& r) {
-    return op == ArithmeticOp::kAdd ? __builtin_add_overflow(a, b, &r) : op == ArithmeticOp::kSub ? __builtin_sub_overflow(a, b, &r) : __builtin_mul_overflow(a, b, &r);
+    return op == ArithmeticOp::kAdd   ? __builtin_add_overflow(a, b, &r)
+           : op == ArithmeticOp::kSub ? __builtin_sub_overflow(a, b, &r)
+                                      : __builtin_mul_overflow(a, b, &r);
   };
   bool bad = false;
   auto out = map_two<T, T, T>(call, [&](T a, T b) {
@@ -77,7 +79,8 @@ arrow::Result<Signature> bind_time(ArithmeticOp op, std::span<const ArgumentInfo
   const bool add = op == ArithmeticOp::kAdd, sub = op == ArithmeticOp::kSub;
   // NULL and literals in quotes: a difference wants the same kind, a sum a duration (days for dates).
   const auto adapt = [&](const ArgumentInfo& info, const TypePtr& other) -> TypePtr {
-    if (info.type->id() == Type::NA) return sub || other->id() == Type::DURATION ? other : other->id() == Type::DATE32 ? arrow::int32() : arrow::duration(unit_of(*other));
+    if (info.type->id() == Type::NA)
+      return sub || other->id() == Type::DURATION ? other : other->id() == Type::DATE32 ? arrow::int32() : arrow::duration(unit_of(*other));
     if (info.untyped_literal && column::is_text(*info.type) && sub) return other;
     return info.type;
   };

@@ -29,9 +29,9 @@ arrow::Status unify_keys(const Plan& left, const Plan& right, NodePtr& l, NodePt
   ARROW_RETURN_NOT_OK(check_key_type(*r, rt, "join on"));
   const auto type = expr::common_type(lt, rt);
   if (!type) {
-    return base::plan_error("cannot join " + expr::text(*l) + " (" + column::type_text(*lt) + ") with " + expr::text(*r) + " (" +
-                                column::type_text(*rt) + ")",
-                            "cast one of them");
+    return base::plan_error(
+        "cannot join " + expr::text(*l) + " (" + column::type_text(*lt) + ") with " + expr::text(*r) + " (" + column::type_text(*rt) + ")",
+        "cast one of them");
   }
   if (!type->Equals(*lt)) l = expr::cast(l, type);
   if (!type->Equals(*rt)) r = expr::cast(r, type);
@@ -71,7 +71,8 @@ arrow::Status name_output(const Plan& left, const Plan& right, const NameSet& hi
 }  // namespace
 
 JoinParts join_parts(const Plan& p) {
-  return {p.join, p.left_keys, p.right_keys, p.nulls_equal, p.coalesce_keys, p.suffix, p.build_left, p.join_output, p.schema->field_names()};
+  return {p.join,   p.left_keys,  p.right_keys,  p.nulls_equal,          p.coalesce_keys,
+          p.suffix, p.build_left, p.join_output, p.schema->field_names()};
 }
 
 arrow::Result<PlanPtr> join_node(PlanPtr left, PlanPtr right, JoinParts parts) {
@@ -100,8 +101,8 @@ arrow::Result<PlanPtr> join_node(PlanPtr left, PlanPtr right, JoinParts parts) {
   return p;
 }
 
-arrow::Result<PlanPtr> make_join(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<NodePtr> left_keys, std::vector<NodePtr> right_keys,
-                                 bool coalesce_keys, bool nulls_equal, std::string suffix) {
+arrow::Result<PlanPtr> make_join(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<NodePtr> left_keys,
+                                 std::vector<NodePtr> right_keys, bool coalesce_keys, bool nulls_equal, std::string suffix) {
   if (left_keys.size() != right_keys.size()) {
     return base::plan_error("a join needs as many left keys as right keys, not " + std::to_string(left_keys.size()) + " and " +
                             std::to_string(right_keys.size()));

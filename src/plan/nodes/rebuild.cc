@@ -51,7 +51,8 @@ std::shared_ptr<Plan> new_node(PlanKind kind, std::vector<PlanPtr> inputs) {
 std::shared_ptr<Plan> copy_node(const Plan& p) { return std::make_shared<Plan>(p); }
 
 arrow::Result<PlanPtr> with_inputs(const Plan& p, std::vector<PlanPtr> inputs) {
-  if (inputs.size() != p.inputs.size() && p.kind != PlanKind::kUnion) return base::internal_error("a plan node with other inputs than it needs");
+  if (inputs.size() != p.inputs.size() && p.kind != PlanKind::kUnion)
+    return base::internal_error("a plan node with other inputs than it needs");
   ARROW_ASSIGN_OR_RAISE(PlanPtr out, rebuild(p, std::move(inputs)));
   if (p.ordered) return out;
   auto unordered = copy_node(*out);

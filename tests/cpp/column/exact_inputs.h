@@ -38,23 +38,15 @@ inline double draw(Shape shape, std::mt19937_64& random) {
   const double sign = (random() & 1) != 0 ? 1 : -1;
   const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
   switch (shape) {
-    case Shape::kPrices:
-      return sign * std::round(unit * 1e7) / 100;
+    case Shape::kPrices: return sign * std::round(unit * 1e7) / 100;
     case Shape::kAnyFinite:
-    case Shape::kCancelling:
-      return any_finite(random);
-    case Shape::kSubnormal:
-      return from_bits((random() & 0x800fffffffffffffULL));
-    case Shape::kHuge:
-      return sign * std::ldexp(1 + unit, 1023 - static_cast<int>(random() % 4));
-    case Shape::kWithZeros:
-      return (random() & 3) != 0 ? sign * 0.0 : unit;
-    case Shape::kNarrow:
-      return 1e9 + unit;
-    case Shape::kIntegers:
-      return static_cast<double>(static_cast<int64_t>(random() % 2000001) - 1000000);
-    case Shape::kTwoScales:
-      return (random() & 1) != 0 ? sign * unit * 1e150 : sign * unit * 1e-150;
+    case Shape::kCancelling: return any_finite(random);
+    case Shape::kSubnormal: return from_bits((random() & 0x800fffffffffffffULL));
+    case Shape::kHuge: return sign * std::ldexp(1 + unit, 1023 - static_cast<int>(random() % 4));
+    case Shape::kWithZeros: return (random() & 3) != 0 ? sign * 0.0 : unit;
+    case Shape::kNarrow: return 1e9 + unit;
+    case Shape::kIntegers: return static_cast<double>(static_cast<int64_t>(random() % 2000001) - 1000000);
+    case Shape::kTwoScales: return (random() & 1) != 0 ? sign * unit * 1e150 : sign * unit * 1e-150;
   }
   return 0;
 }

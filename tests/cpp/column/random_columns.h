@@ -124,12 +124,9 @@ class RandomColumns {
   // Any encoding.
   Column column(const TypePtr& type, int64_t rows, double null_share = 0.2) {
     switch (below(4)) {
-      case 0:
-        return constant(type, null_share);
-      case 1:
-        return dictionary(type, rows, null_share);
-      default:
-        return flat(type, rows, null_share);
+      case 0: return constant(type, null_share);
+      case 1: return dictionary(type, rows, null_share);
+      default: return flat(type, rows, null_share);
     }
   }
   Mask mask(int64_t rows, double density) {
@@ -238,10 +235,8 @@ class RandomColumns {
         }
         return make_array(type, rows, validity, nulls, values);
       }
-      case Physical::kView:
-        return texts(type, rows, validity, nulls);
-      case Physical::kNested:
-        return nested(type, rows, validity, nulls, null_share);
+      case Physical::kView: return texts(type, rows, validity, nulls);
+      case Physical::kNested: return nested(type, rows, validity, nulls, null_share);
       case Physical::kInt128: {
         auto values = ok(allocate_buffer(rows * 16, pool()));
         for (int64_t i = 0; i < rows; ++i) {
@@ -254,8 +249,7 @@ class RandomColumns {
         }
         return make_array(type, rows, validity, nulls, values);
       }
-      default:
-        return numbers(type, p, rows, validity, nulls);
+      default: return numbers(type, p, rows, validity, nulls);
     }
   }
 

@@ -53,7 +53,8 @@ inline expr::BoundPtr input(int i, const TypePtr& type, bool nullable = true) {
   return b;
 }
 
-inline expr::BoundAggregate aggregate(const std::string& function, std::vector<expr::BoundPtr> args, expr::BoundPtr filter = nullptr, int ddof = -1) {
+inline expr::BoundAggregate aggregate(const std::string& function, std::vector<expr::BoundPtr> args, expr::BoundPtr filter = nullptr,
+                                      int ddof = -1) {
   expr::BoundAggregate a;
   a.function = function;
   a.args = std::move(args);
@@ -95,7 +96,8 @@ inline arrow::Status feed(Sink& sink, LocalState& local, const Batch& morsel, ui
 }
 
 // The batches that come out, in order.
-inline arrow::Result<std::vector<Batch>> run(const AggregateSpec& spec, const Morsels& morsels, const RunConfig& config, const QueryContext& context) {
+inline arrow::Result<std::vector<Batch>> run(const AggregateSpec& spec, const Morsels& morsels, const RunConfig& config,
+                                             const QueryContext& context) {
   RandomColumns random(config.seed);
   ARROW_ASSIGN_OR_RAISE(Breaker breaker, make_aggregate(spec, context));
   std::vector<std::unique_ptr<LocalState>> locals(static_cast<size_t>(config.workers));
@@ -125,12 +127,13 @@ inline arrow::Result<std::vector<Batch>> run(const AggregateSpec& spec, const Mo
   std::vector<Batch> out;
   for (int64_t s = 0; s < count; ++s) {
     RowCounts counts;
-    ARROW_RETURN_NOT_OK(breaker.source->read(static_cast<uint64_t>(s), *reader,
-                                             [&](Batch b) {
-                                               out.push_back(std::move(b));
-                                               return arrow::Status::OK();
-                                             },
-                                             counts));
+    ARROW_RETURN_NOT_OK(breaker.source->read(
+        static_cast<uint64_t>(s), *reader,
+        [&](Batch b) {
+          out.push_back(std::move(b));
+          return arrow::Status::OK();
+        },
+        counts));
   }
   return out;
 }
@@ -202,8 +205,8 @@ class Reference {
         parts.push_back(ok(column::flatten(b.columns[c], b.rows, column::testing::pool())));
         rows.push_back(b.rows);
       }
-      columns_.push_back(ok(column::flatten(ok(column::concat(parts, rows, column::testing::pool())), std::accumulate(rows.begin(), rows.end(), int64_t{0}),
-                                            column::testing::pool())));
+      columns_.push_back(ok(column::flatten(ok(column::concat(parts, rows, column::testing::pool())),
+                                            std::accumulate(rows.begin(), rows.end(), int64_t{0}), column::testing::pool())));
     }
     for (const Batch& b : dense) rows_ += b.rows;
   }
@@ -286,7 +289,8 @@ class Reference {
       if (n <= ddof) return "null";
       if (!sum.is_finite()) return double_cell(std::numeric_limits<double>::quiet_NaN());
       const auto count = column::exact_number(n, 0);
-      const auto top = column::exact_subtract(column::exact_multiply(count, squares.number()), column::exact_multiply(sum.number(), sum.number()));
+      const auto top =
+          column::exact_subtract(column::exact_multiply(count, squares.number()), column::exact_multiply(sum.number(), sum.number()));
       const auto bottom = column::exact_multiply(count, column::exact_number(n - ddof, 0));
       return double_cell(a.function == "var" ? column::rounded_quotient(top, bottom) : column::rounded_root(top, bottom));
     }

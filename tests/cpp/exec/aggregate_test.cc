@@ -25,7 +25,8 @@ Table expected(const AggregateSpec& spec, const Morsels& morsels) {
       const Column& c = reference.at(spec.keys[k]);
       std::string text = column::is_null_at(c, group[0]) ? "null" : cell(c, group[0]);
       // Keys are written in their canonical form.
-      if (text != "null" && c.type()->id() == arrow::Type::DOUBLE) text = double_cell(canonical(column::values_of<double>(*c.values)[group[0]]));
+      if (text != "null" && c.type()->id() == arrow::Type::DOUBLE)
+        text = double_cell(canonical(column::values_of<double>(*c.values)[group[0]]));
       if (text != "null" && c.type()->id() == arrow::Type::FLOAT) {
         text = float_cell(static_cast<float>(canonical(column::values_of<float>(*c.values)[group[0]])));
       }
@@ -67,13 +68,13 @@ class ConstantHash {
 std::vector<expr::BoundAggregate> many_aggregates(int first) {
   const auto i = input(first, type("int32")), f = input(first + 1, type("float64")), s = input(first + 2, type("string")),
              d = input(first + 3, type("decimal(9,2)")), b = input(first + 4, type("bool"));
-  return {aggregate("count", {}),      aggregate("count", {f}),         aggregate("sum", {i}),         aggregate("mean", {i}),
-          aggregate("sum", {f}),       aggregate("mean", {f}),          aggregate("sum", {d}),         aggregate("mean", {d}),
-          aggregate("min", {f}),       aggregate("max", {f}),           aggregate("min", {s}),         aggregate("max", {s}),
-          aggregate("min", {b}),       aggregate("max", {b}),           aggregate("first", {s}),       aggregate("last", {s}),
-          aggregate("first", {f}),     aggregate("last", {d}),          aggregate("var", {f}),         aggregate("std", {f}, nullptr, 0),
-          aggregate("sum", {f}, b),    aggregate("count", {}, b),       aggregate("first", {i}, b),    aggregate("last", {s}, b),
-          aggregate("max", {d}),       aggregate("var", {i})};
+  return {aggregate("count", {}),   aggregate("count", {f}),   aggregate("sum", {i}),      aggregate("mean", {i}),
+          aggregate("sum", {f}),    aggregate("mean", {f}),    aggregate("sum", {d}),      aggregate("mean", {d}),
+          aggregate("min", {f}),    aggregate("max", {f}),     aggregate("min", {s}),      aggregate("max", {s}),
+          aggregate("min", {b}),    aggregate("max", {b}),     aggregate("first", {s}),    aggregate("last", {s}),
+          aggregate("first", {f}),  aggregate("last", {d}),    aggregate("var", {f}),      aggregate("std", {f}, nullptr, 0),
+          aggregate("sum", {f}, b), aggregate("count", {}, b), aggregate("first", {i}, b), aggregate("last", {s}, b),
+          aggregate("max", {d}),    aggregate("var", {i})};
 }
 
 const std::vector<TypePtr> kArguments = {type("int32"), type("float64"), type("string"), type("decimal(9,2)"), type("bool")};
@@ -87,8 +88,8 @@ void check_keys(const std::vector<TypePtr>& key_types, uint64_t seed, int64_t ro
   for (size_t k = 0; k < key_types.size(); ++k) spec.keys.push_back(input(static_cast<int>(k), key_types[k]));
   spec.aggregates = many_aggregates(static_cast<int>(key_types.size()));
   for (const RunConfig& config : configs(seed)) {
-    SCOPED_TRACE("seed " + std::to_string(seed) + ", workers " + std::to_string(config.workers) + ", cut " + std::to_string(config.cut_rows) +
-                 (config.eager ? ", spilling" : ""));
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", workers " + std::to_string(config.workers) + ", cut " +
+                 std::to_string(config.cut_rows) + (config.eager ? ", spilling" : ""));
     check(spec, data, config);
     if (::testing::Test::HasFatalFailure()) return;
   }
@@ -129,9 +130,18 @@ TEST(Aggregate, GroupsByEveryType) {
 TEST(Aggregate, GroupsBySeveralKeys) {
   uint64_t seed = 200;
   const std::vector<std::vector<const char*>> all = {
-      {"int32", "int16"},       {"int64", "bool"},           {"string", "string"},           {"string", "int64"}, {"decimal(38,4)", "int8"},
-      {"float64", "date"},      {"binary", "bool", "uint8"}, {"int64", "int64", "int64"},    {"bool", "bool"},    {"null", "string"},
-      {"uint64", "timestamp(ns,UTC)"}, {"int64", "int64", "int64", "int64", "int32"},
+      {"int32", "int16"},
+      {"int64", "bool"},
+      {"string", "string"},
+      {"string", "int64"},
+      {"decimal(38,4)", "int8"},
+      {"float64", "date"},
+      {"binary", "bool", "uint8"},
+      {"int64", "int64", "int64"},
+      {"bool", "bool"},
+      {"null", "string"},
+      {"uint64", "timestamp(ns,UTC)"},
+      {"int64", "int64", "int64", "int64", "int32"},
   };
   for (const auto& names : all) {
     std::vector<TypePtr> types;
@@ -177,7 +187,8 @@ TEST(Aggregate, GroupsByNestedKeys) {
     const Morsels data = random_morsels(random, {t, arrow::int32()}, 80, 4);
     AggregateSpec spec;
     spec.keys = {input(0, t)};
-    spec.aggregates = {aggregate("count", {}), aggregate("sum", {input(1, arrow::int32())}), aggregate("first", {input(0, t)}), aggregate("last", {input(0, t)})};
+    spec.aggregates = {aggregate("count", {}), aggregate("sum", {input(1, arrow::int32())}), aggregate("first", {input(0, t)}),
+                       aggregate("last", {input(0, t)})};
     const Reference reference(spec, data);
     const auto groups = reference.groups();
     std::optional<Table> before;
@@ -189,7 +200,8 @@ TEST(Aggregate, GroupsByNestedKeys) {
         for (int64_t i = 0; i < b.rows; ++i, ++g) {
           ASSERT_LT(g, groups.size());
           EXPECT_TRUE(column::equal_rows(b.columns[0], i, reference.at(spec.keys[0]), groups[g][0])) << "group " << g;
-          for (size_t a = 0; a < 4; ++a) ASSERT_EQ(cell(b.columns[a + 1], i), reference.value(spec.aggregates[a], groups[g])) << "group " << g;
+          for (size_t a = 0; a < 4; ++a)
+            ASSERT_EQ(cell(b.columns[a + 1], i), reference.value(spec.aggregates[a], groups[g])) << "group " << g;
         }
       }
       ASSERT_EQ(g, groups.size());

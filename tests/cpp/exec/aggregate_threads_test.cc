@@ -30,7 +30,8 @@ arrow::Result<Table> run_threads(const AggregateSpec& spec, const Morsels& morse
   ARROW_RETURN_NOT_OK(on_threads(config.workers, [&](int w) -> arrow::Status {
     auto& local = locals[static_cast<size_t>(w)];
     ARROW_ASSIGN_OR_RAISE(local, breaker.sink->make_local(context));
-    for (size_t m = claimed++; m < morsels.size(); m = claimed++) ARROW_RETURN_NOT_OK(feed(*breaker.sink, *local, morsels[m], m, config.cut_rows));
+    for (size_t m = claimed++; m < morsels.size(); m = claimed++)
+      ARROW_RETURN_NOT_OK(feed(*breaker.sink, *local, morsels[m], m, config.cut_rows));
     return arrow::Status::OK();
   }));
   for (auto& l : locals) ARROW_RETURN_NOT_OK(breaker.sink->combine(*l));
@@ -110,7 +111,8 @@ void check_threads(const Morsels& data, const TypePtr& key, int64_t cap, bool sp
   AggregateSpec spec;
   const auto x = input(1, arrow::float64());
   spec.keys = {input(0, key)};
-  spec.aggregates = {aggregate("sum", {x}), aggregate("mean", {x}), aggregate("count", {}), aggregate("first", {x}), aggregate("max", {x}), aggregate("last", {input(0, key)})};
+  spec.aggregates = {aggregate("sum", {x}),   aggregate("mean", {x}), aggregate("count", {}),
+                     aggregate("first", {x}), aggregate("max", {x}),  aggregate("last", {input(0, key)})};
   for (const bool ordered : {true, false}) {
     spec.ordered = ordered;
     const Table alone = ok(run_threads(spec, data, {}, context_of({})));

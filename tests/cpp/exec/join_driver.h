@@ -38,7 +38,7 @@ struct JoinCase {
 
 struct JoinRun {
   int workers = 1;
-  uint64_t seed = 1;               // of the simulated scheduler; 0 = real threads
+  uint64_t seed = 1;  // of the simulated scheduler; 0 = real threads
   bool build_left = false, spill_eagerly = false;
   int64_t batch_rows = 8192, morsel_batches = 1;
   int64_t memory = 0;
@@ -117,7 +117,8 @@ class TextSink final : public OrderedSink {
   bool keep_;
 };
 
-inline std::vector<expr::BoundPtr> bind_all(const std::vector<std::string>& names, const std::vector<expr::NodePtr>& exprs, const arrow::Schema& schema) {
+inline std::vector<expr::BoundPtr> bind_all(const std::vector<std::string>& names, const std::vector<expr::NodePtr>& exprs,
+                                            const arrow::Schema& schema) {
   std::vector<expr::BoundPtr> out;
   for (const auto& n : names) out.push_back(ok(expr::bind(expr::column(n), schema)));
   for (const auto& e : exprs) out.push_back(ok(expr::bind(e, schema)));

@@ -59,7 +59,9 @@ void expect_row(const JoinCase& c, int64_t row) {
   }
 }
 
-TEST(JoinErrors, NameTheSmallestFailingRowOfTheProbeSide) { expect_row(casting(table(500, {{333, "x"}, {444, "y"}}), table(100, {})), 333); }
+TEST(JoinErrors, NameTheSmallestFailingRowOfTheProbeSide) {
+  expect_row(casting(table(500, {{333, "x"}, {444, "y"}}), table(100, {})), 333);
+}
 
 TEST(JoinErrors, NameTheSmallestFailingRowOfTheBuildSide) { expect_row(casting(table(100, {}), table(500, {{77, "x"}, {411, "y"}})), 77); }
 

@@ -57,7 +57,8 @@ TEST(JoinFilter, NeverDropsAMatchingRowWhateverTheTypeAndEncoding) {
       if (column::is_null_at(flat, a) || column::is_null_at(flat, b)) continue;
       if (column::compare_rows(flat, a, flat, b) > 0) std::swap(a, b);
       bool inside = false;
-      for (int64_t j = 0; j < n; ++j) inside |= column::compare_rows(flat, a, built, j) <= 0 && column::compare_rows(built, j, flat, b) <= 0;
+      for (int64_t j = 0; j < n; ++j)
+        inside |= column::compare_rows(flat, a, built, j) <= 0 && column::compare_rows(built, j, flat, b) <= 0;
       EXPECT_TRUE(!inside || filter.may_match_range(*scalar_at(flat, a), *scalar_at(flat, b)));
     }
   }

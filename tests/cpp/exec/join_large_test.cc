@@ -71,7 +71,8 @@ TEST_P(LargeJoin, AgreesWithAHashMapForDenseSparseAndRepeatedKeys) {
   struct Shape {
     int64_t left, right, distinct, spread;
   };
-  for (const Shape& s : {Shape{60'000, 300'000, 200'000, 1}, Shape{300'000, 200'000, 400'000, 1'000'003}, Shape{20'000, 90'000, 30'000, 3}}) {
+  for (const Shape& s :
+       {Shape{60'000, 300'000, 200'000, 1}, Shape{300'000, 200'000, 400'000, 1'000'003}, Shape{20'000, 90'000, 30'000, 3}}) {
     const auto left = drawn(random, s.left, s.distinct, s.spread), right = drawn(random, s.right, s.distinct, s.spread);
     const auto want = expected(GetParam(), left, right);
     const JoinCase c = case_of(GetParam(), left, right);
@@ -158,7 +159,8 @@ struct LimitedRun {
   bool on_disk = false;
 };
 
-LimitedRun run_limited(JoinKind kind, int64_t memory, int64_t right_rows, int64_t right_modulus, int64_t left_rows, int64_t left_modulus, int workers = 2) {
+LimitedRun run_limited(JoinKind kind, int64_t memory, int64_t right_rows, int64_t right_modulus, int64_t left_rows, int64_t left_modulus,
+                       int workers = 2) {
   auto context = std::make_shared<QueryContext>();
   context->batch_rows = 8192;  // as a query under such a limit gets
   context->memory = base::QueryMemory::make(memory);
@@ -178,7 +180,8 @@ LimitedRun run_limited(JoinKind kind, int64_t memory, int64_t right_rows, int64_
     if (op) s.append(std::move(op), 2);
     return s;
   };
-  const auto pipeline = [&](ResolveSegment resolve, std::shared_ptr<Sink> sink, std::shared_ptr<OrderedSink> ordered, std::function<bool()> enabled) {
+  const auto pipeline = [&](ResolveSegment resolve, std::shared_ptr<Sink> sink, std::shared_ptr<OrderedSink> ordered,
+                            std::function<bool()> enabled) {
     PipelineSpec p;
     p.resolve = std::move(resolve);
     p.sink = std::move(sink);
@@ -188,16 +191,19 @@ LimitedRun run_limited(JoinKind kind, int64_t memory, int64_t right_rows, int64_
     query.nodes.push_back({make_pipeline_task(std::move(p), context, report), n ? std::vector<int>{n - 1} : std::vector<int>{}});
   };
   const auto phases = [&](const Breaker& b, std::function<bool()> enabled) {
-    for (const auto& phase : b.phases) query.nodes.push_back({make_phase_task(phase, enabled, context, report, 3), {static_cast<int>(query.nodes.size()) - 1}});
+    for (const auto& phase : b.phases)
+      query.nodes.push_back({make_phase_task(phase, enabled, context, report, 3), {static_cast<int>(query.nodes.size()) - 1}});
   };
-  const auto right = std::make_shared<FreshRows>(right_rows, right_modulus, 7919), left = std::make_shared<FreshRows>(left_rows, left_modulus, 104729);
+  const auto right = std::make_shared<FreshRows>(right_rows, right_modulus, 7919),
+             left = std::make_shared<FreshRows>(left_rows, left_modulus, 104729);
   const Breaker build = join->build(), grace = join->grace();
   pipeline([=]() -> arrow::Result<Segment> { return segment(right); }, build.sink, nullptr, nullptr);
   phases(build, nullptr);
   pipeline([=]() -> arrow::Result<Segment> { return segment(left); }, grace.sink, nullptr, [join] { return join->spilled(); });
   phases(grace, [join] { return join->spilled(); });
   LimitedRun out;
-  pipeline([=]() -> arrow::Result<Segment> { return join->spilled() ? segment(grace.source) : segment(left, join->probe()); }, nullptr, out.sink, nullptr);
+  pipeline([=]() -> arrow::Result<Segment> { return join->spilled() ? segment(grace.source) : segment(left, join->probe()); }, nullptr,
+           out.sink, nullptr);
   sched::RunOptions options;
   options.workers = workers;
   out.status = sched::Scheduler::process().run(query, options);
@@ -229,8 +235,8 @@ TEST(JoinSpill, KeepsToTheLimitAndGivesTheSameRowsInOrder) {
 TEST(JoinSpill, TakesBuildRowsOfOneKeyInParts) {
   constexpr int64_t kLimit = int64_t{40} << 20;
   for (JoinKind kind : {JoinKind::kInner, JoinKind::kLeft}) {
-    const LimitedRun free = run_limited(kind, 0, 1'000'000, 2, 3, 3, 1);
-    const LimitedRun tight = run_limited(kind, kLimit, 1'000'000, 2, 3, 3, 1);
+    const LimitedRun free = run_limited(kind, 0, 1'000'000, 2, 3, 3);
+    const LimitedRun tight = run_limited(kind, kLimit, 1'000'000, 2, 3, 3);
     ASSERT_TRUE(free.status.ok()) << free.status.ToString();
     ASSERT_TRUE(tight.status.ok()) << tight.status.ToString();
     EXPECT_TRUE(tight.on_disk);

@@ -64,10 +64,14 @@ class Cases {
   Column draw(const Column& values, int64_t rows, double null_share, bool unique, int64_t offset) {
     const int64_t n = values.values->length;
     std::vector<int64_t> at;
-    for (int64_t i = 0; i < rows; ++i) at.push_back(random_.chance(null_share) ? column::kNullIndex : unique ? (offset + i) % n : random_.below(n));
+    for (int64_t i = 0; i < rows; ++i)
+      at.push_back(random_.chance(null_share) ? column::kNullIndex : unique ? (offset + i) % n : random_.below(n));
     const auto id = column::physical_unchecked(*values.type());
-    const bool can_be_dictionary = id != column::Physical::kNull && id != column::Physical::kBool && id != column::Physical::kNested && !column::is_float(*values.type());
-    if (random_.chance(0.1) && rows > 0 && !unique) return ok(column::take(Column::constant(ok(column::take(values, std::span<const int64_t>(at).first(1), pool())).values), std::span<const int32_t>(zeros(rows)), pool()));
+    const bool can_be_dictionary = id != column::Physical::kNull && id != column::Physical::kBool && id != column::Physical::kNested &&
+                                   !column::is_float(*values.type());
+    if (random_.chance(0.1) && rows > 0 && !unique)
+      return ok(column::take(Column::constant(ok(column::take(values, std::span<const int64_t>(at).first(1), pool())).values),
+                             std::span<const int32_t>(zeros(rows)), pool()));
     if (!can_be_dictionary || random_.chance(0.6)) return ok(column::take(values, std::span<const int64_t>(at), pool()));
     // Entries shared between batches, sometimes the batch's own copy.
     const Column entries = random_.chance(0.5) ? values : ok(column::take(values, std::span<const int64_t>(ascending(n)), pool()));
@@ -129,8 +133,8 @@ void check_every_way(const JoinCase& c, uint64_t seed) {
       run.build_left = build_left == 1;
       run.batch_rows = random.pick<int64_t>({1, 7, 64, 8192});
       run.morsel_batches = random.pick<int64_t>({1, 3});
-      SCOPED_TRACE("workers " + std::to_string(run.workers) + " spill " + std::to_string(spill) + " build_left " + std::to_string(build_left) + " batch_rows " +
-                   std::to_string(run.batch_rows));
+      SCOPED_TRACE("workers " + std::to_string(run.workers) + " spill " + std::to_string(spill) + " build_left " +
+                   std::to_string(build_left) + " batch_rows " + std::to_string(run.batch_rows));
       const JoinOutcome got = run_join(c, run);
       ASSERT_TRUE(got.status.ok()) << got.status.ToString();
       ASSERT_EQ(got.rows, want);
@@ -143,11 +147,33 @@ void check_every_way(const JoinCase& c, uint64_t seed) {
 
 const std::vector<std::vector<TypePtr>>& key_sets() {
   static const std::vector<std::vector<TypePtr>> sets = {
-      types_of({"int8"}), types_of({"int16"}), types_of({"int32"}), types_of({"int64"}), types_of({"uint8"}), types_of({"uint32"}), types_of({"uint64"}),
-      types_of({"float32"}), types_of({"float64"}), types_of({"decimal(9,2)"}), types_of({"decimal(38,4)"}), types_of({"string"}), types_of({"binary"}),
-      types_of({"bool"}), types_of({"date"}), types_of({"timestamp(us)"}), types_of({"time"}), types_of({"null"}), types_of({"int32", "int32"}),
-      types_of({"int64", "int64"}), types_of({"string", "int64"}), types_of({"date", "bool", "int16"}), types_of({"int64", "string", "float64"}),
-      types_of({"decimal(20,3)", "int8"}), types_of({"int64", "int64", "int64"}), types_of({"float32", "float64"}), types_of({"list<int64>"}),
+      types_of({"int8"}),
+      types_of({"int16"}),
+      types_of({"int32"}),
+      types_of({"int64"}),
+      types_of({"uint8"}),
+      types_of({"uint32"}),
+      types_of({"uint64"}),
+      types_of({"float32"}),
+      types_of({"float64"}),
+      types_of({"decimal(9,2)"}),
+      types_of({"decimal(38,4)"}),
+      types_of({"string"}),
+      types_of({"binary"}),
+      types_of({"bool"}),
+      types_of({"date"}),
+      types_of({"timestamp(us)"}),
+      types_of({"time"}),
+      types_of({"null"}),
+      types_of({"int32", "int32"}),
+      types_of({"int64", "int64"}),
+      types_of({"string", "int64"}),
+      types_of({"date", "bool", "int16"}),
+      types_of({"int64", "string", "float64"}),
+      types_of({"decimal(20,3)", "int8"}),
+      types_of({"int64", "int64", "int64"}),
+      types_of({"float32", "float64"}),
+      types_of({"list<int64>"}),
   };
   return sets;
 }
@@ -158,7 +184,8 @@ TEST(Join, GivesTheRowsOfNestedLoopsForEveryKeyType) {
     for (JoinKind kind : kKinds) {
       for (int round = 0; round < 4; ++round, ++seed) {
         Cases cases(seed);
-        SCOPED_TRACE("keys of " + column::type_text(*keys[0]) + " and " + std::to_string(keys.size() - 1) + " more, kind " + std::to_string(static_cast<int>(kind)));
+        SCOPED_TRACE("keys of " + column::type_text(*keys[0]) + " and " + std::to_string(keys.size() - 1) + " more, kind " +
+                     std::to_string(static_cast<int>(kind)));
         const JoinCase c = cases.make(kind, keys, round == 3);
         check_every_way(c, seed);
         if (::testing::Test::HasFatalFailure()) return;

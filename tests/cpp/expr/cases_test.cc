@@ -94,8 +94,10 @@ class Cases {
       return;
     }
     for (const Shape& shape : every_shape(table_.batch)) {
-      if (want[0] == "error") check_error(**bound, shape, std::stoll(want.at(1)), rest_of(expected, 2));
-      else check_values(**bound, shape, want);
+      if (want[0] == "error")
+        check_error(**bound, shape, std::stoll(want.at(1)), rest_of(expected, 2));
+      else
+        check_values(**bound, shape, want);
     }
   }
 
@@ -122,7 +124,8 @@ class Cases {
     const auto detail = base::error_detail(result.status());
     ASSERT_TRUE(detail) << where() << ": " << result.status().ToString();
     EXPECT_EQ(detail->batch_row, at) << where() << " as " << shape.name;
-    EXPECT_NE(result.status().message().find(text), std::string::npos) << where() << " as " << shape.name << ": " << result.status().message();
+    EXPECT_NE(result.status().message().find(text), std::string::npos)
+        << where() << " as " << shape.name << ": " << result.status().message();
     EXPECT_FALSE(detail->value.empty()) << where();
   }
 
@@ -142,7 +145,9 @@ class Cases {
       }
       for (size_t i = 0; i < shape.source.size(); ++i) {
         if (shape.source[i] < 0) {
-          if (truths) { EXPECT_FALSE(mask.get(static_cast<int64_t>(i))) << where() << " as " << shape.name << ": a row outside the selection is true"; }
+          if (truths) {
+            EXPECT_FALSE(mask.get(static_cast<int64_t>(i))) << where() << " as " << shape.name << ": a row outside the selection is true";
+          }
           continue;
         }
         ASSERT_LT(static_cast<size_t>(shape.source[i]), want.size()) << where() << ": too few expected values";
@@ -150,8 +155,12 @@ class Cases {
         if (w[0] == '\'') w = w.substr(1);
         got.push_back(column::value_text(*result, static_cast<int64_t>(i)));
         wanted.push_back(w);
-        if (truths) { EXPECT_EQ(mask.get(static_cast<int64_t>(i)), w == "true") << where() << " as " << shape.name << " row " << i; }
-        if (!e.nullable) { EXPECT_NE(got.back(), "null") << where() << ": null although not nullable"; }
+        if (truths) {
+          EXPECT_EQ(mask.get(static_cast<int64_t>(i)), w == "true") << where() << " as " << shape.name << " row " << i;
+        }
+        if (!e.nullable) {
+          EXPECT_NE(got.back(), "null") << where() << ": null although not nullable";
+        }
       }
       EXPECT_EQ(values_text(got), values_text(wanted)) << where() << " as " << shape.name;
     }
@@ -170,14 +179,14 @@ TEST_P(CaseFile, GivesTheSameAnswerInEveryShape) { Cases(GetParam()).run(); }
 
 std::vector<std::string> case_files() {
   std::vector<std::string> out;
-  for (const auto& f : std::filesystem::directory_iterator(std::string(GRISTMILL_SOURCE_DIR) + "/tests/cpp/expr/cases")) out.push_back(f.path().string());
+  for (const auto& f : std::filesystem::directory_iterator(std::string(GRISTMILL_SOURCE_DIR) + "/tests/cpp/expr/cases"))
+    out.push_back(f.path().string());
   std::sort(out.begin(), out.end());
   return out;
 }
 
-INSTANTIATE_TEST_SUITE_P(Expr, CaseFile, ::testing::ValuesIn(case_files()), [](const auto& info) {
-  return std::filesystem::path(info.param).stem().string();
-});
+INSTANTIATE_TEST_SUITE_P(Expr, CaseFile, ::testing::ValuesIn(case_files()),
+                         [](const auto& info) { return std::filesystem::path(info.param).stem().string(); });
 
 }  // namespace
 }  // namespace gristmill::expr::testing

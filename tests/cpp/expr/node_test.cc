@@ -103,17 +103,20 @@ TEST(NodeJson, KeepsTypeAndBitsOfEveryLiteral) {
       EXPECT_TRUE(equal(*n, **back)) << json;
       EXPECT_EQ(to_json(**back), json);
       if (scalar->type->id() == arrow::Type::DOUBLE) {
-        EXPECT_EQ(std::signbit(static_cast<const arrow::DoubleScalar&>(*(*back)->value).value), std::signbit(static_cast<const arrow::DoubleScalar&>(*scalar).value)) << json;
+        EXPECT_EQ(std::signbit(static_cast<const arrow::DoubleScalar&>(*(*back)->value).value),
+                  std::signbit(static_cast<const arrow::DoubleScalar&>(*scalar).value))
+            << json;
       }
     }
   }
 }
 
 TEST(NodeJson, KeepsEveryKindOfNode) {
-  const NodePtr n = alias(
-      aggregate("var", {call("round", {cast(column("a \"b\""), arrow::dictionary(arrow::int32(), arrow::utf8()), true)}, {{"k", std::make_shared<arrow::Int64Scalar>(3)}})},
-                {{"ddof", std::make_shared<arrow::Int64Scalar>(0)}}, call("not", {column("p")})),
-      "out");
+  const NodePtr n = alias(aggregate("var",
+                                    {call("round", {cast(column("a \"b\""), arrow::dictionary(arrow::int32(), arrow::utf8()), true)},
+                                          {{"k", std::make_shared<arrow::Int64Scalar>(3)}})},
+                                    {{"ddof", std::make_shared<arrow::Int64Scalar>(0)}}, call("not", {column("p")})),
+                          "out");
   auto back = from_json(to_json(*n));
   ASSERT_TRUE(back.ok()) << back.status().ToString();
   EXPECT_TRUE(equal(*n, **back)) << to_json(*n);
@@ -121,8 +124,9 @@ TEST(NodeJson, KeepsEveryKindOfNode) {
 }
 
 TEST(NodeJson, SaysWhatIsWrong) {
-  for (const char* bad : {"", "{", "[]", "{\"x\":1}", "{\"call\":\"add\"}", "{\"lit\":{\"value\":1}}", "{\"lit\":{\"type\":\"int64\",\"value\":\"x\"}}",
-                          "{\"cast\":{\"col\":\"a\"},\"to\":\"int65\"}", "{\"alias\":\"a\"}", "{\"lit\":{\"ipc\":\"0g\"}}", "{\"lit\":{\"ipc\":\"00\"}}"}) {
+  for (const char* bad :
+       {"", "{", "[]", "{\"x\":1}", "{\"call\":\"add\"}", "{\"lit\":{\"value\":1}}", "{\"lit\":{\"type\":\"int64\",\"value\":\"x\"}}",
+        "{\"cast\":{\"col\":\"a\"},\"to\":\"int65\"}", "{\"alias\":\"a\"}", "{\"lit\":{\"ipc\":\"0g\"}}", "{\"lit\":{\"ipc\":\"00\"}}"}) {
     EXPECT_FALSE(from_json(bad).ok()) << bad;
   }
 }

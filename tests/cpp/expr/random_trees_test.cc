@@ -29,7 +29,8 @@ class Generator {
     std::vector<std::string> lines;
     for (int i = 0; i < rows; ++i) {
       std::string line;
-      for (const auto& values : kValues) line += (below(6) == 0 ? "null" : values[static_cast<size_t>(below(static_cast<int>(values.size())))]) + " ";
+      for (const auto& values : kValues)
+        line += (below(6) == 0 ? "null" : values[static_cast<size_t>(below(static_cast<int>(values.size())))]) + " ";
       lines.push_back(line);
     }
     return read_table("a:int64 b:int8 x:float64 s:string t:string p:bool d:date q:decimal(8,2)", lines).ValueOrDie();
@@ -146,7 +147,8 @@ RowResult one_row(const Bound& e, const column::Batch& batch, int64_t row) {
   column::Batch one;
   one.rows = 1;
   const int64_t pick[] = {row};
-  for (const column::Column& c : batch.columns) one.columns.push_back(column::take(c, std::span<const int64_t>(pick), arrow::default_memory_pool()).ValueOrDie());
+  for (const column::Column& c : batch.columns)
+    one.columns.push_back(column::take(c, std::span<const int64_t>(pick), arrow::default_memory_pool()).ValueOrDie());
   Evaluator evaluator(arrow::default_memory_pool());
   auto result = evaluator.evaluate(e, one);
   if (!result.ok()) return {"", result.status().message()};
@@ -171,7 +173,8 @@ void check_shape(const Bound& e, const Shape& shape, const std::vector<RowResult
   ASSERT_TRUE(result.ok()) << what << ": " << result.status().ToString();
   for (size_t i = 0; i < shape.source.size(); ++i) {
     if (shape.source[i] < 0) continue;
-    ASSERT_EQ(column::value_text(*result, static_cast<int64_t>(i)), want[static_cast<size_t>(shape.source[i])].value) << what << " row " << i;
+    ASSERT_EQ(column::value_text(*result, static_cast<int64_t>(i)), want[static_cast<size_t>(shape.source[i])].value)
+        << what << " row " << i;
   }
   if (e.type->id() != arrow::Type::BOOL) return;
   auto mask = evaluator.mask(e, shape.batch);
@@ -233,7 +236,8 @@ TEST_P(RandomTrees, ABatchGivesWhatItsRowsGive) {
     shapes.push_back(random_selection(shapes[2].batch, g));
     for (const auto level : base::available_simd_levels()) {
       base::force_simd_level(level);
-      for (const Shape& shape : shapes) check_shape(**bound, shape, want, what + " as " + shape.name + " at " + std::string(base::simd_level_name(level)));
+      for (const Shape& shape : shapes)
+        check_shape(**bound, shape, want, what + " as " + shape.name + " at " + std::string(base::simd_level_name(level)));
     }
     base::force_simd_level(first);
     if (::testing::Test::HasFatalFailure()) return;

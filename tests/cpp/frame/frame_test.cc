@@ -23,7 +23,9 @@ Frame table_of(const std::vector<std::pair<std::string, std::shared_ptr<arrow::D
   return from_arrow(arrow::Table::Make(arrow::schema(fields), arrays));
 }
 
-Frame trips() { return table_of({{"zone", arrow::utf8()}, {"fare", arrow::float64()}, {"km", arrow::float64()}, {"tags", arrow::list(arrow::utf8())}}); }
+Frame trips() {
+  return table_of({{"zone", arrow::utf8()}, {"fare", arrow::float64()}, {"km", arrow::float64()}, {"tags", arrow::list(arrow::utf8())}});
+}
 Frame zones() { return table_of({{"zone", arrow::utf8()}, {"name", arrow::utf8()}, {"fare", arrow::int32()}}); }
 
 std::string plan_of(const Frame& f, bool optimized = false) {
@@ -83,7 +85,8 @@ TEST(Frame, SelectsDropsAndRenames) {
 
 TEST(Frame, JoinsByOneOrByTwoListsOfKeys) {
   EXPECT_EQ(names(trips().join(zones(), {.on = {"zone"}})), "zone fare km tags name fare_right");
-  EXPECT_EQ(names(trips().join(zones(), {.left_on = {"zone"}, .right_on = {"name"}, .suffix = "_z"})), "zone fare km tags zone_z name fare_z");
+  EXPECT_EQ(names(trips().join(zones(), {.left_on = {"zone"}, .right_on = {"name"}, .suffix = "_z"})),
+            "zone fare km tags zone_z name fare_z");
   EXPECT_EQ(names(trips().join(zones(), {.on = {"zone"}, .how = Join::kSemi})), "zone fare km tags");
   EXPECT_EQ(names(trips().join(zones(), {})), "a join needs keys; give on, or left_on and right_on");
   EXPECT_EQ(names(trips().join(zones(), {.on = {"zone"}, .left_on = {"zone"}})), "a join takes either on, or left_on and right_on");

@@ -73,18 +73,19 @@ Read read_all(const plan::TableSourcePtr& source, ScanRequest request) {
   for (int64_t seq = 0; seq < out.morsels; ++seq) {
     plan::ScanCounts counts;
     const int64_t before = row;
-    const auto status = scan->read(static_cast<uint64_t>(seq), *local,
-                                   [&](column::Batch b) {
-                                     EXPECT_EQ(b.origin.first_row, row);
-                                     EXPECT_EQ(b.origin.input, -1);
-                                     EXPECT_GT(b.rows, 0);
-                                     row += b.rows;
-                                     out.batch_rows.push_back(b.rows);
-                                     parts.push_back(column::export_batch(b, schema, arrow::default_memory_pool()).ValueOrDie());
-                                     out.batches.push_back(std::move(b));
-                                     return arrow::Status::OK();
-                                   },
-                                   counts);
+    const auto status = scan->read(
+        static_cast<uint64_t>(seq), *local,
+        [&](column::Batch b) {
+          EXPECT_EQ(b.origin.first_row, row);
+          EXPECT_EQ(b.origin.input, -1);
+          EXPECT_GT(b.rows, 0);
+          row += b.rows;
+          out.batch_rows.push_back(b.rows);
+          parts.push_back(column::export_batch(b, schema, arrow::default_memory_pool()).ValueOrDie());
+          out.batches.push_back(std::move(b));
+          return arrow::Status::OK();
+        },
+        counts);
     EXPECT_TRUE(status.ok()) << status.ToString();
     EXPECT_EQ(counts.rows, row - before);
   }
@@ -204,7 +205,14 @@ TEST(MemoryTable, CountsRowsWithoutColumns) {
   auto local = scan->make_local().ValueOrDie();
   for (int64_t m = 0; m < scan->num_morsels(); ++m) {
     plan::ScanCounts counts;
-    ASSERT_TRUE(scan->read(m, *local, [&](column::Batch b) { rows += b.rows; return arrow::Status::OK(); }, counts).ok());
+    ASSERT_TRUE(scan->read(
+                        m, *local,
+                        [&](column::Batch b) {
+                          rows += b.rows;
+                          return arrow::Status::OK();
+                        },
+                        counts)
+                    .ok());
   }
   EXPECT_EQ(rows, 100);
 }
@@ -225,7 +233,8 @@ TEST(MemoryTable, StopsWhenTheConsumerFails) {
   auto local = scan->make_local().ValueOrDie();
   int calls = 0;
   plan::ScanCounts counts;
-  const auto status = scan->read(0, *local, [&](column::Batch) { return ++calls == 2 ? base::data_error("enough") : arrow::Status::OK(); }, counts);
+  const auto status =
+      scan->read(0, *local, [&](column::Batch) { return ++calls == 2 ? base::data_error("enough") : arrow::Status::OK(); }, counts);
   EXPECT_EQ(status.message(), "enough");
   EXPECT_EQ(calls, 2);
 }

@@ -94,7 +94,7 @@ std::string outcome(const PlanPtr& p) {
   context->memory = base::QueryMemory::make(0);
   context->morsel_rows = 7;
   context->batch_rows = 5;
-  auto sink = exec::make_collect_sink(p->schema, context->memory);
+  auto sink = exec::make_collect_sink(p->schema);
   auto query = exec::lower(p, sink, context);
   if (!query.ok()) return error_text(query.status());
   exec::RunSettings settings;
@@ -121,7 +121,12 @@ TEST(Optimizer, ChangesNeitherRowsNorOrderNorErrors) {
   for (uint64_t seed = 0; seed < seeds; ++seed) {
     RandomTable tables(seed);
     const std::vector<PlanPtr> inputs = {
-        tables.make({{"a", arrow::int64()}, {"b", arrow::int32()}, {"f", arrow::float64()}, {"s", arrow::utf8()}, {"t", arrow::boolean()}, {"l", arrow::list(arrow::int64())}},
+        tables.make({{"a", arrow::int64()},
+                     {"b", arrow::int32()},
+                     {"f", arrow::float64()},
+                     {"s", arrow::utf8()},
+                     {"t", arrow::boolean()},
+                     {"l", arrow::list(arrow::int64())}},
                     static_cast<int64_t>(seed % 40)),
         tables.make({{"a", arrow::int64()}, {"s", arrow::utf8()}, {"g", arrow::float64()}}, 5),
         tables.make({{"b", arrow::int32()}, {"a", arrow::float64()}}, static_cast<int64_t>(seed % 3) * 60),

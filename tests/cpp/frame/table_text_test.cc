@@ -124,7 +124,10 @@ TEST(TableText, OfNothingIsStillReadable) {
 
 TEST(TextWidth, CountsBrokenBytesAsTheirEscapes) {
   EXPECT_EQ(frame::text_width("a"), 1);
-  EXPECT_EQ(frame::printable("\xff\xfe" "a", 20), "\\xff\\xfea");
+  EXPECT_EQ(frame::printable("\xff\xfe"
+                             "a",
+                             20),
+            "\\xff\\xfea");
   EXPECT_EQ(frame::printable("\xe6\x9d", 20), "\\xe6\\x9d");
   EXPECT_EQ(frame::printable("abcdef", 4), "abc…");
   EXPECT_EQ(frame::printable("abcd", 4), "abcd");

@@ -42,85 +42,160 @@ struct Case {
 };
 
 const std::vector<Case>& cases() {
-  static const auto parquet_of = [](const TemporaryDirectory& d, const char* name) { write_file(d.path(name), one_column("fare", arrow::int32())); };
+  static const auto parquet_of = [](const TemporaryDirectory& d, const char* name) {
+    write_file(d.path(name), one_column("fare", arrow::int32()));
+  };
   static const std::vector<Case> kCases = {
       {"nothing matches", kParquet, {"x*.parquet"}, [](auto& d) {}, "no file matches \"D/x*.parquet\""},
-      {"a wrong ending", kParquet, {"trips.parq"}, [](auto& d) { parquet_of(d, "trips.parquet"); },
+      {"a wrong ending",
+       kParquet,
+       {"trips.parq"},
+       [](auto& d) { parquet_of(d, "trips.parquet"); },
        "file not found: D/trips.parq; did you mean \"D/trips.parquet\"?"},
-      {"a wrong directory", kParquet, {"dat/x.parquet"}, [](auto& d) { std::filesystem::create_directory(d.path("data")); },
+      {"a wrong directory",
+       kParquet,
+       {"dat/x.parquet"},
+       [](auto& d) { std::filesystem::create_directory(d.path("data")); },
        "file not found: D/dat/x.parquet; did you mean \"D/data\"?"},
-      {"no such directory", kParquet, {"elsewhere/x.parquet"}, [](auto& d) {}, "file not found: D/elsewhere/x.parquet; there is no directory \"D/elsewhere\""},
-      {"a file for a directory", kParquet, {"x/y.parquet"}, [](auto& d) { write_text(d.path("x"), ""); }, "file not found: D/x/y.parquet; \"D/x\" is a file"},
+      {"no such directory",
+       kParquet,
+       {"elsewhere/x.parquet"},
+       [](auto& d) {},
+       "file not found: D/elsewhere/x.parquet; there is no directory \"D/elsewhere\""},
+      {"a file for a directory",
+       kParquet,
+       {"x/y.parquet"},
+       [](auto& d) { write_text(d.path("x"), ""); },
+       "file not found: D/x/y.parquet; \"D/x\" is a file"},
       {"an empty directory", kParquet, {""}, [](auto& d) {}, "directory \"D/\" has no *.parquet, *.parq, *.pq file; it is empty"},
-      {"a directory of foreign files", kParquet, {"in"},
+      {"a directory of foreign files",
+       kParquet,
+       {"in"},
        [](auto& d) {
          std::filesystem::create_directory(d.path("in"));
          for (const char* name : {"in/notes.txt", "in/a.csv", "in/_SUCCESS"}) write_text(d.path(name), "x");
        },
        "directory \"D/in\" has no *.parquet, *.parq, *.pq file; it has \"D/in/a.csv\""},
-      {"a foreign file", kParquet, {"trips.txt"}, [](auto& d) { write_text(d.path("trips.txt"), "id,fare\n1,2\n3,4\n5,6\n"); },
+      {"a foreign file",
+       kParquet,
+       {"trips.txt"},
+       [](auto& d) { write_text(d.path("trips.txt"), "id,fare\n1,2\n3,4\n5,6\n"); },
        "not a Parquet file: D/trips.txt (expected magic \"PAR1\")"},
-      {"a foreign file among good ones", kParquet, {"*.parquet"},
+      {"a foreign file among good ones",
+       kParquet,
+       {"*.parquet"},
        [](auto& d) {
          parquet_of(d, "a.parquet");
          write_text(d.path("b.parquet"), "hello, I am no Parquet file");
        },
        "not a Parquet file: D/b.parquet (expected magic \"PAR1\")"},
-      {"an empty file", kParquet, {"e.parquet"}, [](auto& d) { write_text(d.path("e.parquet"), ""); }, "not a Parquet file: D/e.parquet (it is empty)"},
-      {"a tiny file", kParquet, {"e.parquet"}, [](auto& d) { write_text(d.path("e.parquet"), "PAR1"); }, "not a Parquet file: D/e.parquet (expected magic \"PAR1\")"},
-      {"a truncated file", kParquet, {"t.parquet"},
+      {"an empty file",
+       kParquet,
+       {"e.parquet"},
+       [](auto& d) { write_text(d.path("e.parquet"), ""); },
+       "not a Parquet file: D/e.parquet (it is empty)"},
+      {"a tiny file",
+       kParquet,
+       {"e.parquet"},
+       [](auto& d) { write_text(d.path("e.parquet"), "PAR1"); },
+       "not a Parquet file: D/e.parquet (expected magic \"PAR1\")"},
+      {"a truncated file",
+       kParquet,
+       {"t.parquet"},
        [](auto& d) {
          parquet_of(d, "t.parquet");
          std::filesystem::resize_file(d.path("t.parquet"), std::filesystem::file_size(d.path("t.parquet")) - 20);
        },
        "truncated Parquet file: D/t.parquet (magic \"PAR1\" is missing at its end)"},
-      {"a footer longer than the file", kParquet, {"t.parquet"}, [](auto& d) { write_text(d.path("t.parquet"), std::string("PAR1....\xff\xff\0\0PAR1", 16)); },
+      {"a footer longer than the file",
+       kParquet,
+       {"t.parquet"},
+       [](auto& d) { write_text(d.path("t.parquet"), std::string("PAR1....\xff\xff\0\0PAR1", 16)); },
        "damaged Parquet file: D/t.parquet (footer of 65535 bytes in a file of 16)"},
-      {"an encrypted file", kParquet, {"t.parquet"}, [](auto& d) { write_text(d.path("t.parquet"), "PARE............PARE"); },
+      {"an encrypted file",
+       kParquet,
+       {"t.parquet"},
+       [](auto& d) { write_text(d.path("t.parquet"), "PARE............PARE"); },
        "encrypted Parquet file: D/t.parquet; encrypted files cannot be read"},
-      {"mixed types", kParquet, {"*.parquet"},
+      {"mixed types",
+       kParquet,
+       {"*.parquet"},
        [](auto& d) {
          parquet_of(d, "a.parquet");
          write_file(d.path("b.parquet"), one_column("fare", arrow::float64()));
        },
        "mixed schemas: column \"fare\" is double in D/b.parquet and int32 in D/a.parquet (column \"fare\")"},
-      {"mixed names", kParquet, {"*.parquet"},
+      {"mixed names",
+       kParquet,
+       {"*.parquet"},
        [](auto& d) {
          parquet_of(d, "a.parquet");
          write_file(d.path("b.parquet"), one_column("fares", arrow::int32()));
        },
        "mixed schemas: D/b.parquet has no column \"fare\", which D/a.parquet has (column \"fare\")"},
-      {"a column too many", kParquet, {"*.parquet"},
+      {"a column too many",
+       kParquet,
+       {"*.parquet"},
        [](auto& d) {
          parquet_of(d, "a.parquet");
-         write_file(d.path("b.parquet"), *one_column("fare", arrow::int32())->AddColumn(1, arrow::field("tip", arrow::int32()), one_column("x", arrow::int32())->column(0)));
+         write_file(d.path("b.parquet"),
+                    *one_column("fare", arrow::int32())
+                         ->AddColumn(1, arrow::field("tip", arrow::int32()), one_column("x", arrow::int32())->column(0)));
        },
        "mixed schemas: D/b.parquet has a column \"tip\", which D/a.parquet has not (column \"tip\")"},
-      {"a type of another world", kParquet, {"h.parquet"}, [](auto& d) { write_file(d.path("h.parquet"), one_column("half", arrow::float16())); },
+      {"a type of another world",
+       kParquet,
+       {"h.parquet"},
+       [](auto& d) { write_file(d.path("h.parquet"), one_column("half", arrow::float16())); },
        "cannot read column \"half\" of D/h.parquet: type halffloat is not supported (column \"half\")"},
-      {"two columns of one name", kParquet, {"h.parquet"},
+      {"two columns of one name",
+       kParquet,
+       {"h.parquet"},
        [](auto& d) {
          const auto x = one_column("x", arrow::int32());
          write_file(d.path("h.parquet"), *x->AddColumn(1, x->field(0), x->column(0)));
        },
        "two columns of D/h.parquet are named \"x\""},
-      {"a foreign IPC file", kIpc, {"t.arrow"}, [](auto& d) { write_text(d.path("t.arrow"), "id,fare\n1,2\n"); },
+      {"a foreign IPC file",
+       kIpc,
+       {"t.arrow"},
+       [](auto& d) { write_text(d.path("t.arrow"), "id,fare\n1,2\n"); },
        "not an Arrow IPC file: D/t.arrow (expected magic \"ARROW1\")"},
-      {"an empty IPC file", kIpc, {"t.arrow"}, [](auto& d) { write_text(d.path("t.arrow"), ""); }, "not an Arrow IPC file: D/t.arrow (it is empty)"},
-      {"a truncated IPC file", kIpc, {"t.arrow"}, [](auto& d) { write_text(d.path("t.arrow"), std::string("ARROW1\0\0....................", 28)); },
+      {"an empty IPC file",
+       kIpc,
+       {"t.arrow"},
+       [](auto& d) { write_text(d.path("t.arrow"), ""); },
+       "not an Arrow IPC file: D/t.arrow (it is empty)"},
+      {"a truncated IPC file",
+       kIpc,
+       {"t.arrow"},
+       [](auto& d) { write_text(d.path("t.arrow"), std::string("ARROW1\0\0....................", 28)); },
        "truncated Arrow IPC file: D/t.arrow (magic \"ARROW1\" is missing at its end)"},
       {"an empty CSV file", kCsv, {"t.csv"}, [](auto& d) { write_text(d.path("t.csv"), ""); }, "empty CSV file: D/t.csv"},
-      {"two CSV columns of one name", kCsv, {"t.csv"}, [](auto& d) { write_text(d.path("t.csv"), "a,a\n1,2\n"); }, "two columns of D/t.csv are named \"a\""},
-      {"a short CSV row", kCsv, {"t.csv"}, [](auto& d) { write_text(d.path("t.csv"), "a,b\n1,2\n\n3\n"); },
+      {"two CSV columns of one name",
+       kCsv,
+       {"t.csv"},
+       [](auto& d) { write_text(d.path("t.csv"), "a,a\n1,2\n"); },
+       "two columns of D/t.csv are named \"a\""},
+      {"a short CSV row",
+       kCsv,
+       {"t.csv"},
+       [](auto& d) { write_text(d.path("t.csv"), "a,b\n1,2\n\n3\n"); },
        "expected 2 columns, found 1 (file D/t.csv, line 4, row 1)"},
-      {"mixed CSV files", kCsv, {"*.csv"},
+      {"mixed CSV files",
+       kCsv,
+       {"*.csv"},
        [](auto& d) {
          write_text(d.path("a.csv"), "a,b\n1,2\n");
          write_text(d.path("b.csv"), "a,c\n1,2\n");
        },
        "mixed schemas: D/b.csv has no column \"b\", which D/a.csv has"},
-      {"an unknown ending", scan_files, {"t.xlsx"}, [](auto& d) {},
-       "cannot tell the format of \"D/t.xlsx\" from its name; known endings: .parquet, .parq, .pq, .csv, .tsv, .txt, .arrow, .ipc, .feather, .arrows"},
+      {"an unknown ending",
+       scan_files,
+       {"t.xlsx"},
+       [](auto& d) {},
+       "cannot tell the format of \"D/t.xlsx\" from its name; known endings: .parquet, .parq, .pq, .csv, .tsv, .txt, .arrow, .ipc, "
+       ".feather, .arrows"},
   };
   return kCases;
 }
@@ -193,7 +268,10 @@ TEST(BadInput, SurvivesDamagedParquetFiles) {
       if (!own && seed % 4 != 0) continue;
       SCOPED_TRACE("seed " + std::to_string(seed));
       const auto source = scan_parquet({path}, {.own_decoder = own});
-      const auto status = source.ok() ? run_scan(**source, {.predicate = expr::call("ge", {expr::column("text"), expr::literal(std::string_view("a"))})}).status() : source.status();
+      const auto status =
+          source.ok()
+              ? run_scan(**source, {.predicate = expr::call("ge", {expr::column("text"), expr::literal(std::string_view("a"))})}).status()
+              : source.status();
       if (status.ok()) continue;
       ++refused;
       EXPECT_EQ(base::error_kind(status), base::ErrorKind::kIo) << error_of(status);

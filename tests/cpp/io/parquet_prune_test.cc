@@ -61,8 +61,9 @@ class Three : public ::testing::Test {
       ASSERT_TRUE(name.Append("name " + std::to_string(1000 + i)).ok());
       ASSERT_TRUE((i == 150 ? price.Append(std::nan("")) : i >= 200 ? price.AppendNull() : price.Append(static_cast<double>(i))).ok());
     }
-    table_ = arrow::Table::Make(arrow::schema({arrow::field("id", arrow::int64()), arrow::field("name", arrow::utf8()), arrow::field("price", arrow::float64())}),
-                                {*id.Finish(), *name.Finish(), *price.Finish()});
+    table_ = arrow::Table::Make(
+        arrow::schema({arrow::field("id", arrow::int64()), arrow::field("name", arrow::utf8()), arrow::field("price", arrow::float64())}),
+        {*id.Finish(), *name.Finish(), *price.Finish()});
     FileShape shape;
     shape.row_group_rows = 100;
     shape.bloom = {"id", "name"};
@@ -101,7 +102,8 @@ TEST_F(Three, LeavesOutWhatStatisticsExclude) {
 TEST_F(Three, LeavesOutWhatBloomFiltersExclude) {
   EXPECT_EQ(skipped(call("eq", {column("id"), literal(int64_t{151})})), 300);  // odd numbers: within the range, not there
   EXPECT_EQ(detail_, "row groups 0 of 3 (left out, 2 by statistics, 1 by Bloom filters)");
-  EXPECT_EQ(skipped(call("is_in", {column("name"), literal(std::string_view("name 1050x")), literal(std::string_view("name 1150x"))})), 300);
+  EXPECT_EQ(skipped(call("is_in", {column("name"), literal(std::string_view("name 1050x")), literal(std::string_view("name 1150x"))})),
+            300);
 }
 
 TEST_F(Three, CountsNulls) {
@@ -150,7 +152,14 @@ TEST_F(Three, AppliesRuntimeFilters) {
   plan::ScanCounts counts;
   int64_t rows = 0;
   for (uint64_t seq = 0; seq < 3; ++seq) {
-    ASSERT_TRUE(scan->read(seq, *local, [&](column::Batch b) { rows += b.selected(); return arrow::Status::OK(); }, counts).ok());
+    ASSERT_TRUE(scan->read(
+                        seq, *local,
+                        [&](column::Batch b) {
+                          rows += b.selected();
+                          return arrow::Status::OK();
+                        },
+                        counts)
+                    .ok());
   }
   EXPECT_EQ(rows, 5);
   EXPECT_EQ(counts.skipped, 200);

@@ -79,7 +79,8 @@ TEST(ParquetScan, ReadsTheOtherEncodings) {
     shape.page_bytes = 700;
     const std::string path = dir.path("x.parquet");
     write_file(path, table, shape);
-    for (const int64_t batch : {0, 1, 333}) expect_same(read_all(path, {.batch_rows = batch, .seed = 1}), table, "encoding " + std::to_string(encoding));
+    for (const int64_t batch : {0, 1, 333})
+      expect_same(read_all(path, {.batch_rows = batch, .seed = 1}), table, "encoding " + std::to_string(encoding));
   }
 }
 
@@ -94,7 +95,8 @@ TEST(ParquetScan, GivesTheSameRowsAtAnyMorselBatchAndWorkerCount) {
       write_file(dir.path("x.parquet"), table, shape);
       for (const int64_t batch : {0, 1, 7, 1024}) {
         const ScanRun run{.morsel_rows = morsel, .batch_rows = batch, .locals = 3, .seed = 11};
-        expect_same(read_all(dir.path("x.parquet"), run, {.own_decoder = own}), table, std::to_string(morsel) + "/" + std::to_string(batch));
+        expect_same(read_all(dir.path("x.parquet"), run, {.own_decoder = own}), table,
+                    std::to_string(morsel) + "/" + std::to_string(batch));
       }
     }
   }
@@ -181,7 +183,14 @@ TEST(ParquetScan, HandsSmallStringDictionariesOn) {
   const auto local = *scan->make_local();
   plan::ScanCounts counts;
   int dictionaries = 0;
-  ASSERT_TRUE(scan->read(0, *local, [&](column::Batch b) { dictionaries += b.columns[0].is_dictionary(); return arrow::Status::OK(); }, counts).ok());
+  ASSERT_TRUE(scan->read(
+                      0, *local,
+                      [&](column::Batch b) {
+                        dictionaries += b.columns[0].is_dictionary();
+                        return arrow::Status::OK();
+                      },
+                      counts)
+                  .ok());
   EXPECT_GT(dictionaries, 0);
 }
 

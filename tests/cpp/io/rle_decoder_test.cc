@@ -66,7 +66,9 @@ TEST(RleDecoder, ReadsAndSkipsInAnyPortionsAtEveryWidth) {
         } else {
           std::vector<uint32_t> got(n);
           ASSERT_TRUE(decoder.read(got.data(), static_cast<int64_t>(n)));
-          ASSERT_EQ(got, std::vector<uint32_t>(s.values.begin() + static_cast<int64_t>(at), s.values.begin() + static_cast<int64_t>(at + n))) << "width " << width;
+          ASSERT_EQ(got,
+                    std::vector<uint32_t>(s.values.begin() + static_cast<int64_t>(at), s.values.begin() + static_cast<int64_t>(at + n)))
+              << "width " << width;
         }
         at += n;
       }

@@ -22,7 +22,9 @@ namespace {
 TEST(Files, ComeInByteOrderOfTheirPaths) {
   TemporaryDirectory dir;
   for (const char* d : {"a", "a-b", "a/deep", ".hidden"}) std::filesystem::create_directories(dir.path(d));
-  for (const char* f : {"a/2.csv", "a/10.csv", "a-b/1.csv", "a/deep/1.csv", ".hidden/1.csv", "a/.x.csv", "a/_note.csv", "a/x.txt", "[1].csv"}) write_text(dir.path(f), "");
+  for (const char* f :
+       {"a/2.csv", "a/10.csv", "a-b/1.csv", "a/deep/1.csv", ".hidden/1.csv", "a/.x.csv", "a/_note.csv", "a/x.txt", "[1].csv"})
+    write_text(dir.path(f), "");
   const auto names = [&](const std::string& pattern) {
     std::string out;
     const auto found = expand_files(dir.path(pattern), {".csv"});
@@ -37,14 +39,16 @@ TEST(Files, ComeInByteOrderOfTheirPaths) {
   EXPECT_EQ(names("a"), "a/10.csv a/2.csv a/deep/1.csv ");
   EXPECT_EQ(names("[1].csv"), "[1].csv ");
   EXPECT_EQ(*expand_files("file://" + dir.path("a/2.csv"), {}), std::vector<std::string>{dir.path("a/2.csv")});
-  EXPECT_EQ(*expand_files({dir.path("a/2.csv"), dir.path("a-b/1.csv")}, {}), (std::vector<std::string>{dir.path("a/2.csv"), dir.path("a-b/1.csv")}));
+  EXPECT_EQ(*expand_files({dir.path("a/2.csv"), dir.path("a-b/1.csv")}, {}),
+            (std::vector<std::string>{dir.path("a/2.csv"), dir.path("a-b/1.csv")}));
 }
 
 TEST(Csv, InfersTypesAndKeepsRowsAtAnyMorselAndBatchSize) {
   TemporaryDirectory dir;
   std::string text = "id,price,when,name,empty\n";
   for (int i = 0; i < 1000; ++i) {
-    text += std::to_string(i) + "," + std::to_string(i) + ".25,2024-01-0" + std::to_string(1 + i % 9) + ",\"n, " + std::to_string(i) + "\",\n";
+    text +=
+        std::to_string(i) + "," + std::to_string(i) + ".25,2024-01-0" + std::to_string(1 + i % 9) + ",\"n, " + std::to_string(i) + "\",\n";
   }
   write_text(dir.path("a.csv"), text);
   write_text(dir.path("b.csv"), text);
@@ -98,7 +102,8 @@ TEST(Ipc, ReadsStreamsAndDictionaries) {
   write_stream(dir.path("d.arrows"), *coded, 4);
   const auto decoded = *run_scan(**scan_ipc({dir.path("d.arrows")}), {});
   EXPECT_EQ(decoded.table->schema()->ToString(), "c: string");
-  EXPECT_EQ(decoded.table->column(0)->ToString().find("\"yy\",\n    \"x\",\n    null") != std::string::npos, true) << decoded.table->ToString();
+  EXPECT_EQ(decoded.table->column(0)->ToString().find("\"yy\",\n    \"x\",\n    null") != std::string::npos, true)
+      << decoded.table->ToString();
 }
 
 TEST(Reader, IsReadInOrderWhateverTheMorsels) {
@@ -120,7 +125,8 @@ TEST(Resolve, MakesSourcesAgainFromTheirJson) {
   EXPECT_EQ((*again)->to_json(), source->to_json());
   EXPECT_TRUE(same_rows(*run_scan(**again, {})->table, *table));
   EXPECT_EQ(error_of(make_source("parqet", "{}").status()), "unknown kind of source \"parqet\"; did you mean \"parquet\"?");
-  EXPECT_EQ(error_of(make_source("memory", "{}").status()), "a plan over a memory source cannot leave its process; write the data to a file and scan that");
+  EXPECT_EQ(error_of(make_source("memory", "{}").status()),
+            "a plan over a memory source cannot leave its process; write the data to a file and scan that");
   EXPECT_EQ(error_of(make_source("csv", R"({"paths":["x"],"header":3})").status()), "source option \"header\" is not true or false");
 }
 

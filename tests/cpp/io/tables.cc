@@ -102,10 +102,13 @@ void add_others(Columns& c, int64_t rows, Random& r) {
   c.add("bytes", filled(arrow::BinaryBuilder(), rows, r, 0.1, [&](int64_t) { return std::string("\xff\0", 2) + random_text(r, 2); }));
   c.add("day", filled(arrow::Date32Builder(), rows, r, 0.1, [&](int64_t) { return static_cast<int32_t>(r() % 20000); }));
   const auto moment = [&](int64_t) { return static_cast<int64_t>(r() % 1'000'000'000'000) - 1'000'000; };
-  c.add("us", filled(arrow::TimestampBuilder(arrow::timestamp(arrow::TimeUnit::MICRO), arrow::default_memory_pool()), rows, r, 0.1, moment));
-  c.add("ms_utc", filled(arrow::TimestampBuilder(arrow::timestamp(arrow::TimeUnit::MILLI, "UTC"), arrow::default_memory_pool()), rows, r, 0.1, moment));
+  c.add("us",
+        filled(arrow::TimestampBuilder(arrow::timestamp(arrow::TimeUnit::MICRO), arrow::default_memory_pool()), rows, r, 0.1, moment));
+  c.add("ms_utc", filled(arrow::TimestampBuilder(arrow::timestamp(arrow::TimeUnit::MILLI, "UTC"), arrow::default_memory_pool()), rows, r,
+                         0.1, moment));
   c.add("ns", filled(arrow::TimestampBuilder(arrow::timestamp(arrow::TimeUnit::NANO), arrow::default_memory_pool()), rows, r, 0.1, moment));
-  c.add("code", filled(arrow::FixedSizeBinaryBuilder(arrow::fixed_size_binary(3)), rows, r, 0.1, [&](int64_t) { return random_text(r, 9).append("   ").substr(0, 3); }));
+  c.add("code", filled(arrow::FixedSizeBinaryBuilder(arrow::fixed_size_binary(3)), rows, r, 0.1,
+                       [&](int64_t) { return random_text(r, 9).append("   ").substr(0, 3); }));
   c.add("time", filled(arrow::Time64Builder(arrow::time64(arrow::TimeUnit::MICRO), arrow::default_memory_pool()), rows, r, 0.1,
                        [&](int64_t) { return static_cast<int64_t>(r() % 86'400'000'000); }));
   c.add("nothing", filled(arrow::Int32Builder(), rows, r, 1, [](int64_t) { return 0; }));
@@ -199,8 +202,8 @@ struct Morsel {
   int64_t rows = 0;
 };
 
-arrow::Status read_morsel(plan::Scan& scan, uint64_t seq, plan::ScanLocal& local, const ScanRun& run, const std::shared_ptr<arrow::Schema>& schema,
-                          ScanAnswer& answer, Morsel& morsel) {
+arrow::Status read_morsel(plan::Scan& scan, uint64_t seq, plan::ScanLocal& local, const ScanRun& run,
+                          const std::shared_ptr<arrow::Schema>& schema, ScanAnswer& answer, Morsel& morsel) {
   plan::ScanCounts counts;
   int64_t last_row = -1, passed = 0;
   int32_t last_input = -1;
@@ -309,7 +312,8 @@ expr::NodePtr random_predicate(Random& random, const arrow::Table& table, int de
     if (field->type()->num_fields() > 0 || field->type()->id() == arrow::Type::BOOL) continue;
     const auto x = expr::column(field->name());
     const auto value = [&] {
-      return expr::literal(must(table.column(c)->GetScalar(static_cast<int64_t>(random() % static_cast<uint64_t>(table.num_rows())))), false);
+      return expr::literal(must(table.column(c)->GetScalar(static_cast<int64_t>(random() % static_cast<uint64_t>(table.num_rows())))),
+                           false);
     };
     static const char* kOps[] = {"eq", "ne", "lt", "le", "gt", "ge"};
     switch (random() % 10) {

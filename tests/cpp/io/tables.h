@@ -35,9 +35,9 @@ std::shared_ptr<arrow::Table> random_table(uint64_t seed, int64_t rows);
 
 struct FileShape {
   int64_t row_group_rows = 1000;
-  std::vector<int64_t> row_groups;       // instead: these sizes, then the rest
+  std::vector<int64_t> row_groups;  // instead: these sizes, then the rest
   int64_t page_bytes = 1024 * 1024;
-  int64_t batch_size = 64;               // of the writer: pages are cut at its multiples
+  int64_t batch_size = 64;  // of the writer: pages are cut at its multiples
   bool dictionary = true;
   bool page_v2 = false;
   arrow::Compression::type compression = arrow::Compression::ZSTD;
@@ -56,14 +56,14 @@ struct ScanRun {
   expr::NodePtr predicate;
   int64_t morsel_rows = 0;
   int64_t batch_rows = 0;
-  int locals = 1;                    // morsels go to these in a seeded random order
+  int locals = 1;  // morsels go to these in a seeded random order
   uint64_t seed = 0;
 };
 
 struct ScanAnswer {
   std::shared_ptr<arrow::Table> table;  // selected rows in ordinal order
   plan::ScanCounts counts;
-  int64_t rows = 0;                     // also without columns
+  int64_t rows = 0;  // also without columns
   int64_t morsels = 0;
   std::string detail;
 };

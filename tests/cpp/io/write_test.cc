@@ -39,7 +39,9 @@ arrow::Result<SinkPtr> parquet_sink(const std::string& path, std::shared_ptr<arr
 arrow::Result<SinkPtr> ipc_sink(const std::string& path, std::shared_ptr<arrow::Schema> schema) {
   return write_ipc(path, std::move(schema), {.batch_rows = 700}, memory());
 }
-arrow::Result<SinkPtr> csv_sink(const std::string& path, std::shared_ptr<arrow::Schema> schema) { return write_csv(path, std::move(schema), {}, memory()); }
+arrow::Result<SinkPtr> csv_sink(const std::string& path, std::shared_ptr<arrow::Schema> schema) {
+  return write_csv(path, std::move(schema), {}, memory());
+}
 
 // Gives the table to the sink in random morsels of random batches, some with rows that are not selected and other encodings.
 arrow::Status feed(exec::OrderedSink& sink, const arrow::Table& table, uint64_t seed) {
@@ -114,7 +116,9 @@ TEST_P(EveryFormat, LeavesNothingWhenAbandonedAndKeepsWhatWasThere) {
     sink->abandon();
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
   }
-  { const auto dropped = *GetParam().second(path, (*table)->schema()); }
+  {
+    const auto dropped = *GetParam().second(path, (*table)->schema());
+  }
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
   EXPECT_EQ(read_text(path), "old");
 }
@@ -143,7 +147,8 @@ TEST_P(EveryFormat, SaysWhenTheFileCannotGrow) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Write, EveryFormat,
-                         ::testing::Values(std::pair<const char*, MakeSink>{"parquet", parquet_sink}, std::pair<const char*, MakeSink>{"ipc", ipc_sink},
+                         ::testing::Values(std::pair<const char*, MakeSink>{"parquet", parquet_sink},
+                                           std::pair<const char*, MakeSink>{"ipc", ipc_sink},
                                            std::pair<const char*, MakeSink>{"csv", csv_sink}),
                          [](const auto& info) { return std::string(info.param.first); });
 
@@ -177,7 +182,8 @@ TEST(ParquetWrite, SaysWhoWroteTheFileAndKeepsStatistics) {
 TEST(ParquetWrite, MakesTheBytesOfASingleWriter) {
   TemporaryDirectory dir;
   const auto table = writable(39, 2000);
-  const auto sink = *write_parquet(dir.path("x.parquet"), table->schema(), {.row_group_rows = 700, .bloom_columns = {"id", "text"}}, memory());
+  const auto sink =
+      *write_parquet(dir.path("x.parquet"), table->schema(), {.row_group_rows = 700, .bloom_columns = {"id", "text"}}, memory());
   ASSERT_TRUE(feed(*sink, *table, 5).ok());
   parquet::WriterProperties::Builder b;
   b.created_by("gristmill version 0.1.0")->compression(parquet::Compression::ZSTD)->compression_level(1)->max_row_group_length(700);
@@ -207,7 +213,8 @@ TEST(ParquetWrite, MakesTheSameBytesWhoeverEncodes) {
     std::map<uint64_t, std::vector<column::Batch>> waiting;
     const auto work = [&] {
       for (int64_t at; (at = next.fetch_add(500)) < table->num_rows();) {
-        std::vector<column::Batch> morsel{*column::import_batch(**table->Slice(at, 500)->CombineChunksToBatch(), arrow::default_memory_pool())};
+        std::vector<column::Batch> morsel{
+            *column::import_batch(**table->Slice(at, 500)->CombineChunksToBatch(), arrow::default_memory_pool())};
         morsel = *sink->stage(std::move(morsel), context);
         std::lock_guard lock(mutex);
         waiting[static_cast<uint64_t>(at / 500)] = std::move(morsel);

@@ -13,7 +13,8 @@ PlanPtr trips() { return scan("trips", "zone:string fare:float64 km:float64! n:i
 
 std::string schema_text(const PlanPtr& p) {
   std::string out;
-  for (const auto& f : p->schema->fields()) out += (out.empty() ? "" : ", ") + f->name() + ":" + f->type()->ToString() + (f->nullable() ? "" : "!");
+  for (const auto& f : p->schema->fields())
+    out += (out.empty() ? "" : ", ") + f->name() + ":" + f->type()->ToString() + (f->nullable() ? "" : "!");
   return out;
 }
 
@@ -38,7 +39,9 @@ TEST(MakeFilter, TakesNullAsAPredicateThatKeepsNothing) {
 }
 
 TEST(MakeProject, KeepsTheFieldOfPlainColumnsAndComputesPlainTypes) {
-  const auto p = make_project(trips(), {c("km"), as(c("zone"), "z"), as(expr::call("str.upper", {c("zone")}), "u"), add(c("small"), lit(1))}).ValueOrDie();
+  const auto p =
+      make_project(trips(), {c("km"), as(c("zone"), "z"), as(expr::call("str.upper", {c("zone")}), "u"), add(c("small"), lit(1))})
+          .ValueOrDie();
   EXPECT_EQ(schema_text(p), "km:double!, z:string, u:string, small:int8");
 }
 
@@ -56,7 +59,8 @@ TEST(MakeProject, RefusesTwoOutputsOfOneName) {
 }
 
 TEST(MakeProject, TurnsAggregatesIntoAGlobalAggregate) {
-  const auto p = make_project(trips(), {agg("sum", c("n")), as(ratio(agg("sum", c("fare")), expr::aggregate("count", {})), "per")}).ValueOrDie();
+  const auto p =
+      make_project(trips(), {agg("sum", c("n")), as(ratio(agg("sum", c("fare")), expr::aggregate("count", {})), "per")}).ValueOrDie();
   EXPECT_EQ(explain(*p),
             "project n, \"sum(fare)\" / \"count()\" as per\n"
             "  aggregate: sum(n) as n, sum(fare) as \"sum(fare)\", count() as \"count()\"\n"
@@ -75,7 +79,9 @@ TEST(MakeWithColumns, ReplacesInPlaceAndAppends) {
 
 TEST(MakeAggregate, TakesAggregatesOutOfExpressionsAndComputesEqualOnesOnce) {
   const auto total = agg("sum", c("fare"));
-  const auto p = make_aggregate(trips(), {c("zone")}, {as(total, "total"), as(ratio(total, agg("sum", c("km"))), "per_km"), as(total, "again")}).ValueOrDie();
+  const auto p =
+      make_aggregate(trips(), {c("zone")}, {as(total, "total"), as(ratio(total, agg("sum", c("km"))), "per_km"), as(total, "again")})
+          .ValueOrDie();
   EXPECT_EQ(explain(*p),
             "project zone, total, total / \"sum(km)\" as per_km, again\n"
             "  aggregate by zone: sum(fare) as total, sum(km) as \"sum(km)\", sum(fare) as again\n"
@@ -84,7 +90,9 @@ TEST(MakeAggregate, TakesAggregatesOutOfExpressionsAndComputesEqualOnesOnce) {
 
 TEST(MakeAggregate, LetsExpressionsUseKeys) {
   const auto key = as(add(c("n"), lit(1)), "k");
-  const auto p = make_aggregate(trips(), {key}, {as(add(agg("max", c("n")), add(c("n"), lit(1))), "x"), as(add(c("k"), agg("min", c("n"))), "y")}).ValueOrDie();
+  const auto p =
+      make_aggregate(trips(), {key}, {as(add(agg("max", c("n")), add(c("n"), lit(1))), "x"), as(add(c("k"), agg("min", c("n"))), "y")})
+          .ValueOrDie();
   EXPECT_EQ(explain(*p),
             "project k, \"max(n)\" + k as x, k + \"min(n)\" as y\n"
             "  aggregate by n + 1 as k: max(n) as \"max(n)\", min(n) as \"min(n)\"\n"
@@ -98,7 +106,8 @@ TEST(MakeAggregate, RefusesColumnsThatAreNeitherKeysNorAggregated) {
 }
 
 TEST(MakeAggregate, RefusesAggregatesInsideAggregates) {
-  EXPECT_EQ(error_of(make_aggregate(trips(), {}, {agg("sum", agg("max", c("n")))})), "an aggregate cannot stand inside another: sum(max(n))");
+  EXPECT_EQ(error_of(make_aggregate(trips(), {}, {agg("sum", agg("max", c("n")))})),
+            "an aggregate cannot stand inside another: sum(max(n))");
 }
 
 TEST(MakeAggregate, RefusesAnOutputCalledLikeAKey) {
@@ -112,8 +121,8 @@ TEST(MakeAggregate, RefusesListsAsKeys) {
 
 TEST(MakeAggregate, GivesTheTypesOfTheSemanticsPaper) {
   const auto p = make_aggregate(scan("t", "a:int8 f:float32 d:decimal(5,2) s:string"), {},
-                                {agg("sum", c("a")), as(agg("mean", c("a")), "m"), as(agg("sum", c("f")), "sf"), as(agg("sum", c("d")), "sd"),
-                                 as(agg("min", c("s")), "ms"), expr::aggregate("count", {})})
+                                {agg("sum", c("a")), as(agg("mean", c("a")), "m"), as(agg("sum", c("f")), "sf"),
+                                 as(agg("sum", c("d")), "sd"), as(agg("min", c("s")), "ms"), expr::aggregate("count", {})})
                      .ValueOrDie();
   EXPECT_EQ(schema_text(p), "a:int64, m:double, sf:double, sd:decimal128(38, 2), ms:string, count:int64");
 }
@@ -131,25 +140,29 @@ TEST(MakeDistinct, KeepsTheFirstRowAndTheOrderOfColumns) {
 }
 
 TEST(MakeJoin, PromotesKeysByCastsOnBothSides) {
-  const auto p = make_join(scan("l", "k:int32 x:int64"), scan("r", "k:uint32 x:string"), JoinKind::kInner, {c("k")}, {c("k")}, true).ValueOrDie();
+  const auto p =
+      make_join(scan("l", "k:int32 x:int64"), scan("r", "k:uint32 x:string"), JoinKind::kInner, {c("k")}, {c("k")}, true).ValueOrDie();
   EXPECT_EQ(expr::text(*p->left_keys[0]), "cast(k as int64)");
   EXPECT_EQ(expr::text(*p->right_keys[0]), "cast(k as int64)");
   EXPECT_EQ(schema_text(p), "k:int32, x:int64, x_right:string");
 }
 
 TEST(MakeJoin, KeepsBothKeysUnlessCoalesced) {
-  const auto p = make_join(scan("l", "k:int64 x:int64"), scan("r", "k:int64 y:string!"), JoinKind::kLeft, {c("k")}, {c("k")}, false).ValueOrDie();
+  const auto p =
+      make_join(scan("l", "k:int64 x:int64"), scan("r", "k:int64 y:string!"), JoinKind::kLeft, {c("k")}, {c("k")}, false).ValueOrDie();
   EXPECT_EQ(schema_text(p), "k:int64, x:int64, k_right:int64, y:string");
 }
 
 TEST(MakeJoin, ShowsOnlyLeftColumnsOfSemiAndAntiJoins) {
-  const auto p = make_join(scan("l", "k:int64 x:int64"), scan("r", "k:int64 y:string"), JoinKind::kAnti, {c("k")}, {c("k")}, true).ValueOrDie();
+  const auto p =
+      make_join(scan("l", "k:int64 x:int64"), scan("r", "k:int64 y:string"), JoinKind::kAnti, {c("k")}, {c("k")}, true).ValueOrDie();
   EXPECT_EQ(schema_text(p), "k:int64, x:int64");
 }
 
 TEST(MakeJoin, NamesWhatDoesNotFit) {
   const auto l = scan("l", "k:int64 x:int64"), r = scan("r", "k:string x:int64 x_right:int64");
-  EXPECT_EQ(error_of(make_join(l, r, JoinKind::kInner, {c("k")}, {c("k")}, true)), "cannot join k (int64) with k (string); cast one of them");
+  EXPECT_EQ(error_of(make_join(l, r, JoinKind::kInner, {c("k")}, {c("k")}, true)),
+            "cannot join k (int64) with k (string); cast one of them");
   EXPECT_EQ(error_of(make_join(l, r, JoinKind::kInner, {c("x")}, {c("x_right")}, false)),
             "two columns of the join are called \"x_right\"; rename one of them, or choose another suffix");
   EXPECT_EQ(error_of(make_join(l, r, JoinKind::kInner, {c("x"), c("k")}, {c("x")}, true)),

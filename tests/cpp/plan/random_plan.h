@@ -184,8 +184,10 @@ class RandomPlan {
     const auto name = pick(schema.field_names());
     const auto column = expr::column(name);
     const auto& type = *schema.GetFieldByName(name)->type();
-    if (is_kind(type, Kind::kNumber) && !chance(20)) return expr::call(chance(50) ? "gt" : "le", {column, expr::literal(static_cast<int64_t>(below(4)))});
-    if (is_kind(type, Kind::kText) && !chance(20)) return expr::call(chance(50) ? "ge" : "ne", {column, expr::literal(std::string_view("b"))});
+    if (is_kind(type, Kind::kNumber) && !chance(20))
+      return expr::call(chance(50) ? "gt" : "le", {column, expr::literal(static_cast<int64_t>(below(4)))});
+    if (is_kind(type, Kind::kText) && !chance(20))
+      return expr::call(chance(50) ? "ge" : "ne", {column, expr::literal(std::string_view("b"))});
     return expr::call(chance(30) ? "is_null" : "is_not_null", {column});
   }
   Step filter(const PlanPtr& p) {
@@ -201,7 +203,8 @@ class RandomPlan {
   }
   Step with_columns(const PlanPtr& p) {
     const bool replace = chance(40) && p->schema->num_fields() > 0;
-    const auto e = expr::alias(chance(40) ? number(*p->schema, 1) : any(*p->schema), replace ? p->schema->field(static_cast<int>(below(p->schema->num_fields())))->name() : fresh());
+    const auto e = expr::alias(chance(40) ? number(*p->schema, 1) : any(*p->schema),
+                               replace ? p->schema->field(static_cast<int>(below(p->schema->num_fields())))->name() : fresh());
     return checked(p, {e}, [&] { return make_with_columns(p, {e}); });
   }
   expr::NodePtr aggregate_of(const arrow::Schema& schema) {

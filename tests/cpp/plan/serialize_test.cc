@@ -38,15 +38,18 @@ TEST(Serialize, ReadsAsAListOfNodes) {
   EXPECT_EQ(serialize(*filter(right(), gt(c("k"), lit(1)))),
             "{\"format\":1,\"nodes\":[\n"
             "{\"scan\":{\"source\":\"fake\",\"spec\":{\"name\":\"r\"},\"columns\":[\"k\",\"y\"]}},\n"
-            "{\"filter\":{\"predicate\":" + expr::to_json(*gt(c("k"), lit(1))) + "},\"inputs\":[0]}\n"
-            "]}\n");
+            "{\"filter\":{\"predicate\":" +
+                expr::to_json(*gt(c("k"), lit(1))) +
+                "},\"inputs\":[0]}\n"
+                "]}\n");
 }
 
 TEST(Serialize, KeepsEveryKindOfNode) {
   auto p = ok(make_explode(left(), {"t"}));
   p = filter(p, both(gt(c("x"), expr::literal(0.1)), eq(c("s"), text("it's \"so\"\n"))));
   p = join(p, right(), JoinKind::kInner);
-  p = aggregate(p, {c("s"), as(add(c("k"), lit(1)), "k1")}, {as(ratio(agg("sum", c("y")), expr::aggregate("count", {}, {}, gt(c("y"), lit(1)))), "r")});
+  p = aggregate(p, {c("s"), as(add(c("k"), lit(1)), "k1")},
+                {as(ratio(agg("sum", c("y")), expr::aggregate("count", {}, {}, gt(c("y"), lit(1)))), "r")});
   p = unite({p, project(p, {c("r"), c("s"), c("k1")})});
   p = ok(make_sort(p, {{c("s"), true, true}, {c("k1")}}));
   p = limit(p, 10, 3);

@@ -20,15 +20,9 @@ void draw_ops(Dice& dice, Pipeline& p, bool may_fail) {
   const uint64_t n = dice.below(4);
   for (uint64_t i = 0; i < n; ++i) {
     switch (dice.below(3)) {
-      case 0:
-        p.ops.push_back({OpKind::kAffine, static_cast<int64_t>(1 + dice.below(5)), static_cast<int64_t>(dice.below(100))});
-        break;
-      case 1:
-        p.ops.push_back({OpKind::kKeep, static_cast<int64_t>(2 + dice.below(4)), 0});
-        break;
-      default:
-        p.ops.push_back({OpKind::kExplode, static_cast<int64_t>(2 + dice.below(3)), 0});
-        break;
+      case 0: p.ops.push_back({OpKind::kAffine, static_cast<int64_t>(1 + dice.below(5)), static_cast<int64_t>(dice.below(100))}); break;
+      case 1: p.ops.push_back({OpKind::kKeep, static_cast<int64_t>(2 + dice.below(4)), 0}); break;
+      default: p.ops.push_back({OpKind::kExplode, static_cast<int64_t>(2 + dice.below(3)), 0}); break;
     }
   }
   if (may_fail && dice.percent(25)) {
@@ -111,9 +105,7 @@ bool apply(const Pipeline& p, int64_t value, std::vector<int64_t>* out) {
     std::vector<int64_t> next;
     for (int64_t v : now) {
       switch (op.kind) {
-        case OpKind::kAffine:
-          next.push_back((v * op.a + op.b) % 1'000'003);
-          break;
+        case OpKind::kAffine: next.push_back((v * op.a + op.b) % 1'000'003); break;
         case OpKind::kKeep:
           if (v % op.a != 0) next.push_back(v);
           break;

@@ -55,10 +55,8 @@ arrow::Result<Step> PipelineTask::step(int slot) {
 
 arrow::Result<Step> PipelineTask::move(int slot, Lane& lane) {
   switch (lane.state) {
-    case State::kClaim:
-      return claim(slot, lane);
-    case State::kArrived:
-      return arrive(lane);
+    case State::kClaim: return claim(slot, lane);
+    case State::kArrived: return arrive(lane);
     case State::kRoom:
       if (auto wait = ring_->wait_for_room(lane.seq)) {
         ++coverage().no_room;
@@ -66,10 +64,8 @@ arrow::Result<Step> PipelineTask::move(int slot, Lane& lane) {
       }
       lane.state = State::kWork;
       return Step::progress();
-    case State::kWork:
-      return work(lane);
-    case State::kDeliver:
-      return deliver(lane);
+    case State::kWork: return work(lane);
+    case State::kDeliver: return deliver(lane);
     case State::kResume: {
       ARROW_ASSIGN_OR_RAISE(base::WaitHandlePtr wait, ring_->resume());
       return delivered(lane, std::move(wait));

@@ -24,8 +24,10 @@ TEST(ChooseBuildSide, LeavesTheRightSideWhenNothingIsCertain) {
 TEST(ChooseBuildSide, LeavesASideThatMayFailWhereItsErrorsComeFirst) {
   const auto may = filter(sized("small", 10), gt(add(c("k"), c("k")), lit(1)));
   expect_unchanged(choose_build_side, join(may, sized("big", 1000), JoinKind::kInner));
-  expect_unchanged(choose_build_side, join(limit(aggregate(sized("small", 10), {c("k")}, {as(agg("sum", c("k")), "s")}), 3), sized("big", 1000), JoinKind::kInner));
-  EXPECT_TRUE(ok(choose_build_side(join(sized("small", 10), filter(sized("big", 1000), gt(add(c("k"), c("k")), lit(1))), JoinKind::kInner)))->build_left);
+  expect_unchanged(choose_build_side, join(limit(aggregate(sized("small", 10), {c("k")}, {as(agg("sum", c("k")), "s")}), 3),
+                                           sized("big", 1000), JoinKind::kInner));
+  EXPECT_TRUE(ok(choose_build_side(join(sized("small", 10), filter(sized("big", 1000), gt(add(c("k"), c("k")), lit(1))), JoinKind::kInner)))
+                  ->build_left);
 }
 
 TEST(ChooseBuildSide, AsksForLessWhereNobodySeesTheOrder) {

@@ -35,14 +35,15 @@ TEST(MergeProjects, HandsFallibleExpressionsOnUntouched) {
 
 TEST(MergeProjects, NeitherDropsNorMovesAFallibleExpression) {
   const auto below = project(t(), {as(fails(), "x"), as(add(c("a"), c("a")), "y"), c("b")});
-  expect_unchanged(merge_projects, project(below, {c("x"), c("b")}));                                  // y's error would be lost
-  expect_unchanged(merge_projects, project(below, {c("y"), c("x")}));                                  // y would fail before x
-  expect_unchanged(merge_projects, project(below, {c("x"), c("y"), as(add(c("b"), c("b")), "z")}));   // z may fail too
-  expect_unchanged(merge_projects, project(below, {c("x"), as(ratio(c("y"), c("b")), "z")}));          // y inside another
+  expect_unchanged(merge_projects, project(below, {c("x"), c("b")}));                                // y's error would be lost
+  expect_unchanged(merge_projects, project(below, {c("y"), c("x")}));                                // y would fail before x
+  expect_unchanged(merge_projects, project(below, {c("x"), c("y"), as(add(c("b"), c("b")), "z")}));  // z may fail too
+  expect_unchanged(merge_projects, project(below, {c("x"), as(ratio(c("y"), c("b")), "z")}));        // y inside another
 }
 
 TEST(MergeProjects, KeepsTheTypeOfLiterals) {
-  const auto before = project(project(t(), {c("s"), as(lit(1), "one")}), {as(ratio(c("s"), c("one")), "r"), as(expr::call("coalesce", {c("s"), c("one")}), "z")});
+  const auto before = project(project(t(), {c("s"), as(lit(1), "one")}),
+                              {as(ratio(c("s"), c("one")), "r"), as(expr::call("coalesce", {c("s"), c("one")}), "z")});
   const auto merged = ok(merge_projects(before));
   EXPECT_EQ(explain(*merged),
             "project s / 1 as r, coalesce(s, 1) as z\n"

@@ -21,14 +21,15 @@ TEST(PushLimit, ReachesTheScanThroughProjectionsEvenFallibleOnes) {
 }
 
 TEST(PushLimit, BoundsEveryInputOfAUnion) {
-  EXPECT_EQ(after(push_limit, limit(unite({scan("x", "a:int64"), limit(scan("y", "a:int64"), 3), limit(scan("z", "a:int64"), 30, 1)}), 5, 2)),
-            "limit 5 skip 2\n"
-            "  union\n"
-            "    scan x columns [a] limit 7\n"
-            "    limit 3\n"
-            "      scan y columns [a] limit 3\n"
-            "    limit 30 skip 1\n"
-            "      scan z columns [a] limit 8\n");
+  EXPECT_EQ(
+      after(push_limit, limit(unite({scan("x", "a:int64"), limit(scan("y", "a:int64"), 3), limit(scan("z", "a:int64"), 30, 1)}), 5, 2)),
+      "limit 5 skip 2\n"
+      "  union\n"
+      "    scan x columns [a] limit 7\n"
+      "    limit 3\n"
+      "      scan y columns [a] limit 3\n"
+      "    limit 30 skip 1\n"
+      "      scan z columns [a] limit 8\n");
 }
 
 TEST(PushLimit, BoundsTheLeftSideOfALeftJoin) {
@@ -57,7 +58,8 @@ TEST(PushLimit, SurvivesTheLargestNumbers) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   EXPECT_EQ(after(push_limit, limit(limit(t(), kMost, kMost), kMost, kMost)),
             "limit 0 skip 9223372036854775807\n  scan t columns [a, b] limit 9223372036854775807\n");
-  EXPECT_EQ(after(push_limit, limit(t(), kMost, 2)), "limit 9223372036854775805 skip 2\n  scan t columns [a, b] limit 9223372036854775807\n");
+  EXPECT_EQ(after(push_limit, limit(t(), kMost, 2)),
+            "limit 9223372036854775805 skip 2\n  scan t columns [a, b] limit 9223372036854775807\n");
 }
 
 TEST(LiftLimit, GoesAbovePureProjections) {
