@@ -58,6 +58,15 @@ int64_t map_any(const arrow::DataType& index, const arrow::ArrayData& rows, cons
   }
 }
 
+// With the number of nulls known, and no validity without nulls.
+ArrayPtr counted(ArrayPtr rows) {
+  if (rows->null_count.load() == 0 && !rows->buffers[0]) return rows;
+  auto out = rows->Copy();
+  out->null_count = column::null_count_of(*rows);
+  if (out->null_count == 0) out->buffers[0].reset();
+  return out;
+}
+
 }  // namespace
 
 arrow::Status DictionaryEntries::prepare(const arrow::DataType& type) {
@@ -98,7 +107,7 @@ arrow::Result<Column> DictionaryEntries::import(const ArrayPtr& rows, arrow::Mem
   return Column::dict(column::make_array(arrow::int32(), n, std::move(valid), nulls, std::move(mapped)), entries_);
 }
 
-ChunkedColumn::ChunkedColumn(const arrow::ChunkedArray& chunks) {
+ChunkedColumn::ChunkedColumn(const arrow::ChunkedArray& chunks, bool ours) : as_is_(ours && column::is_viewed(*chunks.type())) {
   std::unordered_map<const arrow::ArrayData*, std::shared_ptr<DictionaryEntries>> known;
   int64_t begin = 0;
   for (const auto& array : chunks.chunks()) {
@@ -123,6 +132,10 @@ arrow::Result<std::vector<Piece>> ChunkedColumn::read(int64_t begin, int64_t end
     if (from >= to) continue;
     const bool whole = to - from == chunk->data->length;
     auto rows = whole ? chunk->data : chunk->data->Slice(from - chunk->begin, to - from);
+    if (as_is_) {
+      pieces.push_back({from, to, Column::flat(counted(std::move(rows)))});
+      continue;
+    }
     ARROW_ASSIGN_OR_RAISE(Column values, chunk->entries ? chunk->entries->import(rows, pool) : column::import_array(rows, pool));
     pieces.push_back({from, to, std::move(values)});
   }

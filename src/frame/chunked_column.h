@@ -44,7 +44,8 @@ struct Piece {
 
 class ChunkedColumn {
  public:
-  explicit ChunkedColumn(const arrow::ChunkedArray& chunks);
+  // `ours`: the chunks are a result of the engine, so what column.h promises of views holds already.
+  ChunkedColumn(const arrow::ChunkedArray& chunks, bool ours);
 
   // The rows [begin, end) as one piece a chunk, in order; no empty pieces.
   arrow::Result<std::vector<Piece>> read(int64_t begin, int64_t end, arrow::MemoryPool* pool) const;
@@ -55,6 +56,7 @@ class ChunkedColumn {
     std::shared_ptr<arrow::ArrayData> data;
     std::shared_ptr<DictionaryEntries> entries;  // dictionaries only; shared by chunks that share theirs
   };
+  bool as_is_ = false;  // chunks need no import
   std::vector<Chunk> chunks_;
 };
 

@@ -166,7 +166,9 @@ arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Tab
   table = without_empty_chunks(table);
   if (const auto valid = table->Validate(); !valid.ok()) return base::plan_error("not a valid Arrow table: " + valid.message());
   auto data = std::make_shared<TableData>();
-  for (const auto& column : table->columns()) data->columns.emplace_back(*column);
+  for (int i = 0; i < table->num_columns(); ++i) {
+    data->columns.emplace_back(*table->column(i), !table->field(i)->type()->Equals(*schema->field(i)->type()));
+  }
   data->table = std::move(table);
   data->schema = std::move(schema);
   return std::make_shared<MemoryTable>(std::move(data));

@@ -18,7 +18,7 @@ namespace gristmill::frame {
 
 // A plan error for tables that are not valid Arrow (lengths that differ).
 arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table);
-// With the types of `schema`; the table may hold views where that has text.
+// A result of the engine with the types of `schema`: views where that has text.
 arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table, std::shared_ptr<arrow::Schema> schema);
 
 // Rows of a morsel when the query leaves the choice to us: at least four morsels a worker where there are rows for it.
