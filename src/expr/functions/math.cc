@@ -11,6 +11,7 @@
 
 #include "expr/functions/decimal_power.h"
 #include "expr/functions/families.h"
+#include "expr/functions/logarithm.h"
 #include "expr/kernel.h"
 #include "expr/promotion.h"
 #include "expr/scalar_value.h"
@@ -41,6 +42,10 @@ arrow::Result<Column> run_float(const KernelCall& call) {
 
 arrow::Result<Column> run_sqrt(const KernelCall& call) {
   return map_one<double, double>(call, [](double v) GRISTMILL_INLINE { return __builtin_sqrt(v); });
+}
+
+arrow::Result<Column> run_ln(const KernelCall& call) {
+  return map_one<double, double>(call, [](double v) GRISTMILL_INLINE { return natural_log(v); });
 }
 
 // Powers --------------------------------------------------------------------------------------------------------
@@ -284,7 +289,7 @@ Function math(const char* name, const char* summary, const char* example, declty
 std::vector<Function> math_functions() {
   return {
       math("sqrt", "the square root as float64; NaN below zero", "lit(9).sqrt() -> 3.0", bind_float, run_sqrt),
-      math("ln", "the natural logarithm; -inf at zero, NaN below", "lit(1).ln() -> 0.0", bind_float, run_float<std::log>),
+      math("ln", "the natural logarithm; -inf at zero, NaN below", "lit(1).ln() -> 0.0", bind_float, run_ln),
       math("log10", "the logarithm to base 10", "call('log10', 100) -> 2.0", bind_float, run_float<std::log10>),
       math("exp", "e to the power of x", "lit(0).exp() -> 1.0", bind_float, run_float<std::exp>),
       math("sin", "the sine of radians", "call('sin', 0) -> 0.0", bind_float, run_float<std::sin>),
