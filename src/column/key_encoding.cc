@@ -14,6 +14,7 @@
 #include "column/array_kernels.h"
 #include "column/kernels.h"
 #include "column/row_order.h"
+#include "column/simd/dispatch.h"
 #include "column/simd/hash_mix.h"
 
 namespace gristmill::column {
@@ -199,26 +200,11 @@ void write_column(const KeyColumn& c, int64_t rows, std::vector<uint8_t*>* curso
   }
 }
 
-// One fixed-width key without nulls: a loop that vectorises.
-template <typename T>
+// One fixed-width key, every row as if not null.
 void fixed_prefixes(const KeyColumn& c, int64_t rows, uint64_t* out) {
-  for (int64_t i = 0; i < rows; ++i) {
-    auto bits = ordered_bits(load_value<T>(*c.data, i));
-    uint64_t v;
-    if constexpr (sizeof(bits) == 16) {
-      v = static_cast<uint64_t>(bits >> 64);
-    } else {
-      v = static_cast<uint64_t>(bits) << (64 - 8 * sizeof(bits));
-    }
-    if (c.order.descending) {
-      if constexpr (sizeof(bits) < 8) {
-        v ^= ~uint64_t{0} << (64 - 8 * sizeof(bits));
-      } else {
-        v = ~v;
-      }
-    }
-    out[i] = v;
-  }
+  const int width = byte_width(c.physical);
+  const uint64_t flip = c.order.descending ? ~uint64_t{0} << (width < 8 ? 64 - 8 * width : 0) : 0;
+  simd::kernels().sort_prefixes[simd::lane_of(c.physical)](c.data->buffers[1]->data() + c.data->offset * width, rows, flip, out);
 }
 
 // The first eight bytes of a view's encoding, straight from the view.
@@ -273,7 +259,7 @@ arrow::Status plain_prefixes(std::span<const Column> keys, const std::vector<Sor
     return arrow::Status::OK();
   }
   if (simple && byte_width(columns[0].physical) > 0) {
-    visit_number(columns[0].physical, [&]<typename T>() { fixed_prefixes<T>(columns[0], rows, out); });
+    fixed_prefixes(columns[0], rows, out);
     return arrow::Status::OK();
   }
   ARROW_ASSIGN_OR_RAISE(EncodedKeys encoded, encode_keys(keys, order, rows));

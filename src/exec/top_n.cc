@@ -1,5 +1,5 @@
-// Each worker keeps candidates and prunes them to n whenever they are many; the n-th prefix of any worker bounds the
-// prefixes worth keeping for all, so most rows are refused by one comparison.
+// Each worker keeps candidates and prunes them to n whenever they are many; the n-th smallest prefix that any worker has seen
+// bounds the prefixes worth keeping for all, so most rows are refused by one comparison.
 //
 // The bound only ever refuses rows strictly behind n others, so which worker saw what never matters. Memory is n rows a worker
 // and a little more; nothing spills.
@@ -13,6 +13,7 @@
 #include <arrow/buffer.h>
 
 #include "column/kernels.h"
+#include "column/simd/dispatch.h"
 #include "exec/evaluate_all.h"
 #include "exec/sort_chunk.h"
 
@@ -20,6 +21,7 @@ namespace gristmill::exec {
 namespace {
 
 constexpr int64_t kSlackRows = 16384;  // candidates beyond n before pruning
+constexpr size_t kSpareBounds = 1024;  // prefixes beyond n before the bound is looked at again
 
 struct Shared {
   SortSpec spec;
@@ -58,7 +60,16 @@ struct TopLocal final : LocalState {
   expr::Evaluator evaluator;
   std::vector<SortChunk> chunks;
   int64_t rows = 0;
+  std::vector<uint64_t> smallest;  // of the prefixes seen: the n smallest and a few more
 };
+
+// All rows of `prefixes` that are not beyond `bound`.
+column::Mask within(const uint64_t* prefixes, int64_t rows, uint64_t bound) {
+  column::Mask keep(rows, false);
+  namespace simd = column::simd;
+  simd::kernels().compare_const[simd::kU64][simd::kLe](prefixes, &bound, rows, keep.words.data());
+  return keep;
+}
 
 class TopSink final : public Sink {
  public:
@@ -80,14 +91,9 @@ class TopSink final : public Sink {
     for (int k : s_->keys) all.keys.push_back(batch.columns[static_cast<size_t>(k)]);
     ARROW_RETURN_NOT_OK(encode_chunk(all, s_->spec.order, pool));
     const uint64_t bound = s_->bound.load(std::memory_order_relaxed);
-    column::Mask keep(batch.rows, false);
-    for (int64_t w = 0; w < static_cast<int64_t>(keep.words.size()); ++w) {
-      const int64_t first = w * 64, n = std::min<int64_t>(64, batch.rows - first);
-      uint64_t bits = 0;
-      for (int64_t i = 0; i < n; ++i) bits |= static_cast<uint64_t>(all.prefix()[first + i] <= bound) << i;
-      keep.words[static_cast<size_t>(w)] = bits;
-    }
-    batch.selection = batch.selection.intersect(keep);
+    batch.selection = batch.selection.intersect(within(all.prefix(), batch.rows, bound));
+    const uint64_t closer = tighten(local, all.prefix(), batch);
+    if (closer < bound) batch.selection = batch.selection.intersect(within(all.prefix(), batch.rows, closer));
     const auto kept = batch.selection.indices(batch.rows);
     if (kept.empty()) return arrow::Status::OK();
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> orders, arrow::AllocateBuffer(static_cast<int64_t>(kept.size()) * 8, pool));
@@ -118,14 +124,28 @@ class TopSink final : public Sink {
   }
 
  private:
+  // With n rows seen at or before it, the n-th smallest prefix is a bound for everybody.
+  uint64_t tighten(TopLocal& local, const uint64_t* prefixes, const column::Batch& batch) {
+    const auto n = static_cast<size_t>(*s_->spec.top);
+    for (uint16_t i : batch.selection.indices(batch.rows)) local.smallest.push_back(prefixes[i]);
+    if (local.smallest.size() < n + std::min(n, kSpareBounds)) return s_->bound.load(std::memory_order_relaxed);
+    std::nth_element(local.smallest.begin(), local.smallest.begin() + static_cast<std::ptrdiff_t>(n - 1), local.smallest.end());
+    local.smallest.resize(n);
+    return lower_bound_to(local.smallest[n - 1]);
+  }
+
+  uint64_t lower_bound_to(uint64_t prefix) {
+    uint64_t seen = s_->bound.load();
+    while (prefix < seen && !s_->bound.compare_exchange_weak(seen, prefix)) {
+    }
+    return std::min(prefix, seen);
+  }
+
   arrow::Status prune(TopLocal& local) {
     ARROW_ASSIGN_OR_RAISE(SortChunk first, s_->prune(std::move(local.chunks)));
     local.chunks.clear();
     local.rows = first.rows.rows;
-    const uint64_t last = first.prefix()[first.rows.rows - 1];
-    uint64_t seen = s_->bound.load();
-    while (last < seen && !s_->bound.compare_exchange_weak(seen, last)) {
-    }
+    lower_bound_to(first.prefix()[first.rows.rows - 1]);
     local.chunks.push_back(std::move(first));
     return arrow::Status::OK();
   }

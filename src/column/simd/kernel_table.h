@@ -35,7 +35,8 @@ using CompareFn = void (*)(const void* a, const void* b, int64_t n, uint64_t* ou
 using CompareViewsFn = void (*)(const void* a, const uint8_t* const* a_buffers, const void* b, const uint8_t* const* b_buffers, int64_t n,
                                 uint64_t* out);
 using HashFn = void (*)(const void* values, int64_t n, uint64_t* out);
-using ArithmeticFn = unsigned (*)(const void* a, const void* b, int64_t n, void* out);                     // -> Trouble bits
+using ArithmeticFn = unsigned (*)(const void* a, const void* b, int64_t n, void* out);  // -> Trouble bits
+using PrefixFn = void (*)(const void* values, int64_t n, uint64_t flip, uint64_t* out);
 using ReduceFn = int64_t (*)(const void* values, const uint64_t* words, int64_t n, void* min, void* max);  // -> values seen
 
 // X(member, declaration): the list that makes the struct and the names.
@@ -60,13 +61,15 @@ using ReduceFn = int64_t (*)(const void* values, const uint64_t* words, int64_t 
   X(hash_views, void (*hash_views)(const void* views, const uint8_t* const* buffers, int64_t n, uint64_t* out))               \
   X(combine_hashes, void (*combine_hashes)(uint64_t* hashes, const uint64_t* more, int64_t n))                                \
   X(arithmetic, ArithmeticFn arithmetic[kLanes][kArithmetics][kShapes])                                                       \
-  X(min_max, ReduceFn min_max[kLanes])
+  X(min_max, ReduceFn min_max[kLanes])                                                                                        \
+  X(sort_prefixes, PrefixFn sort_prefixes[kLanes])
 
 // count_bits, and/or/and_not/not return the number of ones (not: of the first n bits, the rest stay 0); bits_to_words copies a
 // bitmap to mask words and counts. compare_*: floats by the total order of the engine (NaN equal to itself and greatest, -0.0 = 0.0);
 // *_const: `b` is one value. views_are_padded: 1 if every inline view is zero behind its text. hash of equal values is equal (floats
 // canonical). arithmetic: integers wrap and report, integer division truncates (0 where the divisor is 0), floats follow IEEE. min_max over
 // the rows whose bit is set (words null: all); untouched when none; floats in the total order, answers canonical (0.0, the one NaN).
+// sort_prefixes: the first eight bytes of each value's key encoding as a number, exclusive-or `flip` (descending order).
 struct KernelTable {
 #define GRISTMILL_KERNEL_MEMBER(member, declaration) declaration;
   GRISTMILL_KERNELS(GRISTMILL_KERNEL_MEMBER)

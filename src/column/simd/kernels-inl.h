@@ -64,6 +64,7 @@ constexpr PackedPositions kPacked = make_positions();
 #include "column/simd/view-inl.h"
 #include "column/simd/hash-inl.h"
 #include "column/simd/arithmetic-inl.h"
+#include "column/simd/prefix-inl.h"
 // clang-format on
 
 template <typename T>
@@ -117,9 +118,24 @@ constexpr void set_wide_arithmetic(KernelTable& t) {
   t.arithmetic[kI128][kOp][kConstColumn] = calculate_int128<kOp, kConstColumn>;
 }
 
+constexpr void set_sort_prefixes(KernelTable& t) {
+  t.sort_prefixes[kI8] = sort_prefixes<uint8_t, false, true>;
+  t.sort_prefixes[kI16] = sort_prefixes<uint16_t, false, true>;
+  t.sort_prefixes[kI32] = sort_prefixes<uint32_t, false, true>;
+  t.sort_prefixes[kI64] = sort_prefixes<uint64_t, false, true>;
+  t.sort_prefixes[kU8] = sort_prefixes<uint8_t, false, false>;
+  t.sort_prefixes[kU16] = sort_prefixes<uint16_t, false, false>;
+  t.sort_prefixes[kU32] = sort_prefixes<uint32_t, false, false>;
+  t.sort_prefixes[kU64] = sort_prefixes<uint64_t, false, false>;
+  t.sort_prefixes[kF32] = sort_prefixes<uint32_t, true, true>;
+  t.sort_prefixes[kF64] = sort_prefixes<uint64_t, true, true>;
+  t.sort_prefixes[kI128] = sort_prefixes_int128;
+}
+
 constexpr KernelTable make_table() {
   KernelTable t{};
   t.count_bits = count_bits;
+  set_sort_prefixes(t);
   t.and_words = and_words;
   t.or_words = or_words;
   t.and_not_words = and_not_words;

@@ -87,7 +87,7 @@ TEST(Kernels, EveryTableIsCompleteAndEveryMemberHasAName) {
     void* const* slots = reinterpret_cast<void* const*>(&k);
     for (size_t i = 0; i < sizeof(KernelTable) / sizeof(void*); ++i) ASSERT_NE(slots[i], nullptr) << i;
   });
-  EXPECT_EQ(kernel_names().size(), 21u);
+  EXPECT_EQ(kernel_names().size(), 22u);
   EXPECT_EQ(kernel_names().front(), "count_bits");
 }
 
@@ -386,6 +386,38 @@ TEST(Kernels, StrayBytesBehindAnInlineTextAreFound) {
       }
     });
   }
+}
+
+TEST(Kernels, SortPrefixesOrderLikeTheValues) {
+  every_lane([&]<typename T>(Lane lane) {
+    for (int64_t n : kLengths) {
+      if (n == 0) continue;
+      RandomColumns random(static_cast<uint64_t>(n) + 5);
+      const auto v = values<T>(random, n);
+      std::vector<uint64_t> first(v.size());
+      kernels(base::SimdLevel::kBaseline).sort_prefixes[lane](v.data(), n, 0, first.data());
+      for (size_t i = 1; i < v.size(); ++i) {
+        const int order_of_two = order(v[i - 1], v[i]);
+        if (sizeof(T) <= 8) {
+          ASSERT_EQ(order_of_two < 0, first[i - 1] < first[i]);
+        }
+        if (order_of_two == 0) {
+          ASSERT_EQ(first[i - 1], first[i]);
+        }
+        if (order_of_two < 0) {
+          ASSERT_LE(first[i - 1], first[i]);
+        }
+      }
+      constexpr uint64_t kFlip = ~uint64_t{0} << (sizeof(T) < 8 ? 64 - 8 * sizeof(T) : 0);
+      at_levels([&](const KernelTable& k) {
+        std::vector<uint64_t> up(v.size()), down(v.size());
+        k.sort_prefixes[lane](v.data(), n, 0, up.data());
+        k.sort_prefixes[lane](v.data(), n, kFlip, down.data());
+        ASSERT_EQ(up, first);
+        for (size_t i = 0; i < v.size(); ++i) ASSERT_EQ(down[i], up[i] ^ kFlip);
+      });
+    }
+  });
 }
 
 TEST(Kernels, HashesHaveTheSameBitsAtEveryLevel) {
