@@ -66,8 +66,9 @@ struct Shared {
   std::vector<std::pair<int64_t, int64_t>> sort_pieces;  // entry ranges, whole buckets
   std::shared_ptr<arrow::Buffer> entries, scratch;
   std::vector<RunCut> cuts;
+  bool to_disk = false;  // what is left in memory follows
 
-  bool spilled() const { return !runs.empty(); }
+  bool spilled() const { return !runs.empty(); }  // settled when the first phase has run
   int64_t run_bytes() const { return context.memory->limited() ? std::min(kRunBytes, context.memory->cap() / kRunShare) : kRunBytes; }
   int64_t wanted() const { return spec.top ? std::min(*spec.top, rows) : rows; }
   SortEntry* entry() const { return reinterpret_cast<SortEntry*>(entries->mutable_data()); }
@@ -91,6 +92,29 @@ struct Shared {
   }
 };
 
+// Neighbours together, up to `bytes` each.
+std::vector<std::vector<SortChunk>> pieces_of(std::vector<SortChunk> chunks, int64_t bytes) {
+  std::vector<std::vector<SortChunk>> out;
+  int64_t held = 0;
+  for (auto& c : chunks) {
+    if (out.empty() || held >= bytes) {
+      out.emplace_back();
+      held = 0;
+    }
+    held += referenced_bytes(c.rows) + c.prefixes->size();
+    out.back().push_back(std::move(c));
+  }
+  return out;
+}
+
+int64_t most_block_rows(const std::vector<SortedRun>& runs) {
+  int64_t most = 1;
+  for (const SortedRun& r : runs) {
+    for (const RunBlock& b : r.blocks) most = std::max(most, b.rows);
+  }
+  return most;
+}
+
 struct SortLocal final : LocalState, base::Spillable {
   SortLocal(std::shared_ptr<Shared> s, arrow::MemoryPool* pool) : shared(std::move(s)), evaluator(pool) {
     shared->context.memory->register_spillable(this);
@@ -103,9 +127,9 @@ struct SortLocal final : LocalState, base::Spillable {
     std::unique_lock lock(mutex, std::try_to_lock);
     if (!lock || chunks.empty()) return 0;
     const int64_t freed = bytes.exchange(0);
-    std::vector<SortChunk> all = std::move(chunks);
-    chunks.clear();
-    ARROW_RETURN_NOT_OK(shared->spill_chunks(std::move(all)));
+    for (auto& piece : pieces_of(std::exchange(chunks, {}), shared->run_bytes())) {
+      ARROW_RETURN_NOT_OK(shared->spill_chunks(std::move(piece)));
+    }
     return freed;
   }
 
@@ -173,7 +197,8 @@ class SortSink final : public Sink {
     // Pairs twice, columns joined and gathered: if that may not fit, merging from disk will.
     const bool tight =
         memory.limited() && memory.used() + rows * 2 * static_cast<int64_t>(sizeof(SortEntry)) + bytes > memory.cap() * 3 / 4;
-    if (s.spilled() || tight || (s.context.spill_eagerly && rows > 0)) return spill_rest();
+    s.to_disk = s.spilled() || tight || (s.context.spill_eagerly && rows > 0);
+    if (s.to_disk) return arrow::Status::OK();
     for (const auto& c : s.chunks) {
       s.chunk_start.push_back(s.rows);
       s.rows += c.rows.rows;
@@ -187,25 +212,29 @@ class SortSink final : public Sink {
   }
 
  private:
-  arrow::Status spill_rest() {
-    Shared& s = *shared_;
-    std::vector<SortChunk> some;
-    int64_t bytes = 0;
-    for (auto& c : s.chunks) {
-      bytes += referenced_bytes(c.rows);
-      some.push_back(std::move(c));
-      if (bytes < s.run_bytes()) continue;
-      ARROW_RETURN_NOT_OK(s.spill_chunks(std::move(some)));
-      some.clear();
-      bytes = 0;
-    }
-    s.chunks.clear();
-    ARROW_RETURN_NOT_OK(s.spill_chunks(std::move(some)));
-    s.cuts = plan_cuts(s.runs, kMergePieceRows);
+  std::shared_ptr<Shared> shared_;
+};
+
+// Once anything is on disk, all is.
+class WriteRuns final : public Phase {
+ public:
+  explicit WriteRuns(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
+  std::string name() const override { return "write runs"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    if (s_->to_disk) pieces_ = pieces_of(std::exchange(s_->chunks, {}), s_->run_bytes());
+    return static_cast<int64_t>(pieces_.size());
+  }
+  arrow::Status run(int64_t piece) override { return s_->spill_chunks(std::move(pieces_[static_cast<size_t>(piece)])); }
+  arrow::Status finish() override {
+    if (!s_->to_disk) return arrow::Status::OK();
+    // Every piece of a merge seeks in every run: it must be large beside the blocks that are read in vain.
+    s_->cuts = plan_cuts(s_->runs, std::max(kMergePieceRows, 2 * most_block_rows(s_->runs) * static_cast<int64_t>(s_->runs.size())));
     return arrow::Status::OK();
   }
 
-  std::shared_ptr<Shared> shared_;
+ private:
+  std::shared_ptr<Shared> s_;
+  std::vector<std::vector<SortChunk>> pieces_;
 };
 
 class JoinColumns final : public Phase {
@@ -415,8 +444,8 @@ arrow::Result<Breaker> make_sort(SortSpec spec, const QueryContext& context) {
   shared->spec = std::move(spec);
   Breaker b;
   b.sink = std::make_shared<SortSink>(shared);
-  b.phases = {std::make_shared<JoinColumns>(shared), std::make_shared<CountBuckets>(shared), std::make_shared<Scatter>(shared),
-              std::make_shared<SortPieces>(shared)};
+  b.phases = {std::make_shared<WriteRuns>(shared), std::make_shared<JoinColumns>(shared), std::make_shared<CountBuckets>(shared),
+              std::make_shared<Scatter>(shared), std::make_shared<SortPieces>(shared)};
   b.source = std::make_shared<SortSource>(shared);
   return b;
 }

@@ -91,43 +91,81 @@ arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, st
   return arrow::Status::OK();
 }
 
+namespace {
+
+RowRef unpacked(uint64_t row) { return {static_cast<uint32_t>(row >> 32), static_cast<uint32_t>(row)}; }
+
+// Chunks in the order of their rows, when that is the order of their first ones.
+std::vector<uint32_t> in_order(const std::vector<SortChunk>& chunks) {
+  std::vector<uint32_t> out(chunks.size());
+  std::iota(out.begin(), out.end(), 0);
+  std::sort(out.begin(), out.end(), [&](uint32_t a, uint32_t b) { return chunks[a].first_order < chunks[b].first_order; });
+  return out;
+}
+
+// Keys in the order of the entries, whose rows then number them.
+arrow::Result<std::vector<column::Column>> gather_keys(const std::vector<SortChunk>& chunks, std::span<const RowRef> refs,
+                                                       arrow::MemoryPool* pool) {
+  std::vector<column::Batch> keys(chunks.size());
+  std::vector<const column::Batch*> parts;
+  for (size_t c = 0; c < chunks.size(); ++c) {
+    keys[c].columns = chunks[c].keys;
+    keys[c].rows = chunks[c].rows.rows;
+    parts.push_back(&keys[c]);
+  }
+  ARROW_ASSIGN_OR_RAISE(column::Batch gathered, gather_rows(parts, refs, pool));
+  return std::move(gathered.columns);
+}
+
+// (prefix, chunk and row) of all rows, in input order.
+void enter_rows(const std::vector<SortChunk>& chunks, SortEntry* entries, SortEntry* scratch, int64_t n) {
+  const bool one_by_one = std::any_of(chunks.begin(), chunks.end(), [](const SortChunk& c) { return c.orders != nullptr; });
+  SortEntry* e = entries;
+  for (const uint32_t c : in_order(chunks)) {
+    const SortChunk& chunk = chunks[c];
+    for (int64_t i = 0; i < chunk.rows.rows; ++i) {
+      *e++ = {one_by_one ? chunk.order(i) : chunk.prefix()[i], uint64_t{c} << 32 | static_cast<uint64_t>(i)};
+    }
+  }
+  if (!one_by_one) return;
+  sort_entries(entries, scratch, n);
+  for (int64_t i = 0; i < n; ++i) {
+    const RowRef r = unpacked(entries[i].row);
+    entries[i].prefix = chunks[r.chunk].prefix()[r.row];
+  }
+}
+
+}  // namespace
+
 arrow::Result<std::vector<RowRef>> sort_chunks(const std::vector<SortChunk>& chunks, const std::vector<column::SortKey>& order,
                                                arrow::MemoryPool* pool) {
-  struct Item {
-    uint64_t order;
-    uint64_t prefix;
-    RowRef ref;
-  };
-  std::vector<Item> items;
+  int64_t n = 0;
   bool exact = true;
-  for (uint32_t c = 0; c < chunks.size(); ++c) {
-    exact &= chunks[c].exact;
-    for (int64_t i = 0; i < chunks[c].rows.rows; ++i)
-      items.push_back({chunks[c].order(i), chunks[c].prefix()[i], {c, static_cast<uint32_t>(i)}});
+  for (const SortChunk& c : chunks) {
+    exact &= c.exact;
+    n += c.rows.rows;
   }
-  auto before = [](const Item& a, const Item& b) { return a.order < b.order; };
-  if (!std::is_sorted(items.begin(), items.end(), before)) std::sort(items.begin(), items.end(), before);
-  const int64_t n = static_cast<int64_t>(items.size());
-  std::vector<SortEntry> entries(items.size()), scratch(items.size());
-  for (size_t i = 0; i < items.size(); ++i) entries[i] = {items[i].prefix, i};
-  sort_entries(entries.data(), scratch.data(), n);
-  if (!exact && n > 0) {
-    std::vector<column::Column> keys;  // in the order of `items`
-    std::vector<RowRef> refs;
-    for (const Item& x : items) refs.push_back(x.ref);
-    std::vector<column::Batch> key_batches(chunks.size());
-    std::vector<const column::Batch*> parts;
-    for (size_t c = 0; c < chunks.size(); ++c) {
-      key_batches[c].columns = chunks[c].keys;
-      key_batches[c].rows = chunks[c].rows.rows;
-      parts.push_back(&key_batches[c]);
-    }
-    ARROW_ASSIGN_OR_RAISE(column::Batch gathered, gather_rows(parts, refs, pool));
-    ARROW_RETURN_NOT_OK(resolve_ties(entries.data(), scratch.data(), n, gathered.columns, order, pool));
+  std::vector<RowRef> out(static_cast<size_t>(n));
+  const int64_t bytes = n * static_cast<int64_t>(sizeof(SortEntry));
+  ARROW_ASSIGN_OR_RAISE(auto entry_bytes, arrow::AllocateBuffer(bytes, pool));
+  ARROW_ASSIGN_OR_RAISE(auto scratch_bytes, arrow::AllocateBuffer(bytes, pool));
+  auto* entries = reinterpret_cast<SortEntry*>(entry_bytes->mutable_data());
+  auto* scratch = reinterpret_cast<SortEntry*>(scratch_bytes->mutable_data());
+  enter_rows(chunks, entries, scratch, n);
+  if (exact || n == 0) {
+    sort_entries(entries, scratch, n);
+    for (int64_t i = 0; i < n; ++i) out[static_cast<size_t>(i)] = unpacked(entries[i].row);
+    return out;
   }
-  std::vector<RowRef> out;
-  out.reserve(items.size());
-  for (const SortEntry& e : entries) out.push_back(items[e.row].ref);
+  std::vector<RowRef> refs(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    refs[static_cast<size_t>(i)] = unpacked(entries[i].row);
+    entries[i].row = static_cast<uint64_t>(i);
+  }
+  ARROW_ASSIGN_OR_RAISE(std::vector<column::Column> keys, gather_keys(chunks, refs, pool));
+  sort_entries(entries, scratch, n);
+  ARROW_RETURN_NOT_OK(resolve_ties(entries, scratch, n, keys, order, pool));
+  for (int64_t i = 0; i < n; ++i) out[static_cast<size_t>(i)] = refs[entries[i].row];
   return out;
 }
 
