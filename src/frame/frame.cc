@@ -167,8 +167,22 @@ arrow::Result<std::string> Frame::explain(bool optimized) const {
   return plan::explain(*p);
 }
 
+namespace {
+
+// What only this process can read must not be written down.
+arrow::Status check_portable(const plan::Plan& p) {
+  if (p.source && p.source->kind() == "memory") {
+    return base::plan_error("a plan over a memory source cannot leave its process", "write the data to a file and scan that");
+  }
+  for (const PlanPtr& input : p.inputs) ARROW_RETURN_NOT_OK(check_portable(*input));
+  return arrow::Status::OK();
+}
+
+}  // namespace
+
 arrow::Result<std::string> Frame::serialize() const {
   ARROW_ASSIGN_OR_RAISE(const PlanPtr p, plan());
+  ARROW_RETURN_NOT_OK(check_portable(*p));
   return plan::serialize(*p);
 }
 

@@ -207,7 +207,7 @@ def other_ways(rng, plan: P, frame: gm.Frame, first: Outcome, settings: list[Set
         try:
             again = gm.deserialize(frame.serialize())
         except gm.GristmillError as e:
-            if "from memory" in str(e) or "in memory" in str(e):  # a table that Parquet cannot hold
+            if "cannot leave its process" in str(e):  # a table that Parquet cannot hold
                 return None
             return Problem("error", f"serialize: {type(e).__name__}: {e}", [])
         marks.append("serialized")
