@@ -46,5 +46,5 @@ def run(options: argparse.Namespace) -> int:
         return 0
     medians = _measure(_build(), options)
     rows = [[b["run_name"], f"{1e9 / b['items_per_second']:.3f}"] for b in medians]
-    report.save("kernels", f"# kernels\n\n{report.markdown_table(('kernel', 'ns per row'), rows)}\n", {"rows": medians})
+    report.save("kernels", f"# kernels\n\n{report.markdown_table(('kernel', 'ns per row (small_batch: per batch)'), rows)}\n", {"rows": medians})
     return 0
