@@ -1,5 +1,6 @@
-// The shortest way from key to group: keys of few possible values (dictionary entries, bools, integers of a small range, and
-// combinations) are numbers, and the number is the place of the group's row in an array. No hash, no comparison.
+// The shortest way from key to group: keys of few possible values (dictionary entries, bools, integers of a small range, any
+// column of few values, and combinations) are numbers, and the number is the place of the group's row in an array. No hash and no
+// comparison of whole keys.
 //
 // Rows whose place is still empty, or whose value is outside the range, are left to the hash tables and told here afterwards. Which
 // keys qualify is found out batch by batch and changes nothing but the time taken.
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "column/column.h"
+#include "exec/group_codes.h"
 #include "exec/group_keys.h"
 
 namespace gristmill::exec {
@@ -27,17 +29,24 @@ class DirectMap {
   }
   // The rows are gone.
   void forget();
-  int64_t bytes() const { return static_cast<int64_t>(rows_.capacity() * sizeof(uint8_t*) + codes_.capacity() * sizeof(int32_t)); }
+  int64_t bytes() const;
 
  private:
+  // How a column becomes a number below `size`; null is 0.
   struct Part {
-    int64_t base = 0;  // integers: the value of code 1; code 0 is null
-    int64_t size = 0;  // codes
-    std::shared_ptr<arrow::ArrayData> dictionary;
+    int64_t base = 0;  // integers of a small range: the value of number 1
+    int64_t size = 0;
+    std::shared_ptr<arrow::ArrayData> dictionary;  // the number of an entry is its place, plus one
+    std::unique_ptr<ValueCodes> values;            // as they come
   };
-  bool set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n);
-  bool matches(const KeyPlan& plan, std::span<const column::Column> keys) const;
+  bool set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest);
+  bool set_up_part(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, int64_t widest, Part* part);
+  bool set_up_values(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, Part* part);
+  bool matches(std::span<const column::Column> keys) const;
+  bool outgrown() const;
   void encode(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n);
+  int64_t look_up(int64_t n, uint8_t** rows, std::vector<int32_t>* unknown) const;
+  bool give_up();
 
   bool off_ = false;
   int set_ups_ = 0;
