@@ -11,6 +11,8 @@
 #include "base/status.h"
 #include "column/kernels.h"
 #include "exec/group_direct.h"
+#include "exec/group_find.h"
+#include "exec/group_pending.h"
 #include "exec/group_spill.h"
 #include "expr/evaluate.h"
 
@@ -19,6 +21,10 @@ namespace {
 
 constexpr int64_t kSpareHeadroom = int64_t{1} << 20;
 constexpr int64_t kNearBytes = int64_t{256} << 10;  // groups that stay in the nearest caches
+// Rows wait for their groups when a worker's take more than this and of a batch's rows more than one in so many is a new one.
+constexpr int64_t kCachedBytes = int64_t{1} << 20;
+constexpr int64_t kRarelyNew = 3;
+constexpr int64_t kMostPending = int64_t{8} << 20;
 
 // An argument's values for the rows it sees, densely.
 struct ArgumentRows {
@@ -38,7 +44,8 @@ class AggregateLocal final : public LocalState, public base::Spillable {
         layout_(plan_.layout),
         evaluator_(plan_.pool()),
         tables_(&layout_, plan_.pool(), layout_.form == KeyForm::kNone ? 1 : kPartitions),
-        blocks_(kPartitions) {}
+        blocks_(kPartitions),
+        may_wait_(can_wait(plan_)) {}
 
   ~AggregateLocal() override { close(); }
 
@@ -58,8 +65,9 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   void hand_over() {
     close();
     for (int p = 0; p < tables_.size(); ++p) {
-      state_->partitions[static_cast<size_t>(p)].add(std::move(tables_.table(p)), std::move(blocks_[static_cast<size_t>(p)]));
+      state_->partitions[static_cast<size_t>(p)].add(std::move(tables_.table(p)), std::move(blocks_[static_cast<size_t>(p)]), slices(p));
     }
+    pending_.clear();
     tables_ = TableSet(&layout_, plan_.pool(), 1);
     side_.release();
   }
@@ -83,15 +91,15 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   arrow::Status add_groups(RowOrders orders, int64_t n);
   arrow::Status find_unknown(RowOrders orders);
   arrow::Status find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);
-  template <typename Keys, typename OrderOf>
-  arrow::Status resolve(const Keys& keys, const uint64_t* hashes, int64_t n, uint8_t** rows, OrderOf&& order_of);
   arrow::Status find_around_nulls(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);
   template <typename Find>
   arrow::Status with_room(Find&& find);
+  arrow::Status let_wait(const KeyBatch& keys, RowOrders orders);
+  std::vector<PendingSlice> slices(int partition) const;
   arrow::Status update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n);
   void count_bytes();
-  void lower_orders(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n);
   arrow::Result<int64_t> spill_locked(int64_t bytes);
+  arrow::Status spill_pending();
 
   std::shared_ptr<AggregateState> state_;
   const AggregatePlan& plan_;
@@ -110,6 +118,11 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   std::mutex mutex_;  // what follows
   TableSet tables_;
   std::vector<std::vector<GroupBlock>> blocks_;
+  std::vector<std::shared_ptr<const PendingBatch>> pending_;
+  int64_t pending_rows_ = 0;
+  int64_t pending_bytes_ = 0;
+  bool may_wait_;         // rows of this query may wait
+  bool waiting_ = false;  // the next ones do
   uint8_t* global_ = nullptr;
   uint64_t highest_order_ = 0;
   bool any_order_ = false;
@@ -205,7 +218,7 @@ void AggregateLocal::count_bytes() {
   int64_t side = 0;
   for (int p = 0; p < tables_.size(); ++p) side += tables_.table(p).side_bytes();
   side_bytes_.store(side, std::memory_order_relaxed);
-  bytes_.store(tables_.bytes(), std::memory_order_relaxed);
+  bytes_.store(tables_.bytes() + pending_bytes_, std::memory_order_relaxed);
 }
 
 arrow::Status AggregateLocal::add_global(Position position, int64_t) {
@@ -226,7 +239,7 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
   any_order_ = true;
   highest_order_ = std::max(highest_order_, orders.at(n - 1));
   const auto after = [&](int64_t begin, int64_t count) {
-    if (!ascending) lower_orders(rows_.data() + begin, orders, begin, count);
+    if (!ascending) lower_orders(layout_, rows_.data() + begin, orders, begin, count);
     return update_span(rows_.data() + begin, orders, begin, count);
   };
   direct_spills_ = spills_;
@@ -245,11 +258,29 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
   }
   KeyBatch keys;
   ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, keys_, n, plan_.pool(), &keys));
+  if (waiting_ && !keys.apart.bits) return with_room([&] { return let_wait(keys, orders); });
+  const int64_t groups = tables_.groups();
   for (int64_t at = 0; at < n; at += TableSet::kSpan) {
     const int64_t here = std::min(TableSet::kSpan, n - at);
     ARROW_RETURN_NOT_OK(with_room([&] { return find_span(keys, nullptr, orders, at, here, rows_.data() + at); }));
     ARROW_RETURN_NOT_OK(after(at, here));
   }
+  waiting_ = may_wait_ && tables_.groups() * layout_.stride > kCachedBytes && (tables_.groups() - groups) * kRarelyNew > n;
+  return arrow::Status::OK();
+}
+
+// Groups would be looked up where the caches do not reach, mostly in vain.
+arrow::Status AggregateLocal::let_wait(const KeyBatch& keys, RowOrders orders) {
+  std::vector<std::shared_ptr<arrow::ArrayData>> values;
+  for (const ArgumentRows& a : arguments_) values.push_back(a.values);
+  ARROW_ASSIGN_OR_RAISE(auto batch, put_off(plan_, keys, values, orders, plan_.pool()));
+  pending_bytes_ += batch->bytes;
+  pending_rows_ += keys.n;
+  pending_.push_back(std::move(batch));
+  // What they will take as groups counts, as if they were all new ones.
+  constexpr int64_t kAlso = 64;
+  const int64_t most = std::min(kMostPending, share_of_limit(plan_.context) / (layout_.stride + kAlso));
+  if (pending_rows_ > most) may_wait_ = waiting_ = false;
   return arrow::Status::OK();
 }
 
@@ -293,65 +324,14 @@ arrow::Status AggregateLocal::find_unknown(RowOrders orders) {
   return arrow::Status::OK();
 }
 
-template <int K>
-struct WordKeys {
-  const uint64_t* words[K];
-
-  WordKeys(const uint64_t* const* from, int64_t begin) {
-    for (int w = 0; w < K; ++w) words[w] = from[w] + begin;
-  }
-  bool equal(const uint8_t* row, int64_t j) const {
-    bool same = true;
-    for (int w = 0; w < K; ++w) same &= load<uint64_t>(row + w * 8) == words[w][j];
-    return same;
-  }
-  arrow::Result<uint8_t*> make(int64_t j, GroupTable& table) const {
-    ARROW_ASSIGN_OR_RAISE(uint8_t* const row, table.append());
-    for (int w = 0; w < K; ++w) store(row + w * 8, words[w][j]);
-    return row;
-  }
-};
-
-struct BlobKeys {
-  const Blob* blobs;
-  const uint64_t* hashes;
-
-  bool equal(const uint8_t* row, int64_t j) const { return load<Blob>(row) == blobs[j]; }
-  arrow::Result<uint8_t*> make(int64_t j, GroupTable& table) const {
-    Blob key = blobs[j];
-    if (key.is_long()) {
-      ARROW_ASSIGN_OR_RAISE(uint8_t* const data, table.arena().store(key.bytes(), table.pool()));
-      key = Blob::of({reinterpret_cast<const char*>(data), key.size});
-    }
-    ARROW_ASSIGN_OR_RAISE(uint8_t* const row, table.append());
-    store(row, key);
-    store(row + sizeof(Blob), hashes[j]);
-    return row;
-  }
-};
-
-template <typename Keys, typename OrderOf>
-arrow::Status AggregateLocal::resolve(const Keys& keys, const uint64_t* hashes, int64_t n, uint8_t** rows, OrderOf&& order_of) {
-  return tables_.resolve(keys, hashes, n, rows, [&](int64_t j, GroupTable& table) -> arrow::Result<uint8_t*> {
-    ARROW_ASSIGN_OR_RAISE(uint8_t* const row, keys.make(j, table));
-    store<uint64_t>(row + layout_.order_offset, order_of(j));
-    return row;
-  });
-}
-
 // Keys begin .. begin + n; key k is row which[k] of the batch, or row k.
 arrow::Status AggregateLocal::find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n,
                                         uint8_t** rows) {
   if (keys.apart.bits) return find_around_nulls(keys, which, orders, begin, n, rows);
   const auto order_of = [&](int64_t j) { return orders.at(which ? which[begin + j] : begin + j); };
   const uint64_t* const hashes = keys.hashes + begin;
-  if (keys.blobs) return resolve(BlobKeys{keys.blobs + begin, hashes}, hashes, n, rows, order_of);
-  switch (layout_.words) {
-    case 1: return resolve(WordKeys<1>(keys.words, begin), hashes, n, rows, order_of);
-    case 2: return resolve(WordKeys<2>(keys.words, begin), hashes, n, rows, order_of);
-    case 3: return resolve(WordKeys<3>(keys.words, begin), hashes, n, rows, order_of);
-    default: return resolve(WordKeys<4>(keys.words, begin), hashes, n, rows, order_of);
-  }
+  if (keys.blobs) return find_groups(layout_, BlobKeys{keys.blobs + begin, hashes}, hashes, n, &tables_, rows, order_of);
+  return find_word_groups(layout_, keys.words, begin, hashes, n, &tables_, rows, order_of);
 }
 
 // One word, and some keys null: those have a row of their own.
@@ -378,21 +358,12 @@ arrow::Status AggregateLocal::find_around_nulls(const KeyBatch& keys, const int3
     rows[k] = table.null_row;
   }
   const uint64_t* const all = words;
-  ARROW_RETURN_NOT_OK(resolve(WordKeys<1>(&all, 0), hashes, keyed, found, [&](int64_t i) {
+  ARROW_RETURN_NOT_OK(find_groups(layout_, WordKeys<1>(&all, 0), hashes, keyed, &tables_, found, [&](int64_t i) {
     const int64_t j = begin + place[i];
     return orders.at(which ? which[j] : j);
   }));
   for (int64_t i = 0; i < keyed; ++i) rows[place[i]] = found[i];
   return arrow::Status::OK();
-}
-
-void AggregateLocal::lower_orders(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n) {
-  for (int64_t k = 0; k < n; ++k) {
-    uint8_t* const p = rows[k] + layout_.order_offset;
-    const auto old = load<uint64_t>(p);
-    const uint64_t null = old & RowLayout::kNullKey;
-    store<uint64_t>(p, std::min(old ^ null, orders.at(begin + k)) | null);
-  }
 }
 
 arrow::Status AggregateLocal::update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n) {
@@ -415,6 +386,32 @@ arrow::Status AggregateLocal::update_span(uint8_t* const* rows, RowOrders orders
   return arrow::Status::OK();
 }
 
+std::vector<PendingSlice> AggregateLocal::slices(int partition) const {
+  std::vector<PendingSlice> out;
+  const auto p = static_cast<size_t>(partition);
+  for (const auto& batch : pending_) {
+    const int32_t begin = batch->starts[p], n = batch->starts[p + 1] - begin;
+    if (n > 0) out.push_back({batch, begin, n});
+  }
+  return out;
+}
+
+// Rows do not wait any more after this: memory is short.
+arrow::Status AggregateLocal::spill_pending() {
+  for (int p = 0; p < kPartitions; ++p) {
+    ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, state_->spill_store.file());
+    std::vector<GroupBlock> written;
+    ARROW_RETURN_NOT_OK(write_pending(plan_, slices(p), *file, &written));
+    state_->spill_store.count(written);
+    auto& blocks = blocks_[static_cast<size_t>(p)];
+    blocks.insert(blocks.end(), written.begin(), written.end());
+  }
+  pending_.clear();
+  pending_rows_ = pending_bytes_ = 0;
+  if (!plan_.context.spill_eagerly) may_wait_ = waiting_ = false;
+  return arrow::Status::OK();
+}
+
 // Largest partitions first, and enough of them that blocks stay large.
 arrow::Result<int64_t> AggregateLocal::spill_locked(int64_t bytes) {
   const int64_t goal = std::max(bytes, tables_.bytes() / 8);
@@ -434,6 +431,10 @@ arrow::Result<int64_t> AggregateLocal::spill_locked(int64_t bytes) {
     freed += table.bytes();
     table.clear();
     tables_.refresh(p);
+  }
+  if (freed < goal && pending_bytes_ > 0) {
+    freed += pending_bytes_;
+    ARROW_RETURN_NOT_OK(spill_pending());
   }
   direct_.forget();
   ++spills_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "exec/group_merge.h"
@@ -28,44 +29,40 @@ class Merge {
   Merge(const AggregatePlan& plan, SharedSpill& spill, int number)
       : plan_(plan), layout_(plan.layout), spill_(spill), number_(number), share_(share_of_limit(plan.context)) {}
 
-  arrow::Status run(std::vector<GroupTable> tables, std::vector<GroupBlock> blocks, int depth) {
-    if (tables.empty() && blocks.empty()) return arrow::Status::OK();
-    const int64_t wanted = bytes_wanted(tables, blocks);
-    bool cut = depth < kDeepestCut && wanted > share_ && !(tables.size() == 1 && blocks.empty());
+  arrow::Status run(GroupInputs in, int depth) {
+    if (in.empty()) return arrow::Status::OK();
+    const int64_t wanted = bytes_wanted(in);
+    bool cut = depth < kDeepestCut && wanted > share_ && !(in.tables.size() == 1 && in.blocks.empty() && in.pending.empty());
     if (plan_.context.spill_eagerly && depth == 0 && number_ % 2 == 1) cut = true;
     // The other workers merge too.
     const int64_t room = wanted * std::max(1, plan_.context.workers);
     if (!cut && !plan_.context.memory->ensure_headroom(room, "aggregation").ok())
       cut = depth < kDeepestCut && layout_.form != KeyForm::kNone;
-    if (cut) return run_cut(std::move(tables), std::move(blocks), depth);
-    return run_whole(std::move(tables), std::move(blocks), depth);
+    return cut ? run_cut(std::move(in), depth) : run_whole(std::move(in), depth);
   }
 
   GroupRuns take_runs() { return std::move(runs_); }
 
  private:
-  int64_t bytes_wanted(const std::vector<GroupTable>& tables, const std::vector<GroupBlock>& blocks) const {
+  int64_t bytes_wanted(const GroupInputs& in) const {
     constexpr int64_t kIndex = 16, kEntries = 2 * sizeof(GroupEntry);
+    const bool alone = in.tables.size() == 1 && in.pending.empty();
     int64_t bytes = 0;
-    for (const auto& t : tables) bytes += t.groups() * kEntries + (tables.size() > 1 ? t.groups() * kIndex : 0);
-    for (const auto& b : blocks) bytes += b.bytes + b.rows * (kIndex + kEntries);
+    for (const auto& t : in.tables) bytes += t.groups() * kEntries + (alone ? 0 : t.groups() * kIndex);
+    for (const auto& s : in.pending) bytes += s.n * (layout_.stride + kIndex + kEntries);
+    for (const auto& b : in.blocks) bytes += b.bytes + b.rows * (kIndex + kEntries);
     return bytes;
   }
 
-  arrow::Status run_whole(std::vector<GroupTable> tables, std::vector<GroupBlock> blocks, int depth) {
-    const auto largest =
-        std::max_element(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.groups() < b.groups(); });
-    if (largest != tables.end()) std::iter_swap(tables.begin(), largest);
-    TableSet into(&layout_, tables.empty() ? GroupTable(&layout_, plan_.patient.get()) : std::move(tables[0]));
-    into.table(0).set_pool(plan_.patient.get());
-    for (size_t t = 1; t < tables.size(); ++t) {
-      if (layout_.form == KeyForm::kNone) {
-        ARROW_RETURN_NOT_OK(merge_global(plan_, &into.table(0), std::move(tables[t])));
-      } else {
-        ARROW_RETURN_NOT_OK(merge_table(plan_, &into, std::move(tables[t])));
-      }
+  arrow::Status run_whole(GroupInputs in, int depth) {
+    TableSet into(&layout_, GroupTable(&layout_, plan_.patient.get()));
+    if (rows_of(in.pending) > groups_of(in.tables)) {
+      ARROW_RETURN_NOT_OK(merge_by_order(std::move(in.tables), std::move(in.pending), &into));
+    } else {
+      ARROW_RETURN_NOT_OK(merge_tables(std::move(in.tables), &into));
+      ARROW_RETURN_NOT_OK(merge_by_order({}, std::move(in.pending), &into));
     }
-    for (const GroupBlock& block : blocks) {
+    for (const GroupBlock& block : in.blocks) {
       ARROW_RETURN_NOT_OK(plan_.context.cancel.check());
       ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill_.file());
       ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, read_groups(layout_, block, false, *file, plan_.patient.get()));
@@ -79,6 +76,76 @@ class Merge {
     }
     runs_.push_back(std::move(run));
     return arrow::Status::OK();
+  }
+
+  // Into the largest.
+  arrow::Status merge_tables(std::vector<GroupTable> tables, TableSet* into) {
+    if (tables.empty()) return arrow::Status::OK();
+    std::iter_swap(tables.begin(),
+                   std::max_element(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.groups() < b.groups(); }));
+    into->table(0) = std::move(tables[0]);
+    into->table(0).set_pool(plan_.patient.get());
+    into->refresh(0);
+    for (size_t t = 1; t < tables.size(); ++t) {
+      if (layout_.form == KeyForm::kNone) {
+        ARROW_RETURN_NOT_OK(merge_global(plan_, &into->table(0), std::move(tables[t])));
+      } else {
+        ARROW_RETURN_NOT_OK(merge_table(plan_, into, std::move(tables[t])));
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  // In the order of first rows, so that groups are made in the order they leave in and need no sorting. Tables are copied.
+  arrow::Status merge_by_order(std::vector<GroupTable> tables, std::vector<PendingSlice> pending, TableSet* into) {
+    struct Piece {
+      uint64_t order;
+      GroupTable* table;
+      PendingSlice* slice;
+    };
+    constexpr int64_t kSample = 8192;
+    std::vector<Piece> pieces;
+    for (GroupTable& t : tables) pieces.push_back({first_order(t), &t, nullptr});
+    for (PendingSlice& s : pending) pieces.push_back({s.first_order(), nullptr, &s});
+    std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.order < b.order; });
+    const int64_t rows = rows_of(pending) + groups_of(tables);
+    GroupTable& table = into->table(0);
+    int64_t seen = 0;
+    bool sized = false;
+    for (const Piece& piece : pieces) {
+      if (piece.table) {
+        seen += piece.table->groups();
+        ARROW_RETURN_NOT_OK(
+            piece.table->for_each([&](uint8_t* const* r, int64_t n) { return merge_rows(plan_, into, r, n, *piece.table); }));
+        piece.table->clear();
+        continue;
+      }
+      ARROW_RETURN_NOT_OK(plan_.context.cancel.check());
+      ARROW_RETURN_NOT_OK(feed_pending(plan_, *piece.slice, into));
+      seen += piece.slice->n;
+      piece.slice->batch.reset();
+      if (sized || seen < kSample) continue;
+      ARROW_RETURN_NOT_OK(table.reserve(expected_groups(table.groups(), seen, rows)));
+      into->refresh(0);
+      sized = true;
+    }
+    return arrow::Status::OK();
+  }
+
+  uint64_t first_order(const GroupTable& table) const {
+    const uint8_t* const row = table.first();
+    return row == nullptr ? 0 : load<uint64_t>(row + layout_.order_offset) & ~RowLayout::kNullKey;
+  }
+
+  static int64_t rows_of(const std::vector<PendingSlice>& pending) {
+    int64_t rows = 0;
+    for (const auto& s : pending) rows += s.n;
+    return rows;
+  }
+  static int64_t groups_of(const std::vector<GroupTable>& tables) {
+    int64_t groups = 0;
+    for (const auto& t : tables) groups += t.groups();
+    return groups;
   }
 
   // Sorts the groups of a merged table; its index goes.
@@ -97,11 +164,17 @@ class Merge {
       for (int64_t j = 0; j < count; ++j) entries[n++] = {load<uint64_t>(rows[j] + layout_.order_offset) & ~RowLayout::kNullKey, rows[j]};
       return arrow::Status::OK();
     }));
-    ARROW_ASSIGN_OR_RAISE(PoolBytes scratch, PoolBytes::allocate(run->memory.size(), plan_.patient.get()));
-    sort_entries(entries, reinterpret_cast<GroupEntry*>(scratch.data()), n);
-    if (!plan_.spec.ordered) sort_by_hash(entries, reinterpret_cast<GroupEntry*>(scratch.data()), n);
+    const auto ascending = [](const GroupEntry& a, const GroupEntry& b) { return a.key < b.key; };
+    if (!plan_.spec.ordered || !std::is_sorted(entries, entries + n, ascending)) ARROW_RETURN_NOT_OK(sort_groups(entries, n));
     run->table = std::make_unique<GroupTable>(std::move(table));
     return run;
+  }
+
+  arrow::Status sort_groups(GroupEntry* entries, int64_t n) const {
+    ARROW_ASSIGN_OR_RAISE(PoolBytes scratch, PoolBytes::allocate(n * static_cast<int64_t>(sizeof(GroupEntry)), plan_.patient.get()));
+    sort_entries(entries, reinterpret_cast<GroupEntry*>(scratch.data()), n);
+    if (!plan_.spec.ordered) sort_by_hash(entries, reinterpret_cast<GroupEntry*>(scratch.data()), n);
+    return arrow::Status::OK();
   }
 
   // Entries sorted by order come to be sorted by hash; equal hashes keep that order. The null group goes first.
@@ -121,13 +194,18 @@ class Merge {
     sort_entries(entries, scratch, n);
   }
 
-  arrow::Status run_cut(std::vector<GroupTable> tables, std::vector<GroupBlock> blocks, int depth) {
+  arrow::Status run_cut(GroupInputs in, int depth) {
     std::vector<std::vector<GroupBlock>> parts(kCuts);
-    for (auto& table : tables) {
+    if (!in.pending.empty()) {
+      ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill_.file());
+      ARROW_RETURN_NOT_OK(write_pending(plan_, in.pending, *file, &in.blocks));
+      in.pending.clear();
+    }
+    for (auto& table : in.tables) {
       ARROW_RETURN_NOT_OK(table.for_each([&](uint8_t* const* rows, int64_t n) { return cut_rows(rows, n, table, depth, &parts); }));
       table.clear();
     }
-    for (const GroupBlock& block : blocks) {
+    for (const GroupBlock& block : in.blocks) {
       ARROW_RETURN_NOT_OK(plan_.context.cancel.check());
       ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill_.file());
       ARROW_ASSIGN_OR_RAISE(LoadedGroups loaded, read_groups(layout_, block, false, *file, plan_.patient.get()));
@@ -135,7 +213,7 @@ class Merge {
     }
     for (auto& part : parts) {
       spill_.count(part);
-      ARROW_RETURN_NOT_OK(run({}, std::move(part), depth + 1));
+      ARROW_RETURN_NOT_OK(run({.tables = {}, .pending = {}, .blocks = std::move(part)}, depth + 1));
     }
     return arrow::Status::OK();
   }
@@ -209,38 +287,36 @@ void SharedSpill::count(const std::vector<GroupBlock>& blocks) {
   memory_->count_spilled(bytes);
 }
 
-void GroupPartition::add(GroupTable table, std::vector<GroupBlock> blocks) {
+void GroupPartition::add(GroupTable table, std::vector<GroupBlock> blocks, std::vector<PendingSlice> pending) {
   const std::lock_guard lock(mutex_);
-  if (!table.empty()) tables_.push_back(std::move(table));
-  blocks_.insert(blocks_.end(), blocks.begin(), blocks.end());
+  if (!table.empty()) inputs_.tables.push_back(std::move(table));
+  inputs_.blocks.insert(inputs_.blocks.end(), blocks.begin(), blocks.end());
+  inputs_.pending.insert(inputs_.pending.end(), std::make_move_iterator(pending.begin()), std::make_move_iterator(pending.end()));
 }
 
 int64_t GroupPartition::groups_in_memory() const {
   const std::lock_guard lock(mutex_);
   int64_t n = 0;
-  for (const auto& t : tables_) n += t.groups();
+  for (const auto& t : inputs_.tables) n += t.groups();
+  for (const auto& s : inputs_.pending) n += s.n;
   return n;
 }
 
 bool GroupPartition::has_blocks() const {
   const std::lock_guard lock(mutex_);
-  return !blocks_.empty();
+  return !inputs_.blocks.empty();
 }
 
 arrow::Status GroupPartition::merge(const AggregatePlan& plan, SharedSpill& spill, int number) {
-  std::vector<GroupTable> tables;
-  std::vector<GroupBlock> blocks;
+  GroupInputs inputs;
   {
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [&] { return !busy_; });
     busy_ = true;
-    tables = std::move(tables_);
-    blocks = std::move(blocks_);
-    tables_.clear();
-    blocks_.clear();
+    inputs = std::exchange(inputs_, {});
   }
   Merge merge(plan, spill, number);
-  const arrow::Status status = merge.run(std::move(tables), std::move(blocks), 0);
+  const arrow::Status status = merge.run(std::move(inputs), 0);
   const std::lock_guard lock(mutex_);
   runs_ = merge.take_runs();
   busy_ = false;
@@ -257,28 +333,32 @@ int64_t GroupPartition::spillable_bytes() const {
   const std::lock_guard lock(mutex_);
   if (busy_) return 0;
   int64_t bytes = 0;
-  for (const auto& t : tables_) bytes += t.bytes();
+  for (const auto& t : inputs_.tables) bytes += t.bytes();
+  for (const auto& s : inputs_.pending) bytes += s.bytes();
   for (const auto& r : runs_) bytes += r->bytes();
   return bytes;
 }
 
 arrow::Result<int64_t> GroupPartition::spill(const AggregatePlan& plan, SharedSpill& spill) {
-  std::vector<GroupTable> tables;
+  GroupInputs inputs;
   GroupRuns runs;
   {
     const std::lock_guard lock(mutex_);
     if (busy_) return 0;
     busy_ = true;
-    tables = std::move(tables_);
-    tables_.clear();
+    inputs = std::exchange(inputs_, {});
     runs = runs_;
   }
   int64_t freed = 0;
   std::vector<GroupBlock> blocks;
   const auto work = [&]() -> arrow::Status {
-    for (auto& t : tables) {
+    for (auto& t : inputs.tables) {
       ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill.file());
       ARROW_RETURN_NOT_OK(write_table(plan.layout, t, *file, &blocks));
+    }
+    if (!inputs.pending.empty()) {
+      ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, spill.file());
+      ARROW_RETURN_NOT_OK(write_pending(plan, inputs.pending, *file, &blocks));
     }
     spill.count(blocks);
     for (auto& run : runs) {
@@ -293,13 +373,15 @@ arrow::Result<int64_t> GroupPartition::spill(const AggregatePlan& plan, SharedSp
   busy_ = false;
   idle_.notify_all();
   if (!status.ok()) {
-    tables_ = std::move(tables);
+    inputs_ = std::move(inputs);
     return status;
   }
-  for (auto& t : tables) freed += t.bytes();
-  tables.clear();
+  for (auto& t : inputs.tables) freed += t.bytes();
+  for (auto& s : inputs.pending) freed += s.bytes();
+  inputs_.blocks = std::move(inputs.blocks);
+  inputs_.blocks.insert(inputs_.blocks.end(), blocks.begin(), blocks.end());
+  inputs = GroupInputs();
   if (freed > 0) plan.pool()->ReleaseUnused();
-  blocks_.insert(blocks_.end(), blocks.begin(), blocks.end());
   runs_ = std::move(runs);
   return freed;
 }

@@ -1,4 +1,4 @@
-// One partition of all workers: what was consumed (tables, blocks on disk), then what came of it (sorted runs).
+// One partition of all workers: what was consumed (tables, rows that wait, blocks on disk), then what came of it (sorted runs).
 //
 // Merging is in memory where it fits its share of the limit. Where not, the input is cut by four more bits of the hash into
 // sixteen smaller ones on disk, each merged by itself; every result then is a run on disk. Either way rows leave by key, and
@@ -15,6 +15,7 @@
 #include "base/spill_file.h"
 #include "exec/aggregate_plan.h"
 #include "exec/group_order.h"
+#include "exec/group_pending.h"
 #include "exec/group_spill.h"
 #include "exec/group_table.h"
 
@@ -49,10 +50,18 @@ struct GroupRun {
 };
 using GroupRuns = std::vector<std::shared_ptr<const GroupRun>>;
 
+// What a partition's groups are made of.
+struct GroupInputs {
+  std::vector<GroupTable> tables;
+  std::vector<PendingSlice> pending;
+  std::vector<GroupBlock> blocks;
+  bool empty() const { return tables.empty() && pending.empty() && blocks.empty(); }
+};
+
 class GroupPartition {
  public:
-  void add(GroupTable table, std::vector<GroupBlock> blocks);
-  int64_t groups_in_memory() const;
+  void add(GroupTable table, std::vector<GroupBlock> blocks, std::vector<PendingSlice> pending);
+  int64_t groups_in_memory() const;  // or rows that will be groups
   bool has_blocks() const;
 
   arrow::Status merge(const AggregatePlan& plan, SharedSpill& spill, int number);
@@ -66,8 +75,7 @@ class GroupPartition {
   mutable std::mutex mutex_;
   std::condition_variable idle_;
   bool busy_ = false;
-  std::vector<GroupTable> tables_;
-  std::vector<GroupBlock> blocks_;
+  GroupInputs inputs_;
   GroupRuns runs_;
 };
 

@@ -36,6 +36,7 @@ class GroupTable {
   // Of that, what the pool does not see.
   int64_t side_bytes() const;
   bool empty() const { return groups_ == 0; }
+  const uint8_t* first() const { return empty() ? nullptr : chunks_.front().memory.data(); }
   void clear();
 
   // A row of zero bytes, not in the index.
