@@ -62,50 +62,50 @@ inline constexpr int kFloatPredicate = kOp == kEq   ? _CMP_EQ_OQ
 // Overloads by value type: one register against one, as mask bits.
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, int8_t) {
-  return _mm512_cmp_epi8_mask(a, b, kIntegerPredicate<kOp>);
+  return mask_bits(_mm512_cmp_epi8_mask(a, b, kIntegerPredicate<kOp>));
 }
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, uint8_t) {
-  return _mm512_cmp_epu8_mask(a, b, kIntegerPredicate<kOp>);
+  return mask_bits(_mm512_cmp_epu8_mask(a, b, kIntegerPredicate<kOp>));
 }
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, int16_t) {
-  return _mm512_cmp_epi16_mask(a, b, kIntegerPredicate<kOp>);
+  return mask_bits(_mm512_cmp_epi16_mask(a, b, kIntegerPredicate<kOp>));
 }
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, uint16_t) {
-  return _mm512_cmp_epu16_mask(a, b, kIntegerPredicate<kOp>);
+  return mask_bits(_mm512_cmp_epu16_mask(a, b, kIntegerPredicate<kOp>));
 }
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, int32_t) {
-  return _mm512_cmp_epi32_mask(a, b, kIntegerPredicate<kOp>);
+  return mask_bits(_mm512_cmp_epi32_mask(a, b, kIntegerPredicate<kOp>));
 }
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, uint32_t) {
-  return _mm512_cmp_epu32_mask(a, b, kIntegerPredicate<kOp>);
+  return mask_bits(_mm512_cmp_epu32_mask(a, b, kIntegerPredicate<kOp>));
 }
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, int64_t) {
-  return _mm512_cmp_epi64_mask(a, b, kIntegerPredicate<kOp>);
+  return mask_bits(_mm512_cmp_epi64_mask(a, b, kIntegerPredicate<kOp>));
 }
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, uint64_t) {
-  return _mm512_cmp_epu64_mask(a, b, kIntegerPredicate<kOp>);
+  return mask_bits(_mm512_cmp_epu64_mask(a, b, kIntegerPredicate<kOp>));
 }
 // Against a number (kConst) the predicate alone; else a < b is IEEE's or "only b is NaN", a = b IEEE's or "both are".
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, float) {
-  return _mm512_cmp_ps_mask(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), kFloatPredicate<kOp>);
+  return mask_bits(_mm512_cmp_ps_mask(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), kFloatPredicate<kOp>));
 }
 template <int kOp>
 inline uint64_t compare_register(__m512i a, __m512i b, double) {
-  return _mm512_cmp_pd_mask(_mm512_castsi512_pd(a), _mm512_castsi512_pd(b), kFloatPredicate<kOp>);
+  return mask_bits(_mm512_cmp_pd_mask(_mm512_castsi512_pd(a), _mm512_castsi512_pd(b), kFloatPredicate<kOp>));
 }
 inline uint64_t is_nan_register(__m512i a, float) {
-  return _mm512_cmp_ps_mask(_mm512_castsi512_ps(a), _mm512_castsi512_ps(a), _CMP_UNORD_Q);
+  return mask_bits(_mm512_cmp_ps_mask(_mm512_castsi512_ps(a), _mm512_castsi512_ps(a), _CMP_UNORD_Q));
 }
 inline uint64_t is_nan_register(__m512i a, double) {
-  return _mm512_cmp_pd_mask(_mm512_castsi512_pd(a), _mm512_castsi512_pd(a), _CMP_UNORD_Q);
+  return mask_bits(_mm512_cmp_pd_mask(_mm512_castsi512_pd(a), _mm512_castsi512_pd(a), _CMP_UNORD_Q));
 }
 
 template <int kOp, typename T>
@@ -205,7 +205,7 @@ inline uint64_t compare_int128_block(const uint8_t* x, const uint8_t* y) {
     } else {
       m = _mm512_cmpgt_epi64_mask(a.second, b.second) | _mm512_mask_cmpgt_epu64_mask(same, a.first, b.first);
     }
-    w |= static_cast<uint64_t>(m) << (8 * k);
+    w |= mask_bits(m) << (8 * k);
   }
   return kOp == kNe || kOp == kGe || kOp == kLe ? ~w : w;
 }

@@ -28,6 +28,18 @@ inline __int128 int128_of(const Wide& w) {
   return v;
 }
 
+#if defined(GRISTMILL_AVX512)
+// A mask register as a number. g++ 12 may widen a narrow mask by storing 32 bits of a spilled register and loading 64 (seen in the
+// build for the thread sanitizer); from a general register it widens right.
+template <typename M>
+inline uint64_t mask_bits(M mask) {
+  if constexpr (sizeof(M) == 8) return mask;
+  unsigned low = static_cast<unsigned>(mask);
+  asm("" : "+r"(low));
+  return low;
+}
+#endif
+
 #if defined(GRISTMILL_AVX2)
 // lanes[m]: one byte each for the positions of m's set bits, ascending. pairs[m]: the same for 4 lanes made of two 32-bit halves.
 struct PackedPositions {

@@ -46,7 +46,7 @@ inline uint64_t long_views(const void* views, int64_t at, int64_t here) {
       uint64_t lanes = 0;
       for (int i = 0; i < 4; ++i) {
         const __mmask16 m = _mm512_mask_cmpgt_epu32_mask(0x1111, _mm512_loadu_si512(p + 64 * (k + i)), _mm512_set1_epi32(12));
-        lanes |= static_cast<uint64_t>(m) << (16 * i);
+        lanes |= mask_bits(m) << (16 * i);
       }
       w |= _pext_u64(lanes, 0x1111111111111111ULL) << (4 * k);
     }

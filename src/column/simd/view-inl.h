@@ -39,8 +39,8 @@ inline uint64_t equal_views_block(const uint8_t* x, const uint8_t* y, uint64_t* 
     const EightViews b = kConst ? constant : EightViews(EightPairs::load(y + 128 * k));
     const __mmask8 first = _mm512_cmpeq_epi64_mask(a.w0, b.w0), longer = first & a.is_long();
     const __mmask8 both = _mm512_mask_cmpeq_epi64_mask(first, a.w1, b.w1);
-    w |= static_cast<uint64_t>(both | longer) << (8 * k);
-    undecided |= static_cast<uint64_t>(longer) << (8 * k);
+    w |= mask_bits(both | longer) << (8 * k);
+    undecided |= mask_bits(longer) << (8 * k);
   }
   *open = undecided;
   return w;
@@ -60,8 +60,8 @@ inline uint64_t less_views_block(const uint8_t* x, const uint8_t* y, bool or_equ
                                       : _mm512_mask_cmplt_epu64_mask(same_tail, a.size(), b.size());
     const __mmask8 less =
         _mm512_cmplt_epu64_mask(a.head(), b.head()) | _mm512_mask_cmplt_epu64_mask(same_head, a.tail(), b.tail()) | shorter;
-    w |= static_cast<uint64_t>(less) << (8 * k);
-    undecided |= static_cast<uint64_t>(same_head & (a.is_long() | b.is_long())) << (8 * k);
+    w |= mask_bits(less) << (8 * k);
+    undecided |= mask_bits(same_head & (a.is_long() | b.is_long())) << (8 * k);
   }
   *open = undecided;
   return w;
