@@ -30,6 +30,7 @@ class MergePhase final : public Phase {
 
   arrow::Status run(int64_t piece) override {
     const AggregatePlan& plan = *state_->plan;
+    const Turns::Scope turn(*plan.turns);
     const int64_t first = pieces_ == 1 ? 0 : piece;
     const int64_t last = pieces_ == 1 ? kPartitions - 1 : piece;
     for (int64_t p = first; p <= last; ++p) {

@@ -36,7 +36,9 @@ bool sums(const expr::BoundAggregate& a) { return a.function == "sum" || a.funct
 arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(AggregateSpec spec, const QueryContext& context) {
   auto plan = std::make_shared<AggregatePlan>();
   plan->context = context;
-  plan->patient = std::make_unique<PatientPool>(context.memory);
+  plan->turns = std::make_unique<Turns>();
+  plan->patient = std::make_unique<PatientPool>(context.memory, plan->turns.get(), true);
+  plan->waiting = std::make_unique<PatientPool>(context.memory, plan->turns.get(), false);
   ARROW_ASSIGN_OR_RAISE(plan->keys, KeyPlan::make(spec.keys));
   // Which (argument, is it a sum) has which function.
   std::vector<std::pair<int, int>> sum_functions;

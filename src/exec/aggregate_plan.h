@@ -39,7 +39,10 @@ struct AggregatePlan {
   std::vector<AggregateOutput> outputs;
   RowLayout layout;
 
-  std::unique_ptr<PatientPool> patient;  // for tables and blocks while no lock is held; not for what leaves
+  // Not for what leaves.
+  std::unique_ptr<Turns> turns;
+  std::unique_ptr<PatientPool> patient;  // for tables and blocks while no lock is held
+  std::unique_ptr<PatientPool> waiting;  // while one is
 
   arrow::MemoryPool* pool() const { return context.pool(); }
   bool has_moments() const;

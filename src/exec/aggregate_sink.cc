@@ -43,7 +43,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
         plan_(*state_->plan),
         layout_(plan_.layout),
         evaluator_(plan_.pool()),
-        tables_(&layout_, plan_.pool(), layout_.form == KeyForm::kNone ? 1 : kPartitions),
+        tables_(&layout_, plan_.waiting.get(), layout_.form == KeyForm::kNone ? 1 : kPartitions),
         blocks_(kPartitions),
         may_wait_(can_wait(plan_)) {}
 
@@ -68,7 +68,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
       state_->partitions[static_cast<size_t>(p)].add(std::move(tables_.table(p)), std::move(blocks_[static_cast<size_t>(p)]), slices(p));
     }
     pending_.clear();
-    tables_ = TableSet(&layout_, plan_.pool(), 1);
+    tables_ = TableSet(&layout_, plan_.waiting.get(), 1);
     side_.release();
   }
 
@@ -86,6 +86,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   }
 
   arrow::Status evaluate(const column::Batch& batch);
+  arrow::Status evaluate_with_room(const column::Batch& batch);
   arrow::Status evaluate_argument(const AggregateArgument& a, const column::Batch& batch, ArgumentRows* out);
   arrow::Status add_global(Position position, int64_t n);
   arrow::Status add_groups(RowOrders orders, int64_t n);
@@ -193,10 +194,26 @@ arrow::Status AggregateLocal::evaluate(const column::Batch& batch) {
   return arrow::Status::OK();
 }
 
+// Nothing is changed by evaluating: it can be done again.
+arrow::Status AggregateLocal::evaluate_with_room(const column::Batch& batch) {
+  arrow::Status status = evaluate(batch);
+  while (!status.ok() && base::error_kind(status) == base::ErrorKind::kMemory) {
+    int64_t freed = 0;
+    if (layout_.form != KeyForm::kNone) {
+      const std::lock_guard lock(mutex_);
+      ARROW_ASSIGN_OR_RAISE(freed, spill_locked(std::numeric_limits<int64_t>::max()));
+    }
+    if (freed == 0 && !plan_.turns->wait_for_others()) return status;
+    status = evaluate(batch);
+  }
+  return status;
+}
+
 arrow::Status AggregateLocal::consume(const column::Batch& batch, Position position) {
   const int64_t n = batch.selected();
   if (n == 0) return arrow::Status::OK();
-  ARROW_RETURN_NOT_OK(evaluate(batch));
+  const Turns::Scope turn(*plan_.turns);
+  ARROW_RETURN_NOT_OK(evaluate_with_room(batch));
   if (layout_.form == KeyForm::kNone) return add_global(position, n);
 
   // Every row might be a new group, and indexes double one by one.
@@ -257,7 +274,7 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
     return arrow::Status::OK();
   }
   KeyBatch keys;
-  ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, keys_, n, plan_.pool(), &keys));
+  ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, keys_, n, plan_.waiting.get(), &keys));
   if (waiting_ && !keys.apart.bits) return with_room([&] { return let_wait(keys, orders); });
   const int64_t groups = tables_.groups();
   for (int64_t at = 0; at < n; at += TableSet::kSpan) {
@@ -273,7 +290,7 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
 arrow::Status AggregateLocal::let_wait(const KeyBatch& keys, RowOrders orders) {
   std::vector<std::shared_ptr<arrow::ArrayData>> values;
   for (const ArgumentRows& a : arguments_) values.push_back(a.values);
-  ARROW_ASSIGN_OR_RAISE(auto batch, put_off(plan_, keys, values, orders, plan_.pool()));
+  ARROW_ASSIGN_OR_RAISE(auto batch, put_off(plan_, keys, values, orders, plan_.waiting.get()));
   pending_bytes_ += batch->bytes;
   pending_rows_ += keys.n;
   pending_.push_back(std::move(batch));
@@ -305,12 +322,12 @@ arrow::Status AggregateLocal::find_unknown(RowOrders orders) {
   if (unknown_.empty()) return arrow::Status::OK();
   std::vector<column::Column> some;
   for (const auto& key : keys_) {
-    ARROW_ASSIGN_OR_RAISE(column::Column c, column::take(key, std::span<const int32_t>(unknown_), plan_.pool()));
+    ARROW_ASSIGN_OR_RAISE(column::Column c, column::take(key, std::span<const int32_t>(unknown_), plan_.waiting.get()));
     some.push_back(std::move(c));
   }
   const auto n = static_cast<int64_t>(unknown_.size());
   KeyBatch keys;
-  ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, some, n, plan_.pool(), &keys));
+  ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, some, n, plan_.waiting.get(), &keys));
   uint8_t* found[TableSet::kSpan];
   for (int64_t at = 0; at < n; at += TableSet::kSpan) {
     const int64_t here = std::min(TableSet::kSpan, n - at);
@@ -441,6 +458,7 @@ arrow::Result<int64_t> AggregateLocal::spill_locked(int64_t bytes) {
   count_bytes();
   // Counted as free is not free while the allocator keeps it.
   if (freed > 0) plan_.pool()->ReleaseUnused();
+  if (freed > 0) plan_.turns->progress();
   return freed;
 }
 

@@ -58,6 +58,18 @@ class GroupSource final : public Source {
 
   arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts&) override {
     if (plan_.layout.form == KeyForm::kNone) return read_global(emit);
+    int64_t emitted = 0;
+    bool ours = true;
+    arrow::Status status = read_rows(seq, false, emit, &emitted, &ours);
+    if (status.ok() || !ours || base::error_kind(status) != base::ErrorKind::kMemory) return status;
+    // What the others read cannot be spilled meanwhile. The same again, from where it stopped, when they are done.
+    return read_rows(seq, true, emit, &emitted, &ours);
+  }
+
+ private:
+  // `ours`: not an error of whoever takes the batches.
+  arrow::Status read_rows(uint64_t seq, bool alone, const Emit& emit, int64_t* emitted, bool* ours) const {
+    const Turns::Scope turn(*plan_.turns, alone);
     // While nothing is pinned: once rows are gathered, spilling their partitions frees nothing before this morsel ends. Where
     // there is no such room the allocations themselves decide.
     const arrow::Status room = plan_.context.memory->ensure_headroom(std::min(groups_, morsel_rows_) * row_bytes(), "aggregation");
@@ -68,10 +80,9 @@ class GroupSource final : public Source {
     } else {
       ARROW_RETURN_NOT_OK(gather_rows(seq, &gathered));
     }
-    return emit_rows(gathered.entries, emit);
+    return emit_rows(gathered.entries, emit, emitted, ours);
   }
 
- private:
   // What a row of a morsel takes while it is read: read back, sorted, written out.
   int64_t row_bytes() const { return 2 * plan_.layout.stride + kSortBytes; }
 
@@ -186,27 +197,32 @@ class GroupSource final : public Source {
     return read_groups(plan_.layout, block, true, *file, plan_.patient.get());
   }
 
-  arrow::Status emit_rows(const std::vector<GroupEntry>& entries, const Emit& emit) const {
+  // From row `emitted` on.
+  arrow::Status emit_rows(const std::vector<GroupEntry>& entries, const Emit& emit, int64_t* emitted, bool* ours) const {
     constexpr size_t kAhead = 16;
     const auto batch_rows = static_cast<size_t>(std::clamp<int64_t>(plan_.context.batch_rows, 1, column::kMaxBatchRows));
     std::vector<const uint8_t*> rows;
-    for (size_t at = 0; at < entries.size(); at += batch_rows) {
+    for (auto at = static_cast<size_t>(*emitted); at < entries.size(); at += batch_rows) {
       const size_t end = std::min(entries.size(), at + batch_rows);
       rows.clear();
       for (size_t i = at; i < end; ++i) {
         if (i + kAhead < end) __builtin_prefetch(entries[i + kAhead].row);
         rows.push_back(entries[i].row);
       }
-      ARROW_RETURN_NOT_OK(emit_batch(rows, emit));
+      ARROW_ASSIGN_OR_RAISE(column::Batch batch, batch_of(rows));
+      *ours = false;
+      ARROW_RETURN_NOT_OK(emit(std::move(batch)));
+      *ours = true;
+      *emitted = static_cast<int64_t>(end);
     }
     return arrow::Status::OK();
   }
 
-  arrow::Status emit_batch(std::span<const uint8_t* const> rows, const Emit& emit) const {
+  arrow::Result<column::Batch> batch_of(std::span<const uint8_t* const> rows) const {
     column::Batch batch;
     ARROW_ASSIGN_OR_RAISE(batch.columns, plan_.finish(rows));
     batch.rows = static_cast<int64_t>(rows.size());
-    return emit(std::move(batch));
+    return batch;
   }
 
   // One row, whatever came.
@@ -215,7 +231,8 @@ class GroupSource final : public Source {
     const uint8_t* row = nothing.data();
     const GroupRuns runs = state_->partitions[0].runs();
     if (!runs.empty()) row = runs[0]->entries()[0].row;
-    return emit_batch({&row, 1}, emit);
+    ARROW_ASSIGN_OR_RAISE(column::Batch batch, batch_of({&row, 1}));
+    return emit(std::move(batch));
   }
 
   std::shared_ptr<AggregateState> state_;

@@ -21,18 +21,30 @@ constexpr int64_t kCapacityBytes = sizeof(uint32_t);
 
 }  // namespace
 
+template <typename Attempt>
+arrow::Status PatientPool::insist(int64_t more, Attempt&& attempt) {
+  constexpr int kMostLonely = 16;  // room that was made may go to somebody quicker
+  for (int lonely = 0;;) {
+    arrow::Status status = attempt();
+    if (status.ok() || base::error_kind(status) != base::ErrorKind::kMemory) return status;
+    bool made = false;
+    if (spills_) {
+      const arrow::Status room = memory_->ensure_headroom(more, "aggregation");
+      if (!room.ok() && base::error_kind(room) != base::ErrorKind::kMemory) return room;
+      made = room.ok();
+      status = attempt();
+      if (status.ok() || base::error_kind(status) != base::ErrorKind::kMemory) return status;
+    }
+    if (!turns_->wait_for_others() && (!made || ++lonely > kMostLonely)) return status;
+  }
+}
+
 arrow::Status PatientPool::Allocate(int64_t size, int64_t alignment, uint8_t** out) {
-  arrow::Status status = pool_->Allocate(size, alignment, out);
-  if (status.ok() || base::error_kind(status) != base::ErrorKind::kMemory) return status;
-  ARROW_RETURN_NOT_OK(memory_->ensure_headroom(size, "aggregation"));
-  return pool_->Allocate(size, alignment, out);
+  return insist(size, [&] { return pool_->Allocate(size, alignment, out); });
 }
 
 arrow::Status PatientPool::Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) {
-  arrow::Status status = pool_->Reallocate(old_size, new_size, alignment, ptr);
-  if (status.ok() || base::error_kind(status) != base::ErrorKind::kMemory) return status;
-  ARROW_RETURN_NOT_OK(memory_->ensure_headroom(new_size - old_size, "aggregation"));
-  return pool_->Reallocate(old_size, new_size, alignment, ptr);
+  return insist(new_size - old_size, [&] { return pool_->Reallocate(old_size, new_size, alignment, ptr); });
 }
 
 arrow::Result<PoolBytes> PoolBytes::allocate(int64_t bytes, arrow::MemoryPool* pool) {

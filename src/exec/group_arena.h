@@ -15,13 +15,17 @@
 
 #include "base/memory_budget.h"
 #include "exec/group_row.h"
+#include "exec/group_turns.h"
 
 namespace gristmill::exec {
 
-// A pool that, when memory is refused, lets others spill and asks again. For threads that hold no lock.
+// A pool that, when memory is refused, asks again after others spilled, and after other workers of the aggregation came to an end
+// of what they do.
 class PatientPool final : public arrow::MemoryPool {
  public:
-  explicit PatientPool(std::shared_ptr<base::QueryMemory> memory) : memory_(std::move(memory)), pool_(memory_->pool()) {}
+  // `spills`: for threads that hold no lock. Without, only waits.
+  PatientPool(std::shared_ptr<base::QueryMemory> memory, Turns* turns, bool spills)
+      : memory_(std::move(memory)), pool_(memory_->pool()), turns_(turns), spills_(spills) {}
 
   using MemoryPool::Allocate;
   using MemoryPool::Free;
@@ -37,8 +41,13 @@ class PatientPool final : public arrow::MemoryPool {
   std::string backend_name() const override { return pool_->backend_name(); }
 
  private:
+  template <typename Attempt>
+  arrow::Status insist(int64_t more, Attempt&& attempt);
+
   std::shared_ptr<base::QueryMemory> memory_;
   arrow::MemoryPool* pool_;
+  Turns* turns_;
+  bool spills_;
 };
 
 // A block of bytes that gives itself back. Contents undefined.
