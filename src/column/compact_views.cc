@@ -65,14 +65,12 @@ arrow::Result<ArrayPtr> compact_array(const ArrayPtr& d, arrow::MemoryPool* pool
     to[i].ref.offset = static_cast<int32_t>(at);
     at += from[i].size;
   }
-  auto out = arrow::ArrayData::Make(d->type, d->length, {nullptr, std::move(values)}, d->null_count.load());
-  if (valid.bits) {
-    if (d->offset == 0) {
-      out->buffers[0] = d->buffers[0];
-    } else {
-      ARROW_ASSIGN_OR_RAISE(out->buffers[0], copy_bits(valid.bits, valid.offset, d->length, pool));
-    }
+  std::shared_ptr<arrow::Buffer> validity = valid.bits ? d->buffers[0] : nullptr;
+  if (valid.bits && d->offset != 0) {
+    ARROW_ASSIGN_OR_RAISE(validity, copy_bits(valid.bits, valid.offset, d->length, pool));
   }
+  // A slice's count may be unknown: Make() takes that without a bitmap for none.
+  auto out = arrow::ArrayData::Make(d->type, d->length, {std::move(validity), std::move(values)}, null_count_of(*d));
   if (bytes > 0) out->buffers.push_back(std::move(text));
   return out;
 }

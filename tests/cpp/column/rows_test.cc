@@ -164,6 +164,20 @@ TEST(Rows, CompactViewsDropsUnreferencedBytesOnly) {
   EXPECT_EQ(same.values, c.values);
 }
 
+// A slice does not know how many of its rows are null.
+TEST(Rows, CompactViewsKeepsTheNullsOfSlices) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    RandomColumns random(seed);
+    for (const char* type : {"string", "binary", "struct<a:string>", "large_list<string>", "map<int16,list<string>>"}) {
+      const Column whole = random.flat(ok(parse_type(type)), 60, 0.3);
+      const Column part = Column::flat(whole.values->Slice(random.below(55), 1 + random.below(5)));
+      const int64_t rows = part.values->length;
+      ASSERT_EQ(texts_of(ok(compact_views(part, rows, pool())), rows), texts_of(part, rows)) << type;
+    }
+  }
+}
+
 TEST(Rows, ConstantsComeFromScalarsAndNulls) {
   for (const TypePtr& type : testing::all_types()) {
     const Column null = ok(null_column(type, pool()));
