@@ -1,14 +1,14 @@
-// Sorting in memory: range buckets by key prefix, each radix-sorted on its own, payload gathered once while it is read.
+// Sorting: range buckets by key prefix, each radix-sorted on its own, payload gathered once while it is read. Under a
+// limit sorted runs go to disk and are merged.
 //
-//   consume   per worker: dense chunks with 8-byte key prefixes           (spill(): sorted runs on disk)
-//   join      per column: chunks in input order become one column          (zero copy when they are slices of one)
-//   count     per slice of chunks: rows per bucket
-//   scatter   per slice: (prefix, row) pairs to their bucket, in input order
-//   sort      per group of buckets: stable radix sort, then ties of long keys
-//   source    per 64K output rows: gather
+//   consume      per worker: dense chunks with 8-byte key prefixes           (spill(): sorted runs of bounded size on disk)
+//   finalize     all chunks in input order; memory or disk
+//   write runs   disk: what is left, in pieces of bounded size, each a run, by all workers
+//   ...          memory: joined, counted, scattered, sorted by the phases of sort_phases.cc
+//   source       memory: per 64K output rows, gathered; disk: per range of keys, merged from all runs
 //
-// When anything was spilled, everything is: the source then merges the runs, range by range. Invariant: entries enter every
-// step in input order and no step reorders equals, so the sort is stable whatever the workers did.
+// Invariant: either all rows are on disk or none is when the source starts. Entries enter every step in input order and no step
+// reorders equals (runs carry the rows' orders), so the sort is stable whatever the workers did.
 
 #include "exec/sort.h"
 
@@ -20,10 +20,9 @@
 
 #include "base/status.h"
 #include "column/kernels.h"
-#include "exec/collect.h"
 #include "exec/evaluate_all.h"
-#include "exec/sort_chunk.h"
-#include "exec/sort_run.h"
+#include "exec/sort_phases.h"
+#include "exec/sort_state.h"
 #include "exec/top_n.h"
 
 namespace gristmill::exec {
@@ -31,8 +30,6 @@ namespace {
 
 constexpr int64_t kOutputMorsel = 65536;
 constexpr int64_t kMergePieceRows = 262144;
-constexpr int64_t kMaxSlices = 64;
-constexpr int64_t kSortPieceRows = 131072;
 constexpr int64_t kRunBytes = int64_t{64} << 20;  // of one run at most: sorting it takes twice that again
 constexpr int64_t kRunShare = 24;                 // and of the query's limit
 
@@ -42,55 +39,6 @@ int64_t referenced_bytes(const column::Batch& b) {
   for (const auto& c : b.columns) n += column::compact_bytes(c, b.rows);
   return n;
 }
-
-struct Shared {
-  SortSpec spec;
-  RunLayout layout;                      // payload and hidden key columns
-  std::vector<expr::BoundPtr> computed;  // keys that are not plain input columns
-  QueryContext context;
-
-  std::mutex mutex;  // chunks, runs, file while sinks run
-  std::vector<SortChunk> chunks;
-  std::vector<SortedRun> runs;
-  std::shared_ptr<base::SpillFile> file;
-
-  // Between the phases.
-  bool exact = true;
-  int64_t rows = 0;
-  std::vector<int64_t> chunk_start;
-  column::Batch joined;
-  uint64_t min = ~uint64_t{0}, max = 0;
-  std::optional<PrefixBuckets> buckets;
-  std::vector<std::pair<size_t, size_t>> slices;
-  std::vector<std::vector<int64_t>> counts;              // [slice][bucket], then write positions
-  std::vector<std::pair<int64_t, int64_t>> sort_pieces;  // entry ranges, whole buckets
-  std::shared_ptr<arrow::Buffer> entries, scratch;
-  std::vector<RunCut> cuts;
-  bool to_disk = false;  // what is left in memory follows
-
-  bool spilled() const { return !runs.empty(); }  // settled when the first phase has run
-  int64_t run_bytes() const { return context.memory->limited() ? std::min(kRunBytes, context.memory->cap() / kRunShare) : kRunBytes; }
-  int64_t wanted() const { return spec.top ? std::min(*spec.top, rows) : rows; }
-  SortEntry* entry() const { return reinterpret_cast<SortEntry*>(entries->mutable_data()); }
-  SortEntry* scratch_entry() const { return reinterpret_cast<SortEntry*>(scratch->mutable_data()); }
-
-  arrow::Result<base::SpillFile*> spill_file() {
-    std::lock_guard lock(mutex);
-    if (!file) {
-      ARROW_ASSIGN_OR_RAISE(file, base::SpillFile::create());
-    }
-    return file.get();
-  }
-
-  arrow::Status spill_chunks(std::vector<SortChunk> some) {
-    if (some.empty()) return arrow::Status::OK();
-    ARROW_ASSIGN_OR_RAISE(base::SpillFile * to, spill_file());
-    ARROW_ASSIGN_OR_RAISE(SortedRun run, write_run(std::move(some), layout, *to, *context.memory));
-    std::lock_guard lock(mutex);
-    runs.push_back(std::move(run));
-    return arrow::Status::OK();
-  }
-};
 
 // Neighbours together, up to `bytes` each.
 std::vector<std::vector<SortChunk>> pieces_of(std::vector<SortChunk> chunks, int64_t bytes) {
@@ -116,7 +64,7 @@ int64_t most_block_rows(const std::vector<SortedRun>& runs) {
 }
 
 struct SortLocal final : LocalState, base::Spillable {
-  SortLocal(std::shared_ptr<Shared> s, arrow::MemoryPool* pool) : shared(std::move(s)), evaluator(pool) {
+  SortLocal(std::shared_ptr<SortState> s, arrow::MemoryPool* pool) : shared(std::move(s)), evaluator(pool) {
     shared->context.memory->register_spillable(this);
   }
   ~SortLocal() override { shared->context.memory->unregister_spillable(this); }
@@ -133,7 +81,7 @@ struct SortLocal final : LocalState, base::Spillable {
     return freed;
   }
 
-  std::shared_ptr<Shared> shared;
+  std::shared_ptr<SortState> shared;
   expr::Evaluator evaluator;
   std::mutex mutex;  // chunks: the owner while it consumes, whoever spills it
   std::vector<SortChunk> chunks;
@@ -142,7 +90,7 @@ struct SortLocal final : LocalState, base::Spillable {
 
 class SortSink final : public Sink {
  public:
-  explicit SortSink(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  explicit SortSink(std::shared_ptr<SortState> shared) : shared_(std::move(shared)) {}
   std::string name() const override { return "sort " + shared_->spec.label; }
   arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) override {
     return std::make_unique<SortLocal>(shared_, context.pool());
@@ -186,7 +134,7 @@ class SortSink final : public Sink {
   }
 
   arrow::Status finalize() override {
-    Shared& s = *shared_;
+    SortState& s = *shared_;
     std::sort(s.chunks.begin(), s.chunks.end(), [](const SortChunk& a, const SortChunk& b) { return a.first_order < b.first_order; });
     int64_t rows = 0, bytes = 0;
     for (const auto& c : s.chunks) {
@@ -212,13 +160,13 @@ class SortSink final : public Sink {
   }
 
  private:
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<SortState> shared_;
 };
 
 // Once anything is on disk, all is.
 class WriteRuns final : public Phase {
  public:
-  explicit WriteRuns(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
+  explicit WriteRuns(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
   std::string name() const override { return "write runs"; }
   arrow::Result<int64_t> start(const QueryContext&) override {
     if (s_->to_disk) pieces_ = pieces_of(std::exchange(s_->chunks, {}), s_->run_bytes());
@@ -233,156 +181,13 @@ class WriteRuns final : public Phase {
   }
 
  private:
-  std::shared_ptr<Shared> s_;
+  std::shared_ptr<SortState> s_;
   std::vector<std::vector<SortChunk>> pieces_;
-};
-
-class JoinColumns final : public Phase {
- public:
-  explicit JoinColumns(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
-  std::string name() const override { return "join columns"; }
-  arrow::Result<int64_t> start(const QueryContext&) override {
-    if (s_->rows == 0) return 0;
-    s_->joined.rows = s_->rows;
-    s_->joined.columns.resize(s_->chunks[0].rows.columns.size());
-    return static_cast<int64_t>(s_->joined.columns.size());
-  }
-  arrow::Status run(int64_t c) override {
-    std::vector<column::Batch> one;
-    for (const auto& chunk : s_->chunks) {
-      column::Batch b;
-      b.rows = chunk.rows.rows;
-      b.columns.push_back(chunk.rows.columns[static_cast<size_t>(c)]);
-      one.push_back(std::move(b));
-    }
-    ARROW_ASSIGN_OR_RAISE(column::Batch joined, join_batches(std::move(one), s_->context.pool()));
-    s_->joined.columns[static_cast<size_t>(c)] = std::move(joined.columns[0]);
-    return arrow::Status::OK();
-  }
-  arrow::Status finish() override {
-    for (auto& c : s_->chunks) {
-      c.rows.columns.clear();
-      c.keys.clear();
-    }
-    return arrow::Status::OK();
-  }
-
- private:
-  std::shared_ptr<Shared> s_;
-};
-
-class CountBuckets final : public Phase {
- public:
-  explicit CountBuckets(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
-  std::string name() const override { return "count buckets"; }
-  arrow::Result<int64_t> start(const QueryContext& context) override {
-    if (s_->rows == 0) return 0;
-    const int64_t bytes = s_->rows * static_cast<int64_t>(sizeof(SortEntry));
-    ARROW_ASSIGN_OR_RAISE(s_->entries, arrow::AllocateBuffer(bytes, context.pool()));
-    ARROW_ASSIGN_OR_RAISE(s_->scratch, arrow::AllocateBuffer(bytes, context.pool()));
-    s_->buckets.emplace(s_->min, s_->max);
-    const size_t per = s_->chunks.size() / kMaxSlices + 1;
-    for (size_t begin = 0; begin < s_->chunks.size(); begin += per)
-      s_->slices.emplace_back(begin, std::min(begin + per, s_->chunks.size()));
-    s_->counts.resize(s_->slices.size());
-    return static_cast<int64_t>(s_->slices.size());
-  }
-  arrow::Status run(int64_t slice) override {
-    auto& count = s_->counts[static_cast<size_t>(slice)];
-    count.assign(PrefixBuckets::kCount, 0);
-    for (size_t c = s_->slices[static_cast<size_t>(slice)].first; c < s_->slices[static_cast<size_t>(slice)].second; ++c) {
-      const SortChunk& chunk = s_->chunks[c];
-      for (int64_t i = 0; i < chunk.rows.rows; ++i) count[static_cast<size_t>(s_->buckets->of(chunk.prefix()[i]))]++;
-    }
-    return arrow::Status::OK();
-  }
-  // From counts to write positions, buckets first, slices within.
-  arrow::Status finish() override {
-    int64_t at = 0, piece = 0;
-    for (int b = 0; s_->rows > 0 && b < PrefixBuckets::kCount; ++b) {
-      for (auto& count : s_->counts) {
-        const int64_t n = count[static_cast<size_t>(b)];
-        count[static_cast<size_t>(b)] = at;
-        at += n;
-      }
-      if (at - piece >= kSortPieceRows || (b + 1 == PrefixBuckets::kCount && at > piece)) {
-        s_->sort_pieces.emplace_back(piece, at);
-        piece = at;
-      }
-    }
-    return arrow::Status::OK();
-  }
-
- private:
-  std::shared_ptr<Shared> s_;
-};
-
-class Scatter final : public Phase {
- public:
-  explicit Scatter(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
-  std::string name() const override { return "scatter"; }
-  arrow::Result<int64_t> start(const QueryContext&) override { return static_cast<int64_t>(s_->slices.size()); }
-  arrow::Status run(int64_t slice) override {
-    auto& at = s_->counts[static_cast<size_t>(slice)];
-    SortEntry* out = s_->entry();
-    for (size_t c = s_->slices[static_cast<size_t>(slice)].first; c < s_->slices[static_cast<size_t>(slice)].second; ++c) {
-      const SortChunk& chunk = s_->chunks[c];
-      const auto start = static_cast<uint64_t>(s_->chunk_start[c]);
-      for (int64_t i = 0; i < chunk.rows.rows; ++i) {
-        const uint64_t p = chunk.prefix()[i];
-        out[at[static_cast<size_t>(s_->buckets->of(p))]++] = {p, start + static_cast<uint64_t>(i)};
-      }
-    }
-    return arrow::Status::OK();
-  }
-  arrow::Status finish() override {
-    s_->chunks.clear();
-    return arrow::Status::OK();
-  }
-
- private:
-  std::shared_ptr<Shared> s_;
-};
-
-class SortPieces final : public Phase {
- public:
-  explicit SortPieces(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
-  std::string name() const override { return "sort pieces"; }
-  arrow::Result<int64_t> start(const QueryContext&) override {
-    for (int k : s_->layout.keys) {
-      if (s_->rows > 0) keys_.push_back(s_->joined.columns[static_cast<size_t>(k)]);
-    }
-    return static_cast<int64_t>(s_->sort_pieces.size());
-  }
-  arrow::Status run(int64_t piece) override {
-    const auto [begin, end] = s_->sort_pieces[static_cast<size_t>(piece)];
-    if (begin >= s_->wanted()) return arrow::Status::OK();
-    SortEntry *e = s_->entry() + begin, *scratch = s_->scratch_entry() + begin;
-    // Bucket by bucket: each fits the cache.
-    for (int64_t from = 0, n = end - begin; from < n;) {
-      int64_t to = from + 1;
-      const int bucket = s_->buckets->of(e[from].prefix);
-      while (to < n && s_->buckets->of(e[to].prefix) == bucket) ++to;
-      sort_entries(e + from, scratch + from, to - from);
-      from = to;
-    }
-    if (s_->exact) return arrow::Status::OK();
-    return resolve_ties(e, scratch, end - begin, keys_, s_->layout.order, s_->context.pool());
-  }
-  arrow::Status finish() override {
-    s_->scratch.reset();
-    s_->joined.columns.resize(s_->rows > 0 ? s_->layout.payload : 0);
-    return arrow::Status::OK();
-  }
-
- private:
-  std::shared_ptr<Shared> s_;
-  std::vector<column::Column> keys_;
 };
 
 class SortSource final : public Source {
  public:
-  explicit SortSource(std::shared_ptr<Shared> s) : s_(std::move(s)) {}
+  explicit SortSource(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
   std::string name() const override { return s_->spilled() ? "sorted rows, merged from disk" : "sorted rows"; }
   arrow::Result<int64_t> start(const QueryContext&) override {
     if (s_->spilled()) return static_cast<int64_t>(s_->cuts.size()) + 1;
@@ -420,14 +225,35 @@ class SortSource final : public Source {
   }
 
  private:
-  std::shared_ptr<Shared> s_;
+  std::shared_ptr<SortState> s_;
 };
 
 }  // namespace
 
+int64_t SortState::run_bytes() const {
+  return context.memory->limited() ? std::min(kRunBytes, context.memory->cap() / kRunShare) : kRunBytes;
+}
+
+arrow::Result<base::SpillFile*> SortState::spill_file() {
+  std::lock_guard lock(mutex);
+  if (!file) {
+    ARROW_ASSIGN_OR_RAISE(file, base::SpillFile::create());
+  }
+  return file.get();
+}
+
+arrow::Status SortState::spill_chunks(std::vector<SortChunk> some) {
+  if (some.empty()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(base::SpillFile * to, spill_file());
+  ARROW_ASSIGN_OR_RAISE(SortedRun run, write_run(std::move(some), layout, *to, *context.memory));
+  std::lock_guard lock(mutex);
+  runs.push_back(std::move(run));
+  return arrow::Status::OK();
+}
+
 arrow::Result<Breaker> make_sort(SortSpec spec, const QueryContext& context) {
   if (spec.top && *spec.top <= kTopNRows) return make_top_n(std::move(spec), context);
-  auto shared = std::make_shared<Shared>();
+  auto shared = std::make_shared<SortState>();
   shared->context = context;
   shared->layout.types = spec.types;
   shared->layout.payload = spec.types.size();
@@ -444,8 +270,8 @@ arrow::Result<Breaker> make_sort(SortSpec spec, const QueryContext& context) {
   shared->spec = std::move(spec);
   Breaker b;
   b.sink = std::make_shared<SortSink>(shared);
-  b.phases = {std::make_shared<WriteRuns>(shared), std::make_shared<JoinColumns>(shared), std::make_shared<CountBuckets>(shared),
-              std::make_shared<Scatter>(shared), std::make_shared<SortPieces>(shared)};
+  b.phases = make_sort_phases(shared);
+  b.phases.insert(b.phases.begin(), std::make_shared<WriteRuns>(shared));
   b.source = std::make_shared<SortSource>(shared);
   return b;
 }

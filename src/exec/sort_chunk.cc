@@ -1,5 +1,5 @@
 // What the small sorts share (a worker's run before it is spilled, top-n candidates); the large in-memory
-// sort has its own parallel way in sort.cc.
+// sort has its own parallel way in sort_phases.cc.
 
 #include "exec/sort_chunk.h"
 

@@ -93,9 +93,9 @@ inline int compare(const Value& a, const Value& b) {
   if (a.real < b.real) return -1;
   if (a.real > b.real) return 1;
   if (a.text != b.text) {
-    const bool before = std::lexicographical_compare(
-        a.text.begin(), a.text.end(), b.text.begin(), b.text.end(),
-        [](char x, char y) { return static_cast<unsigned char>(x) < static_cast<unsigned char>(y); });
+    const bool before = std::lexicographical_compare(a.text.begin(), a.text.end(), b.text.begin(), b.text.end(), [](char x, char y) {
+      return static_cast<unsigned char>(x) < static_cast<unsigned char>(y);
+    });
     return before ? -1 : 1;
   }
   for (size_t i = 0; i < std::min(a.inside.size(), b.inside.size()); ++i) {
@@ -196,8 +196,8 @@ inline Expected expect(const SortSpec& spec, const SortData& data) {
 struct SortRun {
   uint64_t seed = 1;
   int workers = 1;
-  bool threads = false;     // else the workers take turns
-  int64_t cut_rows = 0;     // batches of at most this many rows; 0: a morsel is a batch
+  bool threads = false;  // else the workers take turns
+  int64_t cut_rows = 0;  // batches of at most this many rows; 0: a morsel is a batch
   int64_t batch_rows = column::kDefaultBatchRows;
   int64_t morsel_rows = 0;  // of the output
   int64_t cap = 0;
@@ -240,7 +240,8 @@ inline arrow::Status each_piece(const SortRun& run, int64_t pieces, const std::f
 }
 
 // One morsel, cut into batches. Under a limit the batches count in the account, as those of a reader do.
-inline arrow::Status feed(Sink& sink, LocalState& local, const Batch& morsel, uint64_t seq, const SortRun& run, const QueryContext& context) {
+inline arrow::Status feed(Sink& sink, LocalState& local, const Batch& morsel, uint64_t seq, const SortRun& run,
+                          const QueryContext& context) {
   const int64_t cut = run.cut_rows > 0 ? run.cut_rows : std::max<int64_t>(morsel.rows, 1);
   for (int64_t at = 0; at < morsel.rows; at += cut) {
     Batch part = column::slice(morsel, at, std::min(cut, morsel.rows - at));
@@ -280,7 +281,8 @@ inline arrow::Result<Sorted> run_sort(const SortSpec& spec, const SortData& data
   for (size_t i = 0; i < turns.size(); ++i) dealt.push_back(static_cast<size_t>(random.below(run.workers)));
   ARROW_RETURN_NOT_OK(each_piece(run, static_cast<int64_t>(turns.size()), [&](int worker, int64_t p) {
     const auto i = static_cast<size_t>(p);
-    return feed(*breaker.sink, *locals[run.threads ? static_cast<size_t>(worker) : dealt[i]], data.morsels[turns[i]], turns[i], run, context);
+    return feed(*breaker.sink, *locals[run.threads ? static_cast<size_t>(worker) : dealt[i]], data.morsels[turns[i]], turns[i], run,
+                context);
   }));
   for (size_t i = locals.size(); i > 0; --i) {
     ARROW_RETURN_NOT_OK(breaker.sink->combine(*locals[i - 1]));

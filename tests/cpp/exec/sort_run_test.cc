@@ -90,8 +90,7 @@ TEST(SortRun, CutsAreInOrderAndAsManyAsWanted) {
     const auto pieces = static_cast<int64_t>(cuts.size()) + 1;
     EXPECT_GE(pieces, all.rows / (wanted + most));
     EXPECT_LE(pieces, all.rows / wanted + 1);
-    for (size_t i = 1; i < cuts.size(); ++i)
-      EXPECT_LT(std::tie(cuts[i - 1].key, cuts[i - 1].order), std::tie(cuts[i].key, cuts[i].order));
+    for (size_t i = 1; i < cuts.size(); ++i) EXPECT_LT(std::tie(cuts[i - 1].key, cuts[i - 1].order), std::tie(cuts[i].key, cuts[i].order));
   }
 }
 

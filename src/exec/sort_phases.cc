@@ -1,0 +1,175 @@
+// From chunks to sorted (prefix, row) pairs, each step on all workers.
+//
+//   join      per column: chunks in input order become one column          (zero copy when they are slices of one)
+//   count     per slice of chunks: rows per bucket
+//   scatter   per slice: (prefix, row) pairs to their bucket, in input order
+//   sort      per group of buckets: stable radix sort, then ties of long keys
+//
+// Invariant: slices and buckets are cut by rows and prefixes alone, and every pair has one place to go before any is written:
+// the outcome is the one stable order whichever worker takes which piece.
+
+#include "exec/sort_phases.h"
+
+#include <algorithm>
+
+#include <arrow/buffer.h>
+
+#include "exec/collect.h"
+
+namespace gristmill::exec {
+namespace {
+
+constexpr int64_t kMaxSlices = 64;
+constexpr int64_t kSortPieceRows = 131072;
+
+class JoinColumns final : public Phase {
+ public:
+  explicit JoinColumns(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "join columns"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    if (s_->rows == 0) return 0;
+    s_->joined.rows = s_->rows;
+    s_->joined.columns.resize(s_->chunks[0].rows.columns.size());
+    return static_cast<int64_t>(s_->joined.columns.size());
+  }
+  arrow::Status run(int64_t c) override {
+    std::vector<column::Batch> one;
+    for (const auto& chunk : s_->chunks) {
+      column::Batch b;
+      b.rows = chunk.rows.rows;
+      b.columns.push_back(chunk.rows.columns[static_cast<size_t>(c)]);
+      one.push_back(std::move(b));
+    }
+    ARROW_ASSIGN_OR_RAISE(column::Batch joined, join_batches(std::move(one), s_->context.pool()));
+    s_->joined.columns[static_cast<size_t>(c)] = std::move(joined.columns[0]);
+    return arrow::Status::OK();
+  }
+  arrow::Status finish() override {
+    for (auto& c : s_->chunks) {
+      c.rows.columns.clear();
+      c.keys.clear();
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<SortState> s_;
+};
+
+class CountBuckets final : public Phase {
+ public:
+  explicit CountBuckets(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "count buckets"; }
+  arrow::Result<int64_t> start(const QueryContext& context) override {
+    if (s_->rows == 0) return 0;
+    const int64_t bytes = s_->rows * static_cast<int64_t>(sizeof(SortEntry));
+    ARROW_ASSIGN_OR_RAISE(s_->entries, arrow::AllocateBuffer(bytes, context.pool()));
+    ARROW_ASSIGN_OR_RAISE(s_->scratch, arrow::AllocateBuffer(bytes, context.pool()));
+    s_->buckets.emplace(s_->min, s_->max);
+    const size_t per = s_->chunks.size() / kMaxSlices + 1;
+    for (size_t begin = 0; begin < s_->chunks.size(); begin += per)
+      s_->slices.emplace_back(begin, std::min(begin + per, s_->chunks.size()));
+    s_->counts.resize(s_->slices.size());
+    return static_cast<int64_t>(s_->slices.size());
+  }
+  arrow::Status run(int64_t slice) override {
+    auto& count = s_->counts[static_cast<size_t>(slice)];
+    count.assign(PrefixBuckets::kCount, 0);
+    for (size_t c = s_->slices[static_cast<size_t>(slice)].first; c < s_->slices[static_cast<size_t>(slice)].second; ++c) {
+      const SortChunk& chunk = s_->chunks[c];
+      for (int64_t i = 0; i < chunk.rows.rows; ++i) count[static_cast<size_t>(s_->buckets->of(chunk.prefix()[i]))]++;
+    }
+    return arrow::Status::OK();
+  }
+  // From counts to write positions, buckets first, slices within.
+  arrow::Status finish() override {
+    int64_t at = 0, piece = 0;
+    for (int b = 0; s_->rows > 0 && b < PrefixBuckets::kCount; ++b) {
+      for (auto& count : s_->counts) {
+        const int64_t n = count[static_cast<size_t>(b)];
+        count[static_cast<size_t>(b)] = at;
+        at += n;
+      }
+      if (at - piece >= kSortPieceRows || (b + 1 == PrefixBuckets::kCount && at > piece)) {
+        s_->sort_pieces.emplace_back(piece, at);
+        piece = at;
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<SortState> s_;
+};
+
+class Scatter final : public Phase {
+ public:
+  explicit Scatter(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "scatter"; }
+  arrow::Result<int64_t> start(const QueryContext&) override { return static_cast<int64_t>(s_->slices.size()); }
+  arrow::Status run(int64_t slice) override {
+    auto& at = s_->counts[static_cast<size_t>(slice)];
+    SortEntry* out = s_->entry();
+    for (size_t c = s_->slices[static_cast<size_t>(slice)].first; c < s_->slices[static_cast<size_t>(slice)].second; ++c) {
+      const SortChunk& chunk = s_->chunks[c];
+      const auto start = static_cast<uint64_t>(s_->chunk_start[c]);
+      for (int64_t i = 0; i < chunk.rows.rows; ++i) {
+        const uint64_t p = chunk.prefix()[i];
+        out[at[static_cast<size_t>(s_->buckets->of(p))]++] = {p, start + static_cast<uint64_t>(i)};
+      }
+    }
+    return arrow::Status::OK();
+  }
+  arrow::Status finish() override {
+    s_->chunks.clear();
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<SortState> s_;
+};
+
+class SortPieces final : public Phase {
+ public:
+  explicit SortPieces(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "sort pieces"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    for (int k : s_->layout.keys) {
+      if (s_->rows > 0) keys_.push_back(s_->joined.columns[static_cast<size_t>(k)]);
+    }
+    return static_cast<int64_t>(s_->sort_pieces.size());
+  }
+  arrow::Status run(int64_t piece) override {
+    const auto [begin, end] = s_->sort_pieces[static_cast<size_t>(piece)];
+    if (begin >= s_->wanted()) return arrow::Status::OK();
+    SortEntry *e = s_->entry() + begin, *scratch = s_->scratch_entry() + begin;
+    // Bucket by bucket: each fits the cache.
+    for (int64_t from = 0, n = end - begin; from < n;) {
+      int64_t to = from + 1;
+      const int bucket = s_->buckets->of(e[from].prefix);
+      while (to < n && s_->buckets->of(e[to].prefix) == bucket) ++to;
+      sort_entries(e + from, scratch + from, to - from);
+      from = to;
+    }
+    if (s_->exact) return arrow::Status::OK();
+    return resolve_ties(e, scratch, end - begin, keys_, s_->layout.order, s_->context.pool());
+  }
+  arrow::Status finish() override {
+    s_->scratch.reset();
+    s_->joined.columns.resize(s_->rows > 0 ? s_->layout.payload : 0);
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<SortState> s_;
+  std::vector<column::Column> keys_;
+};
+
+}  // namespace
+
+std::vector<std::shared_ptr<Phase>> make_sort_phases(const std::shared_ptr<SortState>& state) {
+  return {std::make_shared<JoinColumns>(state), std::make_shared<CountBuckets>(state), std::make_shared<Scatter>(state),
+          std::make_shared<SortPieces>(state)};
+}
+
+}  // namespace gristmill::exec

@@ -1,0 +1,58 @@
+// What the parts of one sort share: the sink fills it, the phases work on it, the source reads it (sort.cc tells the way).
+//
+// Invariant: runs and file change under the mutex only (any thread may be asked to spill), chunks in one combine at a time. The
+// pieces of a phase write disjoint places; what they all read is settled before the phase starts.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "exec/sort.h"
+#include "exec/sort_chunk.h"
+#include "exec/sort_run.h"
+
+namespace gristmill::exec {
+
+struct SortState {
+  SortSpec spec;
+  RunLayout layout;                      // payload and hidden key columns
+  std::vector<expr::BoundPtr> computed;  // keys that are not plain input columns
+  QueryContext context;
+
+  std::mutex mutex;  // runs, file
+  std::vector<SortChunk> chunks;
+  std::vector<SortedRun> runs;
+  std::shared_ptr<base::SpillFile> file;
+
+  // Between the phases.
+  bool exact = true;
+  int64_t rows = 0;
+  std::vector<int64_t> chunk_start;
+  column::Batch joined;
+  uint64_t min = ~uint64_t{0}, max = 0;
+  std::optional<PrefixBuckets> buckets;
+  std::vector<std::pair<size_t, size_t>> slices;
+  std::vector<std::vector<int64_t>> counts;              // [slice][bucket], then write positions
+  std::vector<std::pair<int64_t, int64_t>> sort_pieces;  // entry ranges, whole buckets
+  std::shared_ptr<arrow::Buffer> entries, scratch;
+  std::vector<RunCut> cuts;
+  bool to_disk = false;  // what is left in memory follows
+
+  bool spilled() const { return !runs.empty(); }  // settled when the first phase has run
+  int64_t run_bytes() const;
+  int64_t wanted() const { return spec.top ? std::min(*spec.top, rows) : rows; }
+  SortEntry* entry() const { return reinterpret_cast<SortEntry*>(entries->mutable_data()); }
+  SortEntry* scratch_entry() const { return reinterpret_cast<SortEntry*>(scratch->mutable_data()); }
+
+  // The chunks as one sorted run on disk.
+  arrow::Status spill_chunks(std::vector<SortChunk> some);
+
+ private:
+  arrow::Result<base::SpillFile*> spill_file();
+};
+
+}  // namespace gristmill::exec
