@@ -17,11 +17,12 @@ struct Runs {
   int64_t rows = 0;
 };
 
-// Every run holds morsels from all over the input. The small limit makes blocks small.
-Runs random_runs(uint64_t seed, base::QueryMemory& memory, int count) {
+// Every run holds morsels from all over the input. The small limit makes blocks small; few keys go through many blocks.
+Runs random_runs(uint64_t seed, base::QueryMemory& memory, int count, bool few_keys) {
   RandomColumns random(seed);
+  const TypePtr first = few_keys ? arrow::null() : arrow::int8(), second = few_keys ? arrow::boolean() : arrow::utf8_view();
   Runs out;
-  out.data = random_data(random, {arrow::int8(), ok(column::parse_type("string"))}, 3 * count, 2000, false);
+  out.data = random_data(random, {first, second}, 3 * count, 2000, false);
   out.layout.types = out.data.types;
   out.layout.keys = {0, 1};
   out.layout.order = {{true, false}, {false, true}};
@@ -41,12 +42,22 @@ Runs random_runs(uint64_t seed, base::QueryMemory& memory, int count) {
   return out;
 }
 
+// A piece has the blocks that begin in it and what reaches into it, a block of each of four runs.
+bool balanced(const Sorted& sorted, int64_t piece_rows) {
+  constexpr int64_t kMost = 512;
+  return std::all_of(sorted.pieces.begin(), sorted.pieces.end(), [&](const auto& piece) {
+    int64_t rows = 0;
+    for (const Batch& b : piece) rows += b.rows;
+    return rows <= piece_rows + 5 * kMost;
+  });
+}
+
 TEST(SortRun, PiecesOfAMergeMakeTheWhole) {
   for (uint64_t seed = 1; seed <= 4; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     base::ProcessBudget process(int64_t{1} << 30);
     const auto memory = base::QueryMemory::make(4 << 20, process);
-    const Runs all = random_runs(seed, *memory, 4);
+    const Runs all = random_runs(seed, *memory, 4, seed % 2 == 0);
     const SortSpec spec = sort_by(all.data, {input(all.data, 0), input(all.data, 1)}, all.layout.order);
     const Expected expected = expect(spec, all.data);
     const SortRun run{.seed = seed, .batch_rows = 333};
@@ -62,15 +73,16 @@ TEST(SortRun, PiecesOfAMergeMakeTheWhole) {
                                        });
         ASSERT_TRUE(merged.ok()) << merged.ToString();
       }
+      ASSERT_TRUE(balanced(sorted, piece_rows)) << "pieces of " << piece_rows;
       ASSERT_NO_FATAL_FAILURE(check_rows(sorted, expected, spec, run)) << "pieces of " << piece_rows;
     }
   }
 }
 
-TEST(SortRun, CutsAreInOrderAndAsManyAsWanted) {
+void check_cuts(uint64_t seed, bool few_keys) {
   base::ProcessBudget process(int64_t{1} << 30);
   const auto memory = base::QueryMemory::make(4 << 20, process);
-  const Runs all = random_runs(9, *memory, 3);
+  const Runs all = random_runs(seed, *memory, 3, few_keys);
   size_t blocks = 0;
   int64_t most = 0;
   for (const auto& r : all.runs) {
@@ -93,6 +105,9 @@ TEST(SortRun, CutsAreInOrderAndAsManyAsWanted) {
     for (size_t i = 1; i < cuts.size(); ++i) EXPECT_LT(std::tie(cuts[i - 1].key, cuts[i - 1].order), std::tie(cuts[i].key, cuts[i].order));
   }
 }
+
+TEST(SortRun, CutsAreInOrderAndAsManyAsWanted) { check_cuts(9, false); }
+TEST(SortRun, CutsDivideRowsOfOneKeyToo) { check_cuts(10, true); }
 
 }  // namespace
 }  // namespace gristmill::exec
