@@ -166,7 +166,11 @@ class PipelineTask final : public sched::Task {
       }
     }
     slot.claimed.reset();
-    if (context_->memory->limited()) ARROW_RETURN_NOT_OK(context_->memory->ensure_headroom(kMorselHeadroom, spec_.name.c_str()));
+    if (context_->memory->limited()) {
+      // Room for a usual morsel. Without it the morsel may fit all the same: its own allocations decide, not what others hold now.
+      const arrow::Status room = context_->memory->ensure_headroom(kMorselHeadroom, spec_.name.c_str());
+      if (!room.ok() && base::error_kind(room) != base::ErrorKind::kMemory) return room;
+    }
     ARROW_ASSIGN_OR_RAISE(BranchRunner * runner, runner_of(slot, morsel.branch));
     const int64_t before = now_ns();
     const arrow::Status status = runner->run(morsel);
