@@ -151,10 +151,8 @@ class SortSink final : public Sink {
       s.chunk_start.push_back(s.rows);
       s.rows += c.rows.rows;
       s.exact &= c.exact;
-      for (int64_t i = 0; i < c.rows.rows; ++i) {
-        s.min = std::min(s.min, c.prefix()[i]);
-        s.max = std::max(s.max, c.prefix()[i]);
-      }
+      s.min = std::min(s.min, c.least);
+      s.max = std::max(s.max, c.greatest);
     }
     return arrow::Status::OK();
   }

@@ -10,6 +10,7 @@
 #include <arrow/buffer.h>
 
 #include "column/kernels.h"
+#include "column/simd/dispatch.h"
 
 namespace gristmill::exec {
 
@@ -77,6 +78,8 @@ arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>&
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> prefixes, arrow::AllocateBuffer(n * 8, pool));
   ARROW_ASSIGN_OR_RAISE(chunk.exact, column::key_prefixes(chunk.keys, order, n, reinterpret_cast<uint64_t*>(prefixes->mutable_data())));
   chunk.prefixes = std::move(prefixes);
+  namespace simd = column::simd;
+  simd::kernels().min_max[simd::kU64](chunk.prefix(), nullptr, n, &chunk.least, &chunk.greatest);
   return arrow::Status::OK();
 }
 

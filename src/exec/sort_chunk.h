@@ -17,10 +17,11 @@ namespace gristmill::exec {
 struct SortChunk {
   column::Batch rows;  // payload columns, then computed key columns; dense
   std::vector<column::Column> keys;
-  std::shared_ptr<arrow::Buffer> prefixes;  // uint64 each
-  bool exact = true;                        // equal prefixes mean equal keys
-  uint64_t first_order = 0;                 // row i stands at first_order + i ...
-  std::shared_ptr<arrow::Buffer> orders;    // ... unless given one by one
+  std::shared_ptr<arrow::Buffer> prefixes;      // uint64 each
+  uint64_t least = ~uint64_t{0}, greatest = 0;  // of the prefixes
+  bool exact = true;                            // equal prefixes mean equal keys
+  uint64_t first_order = 0;                     // row i stands at first_order + i ...
+  std::shared_ptr<arrow::Buffer> orders;        // ... unless given one by one
 
   const uint64_t* prefix() const { return reinterpret_cast<const uint64_t*>(prefixes->data()); }
   uint64_t order(int64_t i) const {

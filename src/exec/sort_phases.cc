@@ -30,18 +30,22 @@ class JoinColumns final : public Phase {
     if (s_->rows == 0) return 0;
     s_->joined.rows = s_->rows;
     s_->joined.columns.resize(s_->chunks[0].rows.columns.size());
+    for (size_t c = 0; c < s_->joined.columns.size(); ++c) order_.push_back(c);
+    // The widest first: the last piece is what one worker waits for.
+    std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return width(a) > width(b); });
     return static_cast<int64_t>(s_->joined.columns.size());
   }
-  arrow::Status run(int64_t c) override {
+  arrow::Status run(int64_t piece) override {
+    const size_t c = order_[static_cast<size_t>(piece)];
     std::vector<column::Batch> one;
     for (const auto& chunk : s_->chunks) {
       column::Batch b;
       b.rows = chunk.rows.rows;
-      b.columns.push_back(chunk.rows.columns[static_cast<size_t>(c)]);
+      b.columns.push_back(chunk.rows.columns[c]);
       one.push_back(std::move(b));
     }
     ARROW_ASSIGN_OR_RAISE(column::Batch joined, join_batches(std::move(one), s_->context.pool()));
-    s_->joined.columns[static_cast<size_t>(c)] = std::move(joined.columns[0]);
+    s_->joined.columns[c] = std::move(joined.columns[0]);
     return arrow::Status::OK();
   }
   arrow::Status finish() override {
@@ -53,7 +57,13 @@ class JoinColumns final : public Phase {
   }
 
  private:
+  int64_t width(size_t c) const {
+    const column::Column& first = s_->chunks[0].rows.columns[c];
+    return column::compact_bytes(first, s_->chunks[0].rows.rows);
+  }
+
   std::shared_ptr<SortState> s_;
+  std::vector<size_t> order_;
 };
 
 class CountBuckets final : public Phase {
