@@ -1,7 +1,5 @@
-// The consuming side of an aggregation, and what sink, phases and source share.
-//
-// A worker's table is guarded by its mutex while a batch is consumed; a spill from another thread tries the lock and goes
-// elsewhere when it is taken. Nothing that may spill is called with a lock held.
+// What sink, phases and source of an aggregation share. A partition is spilled only while nobody works on it; nothing that may
+// spill is called with a lock held.
 #pragma once
 
 #include <array>

@@ -1,0 +1,364 @@
+// From a batch to groups: keys and arguments are evaluated first (all that can fail on a row), then rows find
+// their groups and every function is fed, span by span, while the groups' rows are in cache.
+
+#include "exec/aggregate_local.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "base/status.h"
+#include "column/kernels.h"
+#include "exec/group_find.h"
+
+namespace gristmill::exec {
+namespace {
+
+constexpr int64_t kSpareHeadroom = int64_t{1} << 20;
+constexpr int64_t kNearBytes = int64_t{256} << 10;  // groups that stay in the nearest caches
+// Rows wait for their groups when a worker's take more than this and of a batch's rows more than one in so many is a new one.
+constexpr int64_t kCachedBytes = int64_t{1} << 20;
+constexpr int64_t kRarelyNew = 3;
+constexpr int64_t kMostPending = int64_t{8} << 20;
+
+}  // namespace
+
+arrow::Status AggregateLocal::evaluate_argument(const AggregateArgument& a, const column::Batch& batch, ArgumentRows* out) {
+  column::Batch seen;
+  const column::Batch* rows = &batch;
+  out->selection = batch.selection;
+  out->places.clear();
+  out->filtered = a.filter != nullptr;
+  if (a.filter) {
+    ARROW_ASSIGN_OR_RAISE(const column::Mask mask, evaluator_.mask(*a.filter, batch));
+    seen = batch;
+    seen.selection = batch.selection.intersect(mask);
+    out->selection = seen.selection;
+    rows = &seen;
+  }
+  out->n = out->selection.count(batch.rows);
+  out->physical = out->selection.all() ? std::span<const uint16_t>() : out->selection.indices(batch.rows);
+  if (a.filter) {
+    // Both lists ascend: the place of a row is where it stands in the longer one.
+    out->places.resize(static_cast<size_t>(out->n));
+    const auto all = batch.selection.all() ? std::span<const uint16_t>() : batch.selection.indices(batch.rows);
+    int32_t place = 0;
+    for (int64_t j = 0; j < out->n; ++j) {
+      const int32_t row = out->physical.empty() ? static_cast<int32_t>(j) : out->physical[static_cast<size_t>(j)];
+      if (all.empty()) {
+        place = row;
+      } else {
+        while (all[static_cast<size_t>(place)] != row) ++place;
+      }
+      out->places[static_cast<size_t>(j)] = place;
+    }
+  }
+  out->values = nullptr;
+  if (!a.value || out->n == 0) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(column::Column values, evaluator_.evaluate(*a.value, *rows));
+  if (!a.needs_values && !column::has_nulls(values) && values.type()->id() != arrow::Type::NA) return arrow::Status::OK();
+  if (!out->selection.all()) {
+    ARROW_ASSIGN_OR_RAISE(values, column::take(values, out->physical, plan_.pool()));
+  }
+  if (a.needs_values || values.is_constant()) {
+    ARROW_ASSIGN_OR_RAISE(values, column::flatten(values, out->n, plan_.pool()));
+  }
+  out->values = values.values;
+  return arrow::Status::OK();
+}
+
+arrow::Status AggregateLocal::evaluate(const column::Batch& batch) {
+  keys_.clear();
+  for (const auto& key : plan_.spec.keys) {
+    ARROW_ASSIGN_OR_RAISE(column::Column values, evaluator_.evaluate(*key, batch));
+    if (!batch.selection.all()) {
+      ARROW_ASSIGN_OR_RAISE(values, column::take(values, batch.selection.indices(batch.rows), plan_.pool()));
+    }
+    keys_.push_back(std::move(values));
+  }
+  arguments_.resize(plan_.arguments.size());
+  for (size_t a = 0; a < plan_.arguments.size(); ++a) ARROW_RETURN_NOT_OK(evaluate_argument(plan_.arguments[a], batch, &arguments_[a]));
+  return arrow::Status::OK();
+}
+
+// Nothing is changed by evaluating: it can be done again.
+arrow::Status AggregateLocal::evaluate_with_room(const column::Batch& batch) {
+  arrow::Status status = evaluate(batch);
+  while (!status.ok() && base::error_kind(status) == base::ErrorKind::kMemory) {
+    int64_t freed = 0;
+    if (layout_.form != KeyForm::kNone) {
+      const std::lock_guard lock(mutex_);
+      ARROW_ASSIGN_OR_RAISE(freed, spill_locked(std::numeric_limits<int64_t>::max()));
+    }
+    if (freed == 0 && !plan_.turns->wait_for_others()) return status;
+    status = evaluate(batch);
+  }
+  return status;
+}
+
+arrow::Status AggregateLocal::consume(const column::Batch& batch, Position position) {
+  const int64_t n = batch.selected();
+  if (n == 0) return arrow::Status::OK();
+  const Turns::Scope turn(*plan_.turns);
+  ARROW_RETURN_NOT_OK(evaluate_with_room(batch));
+  if (layout_.form == KeyForm::kNone) return add_global(position, n);
+
+  // Every row might be a new group, and indexes double one by one.
+  ARROW_RETURN_NOT_OK(side_.grow_to(direct_.bytes() + side_bytes_.load(std::memory_order_relaxed)));
+  const int64_t most = n * (layout_.stride + 24) + bytes_.load(std::memory_order_relaxed) / 16 + kSpareHeadroom;
+  const arrow::Status room = plan_.context.memory->ensure_headroom(most, "aggregation");
+  if (!room.ok() && base::error_kind(room) != base::ErrorKind::kMemory) return room;
+  held_ = std::unique_lock(mutex_);
+  const auto release = [](std::unique_lock<std::mutex>* held) { held->unlock(); };
+  const std::unique_ptr<std::unique_lock<std::mutex>, decltype(release)> end(&held_);
+  // Nobody has anything to give: what this batch needs may still fit where everything of ours was.
+  if (!room.ok()) ARROW_RETURN_NOT_OK(spill_locked(std::numeric_limits<int64_t>::max()).status());
+  const auto physical = batch.selection.all() ? nullptr : batch.selection.indices(batch.rows).data();
+  ARROW_RETURN_NOT_OK(add_groups({position.order, physical}, n));
+  if (plan_.context.spill_eagerly) ARROW_RETURN_NOT_OK(spill_locked(std::numeric_limits<int64_t>::max()).status());
+  count_bytes();
+  return arrow::Status::OK();
+}
+
+void AggregateLocal::count_bytes() {
+  int64_t side = 0;
+  for (int p = 0; p < tables_.size(); ++p) side += tables_.table(p).side_bytes();
+  side_bytes_.store(side, std::memory_order_relaxed);
+  bytes_.store(tables_.bytes() + pending_bytes_, std::memory_order_relaxed);
+}
+
+arrow::Status AggregateLocal::add_global(Position position, int64_t) {
+  for (size_t f = 0; f < plan_.functions.size(); ++f) {
+    const ArgumentRows& a = arguments_[static_cast<size_t>(plan_.argument_of[f])];
+    if (a.n == 0) continue;
+    const RowOrders orders{position.order, a.physical.empty() ? nullptr : a.physical.data()};
+    ARROW_RETURN_NOT_OK(plan_.functions[f]->update_one(global_, {nullptr, a.values.get(), 0, a.n, orders, &tables_}));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
+  rows_.resize(static_cast<size_t>(n));
+  fed_.assign(plan_.functions.size(), 0);
+  // Orders of new rows need no look at old ones while batches come in order.
+  const bool ascending = !any_order_ || orders.at(0) > highest_order_;
+  any_order_ = true;
+  highest_order_ = std::max(highest_order_, orders.at(n - 1));
+  const auto after = [&](int64_t begin, int64_t count) {
+    if (!ascending) lower_orders(layout_, rows_.data() + begin, orders, begin, count);
+    return update_span(rows_.data() + begin, orders, begin, count);
+  };
+  direct_spills_ = spills_;
+  if (direct_.find(plan_.keys, keys_, n, rows_.data(), &unknown_)) {
+    ARROW_RETURN_NOT_OK(with_room([&] { return find_unknown(orders); }));
+    const bool far = tables_.groups() * layout_.stride > kNearBytes;
+    for (int64_t at = 0; at < n; at += TableSet::kSpan) {
+      const int64_t next = std::min(n, at + 2 * TableSet::kSpan);
+      for (int64_t j = at + TableSet::kSpan; far && j < next; ++j) {
+        __builtin_prefetch(rows_[static_cast<size_t>(j)], 1);
+        __builtin_prefetch(rows_[static_cast<size_t>(j)] + layout_.stride - 1, 1);
+      }
+      ARROW_RETURN_NOT_OK(after(at, std::min(TableSet::kSpan, n - at)));
+    }
+    return arrow::Status::OK();
+  }
+  KeyBatch keys;
+  ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, keys_, n, plan_.waiting.get(), &keys));
+  if (waiting_ && !keys.apart.bits) return with_room([&] { return let_wait(keys, orders); });
+  const int64_t groups = tables_.groups();
+  for (int64_t at = 0; at < n; at += TableSet::kSpan) {
+    const int64_t here = std::min(TableSet::kSpan, n - at);
+    ARROW_RETURN_NOT_OK(with_room([&] { return find_span(keys, nullptr, orders, at, here, rows_.data() + at); }));
+    ARROW_RETURN_NOT_OK(after(at, here));
+  }
+  waiting_ = may_wait_ && tables_.groups() * layout_.stride > kCachedBytes && (tables_.groups() - groups) * kRarelyNew > n;
+  return arrow::Status::OK();
+}
+
+// Groups would be looked up where the caches do not reach, mostly in vain.
+arrow::Status AggregateLocal::let_wait(const KeyBatch& keys, RowOrders orders) {
+  std::vector<std::shared_ptr<arrow::ArrayData>> values;
+  for (const ArgumentRows& a : arguments_) values.push_back(a.values);
+  ARROW_ASSIGN_OR_RAISE(auto batch, put_off(plan_, keys, values, orders, plan_.waiting.get()));
+  pending_bytes_ += batch->bytes;
+  pending_rows_ += keys.n;
+  pending_.push_back(std::move(batch));
+  // What they will take as groups counts, as if they were all new ones.
+  constexpr int64_t kAlso = 64;
+  const int64_t most = std::min(kMostPending, share_of_limit(plan_.context) / (layout_.stride + kAlso));
+  if (pending_rows_ > most) may_wait_ = waiting_ = false;
+  return arrow::Status::OK();
+}
+
+// A span that finds no memory for its groups is tried again after everything went to disk, and after others made room, without
+// the lock: between spans nothing is half done. Groups it made before have no rows yet, which is no harm: they merge as nothing.
+template <typename Find>
+arrow::Status AggregateLocal::with_room(Find&& find) {
+  constexpr int kMostRounds = 4;
+  const auto refused = [](const arrow::Status& s) { return !s.ok() && base::error_kind(s) == base::ErrorKind::kMemory; };
+  arrow::Status status = find();
+  if (!refused(status)) return status;
+  ARROW_RETURN_NOT_OK(spill_locked(std::numeric_limits<int64_t>::max()).status());
+  status = find();
+  for (int round = 0; round < kMostRounds && refused(status); ++round) {
+    held_.unlock();
+    const arrow::Status room = plan_.context.memory->ensure_headroom(kSpareHeadroom, "aggregation");
+    held_.lock();
+    if (!room.ok()) return refused(room) ? status : room;
+    status = find();
+  }
+  return status;
+}
+
+// What the direct map did not know goes the long way and is remembered.
+arrow::Status AggregateLocal::find_unknown(RowOrders orders) {
+  if (spills_ != direct_spills_) {
+    // The rows it knew are on disk.
+    direct_spills_ = spills_;
+    unknown_.resize(rows_.size());
+    std::iota(unknown_.begin(), unknown_.end(), 0);
+  }
+  if (unknown_.empty()) return arrow::Status::OK();
+  std::vector<column::Column> some;
+  for (const auto& key : keys_) {
+    ARROW_ASSIGN_OR_RAISE(column::Column c, column::take(key, std::span<const int32_t>(unknown_), plan_.waiting.get()));
+    some.push_back(std::move(c));
+  }
+  const auto n = static_cast<int64_t>(unknown_.size());
+  KeyBatch keys;
+  ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, some, n, plan_.waiting.get(), &keys));
+  uint8_t* found[TableSet::kSpan];
+  for (int64_t at = 0; at < n; at += TableSet::kSpan) {
+    const int64_t here = std::min(TableSet::kSpan, n - at);
+    ARROW_RETURN_NOT_OK(find_span(keys, unknown_.data(), orders, at, here, found));
+    for (int64_t k = 0; k < here; ++k) {
+      const int32_t j = unknown_[static_cast<size_t>(at + k)];
+      rows_[static_cast<size_t>(j)] = found[k];
+      direct_.remember(j, found[k]);
+    }
+  }
+  return arrow::Status::OK();
+}
+
+// Keys begin .. begin + n; key k is row which[k] of the batch, or row k.
+arrow::Status AggregateLocal::find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n,
+                                        uint8_t** rows) {
+  if (keys.apart.bits) return find_around_nulls(keys, which, orders, begin, n, rows);
+  const auto order_of = [&](int64_t j) { return orders.at(which ? which[begin + j] : begin + j); };
+  const uint64_t* const hashes = keys.hashes + begin;
+  if (keys.blobs) return find_groups(layout_, BlobKeys{keys.blobs + begin, hashes}, hashes, n, &tables_, rows, order_of);
+  return find_word_groups(layout_, keys.words, begin, hashes, n, &tables_, rows, order_of);
+}
+
+// One word, and some keys null: those have a row of their own.
+arrow::Status AggregateLocal::find_around_nulls(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n,
+                                                uint8_t** rows) {
+  uint64_t words[TableSet::kSpan];
+  uint64_t hashes[TableSet::kSpan];
+  int64_t place[TableSet::kSpan];
+  uint8_t* found[TableSet::kSpan];
+  int64_t keyed = 0;
+  GroupTable& table = tables_.table(0);
+  for (int64_t k = 0; k < n; ++k) {
+    const int64_t j = begin + k;
+    if (keys.apart.valid(j)) {
+      words[keyed] = keys.words[0][j];
+      hashes[keyed] = keys.hashes[j];
+      place[keyed++] = k;
+      continue;
+    }
+    if (table.null_row == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(table.null_row, table.append());
+      store<uint64_t>(table.null_row + layout_.order_offset, orders.at(which ? which[j] : j) | RowLayout::kNullKey);
+    }
+    rows[k] = table.null_row;
+  }
+  const uint64_t* const all = words;
+  ARROW_RETURN_NOT_OK(find_groups(layout_, WordKeys<1>(&all, 0), hashes, keyed, &tables_, found, [&](int64_t i) {
+    const int64_t j = begin + place[i];
+    return orders.at(which ? which[j] : j);
+  }));
+  for (int64_t i = 0; i < keyed; ++i) rows[place[i]] = found[i];
+  return arrow::Status::OK();
+}
+
+arrow::Status AggregateLocal::update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n) {
+  for (size_t f = 0; f < plan_.functions.size(); ++f) {
+    const ArgumentRows& a = arguments_[static_cast<size_t>(plan_.argument_of[f])];
+    if (!a.filtered) {
+      ARROW_RETURN_NOT_OK(plan_.functions[f]->update({rows, a.values.get(), begin, n, orders, &tables_}));
+      continue;
+    }
+    uint8_t* some[TableSet::kSpan];
+    const size_t from = fed_[f];
+    size_t to = from;
+    for (; to < a.places.size() && a.places[to] < begin + n; ++to) some[to - from] = rows[a.places[to] - begin];
+    fed_[f] = to;
+    if (to == from) continue;
+    const RowOrders filtered{orders.base, a.physical.empty() ? nullptr : a.physical.data()};
+    ARROW_RETURN_NOT_OK(plan_.functions[f]->update(
+        {some, a.values.get(), static_cast<int64_t>(from), static_cast<int64_t>(to - from), filtered, &tables_}));
+  }
+  return arrow::Status::OK();
+}
+
+std::vector<PendingSlice> AggregateLocal::slices(int partition) const {
+  std::vector<PendingSlice> out;
+  const auto p = static_cast<size_t>(partition);
+  for (const auto& batch : pending_) {
+    const int32_t begin = batch->starts[p], n = batch->starts[p + 1] - begin;
+    if (n > 0) out.push_back({batch, begin, n});
+  }
+  return out;
+}
+
+// Rows do not wait any more after this: memory is short.
+arrow::Status AggregateLocal::spill_pending() {
+  for (int p = 0; p < kPartitions; ++p) {
+    ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, state_->spill_store.file());
+    std::vector<GroupBlock> written;
+    ARROW_RETURN_NOT_OK(write_pending(plan_, slices(p), *file, &written));
+    state_->spill_store.count(written);
+    auto& blocks = blocks_[static_cast<size_t>(p)];
+    blocks.insert(blocks.end(), written.begin(), written.end());
+  }
+  pending_.clear();
+  pending_rows_ = pending_bytes_ = 0;
+  if (!plan_.context.spill_eagerly) may_wait_ = waiting_ = false;
+  return arrow::Status::OK();
+}
+
+// Largest partitions first, and enough of them that blocks stay large.
+arrow::Result<int64_t> AggregateLocal::spill_locked(int64_t bytes) {
+  const int64_t goal = std::max(bytes, tables_.bytes() / 8);
+  std::vector<int> order(static_cast<size_t>(tables_.size()));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return tables_.table(a).bytes() > tables_.table(b).bytes(); });
+  int64_t freed = 0;
+  for (const int p : order) {
+    GroupTable& table = tables_.table(p);
+    if (freed >= goal || table.empty()) break;
+    ARROW_ASSIGN_OR_RAISE(base::SpillFile* const file, state_->spill_store.file());
+    std::vector<GroupBlock> written;
+    ARROW_RETURN_NOT_OK(write_table(layout_, table, *file, &written));
+    state_->spill_store.count(written);
+    auto& blocks = blocks_[static_cast<size_t>(p)];
+    blocks.insert(blocks.end(), written.begin(), written.end());
+    freed += table.bytes();
+    table.clear();
+    tables_.refresh(p);
+  }
+  if (freed < goal && pending_bytes_ > 0) {
+    freed += pending_bytes_;
+    ARROW_RETURN_NOT_OK(spill_pending());
+  }
+  direct_.forget();
+  ++spills_;
+  count_bytes();
+  // Counted as free is not free while the allocator keeps it.
+  if (freed > 0) plan_.pool()->ReleaseUnused();
+  if (freed > 0) plan_.turns->progress();
+  return freed;
+}
+
+}  // namespace gristmill::exec
