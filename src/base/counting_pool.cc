@@ -49,7 +49,8 @@ void CountingPool::drop_owner() {
 
 int64_t CountingPool::query_limit(Line line) const {
   if (cap_ == 0) return kUnlimited;
-  return line == Line::kLimit ? cap_ : cap_ + std::max(8 * kMiB, cap_ / 32);
+  const int64_t limit = cap_ - cap_ / 32;  // the allocator keeps a little, too
+  return line == Line::kLimit ? limit : limit + std::max(8 * kMiB, cap_ / 32);
 }
 
 int64_t CountingPool::process_slack(Line line) const {
@@ -67,12 +68,12 @@ void CountingPool::note_peak(int64_t used) {
 bool CountingPool::fits(int64_t bytes, Line line, Refusal* why) const {
   const int64_t query_used = used();
   if (const int64_t limit = query_limit(line); bytes > limit - query_used) {
-    *why = {false, limit, query_used, bytes - (limit - query_used)};
+    *why = {false, limit, query_used, bytes - (limit - query_used), cap_};
     return false;
   }
   const int64_t process_used = process_.used();
   if (const int64_t limit = process_.limit() - process_slack(line); bytes > limit - process_used) {
-    *why = {true, limit, process_used, bytes - (limit - process_used)};
+    *why = {true, limit, process_used, bytes - (limit - process_used), process_.limit()};
     return false;
   }
   return true;
@@ -81,7 +82,7 @@ bool CountingPool::fits(int64_t bytes, Line line, Refusal* why) const {
 bool CountingPool::try_charge(int64_t bytes, Line line, Refusal* why) {
   if (!process_.try_add(bytes, process_slack(line))) {
     // The tighter line is the one to name.
-    if (fits(bytes, line, why)) *why = {true, process_.limit() - process_slack(line), process_.used(), bytes};
+    if (fits(bytes, line, why)) *why = {true, process_.limit() - process_slack(line), process_.used(), bytes, process_.limit()};
     return false;
   }
   int64_t now = 0;
@@ -94,7 +95,7 @@ bool CountingPool::try_charge(int64_t bytes, Line line, Refusal* why) {
     do {
       if (const int64_t query_used = now & (kOwned - 1); bytes > limit - query_used) {
         process_.sub(bytes);
-        *why = {false, limit, query_used, bytes - (limit - query_used)};
+        *why = {false, limit, query_used, bytes - (limit - query_used), cap_};
         return false;
       }
     } while (!account_.compare_exchange_weak(now, now + bytes, std::memory_order_relaxed));
@@ -123,7 +124,7 @@ arrow::Status CountingPool::refused(const Refusal& why, int64_t wanted, const ch
   const char* const whose = why.by_process ? "the process may use" : "the query may use";
   std::string message = "out of memory in ";
   message.append(who).append(": wanted ").append(shown_bytes(wanted)).append(", ").append(shown_bytes(why.used)).append(" of the ");
-  message.append(shown_bytes(why.limit)).append(" ").append(whose).append(" are in use and nothing is left to spill");
+  message.append(shown_bytes(why.whole)).append(" ").append(whose).append(" are in use and nothing is left to spill");
   return memory_error(std::move(message), "raise memory_limit or GRISTMILL_MEMORY");
 }
 

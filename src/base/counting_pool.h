@@ -42,6 +42,7 @@ class CountingPool final : public arrow::MemoryPool {
     int64_t limit = 0;
     int64_t used = 0;
     int64_t missing = 0;
+    int64_t whole = 0;  // the limit as its owner set it
   };
   enum class Line { kLimit, kOverdraft };
   bool try_charge(int64_t bytes, Line line, Refusal* why);

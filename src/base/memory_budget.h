@@ -11,7 +11,7 @@
 // `pool_owner` and the last buffer are gone. A ProcessBudget outlives its queries and their buffers.
 //
 // Two lines: reservations and ensure_headroom() stop at the limit, allocations an overdraft later
-// (a query's cap: + max(8 MiB, cap / 32); the process: its last max(8 MiB, 1/32), at most 1/8 of it),
+// (a query: 31/32 of its cap, + max(8 MiB, cap / 32); the process: its last max(8 MiB, 1/32), at most 1/8 of it),
 // so that a morsel which began can end. Inside spill() reservations may use the overdraft and never spill.
 #pragma once
 

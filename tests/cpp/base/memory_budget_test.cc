@@ -102,16 +102,16 @@ TEST(QueryMemory, CountsResizedBuffers) {
 TEST(QueryMemory, RefusesAllocationsBeyondTheOverdraftWithAnErrorThatHelps) {
   ProcessBudget process(10'000 * kMiB);
   const auto memory = QueryMemory::make(100 * kMiB, process);
-  const auto inside = arrow::AllocateBuffer(107 * kMiB, memory->pool());  // overdraft: 8 MiB
+  const auto inside = arrow::AllocateBuffer(104 * kMiB, memory->pool());  // 31/32 of the limit and an overdraft of 8 MiB
   ASSERT_TRUE(inside.ok());
-  const arrow::Status refused = arrow::AllocateBuffer(2 * kMiB, memory->pool()).status();
+  const arrow::Status refused = arrow::AllocateBuffer(3 * kMiB, memory->pool()).status();
   EXPECT_TRUE(refused.IsOutOfMemory());
   EXPECT_EQ(error_kind(refused), ErrorKind::kMemory);
   EXPECT_EQ(describe_error(refused),
-            "out of memory in an allocation: wanted 2.0 MiB, 107.0 MiB of the 108.0 MiB the query may use are in use and nothing is "
+            "out of memory in an allocation: wanted 3.0 MiB, 104.0 MiB of the 100.0 MiB the query may use are in use and nothing is "
             "left to spill; raise memory_limit or GRISTMILL_MEMORY");
-  EXPECT_EQ(memory->used(), 107 * kMiB);
-  EXPECT_EQ(process.used(), 107 * kMiB);
+  EXPECT_EQ(memory->used(), 104 * kMiB);
+  EXPECT_EQ(process.used(), 104 * kMiB);
 }
 
 TEST(QueryMemory, NeverPassesTheProcessLimit) {
@@ -164,7 +164,7 @@ TEST(QueryMemory, NamesWhoWantedWhatWhenNothingIsLeftToSpill) {
   EXPECT_GE(holder.spills, 1);
   EXPECT_EQ(memory->used(), 60 * kMiB);
   EXPECT_FALSE(memory->ensure_headroom(50 * kMiB, "sort").ok());
-  EXPECT_TRUE(memory->ensure_headroom(40 * kMiB, "sort").ok());
+  EXPECT_TRUE(memory->ensure_headroom(36 * kMiB, "sort").ok());
 }
 
 TEST(QueryMemory, GoesOnToTheNextHolderWhenOneFreesNothing) {
