@@ -9,6 +9,7 @@
 
 #include "column/types.h"
 #include "expr/node.h"
+#include "expr/registry.h"
 #include "gristmill/expr.h"
 #include "python_error.h"
 
@@ -63,6 +64,18 @@ void bind_expr(nb::module_& m) {
   m.def("lit_arrow", [](nb::handle capsules, bool untyped) { return Expr(expr::literal(import_scalar(capsules), untyped)); });
   m.def("call", [](const std::string& f, const std::vector<Expr>& args, const nb::dict& options) {
     return Expr(expr::call(f, nodes(args), options_from(options)));
+  });
+  m.def("functions", [] {
+    nb::list out;
+    for (const expr::Function* f : expr::all_functions()) {
+      nb::dict one;
+      one["name"] = f->name;
+      one["family"] = f->family;
+      one["summary"] = f->summary;
+      one["example"] = f->example;
+      out.append(one);
+    }
+    return out;
   });
   m.def("aggregate", [](const std::string& f, const std::vector<Expr>& args, const nb::dict& options) {
     return Expr(expr::aggregate(f, nodes(args), options_from(options)));

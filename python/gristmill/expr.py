@@ -119,6 +119,9 @@ class Expr:
     def is_not_null(self) -> "Expr": return _call("is_not_null", self)
     def is_nan(self) -> "Expr": return _call("is_nan", self)
     def is_finite(self) -> "Expr": return _call("is_finite", self)
+    def is_distinct_from(self, o: IntoExpr) -> "Expr": return _call("is_distinct_from", self, o)
+    def is_not_distinct_from(self, o: IntoExpr) -> "Expr": return _call("is_not_distinct_from", self, o)
+    def nullif(self, o: IntoExpr) -> "Expr": return _call("nullif", self, o)
     def fill_null(self, value: IntoExpr) -> "Expr": return _call("coalesce", self, value)
 
     def is_in(self, values: Iterable[IntoExpr]) -> "Expr":
@@ -174,49 +177,6 @@ class Expr:
     def dt(self) -> "TemporalNamespace":
         """Functions on dates and timestamps."""
         return TemporalNamespace(self)
-
-
-class StringNamespace:
-    """Functions on text; lengths and positions count code points, positions start at 0."""
-
-    def __init__(self, expr: Expr) -> None:
-        self._expr = expr
-
-    def upper(self) -> Expr: return _call("str.upper", self._expr)
-    def lower(self) -> Expr: return _call("str.lower", self._expr)
-    def trim(self) -> Expr: return _call("str.trim", self._expr)
-    def length(self) -> Expr: return _call("str.length", self._expr)
-    def octet_length(self) -> Expr: return _call("str.octet_length", self._expr)
-    def contains(self, literal: IntoExpr) -> Expr: return _call("str.contains", self._expr, literal)
-    def starts_with(self, prefix: IntoExpr) -> Expr: return _call("str.starts_with", self._expr, prefix)
-    def ends_with(self, suffix: IntoExpr) -> Expr: return _call("str.ends_with", self._expr, suffix)
-    def like(self, pattern: IntoExpr) -> Expr: return _call("str.like", self._expr, pattern)
-    def substring(self, start: IntoExpr, length: IntoExpr = None) -> Expr:
-        return _call("str.substring", self._expr, start) if length is None else _call("str.substring", self._expr, start, length)
-    def replace(self, old: IntoExpr, new: IntoExpr) -> Expr: return _call("str.replace", self._expr, old, new)
-    def concat(self, other: IntoExpr) -> Expr: return _call("str.concat", self._expr, other)
-
-
-class TemporalNamespace:
-    """Functions on dates and timestamps; weeks and weekdays are ISO (Monday = 1)."""
-
-    def __init__(self, expr: Expr) -> None:
-        self._expr = expr
-
-    def year(self) -> Expr: return _call("dt.year", self._expr)
-    def month(self) -> Expr: return _call("dt.month", self._expr)
-    def day(self) -> Expr: return _call("dt.day", self._expr)
-    def hour(self) -> Expr: return _call("dt.hour", self._expr)
-    def minute(self) -> Expr: return _call("dt.minute", self._expr)
-    def second(self) -> Expr: return _call("dt.second", self._expr)
-    def quarter(self) -> Expr: return _call("dt.quarter", self._expr)
-    def weekday(self) -> Expr: return _call("dt.weekday", self._expr)
-    def day_of_year(self) -> Expr: return _call("dt.dayofyear", self._expr)
-    def date(self) -> Expr: return _call("dt.date", self._expr)
-
-    def truncate(self, unit: str) -> Expr:
-        """Start of the year, quarter, month, week, day, hour, minute or second."""
-        return _call("dt.truncate", self._expr, unit)
 
 
 def col(name: str) -> Expr:
@@ -277,3 +237,6 @@ def when(condition: IntoExpr) -> _When:
     [{'x': 'few'}, {'x': 'many'}]
     """
     return _When([condition])
+
+
+from .namespaces import StringNamespace, TemporalNamespace  # noqa: E402 - they make expressions

@@ -13,7 +13,7 @@ const std::vector<Function>& table() {
   static const std::vector<Function>& functions = *new std::vector<Function>([] {
     std::vector<Function> all;
     for (auto* family : {arithmetic_functions, comparison_functions, logic_functions, math_functions, string_functions,
-                         string_search_functions, temporal_functions}) {
+                         string_search_functions, temporal_functions, text_build_functions, text_encoding_functions, text_part_functions}) {
       for (Function& f : family()) all.push_back(std::move(f));
     }
     std::sort(all.begin(), all.end(), [](const Function& a, const Function& b) { return a.name < b.name; });

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "column/types.h"
 #include "expr/registry.h"
+#include "sql/function_names.h"
 #include "sql/interval.h"
 
 namespace gristmill::sqltext {
@@ -354,9 +355,10 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
   if ((name == "extract" || name == "date_part") && f.n_args == 2) {
     const char* part = string_constant(f.args[0]);
     const Name* known = part ? find(kExtract, part) : nullptr;
-    if (!known) return text_.error(unsupported(std::string("extract(") + (part ? part : "...") + ")"), f.location);
+    const char* engine = known ? known->engine : part ? extract_function(part) : nullptr;
+    if (!engine) return text_.error(unsupported(std::string("extract(") + (part ? part : "...") + ")"), f.location);
     ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*f.args[1]));
-    return expr::call(known->engine, {x});
+    return expr::call(engine, {x});
   }
   ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
   if (name == "date_trunc" && args.size() == 2) return expr::call("dt.truncate", {args[1], args[0]});
@@ -370,8 +372,9 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
   }
   const Name* known = find(kFunctions, name);
   if (!known) {
+    if (NodePtr named = named_call(name, args)) return named;
     if (expr::find_function(name)) return expr::call(name, std::move(args));
-    std::vector<std::string> names;
+    std::vector<std::string> names = sql_function_names();
     for (const auto& e : kFunctions) names.push_back(e.sql);
     for (const auto& e : kAggregates) names.push_back(e.sql);
     return text_.error("no function \"" + name + "\"" + base::suggest_name(name, names), f.location);

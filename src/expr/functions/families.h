@@ -14,5 +14,8 @@ std::vector<Function> math_functions();
 std::vector<Function> string_functions();
 std::vector<Function> string_search_functions();
 std::vector<Function> temporal_functions();
+std::vector<Function> text_build_functions();
+std::vector<Function> text_encoding_functions();
+std::vector<Function> text_part_functions();
 
 }  // namespace gristmill::expr

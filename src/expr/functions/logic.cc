@@ -114,7 +114,7 @@ std::vector<Function> logic_functions() {
       {"is_finite", "logic", "whether a number is neither NaN nor infinite", "lit(1.5).is_finite() -> true", pass, true, bind_float_test,
        run_float_test<false>},
       {"case", "logic", "the value after the first true condition, else the last one, else NULL",
-       "when(col('n') > 3).then('many').otherwise('few')", own, true, bind_case, nullptr, Special::kCase},
+       "when(lit(5) > 3).then('many').otherwise('few') -> 'many'", own, true, bind_case, nullptr, Special::kCase},
       {"coalesce", "logic", "the first value that is not NULL", "coalesce(None, 2) -> 2", own, true, bind_coalesce, nullptr,
        Special::kCoalesce},
       {"fill_null", "logic", "the value, or the second one where it is NULL", "null().fill_null(0) -> 0", own, true, bind_coalesce, nullptr,

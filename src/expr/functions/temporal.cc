@@ -365,7 +365,7 @@ std::vector<Function> temporal_functions() {
       temporal("dt.truncate", "the begin of the year, quarter, month, week, day, hour, minute or second",
                "col('t').dt.truncate('month') -> 2024-02-01", bind_truncate, run_truncate),
       temporal("dt.add_months", "the same day so many months later, or the last of that month",
-               "call('dt.add_months', col('t'), 1) -> 2024-03-29", bind_add_months, run_add_months),
+               "col('t').dt.add_months(1) -> 2024-03-29 12:30:15.25", bind_add_months, run_add_months),
   };
 }
 

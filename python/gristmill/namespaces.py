@@ -1,0 +1,99 @@
+"""Functions of one kind of value, behind `.str` and `.dt`."""
+
+from __future__ import annotations
+
+from .expr import Expr, IntoExpr, _call
+
+def _optional(name: str, *args: IntoExpr) -> Expr:
+    """Without the last argument if it is None."""
+    return _call(name, *(args if args[-1] is not None else args[:-1]))
+
+
+class StringNamespace:
+    """Functions on text; lengths and positions count code points, positions start at 0."""
+
+    def __init__(self, expr: Expr) -> None:
+        self._expr = expr
+
+    def upper(self) -> Expr: return _call("str.upper", self._expr)
+    def lower(self) -> Expr: return _call("str.lower", self._expr)
+    def trim(self, characters: IntoExpr = None) -> Expr: return _optional("str.trim", self._expr, characters)
+    def length(self) -> Expr: return _call("str.length", self._expr)
+    def octet_length(self) -> Expr: return _call("str.octet_length", self._expr)
+    def contains(self, literal: IntoExpr) -> Expr: return _call("str.contains", self._expr, literal)
+    def starts_with(self, prefix: IntoExpr) -> Expr: return _call("str.starts_with", self._expr, prefix)
+    def ends_with(self, suffix: IntoExpr) -> Expr: return _call("str.ends_with", self._expr, suffix)
+    def like(self, pattern: IntoExpr) -> Expr: return _call("str.like", self._expr, pattern)
+    def substring(self, start: IntoExpr, length: IntoExpr = None) -> Expr:
+        return _call("str.substring", self._expr, start) if length is None else _call("str.substring", self._expr, start, length)
+    def replace(self, old: IntoExpr, new: IntoExpr) -> Expr: return _call("str.replace", self._expr, old, new)
+    def concat(self, other: IntoExpr) -> Expr: return _call("str.concat", self._expr, other)
+    def trim_start(self, characters: IntoExpr = None) -> Expr: return _optional("str.trim_start", self._expr, characters)
+    def trim_end(self, characters: IntoExpr = None) -> Expr: return _optional("str.trim_end", self._expr, characters)
+    def ilike(self, pattern: IntoExpr) -> Expr: return _call("str.ilike", self._expr, pattern)
+    def pad_start(self, length: IntoExpr, fill: IntoExpr = None) -> Expr: return _optional("str.pad_start", self._expr, length, fill)
+    def pad_end(self, length: IntoExpr, fill: IntoExpr = None) -> Expr: return _optional("str.pad_end", self._expr, length, fill)
+    def zfill(self, length: IntoExpr) -> Expr: return _call("str.zfill", self._expr, length)
+    def repeat(self, times: IntoExpr) -> Expr: return _call("str.repeat", self._expr, times)
+    def reverse(self) -> Expr: return _call("str.reverse", self._expr)
+    def title(self) -> Expr: return _call("str.title", self._expr)
+    def code_point(self) -> Expr: return _call("str.code_point", self._expr)
+    def left(self, count: IntoExpr) -> Expr: return _call("str.left", self._expr, count)
+    def right(self, count: IntoExpr) -> Expr: return _call("str.right", self._expr, count)
+    def strip_prefix(self, prefix: IntoExpr) -> Expr: return _call("str.strip_prefix", self._expr, prefix)
+    def strip_suffix(self, suffix: IntoExpr) -> Expr: return _call("str.strip_suffix", self._expr, suffix)
+    def count(self, literal: IntoExpr) -> Expr: return _call("str.count", self._expr, literal)
+    def translate(self, characters: IntoExpr, by: IntoExpr) -> Expr: return _call("str.translate", self._expr, characters, by)
+    def levenshtein(self, other: IntoExpr) -> Expr: return _call("str.levenshtein", self._expr, other)
+
+    def find(self, literal: IntoExpr) -> Expr:
+        """Position of the first occurrence, from 0; NULL if there is none."""
+        return _call("str.find", self._expr, literal)
+
+    def split(self, separator: IntoExpr) -> Expr:
+        """The fields between separators, as a list.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"s": ["a,b", ""]}).select(gm.col("s").str.split(",")).collect().to_pylist()
+        [{'s': ['a', 'b']}, {'s': ['']}]
+        """
+        return _call("str.split", self._expr, separator)
+
+    def split_part(self, separator: IntoExpr, index: IntoExpr) -> Expr:
+        """One field between separators, from 0, or from the end when negative; empty beyond the last."""
+        return _call("str.split_part", self._expr, separator, index)
+
+    def encode(self, encoding: str) -> Expr:
+        """Text or bytes as "hex" or "base64" text."""
+        return _call("str.encode", self._expr, encoding)
+
+    def decode(self, encoding: str) -> Expr:
+        """The bytes of "hex" or "base64" text; other text is a DataError."""
+        return _call("str.decode", self._expr, encoding)
+
+
+class TemporalNamespace:
+    """Functions on dates and timestamps; weeks and weekdays are ISO (Monday = 1)."""
+
+    def __init__(self, expr: Expr) -> None:
+        self._expr = expr
+
+    def year(self) -> Expr: return _call("dt.year", self._expr)
+    def month(self) -> Expr: return _call("dt.month", self._expr)
+    def day(self) -> Expr: return _call("dt.day", self._expr)
+    def hour(self) -> Expr: return _call("dt.hour", self._expr)
+    def minute(self) -> Expr: return _call("dt.minute", self._expr)
+    def second(self) -> Expr: return _call("dt.second", self._expr)
+    def quarter(self) -> Expr: return _call("dt.quarter", self._expr)
+    def weekday(self) -> Expr: return _call("dt.weekday", self._expr)
+    def day_of_year(self) -> Expr: return _call("dt.dayofyear", self._expr)
+    def date(self) -> Expr: return _call("dt.date", self._expr)
+    def epoch(self) -> Expr: return _call("dt.epoch", self._expr)
+
+    def add_months(self, months: IntoExpr) -> Expr:
+        """The same day so many months later, or the last of that month."""
+        return _call("dt.add_months", self._expr, months)
+
+    def truncate(self, unit: str) -> Expr:
+        """Start of the year, quarter, month, week, day, hour, minute or second."""
+        return _call("dt.truncate", self._expr, unit)
