@@ -71,6 +71,39 @@ class StringNamespace:
         """The bytes of "hex" or "base64" text; other text is a DataError."""
         return _call("str.decode", self._expr, encoding)
 
+    def regex_contains(self, pattern: str) -> Expr:
+        """Whether the pattern (RE2's dialect) matches somewhere; a bad one is a PlanError."""
+        return _call("str.regex_contains", self._expr, pattern)
+
+    def regex_full_match(self, pattern: str) -> Expr: return _call("str.regex_full_match", self._expr, pattern)
+
+    def regex_replace(self, pattern: str, replacement: str) -> Expr:
+        r"""Every match replaced; \1 to \9 in the replacement are groups.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"s": ["a1b22"]}).select(gm.col("s").str.regex_replace("([0-9]+)", r"<\1>")).collect().to_pylist()
+        [{'s': 'a<1>b<22>'}]
+        """
+        return _call("str.regex_replace", self._expr, pattern, replacement)
+
+    def regex_replace_first(self, pattern: str, replacement: str) -> Expr:
+        return _call("str.regex_replace_first", self._expr, pattern, replacement)
+
+    def regex_extract(self, pattern: str, group: int = 0) -> Expr:
+        """A group (0: the whole match) of the first match; NULL without a match."""
+        return _call("str.regex_extract", self._expr, pattern, group)
+
+    def regex_extract_all(self, pattern: str, group: int = 0) -> Expr:
+        """A group (0: the whole match) of every match, as a list."""
+        return _call("str.regex_extract_all", self._expr, pattern, group)
+
+    def regex_find(self, pattern: str) -> Expr:
+        """Where the first match begins, from 0; NULL without a match."""
+        return _call("str.regex_find", self._expr, pattern)
+
+    def regex_count(self, pattern: str) -> Expr: return _call("str.regex_count", self._expr, pattern)
+    def regex_split(self, pattern: str) -> Expr: return _call("str.regex_split", self._expr, pattern)
+
 
 class TemporalNamespace:
     """Functions on dates and timestamps; weeks and weekdays are ISO (Monday = 1)."""

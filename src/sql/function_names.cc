@@ -8,6 +8,7 @@
 #include <string>
 
 #include <arrow/scalar.h>
+#include <arrow/type.h>
 
 namespace gristmill::sqltext {
 namespace {
@@ -58,6 +59,18 @@ constexpr FunctionName kNames[] = {
     {"strlen", "str.octet_length", "*"},
     {"prefix", "str.starts_with", "*"},
     {"suffix", "str.ends_with", "*"},
+    // Regular expressions
+    {"regexp_matches", "str.regex_contains", "*"},
+    {"regexp_like", "str.regex_contains", "*"},
+    {"regexp_full_match", "str.regex_full_match", "*"},
+    {"regexp_replace", "str.regex_replace_first", "0 1 2"},
+    {"regexp_extract", "str.regex_extract", "*"},
+    {"regexp_substr", "str.regex_extract", "0 1"},
+    {"regexp_extract_all", "str.regex_extract_all", "*"},
+    {"regexp_count", "str.regex_count", "*"},
+    {"regexp_split_to_array", "str.regex_split", "*"},
+    {"string_split_regex", "str.regex_split", "*"},
+    {"str_split_regex", "str.regex_split", "*"},
 };
 
 constexpr FunctionName kExtract[] = {{"week", "dt.week", ""}};
@@ -80,11 +93,30 @@ bool next_argument(std::string_view& rest, const std::vector<NodePtr>& args, std
   return true;
 }
 
+// The text of a literal argument; empty otherwise.
+std::string literal_text(const std::vector<NodePtr>& args, size_t i) {
+  if (i >= args.size() || args[i]->kind != expr::NodeKind::kLiteral || !args[i]->value->is_valid) return {};
+  return args[i]->value->type->id() == arrow::Type::STRING || args[i]->value->type->id() == arrow::Type::STRING_VIEW ? args[i]->value->ToString() : "";
+}
+
+// regexp_replace(text, pattern, replacement, flags): g all of them, i upper and lower case alike.
+NodePtr regexp_replace(std::vector<NodePtr> args) {
+  const std::string flags = literal_text(args, 3);
+  if (flags.find_first_not_of("gi") != std::string::npos) return nullptr;
+  const char* engine = flags.find('g') != std::string::npos ? "str.regex_replace" : "str.regex_replace_first";
+  args.pop_back();
+  if (flags.find('i') != std::string::npos) args[1] = expr::literal(std::string_view("(?i)" + literal_text(args, 1)));
+  return expr::call(engine, std::move(args));
+}
+
 }  // namespace
 
 NodePtr named_call(std::string_view name, const std::vector<NodePtr>& args) {
   if (name == "hex" && args.size() == 1) return expr::call("str.upper", {expr::call("str.encode", {args[0], expr::literal(std::string_view("hex"))})});
   if (name == "bit_length" && args.size() == 1) return expr::call("mul", {expr::call("str.octet_length", args), expr::literal(int64_t{8})});
+  if (name == "regexp_replace" && args.size() == 4) {
+    if (NodePtr call = regexp_replace(args)) return call;
+  }
   const FunctionName* last = nullptr;
   for (const FunctionName& f : kNames) {
     if (name != f.sql) continue;
@@ -98,6 +130,14 @@ NodePtr named_call(std::string_view name, const std::vector<NodePtr>& args) {
     if (fits && std::find(used.begin(), used.end(), false) == used.end()) return expr::call(f.engine, std::move(out));
   }
   return last ? expr::call(last->engine, args) : nullptr;  // binding says what it takes
+}
+
+NodePtr regex_operator(std::string_view op, const NodePtr& text, const NodePtr& pattern) {
+  if (op != "~" && op != "~*" && op != "!~" && op != "!~*") return nullptr;
+  const std::string given = literal_text({pattern}, 0);
+  const NodePtr regex = op.ends_with('*') && !given.empty() ? expr::literal(std::string_view("(?i)" + given)) : pattern;
+  NodePtr match = expr::call("str.regex_contains", {text, regex});
+  return op.starts_with('!') ? expr::call("not", {std::move(match)}) : match;
 }
 
 const char* extract_function(std::string_view part) {

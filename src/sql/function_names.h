@@ -10,6 +10,8 @@ namespace gristmill::sqltext {
 
 // The call that `name` stands for, or nullptr if no such name is known here. Arguments are put in the engine's order.
 expr::NodePtr named_call(std::string_view name, const std::vector<expr::NodePtr>& args);
+// x ~ 'pattern', ~* (ignoring case), !~, !~*; nullptr for another operator.
+expr::NodePtr regex_operator(std::string_view op, const expr::NodePtr& text, const expr::NodePtr& pattern);
 // The engine's function of extract(part from x), or nullptr.
 const char* extract_function(std::string_view part);
 // For "did you mean".

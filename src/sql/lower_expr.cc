@@ -295,6 +295,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
         return expr::call("neg", {right});
       }
       ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
+      if (NodePtr match = regex_operator(op, left, right)) return match;
       const Name* known = find(kOperators, op == "!=" ? "<>" : op);
       if (!known) return text_.error(unsupported("operator " + op), e.location);
       return expr::call(known->engine, {left, right});

@@ -11,6 +11,7 @@ std::vector<Function> arithmetic_functions();
 std::vector<Function> comparison_functions();
 std::vector<Function> logic_functions();
 std::vector<Function> math_functions();
+std::vector<Function> regex_functions();
 std::vector<Function> string_functions();
 std::vector<Function> string_search_functions();
 std::vector<Function> temporal_functions();
