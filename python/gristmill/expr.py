@@ -9,6 +9,7 @@ from typing import Any, Iterable, Union
 import pyarrow as pa
 
 from . import _engine
+from .math_methods import MathMethods
 
 IntoExpr = Union["Expr", bool, int, float, str, bytes, None, _dt.date, _dt.datetime, _dt.timedelta, _decimal.Decimal, pa.Scalar]
 
@@ -51,7 +52,7 @@ def _type_argument(dtype: Any) -> Any:
     return dtype if isinstance(dtype, str) else pa.types.lib.ensure_type(dtype).__arrow_c_schema__()
 
 
-class Expr:
+class Expr(MathMethods):
     """A computation over the columns of a frame.
 
     >>> import gristmill as gm
@@ -64,6 +65,9 @@ class Expr:
 
     def __init__(self, engine_expr: _engine.Expr) -> None:
         self._e = engine_expr
+
+    def _function(self, name: str, *args: IntoExpr) -> "Expr":
+        return _call(name, self, *args)
 
     def __repr__(self) -> str:
         return f"<Expr {self._e.text()}>"

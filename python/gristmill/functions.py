@@ -28,3 +28,13 @@ def greatest(*values: IntoExpr) -> Expr:
 def least(*values: IntoExpr) -> Expr:
     """The least of the values that are not NULL."""
     return _call("least", *values)
+
+
+def pi() -> Expr:
+    """The number pi."""
+    return _call("pi")
+
+
+def atan2(y: IntoExpr, x: IntoExpr) -> Expr:
+    """The angle of the point (x, y) in radians."""
+    return _call("atan2", y, x)

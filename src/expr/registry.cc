@@ -12,7 +12,7 @@ namespace {
 const std::vector<Function>& table() {
   static const std::vector<Function>& functions = *new std::vector<Function>([] {
     std::vector<Function> all;
-    for (auto* family : {arithmetic_functions, comparison_functions, logic_functions, math_functions, regex_functions, string_functions,
+    for (auto* family : {arithmetic_functions, bit_functions, comparison_functions, float_functions, logic_functions, math_functions, regex_functions, string_functions,
                          string_search_functions, temporal_functions, text_build_functions, text_encoding_functions, text_part_functions}) {
       for (Function& f : family()) all.push_back(std::move(f));
     }

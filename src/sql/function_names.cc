@@ -59,6 +59,18 @@ constexpr FunctionName kNames[] = {
     {"strlen", "str.octet_length", "*"},
     {"prefix", "str.starts_with", "*"},
     {"suffix", "str.ends_with", "*"},
+    // Numbers
+    {"log", "log10", "0"},
+    {"log", "log", "1 0"},
+    {"dlog10", "log10", "*"},
+    {"is_infinite", "is_infinite", "*"},
+    {"isinf", "is_infinite", "*"},
+    {"isfinite", "is_finite", "*"},
+    {"xor", "bit_xor", "*"},
+    {"dsqrt", "sqrt", "*"},
+    {"truncate", "trunc", "*"},
+    {"greatest_common_divisor", "gcd", "*"},
+    {"least_common_multiple", "lcm", "*"},
     // Regular expressions
     {"regexp_matches", "str.regex_contains", "*"},
     {"regexp_like", "str.regex_contains", "*"},

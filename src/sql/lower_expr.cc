@@ -28,7 +28,8 @@ struct Name {
 
 constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"},        {"/", "sql_div"}, {"%", "sql_mod"},
                                {"^", "pow"}, {"=", "eq"},  {"<>", "ne"},        {"<", "lt"},      {"<=", "le"},
-                               {">", "gt"},  {">=", "ge"}, {"||", "str.concat"}};
+                               {">", "gt"},  {">=", "ge"}, {"||", "str.concat"},
+                               {"&", "bit_and"}, {"|", "bit_or"}, {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
 
 constexpr Name kFunctions[] = {{"upper", "str.upper"},
                                {"lower", "str.lower"},
@@ -288,6 +289,8 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
       ARROW_ASSIGN_OR_RAISE(NodePtr right, lower(*e.rexpr));
       if (!e.lexpr) {
         if (op == "+") return right;
+        if (op == "~") return expr::call("bit_not", {right});
+        if (op == "@") return expr::call("abs", {right});
         if (op != "-") return text_.error(unsupported("operator " + op), e.location);
         if (right->kind == expr::NodeKind::kLiteral && right->value->type->id() == arrow::Type::INT64) {
           return expr::literal(-static_cast<const arrow::Int64Scalar&>(*right->value).value);

@@ -38,7 +38,7 @@ def shown(value: Any) -> str:
 def test_example(function: dict[str, str]) -> None:
     text, arrow, expected = function["example"].rpartition(" -> ")
     assert arrow, function["example"]
-    value = gm.from_arrow(ROW).select(eval(text, {"__builtins__": {"True": True, "False": False, "None": None}}, NAMES).alias("x")).collect()
+    value = gm.from_arrow(ROW).select(eval(text, {"__builtins__": {"True": True, "False": False, "None": None, "float": float}}, NAMES).alias("x")).collect()
     assert shown(value.to_arrow().column("x")[0].as_py()) == expected
 
 

@@ -8,7 +8,9 @@
 namespace gristmill::expr {
 
 std::vector<Function> arithmetic_functions();
+std::vector<Function> bit_functions();
 std::vector<Function> comparison_functions();
+std::vector<Function> float_functions();
 std::vector<Function> logic_functions();
 std::vector<Function> math_functions();
 std::vector<Function> regex_functions();

@@ -91,7 +91,10 @@ arrow::Result<Column> run_pow(const KernelCall& call) {
 
 // Rounding ------------------------------------------------------------------------------------------------------
 
-enum class Rounding { kFloor, kCeil, kHalfAway };
+enum class Rounding { kFloor, kCeil, kTrunc, kHalfAway };
+
+template <Rounding kHow>
+constexpr bool kTakesDigits = kHow == Rounding::kHalfAway || kHow == Rounding::kTrunc;
 
 struct RoundState final : FunctionState {
   int digits = 0;
@@ -101,16 +104,17 @@ template <Rounding kHow, typename T>
 GRISTMILL_INLINE inline T whole(T v) {
   if constexpr (kHow == Rounding::kFloor) return std::floor(v);
   if constexpr (kHow == Rounding::kCeil) return std::ceil(v);
+  if constexpr (kHow == Rounding::kTrunc) return std::trunc(v);
   const T t = std::trunc(v);
   return t + std::copysign(std::fabs(v - t) >= T(0.5) ? T(1) : T(0), v);
 }
 
 // Positive digits multiply first, negative ones divide; what has no such digits (or would overflow) stays.
 // `power` is the power of ten of |digits|.
-template <bool kPlaces, typename T>
+template <Rounding kHow, bool kPlaces, typename T>
 GRISTMILL_INLINE inline T round_digits(T v, T power) {
   const T scaled = kPlaces ? v * power : v / power;
-  const T r = whole<Rounding::kHalfAway>(scaled);
+  const T r = whole<kHow>(scaled);
   const T rounded = kPlaces ? r / power : r * power;
   return std::fabs(scaled) < std::numeric_limits<T>::infinity() ? rounded : v;
 }
@@ -120,6 +124,7 @@ __int128 round_units(__int128 v, int places) {  // to a multiple of 10^places, i
   const __int128 p = power_of_ten(places);
   if (kHow == Rounding::kHalfAway) return round_off(v, places);
   const __int128 q = v / p, rest = v % p;
+  if (kHow == Rounding::kTrunc) return q;
   if (kHow == Rounding::kFloor) return q - (rest < 0);
   return q + (rest > 0);
 }
@@ -128,13 +133,13 @@ const RoundState& round_state(const KernelCall& call) { return static_cast<const
 
 template <Rounding kHow>
 arrow::Result<Signature> bind_round(std::span<const ArgumentInfo> args, std::span<const Option>) {
-  const char* name = kHow == Rounding::kFloor ? "floor" : kHow == Rounding::kCeil ? "ceil" : "round";
-  if (args.empty() || args.size() > (kHow == Rounding::kHalfAway ? 2u : 1u)) return wrong_count(name, 1, args.size());
+  const char* name = kHow == Rounding::kFloor ? "floor" : kHow == Rounding::kCeil ? "ceil" : kHow == Rounding::kTrunc ? "trunc" : "round";
+  if (args.empty() || args.size() > (kTakesDigits<kHow> ? 2u : 1u)) return wrong_count(name, 1, args.size());
   if (!number_or_null(args[0])) return bad_arguments(name, "a number", args);
   auto state = std::make_shared<RoundState>();
   if (args.size() == 2) {
     const auto digits = args[1].constant ? integer_value(*args[1].constant) : std::nullopt;
-    if (!digits || *digits < -400 || *digits > 400) return base::plan_error("round takes a constant number of digits");
+    if (!digits || *digits < -400 || *digits > 400) return base::plan_error(std::string(name) + " takes a constant number of digits");
     state->digits = static_cast<int>(*digits);
   }
   Signature s;
@@ -157,8 +162,8 @@ arrow::Result<Column> round_floats(const KernelCall& call) {
   const int digits = round_state(call).digits;
   const T power = std::pow(T(10), static_cast<T>(std::abs(digits)));
   if (digits > 0 && !std::isfinite(power)) return call.args[0];
-  if (digits > 0) return map_one<T, T>(call, [power](T v) GRISTMILL_INLINE { return round_digits<true, T>(v, power); });
-  if (digits < 0) return map_one<T, T>(call, [power](T v) GRISTMILL_INLINE { return round_digits<false, T>(v, power); });
+  if (digits > 0) return map_one<T, T>(call, [power](T v) GRISTMILL_INLINE { return round_digits<kHow, true, T>(v, power); });
+  if (digits < 0) return map_one<T, T>(call, [power](T v) GRISTMILL_INLINE { return round_digits<kHow, false, T>(v, power); });
   return map_one<T, T>(call, [](T v) GRISTMILL_INLINE { return whole<kHow, T>(v); });
 }
 
@@ -188,11 +193,11 @@ arrow::Result<Column> round_decimals(const KernelCall& call) {
   return out;
 }
 
-template <typename T>
+template <Rounding kHow, typename T>
 arrow::Result<Column> round_integers(const KernelCall& call) {
   const int places = -round_state(call).digits;
   if (places <= 0) return call.args[0];
-  const auto value = [places](T v) { return places > 20 ? __int128{0} : round_off(v, places) * power_of_ten(places); };
+  const auto value = [places](T v) { return places > 20 ? __int128{0} : round_units<kHow>(v, places) * power_of_ten(places); };
   const Argument<T> a(call.args[0]);
   bool bad = false;
   auto out = map_one<T, T>(call, [&](T v) {
@@ -216,8 +221,8 @@ arrow::Result<Column> run_round(const KernelCall& call) {
       return round_decimals<kHow>(call);
     else if constexpr (std::is_floating_point_v<T>)
       return round_floats<kHow, T>(call);
-    else if constexpr (kHow == Rounding::kHalfAway)
-      return round_integers<T>(call);
+    else if constexpr (kTakesDigits<kHow>)
+      return round_integers<kHow, T>(call);
     else
       return call.args[0];
   });
@@ -302,6 +307,8 @@ std::vector<Function> math_functions() {
            bind_round<Rounding::kCeil>, run_round<Rounding::kCeil>),
       math("round", "x rounded to a constant number of digits, half away from zero", "lit(2.5).round() -> 3.0",
            bind_round<Rounding::kHalfAway>, run_round<Rounding::kHalfAway>),
+      math("trunc", "x without the digits behind a constant number of places, toward zero", "lit(-2.57).trunc(1) -> -2.5",
+           bind_round<Rounding::kTrunc>, run_round<Rounding::kTrunc>),
       math("sign", "-1, 0 or 1", "call('sign', -3) -> -1", bind_sign, run_sign),
       math("greatest", "the greatest of the values that are not NULL; NaN is greatest", "call('greatest', 1, 2) -> 2", bind_extreme,
            run_extreme<true>, NullRule::kOwn),
