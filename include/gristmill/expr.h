@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <arrow/type_fwd.h>
@@ -26,6 +27,10 @@ struct Node;
 
 class StringNamespace;
 class TemporalNamespace;
+class ListNamespace;
+class StructNamespace;
+class MapNamespace;
+class JsonNamespace;
 
 class Expr {
  public:
@@ -59,6 +64,10 @@ class Expr {
   Expr floor() const;
   Expr ceil() const;
   Expr round(int digits = 0) const;
+  Expr trunc(int digits = 0) const;
+  Expr clip(Expr low, Expr high) const;  // a NULL bound does not bind
+  Expr hash() const;                     // 64 bits, the same in every run
+  Expr to_json() const;
 
   // Aggregates: inside group_by().agg() or select() of a whole frame.
   Expr sum() const;
@@ -74,6 +83,10 @@ class Expr {
 
   StringNamespace str() const;
   TemporalNamespace dt() const;
+  ListNamespace list() const;
+  StructNamespace struct_() const;
+  MapNamespace map() const;
+  JsonNamespace json() const;
 
   const std::shared_ptr<const expr::Node>& node() const { return node_; }
   std::string to_string() const;
@@ -93,6 +106,13 @@ Expr null();
 Expr count();  // rows
 Expr coalesce(std::vector<Expr> values);
 Expr call(std::string function, std::vector<Expr> args);  // any registered function by name
+
+Expr concat_ws(Expr separator, std::vector<Expr> values);  // NULLs are passed over
+Expr pack_list(std::vector<Expr> values);
+Expr pack_struct(std::vector<std::pair<std::string, Expr>> fields);
+Expr pack_map(Expr keys, Expr values);  // of two lists
+Expr make_date(Expr year, Expr month, Expr day);
+Expr make_duration(Expr amount, std::string unit);
 
 Expr operator+(Expr a, Expr b);
 Expr operator-(Expr a, Expr b);
@@ -133,41 +153,6 @@ class Then {
 };
 When when(Expr condition);
 
-class StringNamespace {
- public:
-  explicit StringNamespace(Expr e) : e_(std::move(e)) {}
-  Expr upper() const;
-  Expr lower() const;
-  Expr trim() const;
-  Expr length() const;  // code points
-  Expr octet_length() const;
-  Expr contains(Expr literal) const;
-  Expr starts_with(Expr prefix) const;
-  Expr ends_with(Expr suffix) const;
-  Expr like(Expr pattern) const;                  // % and _, backslash escapes
-  Expr substring(Expr start, Expr length) const;  // from 0, code points
-  Expr replace(Expr from, Expr to) const;
-  Expr concat(Expr other) const;
-
- private:
-  Expr e_;
-};
-
-class TemporalNamespace {
- public:
-  explicit TemporalNamespace(Expr e) : e_(std::move(e)) {}
-  Expr year() const;
-  Expr month() const;
-  Expr day() const;
-  Expr hour() const;
-  Expr minute() const;
-  Expr second() const;
-  Expr weekday() const;                   // ISO: Monday = 1
-  Expr truncate(std::string unit) const;  // year quarter month week day hour minute second
-  Expr date() const;
-
- private:
-  Expr e_;
-};
-
 }  // namespace gristmill
+
+#include "gristmill/expr_namespaces.h"  // IWYU pragma: export

@@ -182,6 +182,30 @@ class Expr(MathMethods):
         """Functions on dates and timestamps."""
         return TemporalNamespace(self)
 
+    @property
+    def list(self) -> "ListNamespace":
+        """Functions on lists."""
+        return ListNamespace(self)
+
+    @property
+    def struct(self) -> "StructNamespace":
+        """Fields of structs."""
+        return StructNamespace(self)
+
+    @property
+    def map(self) -> "MapNamespace":
+        """Functions on maps."""
+        return MapNamespace(self)
+
+    @property
+    def json(self) -> "JsonNamespace":
+        """Functions on JSON text."""
+        return JsonNamespace(self)
+
+    def to_json(self) -> "Expr":
+        """The value as JSON."""
+        return _call("to_json", self)
+
 
 def col(name: str) -> Expr:
     """A column by name."""
@@ -244,3 +268,4 @@ def when(condition: IntoExpr) -> _When:
 
 
 from .namespaces import StringNamespace, TemporalNamespace  # noqa: E402 - they make expressions
+from .nested_namespaces import JsonNamespace, ListNamespace, MapNamespace, StructNamespace  # noqa: E402

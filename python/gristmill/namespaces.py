@@ -104,9 +104,17 @@ class StringNamespace:
     def regex_count(self, pattern: str) -> Expr: return _call("str.regex_count", self._expr, pattern)
     def regex_split(self, pattern: str) -> Expr: return _call("str.regex_split", self._expr, pattern)
 
+    def strptime(self, pattern: str) -> Expr:
+        """The timestamp that the text is by a pattern as in C; other text is a DataError."""
+        return _call("str.strptime", self._expr, pattern)
+
+    def try_strptime(self, pattern: str) -> Expr:
+        """As strptime, but NULL for text that the pattern does not fit."""
+        return _call("str.try_strptime", self._expr, pattern)
+
 
 class TemporalNamespace:
-    """Functions on dates and timestamps; weeks and weekdays are ISO (Monday = 1)."""
+    """Functions on dates, timestamps and durations; weeks and weekdays are ISO (Monday = 1)."""
 
     def __init__(self, expr: Expr) -> None:
         self._expr = expr
@@ -128,5 +136,50 @@ class TemporalNamespace:
         return _call("dt.add_months", self._expr, months)
 
     def truncate(self, unit: str) -> Expr:
-        """Start of the year, quarter, month, week, day, hour, minute or second."""
+        """Start of the millennium, century, decade, year, quarter, month, week, day, hour, minute, second, millisecond or microsecond."""
         return _call("dt.truncate", self._expr, unit)
+
+    def week(self) -> Expr: return _call("dt.week", self._expr)
+    def iso_year(self) -> Expr: return _call("dt.iso_year", self._expr)
+    def days_in_month(self) -> Expr: return _call("dt.days_in_month", self._expr)
+    def is_leap_year(self) -> Expr: return _call("dt.is_leap_year", self._expr)
+    def last_day(self) -> Expr: return _call("dt.last_day", self._expr)
+    def millisecond(self) -> Expr: return _call("dt.millisecond", self._expr)
+    def microsecond(self) -> Expr: return _call("dt.microsecond", self._expr)
+    def nanosecond(self) -> Expr: return _call("dt.nanosecond", self._expr)
+    def total_days(self) -> Expr: return _call("dt.total_days", self._expr)
+    def total_hours(self) -> Expr: return _call("dt.total_hours", self._expr)
+    def total_minutes(self) -> Expr: return _call("dt.total_minutes", self._expr)
+    def total_seconds(self) -> Expr: return _call("dt.total_seconds", self._expr)
+    def total_milliseconds(self) -> Expr: return _call("dt.total_milliseconds", self._expr)
+    def total_microseconds(self) -> Expr: return _call("dt.total_microseconds", self._expr)
+    def total_nanoseconds(self) -> Expr: return _call("dt.total_nanoseconds", self._expr)
+
+    def add(self, amount: IntoExpr, unit: str) -> Expr:
+        """So many units ("year" ... "nanosecond") later; a month without the day takes its last one.
+
+        >>> import datetime, gristmill as gm
+        >>> gm.from_pydict({"d": [datetime.date(2024, 1, 31)]}).select(gm.col("d").dt.add(1, "month")).collect().to_pylist()
+        [{'d': datetime.date(2024, 2, 29)}]
+        """
+        return _call("dt.add", self._expr, amount, unit)
+
+    def diff(self, start: IntoExpr, unit: str) -> Expr:
+        """How many begins of the unit lie between `start` and this moment."""
+        return _call("dt.diff", self._expr, start, unit)
+
+    def strftime(self, pattern: str) -> Expr:
+        """The moment as text by a pattern as in C: "%Y-%m-%d %H:%M:%S.%f"."""
+        return _call("dt.strftime", self._expr, pattern)
+
+    def localize(self, zone: str) -> Expr:
+        """A timestamp without zone as the clock on the wall of one."""
+        return _call("dt.localize", self._expr, zone)
+
+    def convert_zone(self, zone: str) -> Expr:
+        """The same instant in another zone."""
+        return _call("dt.convert_zone", self._expr, zone)
+
+    def wall_time(self) -> Expr:
+        """What the clock on the wall shows, without the zone."""
+        return _call("dt.wall_time", self._expr)

@@ -64,10 +64,14 @@ void note_inputs(Bound& b) {
   b.sole_input = sole < 0 ? -1 : sole;
 }
 
-// Computed now if it can be; a failing or non-deterministic constant stays as it is.
+bool holds_map(const arrow::DataType& t) {
+  return t.id() == arrow::Type::MAP || std::any_of(t.fields().begin(), t.fields().end(), [](const auto& f) { return holds_map(*f->type()); });
+}
+
+// Computed now if it can be; a failing or non-deterministic constant stays as it is, and a map, which Arrow's scalars lose.
 arrow::Result<BoundPtr> folded(std::shared_ptr<Bound> b) {
   const bool constant = std::all_of(b->args.begin(), b->args.end(), [](const BoundPtr& a) { return a->kind == BoundKind::kConstant; });
-  if (!constant || !b->deterministic) return b;
+  if (!constant || !b->deterministic || holds_map(*b->type)) return b;
   Evaluator evaluator(arrow::default_memory_pool());
   column::Batch one;
   one.rows = 1;

@@ -60,6 +60,10 @@ Expr Expr::exp() const { return unary("exp", *this); }
 Expr Expr::floor() const { return unary("floor", *this); }
 Expr Expr::ceil() const { return unary("ceil", *this); }
 Expr Expr::round(int digits) const { return make("round", {node_, expr::literal(static_cast<int64_t>(digits))}); }
+Expr Expr::trunc(int digits) const { return make("trunc", {node_, expr::literal(static_cast<int64_t>(digits))}); }
+Expr Expr::clip(Expr low, Expr high) const { return make("clip", {node_, low.node_, high.node_}); }
+Expr Expr::hash() const { return unary("hash", *this); }
+Expr Expr::to_json() const { return unary("to_json", *this); }
 
 Expr Expr::sum() const { return aggregate("sum", *this); }
 Expr Expr::mean() const { return aggregate("mean", *this); }
@@ -81,8 +85,6 @@ Expr Expr::filter(Expr predicate) const {
   }));
 }
 
-StringNamespace Expr::str() const { return StringNamespace(*this); }
-TemporalNamespace Expr::dt() const { return TemporalNamespace(*this); }
 std::string Expr::to_string() const { return expr::text(*node_); }
 
 Expr col(std::string name) { return Expr(expr::column(std::move(name))); }
@@ -92,6 +94,22 @@ Expr null() { return Expr(expr::null_literal()); }
 Expr count() { return Expr(expr::aggregate("count", {})); }
 Expr coalesce(std::vector<Expr> values) { return make("coalesce", nodes_of(values)); }
 Expr call(std::string function, std::vector<Expr> args) { return make(std::move(function), nodes_of(args)); }
+Expr concat_ws(Expr separator, std::vector<Expr> values) {
+  values.insert(values.begin(), std::move(separator));
+  return make("concat_ws", nodes_of(values));
+}
+Expr pack_list(std::vector<Expr> values) { return make("list.pack", nodes_of(values)); }
+Expr pack_struct(std::vector<std::pair<std::string, Expr>> fields) {
+  std::vector<expr::NodePtr> args;
+  for (const auto& [name, value] : fields) {
+    args.push_back(expr::literal(std::string_view(name)));
+    args.push_back(value.node());
+  }
+  return make("struct.pack", std::move(args));
+}
+Expr pack_map(Expr keys, Expr values) { return binary("map.pack", keys, values); }
+Expr make_date(Expr year, Expr month, Expr day) { return make("make_date", {year.node(), month.node(), day.node()}); }
+Expr make_duration(Expr amount, std::string unit) { return binary("make_duration", amount, Expr(unit)); }
 
 Expr operator+(Expr a, Expr b) { return binary("add", a, b); }
 Expr operator-(Expr a, Expr b) { return binary("sub", a, b); }
@@ -131,28 +149,5 @@ Expr Then::otherwise(Expr value) && {
   return make("case", nodes_of(parts_));
 }
 Then::operator Expr() const { return make("case", nodes_of(parts_)); }
-
-Expr StringNamespace::upper() const { return unary("str.upper", e_); }
-Expr StringNamespace::lower() const { return unary("str.lower", e_); }
-Expr StringNamespace::trim() const { return unary("str.trim", e_); }
-Expr StringNamespace::length() const { return unary("str.length", e_); }
-Expr StringNamespace::octet_length() const { return unary("str.octet_length", e_); }
-Expr StringNamespace::contains(Expr literal) const { return binary("str.contains", e_, literal); }
-Expr StringNamespace::starts_with(Expr prefix) const { return binary("str.starts_with", e_, prefix); }
-Expr StringNamespace::ends_with(Expr suffix) const { return binary("str.ends_with", e_, suffix); }
-Expr StringNamespace::like(Expr pattern) const { return binary("str.like", e_, pattern); }
-Expr StringNamespace::substring(Expr start, Expr length) const { return make("str.substring", {e_.node(), start.node(), length.node()}); }
-Expr StringNamespace::replace(Expr from, Expr to) const { return make("str.replace", {e_.node(), from.node(), to.node()}); }
-Expr StringNamespace::concat(Expr other) const { return binary("str.concat", e_, other); }
-
-Expr TemporalNamespace::year() const { return unary("dt.year", e_); }
-Expr TemporalNamespace::month() const { return unary("dt.month", e_); }
-Expr TemporalNamespace::day() const { return unary("dt.day", e_); }
-Expr TemporalNamespace::hour() const { return unary("dt.hour", e_); }
-Expr TemporalNamespace::minute() const { return unary("dt.minute", e_); }
-Expr TemporalNamespace::second() const { return unary("dt.second", e_); }
-Expr TemporalNamespace::weekday() const { return unary("dt.weekday", e_); }
-Expr TemporalNamespace::truncate(std::string unit) const { return make("dt.truncate", {e_.node(), expr::literal(std::string_view(unit))}); }
-Expr TemporalNamespace::date() const { return unary("dt.date", e_); }
 
 }  // namespace gristmill

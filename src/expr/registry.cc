@@ -12,8 +12,10 @@ namespace {
 const std::vector<Function>& table() {
   static const std::vector<Function>& functions = *new std::vector<Function>([] {
     std::vector<Function> all;
-    for (auto* family : {arithmetic_functions, bit_functions, comparison_functions, float_functions, logic_functions, math_functions, regex_functions, string_functions,
-                         string_search_functions, temporal_functions, text_build_functions, text_encoding_functions, text_part_functions}) {
+    for (auto* family : {arithmetic_functions, bit_functions, comparison_functions, float_functions, json_functions, json_value_functions,
+                         list_build_functions, list_functions, logic_functions, math_functions, nested_functions, regex_functions,
+                         string_functions, string_search_functions, temporal_field_functions, temporal_functions, temporal_move_functions,
+                         temporal_text_functions, text_build_functions, text_encoding_functions, text_part_functions}) {
       for (Function& f : family()) all.push_back(std::move(f));
     }
     std::sort(all.begin(), all.end(), [](const Function& a, const Function& b) { return a.name < b.name; });

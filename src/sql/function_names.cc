@@ -10,6 +10,8 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 
+#include "sql/date_pattern.h"
+
 namespace gristmill::sqltext {
 namespace {
 
@@ -71,6 +73,84 @@ constexpr FunctionName kNames[] = {
     {"truncate", "trunc", "*"},
     {"greatest_common_divisor", "gcd", "*"},
     {"least_common_multiple", "lcm", "*"},
+    // Dates and times
+    {"quarter", "dt.quarter", "*"},
+    {"week", "dt.week", "*"},
+    {"weekofyear", "dt.week", "*"},
+    {"isoyear", "dt.iso_year", "*"},
+    {"dayofweek", "dt.dow", "*"},
+    {"isodow", "dt.weekday", "*"},
+    {"dayofmonth", "dt.day", "*"},
+    {"dayofyear", "dt.dayofyear", "*"},
+    {"decade", "dt.decade", "*"},
+    {"century", "dt.century", "*"},
+    {"millennium", "dt.millennium", "*"},
+    {"millisecond", "sql_milliseconds", "*"},
+    {"microsecond", "sql_microseconds", "*"},
+    {"epoch", "dt.epoch", "*"},
+    {"last_day", "dt.last_day", "*"},
+    {"date_diff", "dt.diff", "2 1 0"},
+    {"datediff", "dt.diff", "2 1 0"},
+    {"date_add", "dt.add", "*"},
+    {"to_years", "make_duration", "0 year"},
+    {"to_weeks", "make_duration", "0 week"},
+    {"to_days", "make_duration", "0 day"},
+    {"to_hours", "make_duration", "0 hour"},
+    {"to_minutes", "make_duration", "0 minute"},
+    {"to_seconds", "make_duration", "0 second"},
+    {"to_milliseconds", "make_duration", "0 millisecond"},
+    {"to_microseconds", "make_duration", "0 microsecond"},
+    {"strftime", "dt.strftime", "*"},
+    {"strptime", "str.strptime", "*"},
+    {"try_strptime", "str.try_strptime", "*"},
+    {"monthname", "dt.strftime", "0 %B"},
+    {"dayname", "dt.strftime", "0 %A"},
+    {"to_timestamp", "from_epoch", "0"},
+    {"to_char", "dt.strftime", "*"},
+    {"to_date", "str.strptime", "*"},
+    // Lists, structs, maps
+    {"array_length", "list.length", "0"},
+    {"array_length", "list.length", "0 1"},
+    {"cardinality", "list.length", "*"},
+    {"list_extract", "sql_list_get", "*"},
+    {"list_element", "sql_list_get", "*"},
+    {"array_extract", "sql_list_get", "*"},
+    {"list_contains", "list.contains", "*"},
+    {"array_contains", "list.contains", "*"},
+    {"list_has", "list.contains", "*"},
+    {"list_sum", "list.sum", "*"},
+    {"list_avg", "list.mean", "*"},
+    {"list_min", "list.min", "*"},
+    {"list_max", "list.max", "*"},
+    {"list_sort", "list.sort", "*"},
+    {"array_sort", "list.sort", "*"},
+    {"list_distinct", "list.unique", "*"},
+    {"array_distinct", "list.unique", "*"},
+    {"list_reverse", "list.reverse", "*"},
+    {"array_reverse", "list.reverse", "*"},
+    {"list_concat", "list.concat", "*"},
+    {"array_concat", "list.concat", "*"},
+    {"array_cat", "list.concat", "*"},
+    {"list_append", "list.append", "*"},
+    {"array_append", "list.append", "*"},
+    {"list_value", "list.pack", "*"},
+    {"list_pack", "list.pack", "*"},
+    {"array_to_string", "list.join", "*"},
+    {"struct_extract", "struct.field", "*"},
+    {"map", "map.pack", "*"},
+    {"map_extract_value", "map.get", "*"},
+    {"map_keys", "map.keys", "*"},
+    {"map_values", "map.values", "*"},
+    {"map_contains", "map.contains_key", "*"},
+    {"map_concat", "map.merge", "*"},
+    // JSON
+    {"json_extract", "json.raw", "0 1"},
+    {"json_extract_string", "json.extract", "*"},
+    {"json_array_length", "json.array_length", "*"},
+    {"json_keys", "json.keys", "*"},
+    {"json_type", "json.type", "*"},
+    {"json_typeof", "json.type", "*"},
+    {"json_valid", "json.is_valid", "*"},
     // Regular expressions
     {"regexp_matches", "str.regex_contains", "*"},
     {"regexp_like", "str.regex_contains", "*"},
@@ -85,7 +165,18 @@ constexpr FunctionName kNames[] = {
     {"str_split_regex", "str.regex_split", "*"},
 };
 
-constexpr FunctionName kExtract[] = {{"week", "dt.week", ""}};
+constexpr FunctionName kExtract[] = {{"week", "dt.week", ""},
+                                     {"isoyear", "dt.iso_year", ""},
+                                     {"dow", "dt.dow", ""},
+                                     {"dayofweek", "dt.dow", ""},
+                                     {"dayofyear", "dt.dayofyear", ""},
+                                     {"decade", "dt.decade", ""},
+                                     {"century", "dt.century", ""},
+                                     {"millennium", "dt.millennium", ""},
+                                     {"milliseconds", "sql_milliseconds", ""},
+                                     {"millisecond", "sql_milliseconds", ""},
+                                     {"microseconds", "sql_microseconds", ""},
+                                     {"microsecond", "sql_microseconds", ""}};
 
 // The engine's argument at the front of `rest`, which loses it; false if the SQL argument is not there.
 bool next_argument(std::string_view& rest, const std::vector<NodePtr>& args, std::vector<NodePtr>& out, std::vector<bool>& used) {
@@ -111,6 +202,16 @@ std::string literal_text(const std::vector<NodePtr>& args, size_t i) {
   return args[i]->value->type->id() == arrow::Type::STRING || args[i]->value->type->id() == arrow::Type::STRING_VIEW ? args[i]->value->ToString() : "";
 }
 
+// to_char(moment, 'YYYY-MM-DD'), to_date(text, ...), to_timestamp(text, ...).
+NodePtr by_pattern(std::string_view name, const std::vector<NodePtr>& args) {
+  const auto pattern = c_time_pattern(literal_text(args, 1));
+  if (!pattern) return nullptr;
+  const NodePtr c = expr::literal(std::string_view(*pattern));
+  if (name == "to_char") return expr::call("dt.strftime", {args[0], c});
+  NodePtr moment = expr::call("str.strptime", {args[0], c});
+  return name == "to_date" ? expr::call("dt.date", {std::move(moment)}) : moment;
+}
+
 // regexp_replace(text, pattern, replacement, flags): g all of them, i upper and lower case alike.
 NodePtr regexp_replace(std::vector<NodePtr> args) {
   const std::string flags = literal_text(args, 3);
@@ -126,6 +227,9 @@ NodePtr regexp_replace(std::vector<NodePtr> args) {
 NodePtr named_call(std::string_view name, const std::vector<NodePtr>& args) {
   if (name == "hex" && args.size() == 1) return expr::call("str.upper", {expr::call("str.encode", {args[0], expr::literal(std::string_view("hex"))})});
   if (name == "bit_length" && args.size() == 1) return expr::call("mul", {expr::call("str.octet_length", args), expr::literal(int64_t{8})});
+  if (args.size() == 2 && (name == "to_char" || name == "to_date" || name == "to_timestamp")) {
+    if (NodePtr call = by_pattern(name, args)) return call;
+  }
   if (name == "regexp_replace" && args.size() == 4) {
     if (NodePtr call = regexp_replace(args)) return call;
   }
@@ -142,6 +246,15 @@ NodePtr named_call(std::string_view name, const std::vector<NodePtr>& args) {
     if (fits && std::find(used.begin(), used.end(), false) == used.end()) return expr::call(f.engine, std::move(out));
   }
   return last ? expr::call(last->engine, args) : nullptr;  // binding says what it takes
+}
+
+NodePtr json_operator(std::string_view op, const NodePtr& json, const NodePtr& step) {
+  if ((op != "->" && op != "->>") || step->kind != expr::NodeKind::kLiteral || !step->value->is_valid) return nullptr;
+  const std::string key = literal_text({step}, 0);
+  const std::string path = step->value->type->id() == arrow::Type::INT64 ? "$[" + step->value->ToString() + "]"
+                           : key.starts_with('$')                        ? key
+                                                                         : "$.\"" + key + "\"";
+  return expr::call(op == "->" ? "json.raw" : "json.extract", {json, expr::literal(std::string_view(path))});
 }
 
 NodePtr regex_operator(std::string_view op, const NodePtr& text, const NodePtr& pattern) {

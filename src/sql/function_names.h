@@ -12,6 +12,8 @@ namespace gristmill::sqltext {
 expr::NodePtr named_call(std::string_view name, const std::vector<expr::NodePtr>& args);
 // x ~ 'pattern', ~* (ignoring case), !~, !~*; nullptr for another operator.
 expr::NodePtr regex_operator(std::string_view op, const expr::NodePtr& text, const expr::NodePtr& pattern);
+// json -> 'key', json -> 0, json -> '$.path' (as JSON), ->> (as text); nullptr for another operator.
+expr::NodePtr json_operator(std::string_view op, const expr::NodePtr& json, const expr::NodePtr& step);
 // The engine's function of extract(part from x), or nullptr.
 const char* extract_function(std::string_view part);
 // For "did you mean".

@@ -118,7 +118,14 @@ arrow::Result<expr::NodePtr> shift_literal(const expr::NodePtr& moment, const In
       return expr::literal(std::make_shared<arrow::TimestampScalar>(day * kDayMicros + rest + by.micros, type), false);
     }
   }
-  return base::plan_error("adding an interval to a column is not supported yet; only to a date or timestamp constant");
+  expr::NodePtr out = moment;  // months first, as PostgreSQL does
+  const auto add = [&out](int64_t amount, std::string_view unit) {
+    if (amount != 0) out = expr::call("dt.add", {out, expr::literal(amount), expr::literal(unit)});
+  };
+  add(by.months, "month");
+  add(by.days, "day");
+  add(by.micros, "microsecond");
+  return out;
 }
 
 arrow::Result<std::shared_ptr<arrow::Scalar>> parse_moment(const std::string& s, const std::shared_ptr<arrow::DataType>& type) {

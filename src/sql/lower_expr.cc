@@ -253,7 +253,10 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
     }
     case PG_QUERY__NODE__NODE_SUB_LINK: return text_.error(unsupported("a subquery inside an expression"), n.sub_link->location);
     case PG_QUERY__NODE__NODE_PARAM_REF: return text_.error(unsupported("a parameter"), n.param_ref->location);
-    case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: return text_.error(unsupported("array[...]"), n.a_array_expr->location);
+    case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: {
+      ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.a_array_expr->elements, n.a_array_expr->n_elements));
+      return expr::call("list.pack", std::move(args));
+    }
     case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return text_.error(unsupported("the current date or time"), n.sqlvalue_function->location);
     default: return text_.error(unsupported("this expression"), -1);
   }
@@ -299,6 +302,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
       }
       ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
       if (NodePtr match = regex_operator(op, left, right)) return match;
+      if (NodePtr part = json_operator(op, left, right)) return part;
       const Name* known = find(kOperators, op == "!=" ? "<>" : op);
       if (!known) return text_.error(unsupported("operator " + op), e.location);
       return expr::call(known->engine, {left, right});

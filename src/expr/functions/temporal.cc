@@ -1,4 +1,4 @@
-// Parts of dates and timestamps, rounding down to a unit, and moving by months.
+// Parts of dates and timestamps, and rounding down to a unit.
 //
 // Timestamps with a zone are read as the clock on the wall there. Weeks are ISO weeks: Monday is day 1.
 
@@ -14,9 +14,8 @@
 #include "expr/functions/families.h"
 #include "expr/kernel.h"
 #include "expr/local_time.h"
-#include "expr/parse_text.h"
+#include "expr/moment.h"
 #include "expr/promotion.h"
-#include "expr/scalar_value.h"
 
 namespace gristmill::expr {
 namespace {
@@ -24,21 +23,6 @@ namespace {
 using arrow::Type;
 using column::Column;
 using column::TypePtr;
-
-constexpr int64_t kDaySeconds = 86400;
-
-bool is_date(const arrow::DataType& t) { return t.id() == Type::DATE32; }
-bool is_timestamp(const arrow::DataType& t) { return t.id() == Type::TIMESTAMP; }
-
-int64_t units_of(const arrow::DataType& timestamp) { return units_per_second(static_cast<const arrow::TimestampType&>(timestamp).unit()); }
-
-// A date or timestamp, text literals being read as such; NULL is a date.
-arrow::Result<TypePtr> moment_type(std::string_view name, const ArgumentInfo& a) {
-  if (is_date(*a.type) || is_timestamp(*a.type)) return a.type;
-  if (a.type->id() == Type::NA) return arrow::date32();
-  if (a.untyped_literal && column::is_text(*a.type)) return arrow::timestamp(arrow::TimeUnit::MICRO);
-  return bad_arguments(name, "a date or a timestamp", std::span(&a, 1));
-}
 
 // Parts ---------------------------------------------------------------------------------------------------------
 
@@ -225,52 +209,35 @@ arrow::Result<Column> run_epoch(const KernelCall& call) {
 
 // Truncation ----------------------------------------------------------------------------------------------------
 
-enum class Unit { kYear, kQuarter, kMonth, kWeek, kDay, kHour, kMinute, kSecond };
-constexpr const char* kUnitNames[] = {"year", "quarter", "month", "week", "day", "hour", "minute", "second"};
-
 struct TruncateState final : FunctionState {
-  Unit unit = Unit::kDay;
+  Span span = Span::kDay;
 };
-
-int64_t truncated_days(int64_t days, Unit unit) {
-  if (unit == Unit::kDay) return days;
-  if (unit == Unit::kWeek) return days - (iso_weekday(days) - 1);
-  const Civil c = civil_of_days(days);
-  const int32_t month = unit == Unit::kYear ? 1 : unit == Unit::kQuarter ? (c.month - 1) / 3 * 3 + 1 : c.month;
-  return days_of_civil(c.year, month, 1);
-}
 
 arrow::Result<Signature> bind_truncate(std::span<const ArgumentInfo> args, std::span<const Option>) {
   if (args.size() != 2) return wrong_count("truncate", 2, args.size());
   Signature s;
   ARROW_ASSIGN_OR_RAISE(s.type, moment_type("truncate", args[0]));
   s.casts = {s.type, nullptr};
-  const auto name = args[1].constant ? text_value(*args[1].constant) : std::nullopt;
   auto state = std::make_shared<TruncateState>();
-  const std::vector<std::string> known(std::begin(kUnitNames), std::end(kUnitNames));
-  const auto at = std::find(known.begin(), known.end(), name.value_or(""));
-  if (at == known.end())
-    return base::plan_error("truncate takes the name of a unit, got \"" + name.value_or("") + "\"" +
-                            base::suggest_name(name.value_or(""), known));
-  state->unit = static_cast<Unit>(at - known.begin());
+  ARROW_ASSIGN_OR_RAISE(state->span, span_argument("truncate", args[1]));
   s.state = std::move(state);
   return s;
 }
 
 arrow::Result<Column> run_truncate(const KernelCall& call) {
-  const Unit unit = static_cast<const TruncateState&>(*call.state).unit;
+  const Span unit = static_cast<const TruncateState&>(*call.state).span;
   const Column& a = call.args[0];
   if (is_date(*call.type)) {
-    if (unit >= Unit::kDay) return a;
+    if (unit >= Span::kDay) return a;
     return map_one<int32_t, int32_t>(call, [unit](int32_t days) { return static_cast<int32_t>(truncated_days(days, unit)); });
   }
   const int64_t second = units_of(*call.type), day = second * kDaySeconds;
-  const int64_t step = unit == Unit::kHour ? second * 3600 : unit == Unit::kMinute ? second * 60 : second;
+  const int64_t step = unit >= Span::kHour ? std::max<int64_t>(nanoseconds_of(unit) / (1000000000 / second), 1) : 1;
   const auto truncate = [=](int64_t v) {
-    if (unit >= Unit::kHour) return v - (v - floor_divide(v, step) * step);
+    if (unit >= Span::kHour) return v - (v - floor_divide(v, step) * step);
     return truncated_days(floor_divide(v, day), unit) * day;
   };
-  if (unit >= Unit::kMinute) return map_one<int64_t, int64_t>(call, truncate);
+  if (unit >= Span::kMinute) return map_one<int64_t, int64_t>(call, truncate);
   ARROW_ASSIGN_OR_RAISE(Column local, local_times(a, call.rows, call.pool));
   if (local.values == a.values) return map_one<int64_t, int64_t>(call, truncate);
   KernelCall same = call;
@@ -279,66 +246,6 @@ arrow::Result<Column> run_truncate(const KernelCall& call) {
   arrow::Result<Column> down = map_one<int64_t, int64_t>(same, truncate);
   ARROW_RETURN_NOT_OK(down);
   return instants_of(*down, call.type, call.pool);
-}
-
-// Months --------------------------------------------------------------------------------------------------------
-
-arrow::Result<Signature> bind_add_months(std::span<const ArgumentInfo> args, std::span<const Option>) {
-  if (args.size() != 2) return wrong_count("add_months", 2, args.size());
-  if (!column::is_integer(*args[1].type) && args[1].type->id() != Type::NA)
-    return bad_arguments("add_months", "a date or timestamp and an integer", args);
-  Signature s;
-  ARROW_ASSIGN_OR_RAISE(s.type, moment_type("add_months", args[0]));
-  s.casts = {s.type, arrow::int64()};
-  s.fallible = true;
-  return s;
-}
-
-// The same day of another month, or its last one.
-int64_t days_plus_months(int64_t days, int64_t months) {
-  const Civil c = civil_of_days(days);
-  const int64_t index = static_cast<int64_t>(c.year) * 12 + (c.month - 1) + months;
-  const int64_t year = floor_divide(index, 12);
-  const auto month = static_cast<int32_t>(index - year * 12) + 1;
-  return days_of_civil(year, month, std::min(c.day, days_in_month(year, month)));
-}
-
-template <typename T>
-arrow::Result<Column> add_months(const KernelCall& call, int64_t day) {
-  constexpr int64_t kMostMonths = 12 * 600000;
-  const auto moved = [day](T v, int64_t months, T& out) {
-    const int64_t days = floor_divide(v, day);
-    if (months > kMostMonths || months < -kMostMonths) return false;
-    int64_t r;
-    const bool fits = !__builtin_mul_overflow(days_plus_months(days, months), day, &r) && !__builtin_add_overflow(r, v - days * day, &r);
-    out = static_cast<T>(r);
-    return fits && out == r;
-  };
-  bool bad = false;
-  auto out = map_two<T, int64_t, T>(call, [&](T v, int64_t months) {
-    T r{};
-    bad |= !moved(v, months, r);
-    return r;
-  });
-  if (!bad) return out;
-  const Argument<T> a(call.args[0]);
-  const Argument<int64_t> b(call.args[1]);
-  ARROW_RETURN_NOT_OK(blame(
-      call,
-      [&](int64_t i) {
-        T r{};
-        return !moved(a[i], b[i], r);
-      },
-      [&](int64_t i) {
-        const std::string v = row_text(call, 0, i) + " plus " + row_text(call, 1, i) + " months";
-        return Complaint{"time out of range: " + v, v};
-      }));
-  return out;
-}
-
-arrow::Result<Column> run_add_months(const KernelCall& call) {
-  if (is_date(*call.type)) return add_months<int32_t>(call, 1);
-  return add_months<int64_t>(call, units_of(*call.type) * kDaySeconds);
 }
 
 Function temporal(const char* name, const char* summary, const char* example, decltype(Function::bind) bind, decltype(Function::run) run) {
@@ -362,10 +269,8 @@ std::vector<Function> temporal_functions() {
       temporal("dt.date", "the date of a timestamp", "col('t').dt.date() -> 2024-02-29", bind_date, run_date),
       temporal("dt.epoch", "whole seconds since 1970-01-01 UTC, rounded down", "call('dt.epoch', col('t')) -> 1709209815", bind_epoch,
                run_epoch),
-      temporal("dt.truncate", "the begin of the year, quarter, month, week, day, hour, minute or second",
+      temporal("dt.truncate", "the begin of the unit: millennium, century, decade, year, quarter, month, week, ... microsecond",
                "col('t').dt.truncate('month') -> 2024-02-01", bind_truncate, run_truncate),
-      temporal("dt.add_months", "the same day so many months later, or the last of that month",
-               "col('t').dt.add_months(1) -> 2024-03-29 12:30:15.25", bind_add_months, run_add_months),
   };
 }
 
