@@ -1,6 +1,7 @@
 // gristmill._engine.Frame: lazy frames of the C++ API; the GIL is released around every run.
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -58,6 +59,8 @@ Join join_kind(const std::string& how) {
   if (how == "inner") return Join::kInner;
   if (how == "left") return Join::kLeft;
   if (how == "semi") return Join::kSemi;
+  if (how == "right") return Join::kRight;
+  if (how == "full") return Join::kFull;
   return Join::kAnti;  // the Python side has checked the name
 }
 
@@ -79,9 +82,20 @@ void bind_frame(nb::module_& m) {
                            std::vector<Expr> aggregates) { return f.group_by(std::move(keys)).agg(std::move(aggregates)); })
       .def("join",
            [](const Frame& f, const Frame& right, std::vector<std::string> on, std::vector<std::string> left_on,
-              std::vector<std::string> right_on, const std::string& how, const std::string& suffix, bool nulls_equal) {
-             return f.join(right, JoinOptions{std::move(on), std::move(left_on), std::move(right_on), join_kind(how), suffix, nulls_equal});
-           })
+              std::vector<std::string> right_on, const std::string& how, const std::string& suffix, bool nulls_equal,
+              std::optional<Expr> where) {
+             return f.join(right, JoinOptions{std::move(on), std::move(left_on), std::move(right_on), join_kind(how), suffix, nulls_equal,
+                                              std::move(where)});
+           },
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
+      .def("cross_join", &Frame::cross_join)
+      .def("join_asof",
+           [](const Frame& f, const Frame& right, const std::array<std::string, 3>& on, const std::array<std::vector<std::string>, 3>& by,
+              int strategy, std::optional<Expr> tolerance, bool allow_exact, const std::string& suffix) {
+             return f.join_asof(right, AsofOptions{on[0], on[1], on[2], by[0], by[1], by[2], static_cast<AsofStrategy>(strategy),
+                                                   std::move(tolerance), allow_exact, suffix});
+           },
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg())
       .def("sort",
            [](const Frame& f, const std::vector<std::tuple<Expr, bool, bool>>& keys) {
              std::vector<SortKey> k;

@@ -74,14 +74,31 @@ SortKey desc(Expr e);
 SortKey desc(std::string column);
 SortKey desc(const char* column);
 
-enum class Join { kInner, kLeft, kSemi, kAnti };
+enum class Join { kInner, kLeft, kSemi, kAnti, kRight, kFull };
 
 struct JoinOptions {
-  std::vector<std::string> on;                 // one key column kept
+  std::vector<std::string> on;                 // one key column: the left's, in a right join the right's, in a full join whichever is there
   std::vector<std::string> left_on, right_on;  // both kept
   Join how = Join::kInner;
   std::string suffix = "_right";
   bool nulls_equal = false;
+  // What a pair of rows must also meet; columns are called as in an inner join's result. Enough without keys.
+  std::optional<Expr> where = {};
+};
+
+enum class AsofStrategy { kBackward, kForward, kNearest };
+
+// For each left row the one right row whose `on` is nearest: the last not after it, the first not before it, or the nearer of
+// these (backward if equally near). Rows need not be sorted. Of right rows with equal `on`, backward takes the last, forward the first.
+struct AsofOptions {
+  std::string on;                              // one column kept, the left's
+  std::string left_on, right_on;               // both kept
+  std::vector<std::string> by;                 // columns that must be equal; one kept
+  std::vector<std::string> left_by, right_by;  // both kept
+  AsofStrategy strategy = AsofStrategy::kBackward;
+  std::optional<Expr> tolerance = {};  // a literal: the greatest distance, a number or for times a duration
+  bool allow_exact = true;
+  std::string suffix = "_right";
 };
 
 class GroupBy;
@@ -98,6 +115,8 @@ class Frame {
   GroupBy group_by(std::vector<Expr> keys) const;
   GroupBy group_by(std::initializer_list<const char*> columns) const;
   Frame join(const Frame& right, JoinOptions options) const;
+  Frame cross_join(const Frame& right, std::string suffix = "_right") const;  // every pair, left rows outside
+  Frame join_asof(const Frame& right, AsofOptions options) const;
   Frame sort(std::vector<SortKey> keys) const;  // stable
   Frame head(int64_t n = 5) const;
   Frame slice(int64_t offset, std::optional<int64_t> length = {}) const;  // nothing: all rows that are left

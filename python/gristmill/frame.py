@@ -14,7 +14,8 @@ from .expr import Expr, IntoExpr, _column_or_expr, _wrap
 from .options import ParallelOptions
 from .table import Table, _Schema
 
-_JOINS = ("inner", "left", "semi", "anti")
+_JOINS = ("inner", "left", "right", "full", "semi", "anti", "cross")
+_STRATEGIES = ("backward", "forward", "nearest")
 
 
 def _many(values: Iterable[Any], named: Mapping[str, Any] | None = None) -> list[_engine.Expr]:
@@ -95,8 +96,12 @@ class Frame:
         return GroupBy(self, _many(keys, named))
 
     def join(self, other: "Frame", on: str | Sequence[str] | None = None, how: str = "inner", *, left_on: str | Sequence[str] | None = None,
-             right_on: str | Sequence[str] | None = None, suffix: str = "_right", nulls_equal: bool = False) -> "Frame":
-        """Joins on equal keys: "inner", "left", "semi" or "anti". Rows come in the left rows' order, then the right rows'.
+             right_on: str | Sequence[str] | None = None, where: IntoExpr | None = None, suffix: str = "_right",
+             nulls_equal: bool = False) -> "Frame":
+        """Joins on equal keys: "inner", "left", "right", "full", "semi", "anti"; "cross" takes no keys. Rows come in the left rows'
+        order, then the right rows'; a right or full join then gives the right rows that matched nothing, in their order.
+
+        `where` is what a pair must also meet (it names columns as an inner join's result does); it is enough without keys.
 
         >>> import gristmill as gm
         >>> a, b = gm.from_pydict({"k": [1, 2, 3]}), gm.from_pydict({"k": [3, 1], "v": ["x", "y"]})
@@ -105,7 +110,45 @@ class Frame:
         """
         if how not in _JOINS:
             raise ValueError(f"unknown join {how!r}; known: {', '.join(_JOINS)}")
-        return Frame(self._f.join(other._f, _names(on), _names(left_on), _names(right_on), how, suffix, nulls_equal))
+        if how == "cross":
+            if on is not None or left_on is not None or right_on is not None:
+                raise ValueError("a cross join takes no keys")
+            out = Frame(self._f.cross_join(other._f, suffix))
+            return out if where is None else out.filter(where)
+        condition = None if where is None else _wrap(where)
+        return Frame(self._f.join(other._f, _names(on), _names(left_on), _names(right_on), how, suffix, nulls_equal, condition))
+
+    def cross_join(self, other: "Frame", suffix: str = "_right") -> "Frame":
+        """Every left row with every right row: left rows outside, right rows inside.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"a": [1, 2]}).cross_join(gm.from_pydict({"b": ["x", "y"]})).collect().to_pydict()
+        {'a': [1, 1, 2, 2], 'b': ['x', 'y', 'x', 'y']}
+        """
+        return Frame(self._f.cross_join(other._f, suffix))
+
+    def join_asof(self, other: "Frame", on: str | None = None, *, left_on: str | None = None, right_on: str | None = None,
+                  by: str | Sequence[str] | None = None, left_by: str | Sequence[str] | None = None,
+                  right_by: str | Sequence[str] | None = None, strategy: str = "backward", tolerance: Any = None,
+                  allow_exact: bool = True, suffix: str = "_right") -> "Frame":
+        """For each row the one row of `other` whose `on` is nearest, or nulls: "backward" the last not after it, "forward" the first
+        not before it, "nearest" the nearer of both. Rows need not be sorted; they stay in their order.
+
+        `by` columns must be equal. `tolerance`: the greatest distance, a number, or a timedelta for times. Of rows of `other` with equal
+        `on`, backward takes the last, forward the first.
+
+        >>> import gristmill as gm
+        >>> trades = gm.from_pydict({"t": [3, 1, 9], "price": [1.0, 2.0, 3.0]})
+        >>> quotes = gm.from_pydict({"t": [2, 8, 3], "bid": [10, 20, 30]})
+        >>> trades.join_asof(quotes, on="t").collect().to_pydict()
+        {'t': [3, 1, 9], 'price': [1.0, 2.0, 3.0], 'bid': [30, None, 20]}
+        """
+        if strategy not in _STRATEGIES:
+            raise ValueError(f"unknown strategy {strategy!r}; known: {', '.join(_STRATEGIES)}")
+        near = [on or "", left_on or "", right_on or ""]
+        equal = [_names(by), _names(left_by), _names(right_by)]
+        within = None if tolerance is None else _wrap(tolerance)
+        return Frame(self._f.join_asof(other._f, near, equal, _STRATEGIES.index(strategy), within, allow_exact, suffix))
 
     def sort(self, by: IntoExpr | Sequence[IntoExpr], *more: IntoExpr, descending: bool | Sequence[bool] = False,
              nulls_first: bool | Sequence[bool] = False) -> "Frame":

@@ -19,6 +19,7 @@ class HashJoin final : public Join {
   Breaker build() override { return make_join_build(state_); }
   std::shared_ptr<const Operator> probe() override { return make_join_probe(state_); }
   bool spilled() const override { return state_->rows.spilled(); }
+  std::shared_ptr<Source> unmatched() override { return state_->shape->keeps_build() ? make_unmatched_source(state_) : nullptr; }
   Breaker grace() override { return grace_; }
   std::optional<Breaker> reorder() override { return reorder_; }
 

@@ -37,12 +37,12 @@ class BuildSink final : public Sink {
     const JoinShape& shape = *state_->shape;
     arrow::MemoryPool* pool = state_->context.pool();
     ARROW_ASSIGN_OR_RAISE(auto keys, evaluate_all(local.evaluator, shape.build.keys, batch));
-    ARROW_ASSIGN_OR_RAISE(KeptRows kept, keep_rows(shape.build, std::move(batch), keys, !shape.layout.nulls_equal(), position.order, pool));
+    ARROW_ASSIGN_OR_RAISE(KeptRows kept, keep_rows(shape.build, std::move(batch), keys, shape.drops_null_build(), position.order, pool));
     if (kept.batch.rows == 0) return arrow::Status::OK();
     if (shape.layout.integer()) {
       const column::Column& key = kept.batch.columns[static_cast<size_t>(shape.build.key_at[0])];
-      ARROW_RETURN_NOT_OK(shape.layout.words({&key, 1}, kept.batch.rows, pool, local.words));
-      local.range.widen(key_range(shape.layout, local.words.low, kept.batch.rows));
+      ARROW_ASSIGN_OR_RAISE(const KeyRange range, key_range(shape.layout, key, kept.batch.rows, pool, local.words));
+      local.range.widen(range);
     }
     return state_->rows.add(std::move(kept));
   }
@@ -103,7 +103,7 @@ class OrderRows final : public Phase {
       const int64_t width = std::max<int64_t>(1, static_cast<int64_t>(state_->shape->build.types.size()));
       const int64_t at_once = std::min<int64_t>(context.workers, width);
       const int64_t headroom = std::max(kLeastHeadroom, memory.limited() ? memory.cap() / kHeadroomShare : 0);
-      const int64_t want = rows.bytes() * at_once / width + rows.rows() * JoinTableBuilder::bytes_per_row(state_->shape->layout) + headroom;
+      const int64_t want = rows.bytes() * at_once / width + rows.rows() * table_bytes_per_row(*state_->shape) + headroom;
       const arrow::Status granted = rows.bytes() > 0 ? memory.reserve(want, "join build").status() : arrow::Status::OK();
       if (!granted.ok() && base::error_kind(granted) != base::ErrorKind::kMemory) return granted;
       if (!granted.ok() || rows.rows() > kMostBuildRows) ARROW_RETURN_NOT_OK(rows.start_spilling());
@@ -127,8 +127,7 @@ class SplitKeys final : public Phase {
   std::string name() const override { return "join keys"; }
   arrow::Result<int64_t> start(const QueryContext& context) override {
     if (state_->built.rows == 0) return 0;
-    std::vector<column::Column> keys;
-    for (int k : state_->shape->build.key_at) keys.push_back(state_->built.columns[static_cast<size_t>(k)]);
+    std::vector<column::Column> keys = state_->shape->build.equal_keys_of(state_->built.columns);
     ARROW_ASSIGN_OR_RAISE(building_->builder, JoinTableBuilder::make(state_->shape->layout, std::move(keys), state_->built.rows,
                                                                      state_->range, context.pool()));
     return building_->builder->pieces();
@@ -155,8 +154,10 @@ class FillTable final : public Phase {
     if (state_->rows.spilled()) return arrow::Status::OK();
     if (building_->builder) state_->built.table = building_->builder->finish();
     building_->builder.reset();
+    if (state_->shape->keeps_build()) {
+      ARROW_ASSIGN_OR_RAISE(state_->marks, BuildMarks::make(state_->built.rows, state_->context.pool()));
+    }
     publish_filters();
-    drop_keys();
     return arrow::Status::OK();
   }
 
@@ -170,26 +171,55 @@ class FillTable final : public Phase {
       filter->publish(built.rows == 0 ? column::Column{} : built.columns[at], built.rows, state_->context.memory);
     }
   }
+
+  std::shared_ptr<JoinState> state_;
+  std::shared_ptr<Building> building_;
+};
+
+// The index of an as-of join; then what only building needed goes.
+class SortNear final : public Phase {
+ public:
+  explicit SortNear(std::shared_ptr<JoinState> state) : state_(std::move(state)) {}
+  std::string name() const override { return "join nearest"; }
+  arrow::Result<int64_t> start(const QueryContext& context) override {
+    BuildRows& built = state_->built;
+    if (built.rows == 0 || !state_->shape->spec.asof) return 0;
+    const column::Column& on = built.columns[static_cast<size_t>(state_->shape->build.key_at.back())];
+    ARROW_ASSIGN_OR_RAISE(built.near, NearIndex::make(*built.table, on, built.rows, context.pool()));
+    return built.near->pieces();
+  }
+  arrow::Status run(int64_t piece) override {
+    state_->built.near->sort(piece);
+    return arrow::Status::OK();
+  }
+  arrow::Status finish() override {
+    if (state_->built.near) state_->built.near->merge();
+    drop_keys();
+    return arrow::Status::OK();
+  }
+
+ private:
   // Columns that only were keys.
   void drop_keys() {
     std::vector<column::Column>& columns = state_->built.columns;
     std::vector<bool> wanted(columns.size(), false);
-    for (const auto& o : state_->shape->output) {
+    const auto want = [&](const OutputColumn& o) {
       if (o.from == OutputColumn::kBuild && !columns.empty()) wanted[static_cast<size_t>(o.index)] = true;
-    }
+    };
+    for (const auto& o : state_->shape->output) want(o);
+    for (const auto& [at, o] : state_->shape->residual) want(o);
     for (size_t c = 0; c < columns.size(); ++c) {
       if (!wanted[c]) columns[c] = {};
     }
   }
 
   std::shared_ptr<JoinState> state_;
-  std::shared_ptr<Building> building_;
 };
 
 struct ProbeLocal final : LocalState {
   ProbeLocal(const JoinShape& shape, const QueryContext& context)
       : evaluator(context.pool()),
-        prober(shape.spec.kind, shape.layout, output_of(shape), shape.build.types, context.batch_rows, context.pool()) {}
+        prober(shape, output_of(shape), shape.residual, context.batch_rows, context.pool()) {}
 
   // The number of the build row, which is the left row's order, leads to the output order when left was built.
   static std::vector<OutputColumn> output_of(const JoinShape& shape) {
@@ -206,12 +236,11 @@ class Probe final : public Operator {
  public:
   explicit Probe(std::shared_ptr<const JoinState> state) : state_(std::move(state)) {}
   std::string name() const override {
-    static constexpr const char* kNames[] = {"inner join ", "left join ", "semi join ", "anti join "};
+    static constexpr const char* kNames[] = {"inner join ", "left join ",  "semi join ", "anti join ",
+                                             "right join ", "full join ", "as-of join "};
     return kNames[static_cast<int>(state_->shape->spec.kind)] + state_->shape->spec.label;
   }
-  bool generates_rows() const override {
-    return state_->shape->spec.kind == plan::JoinKind::kInner || state_->shape->spec.kind == plan::JoinKind::kLeft;
-  }
+  bool generates_rows() const override { return !state_->shape->filters(); }
   arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) const override {
     return std::make_unique<ProbeLocal>(*state_->shape, context);
   }
@@ -219,10 +248,9 @@ class Probe final : public Operator {
   arrow::Status process(column::Batch batch, LocalState& raw, const Emit& emit) const override {
     auto& local = raw.as<ProbeLocal>();
     const JoinShape& shape = *state_->shape;
-    const bool needs_match = shape.spec.kind == plan::JoinKind::kInner || shape.spec.kind == plan::JoinKind::kSemi;
-    if (state_->built.rows == 0 && needs_match && !shape.fallible_probe) return arrow::Status::OK();
+    if (state_->built.rows == 0 && shape.needs_match() && !shape.fallible_probe) return arrow::Status::OK();
     ARROW_ASSIGN_OR_RAISE(auto keys, evaluate_all(local.evaluator, shape.probe.keys, batch));
-    return local.prober.probe(state_->built, std::move(batch), keys, emit);
+    return local.prober.probe(state_->built, std::move(batch), keys, state_->marks.get(), emit);
   }
 
  private:
@@ -236,7 +264,7 @@ Breaker make_join_build(std::shared_ptr<JoinState> state) {
   Breaker b;
   b.sink = std::make_shared<BuildSink>(state);
   b.phases = {std::make_shared<OrderRows>(state), std::make_shared<SplitKeys>(state, building),
-              std::make_shared<FillTable>(state, building)};
+              std::make_shared<FillTable>(state, building), std::make_shared<SortNear>(state)};
   return b;
 }
 

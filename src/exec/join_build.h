@@ -25,10 +25,18 @@ struct JoinState {
   JoinRows rows;                                                     // while building, and when spilled
   KeyRange range;                                                    // of the build keys; the sink's combine() widens it
   BuildRows built;                                                   // after the phases, unless spilled
+  std::unique_ptr<BuildMarks> marks;                                 // of `built`, for kinds that keep build rows
   std::vector<std::pair<int, std::shared_ptr<JoinFilter>>> filters;  // number of the key, filter
 };
 
+// What looking rows up takes beside the rows, while it is built.
+inline int64_t table_bytes_per_row(const JoinShape& shape) {
+  return JoinTableBuilder::bytes_per_row(shape.layout) + (shape.spec.asof ? NearIndex::kBytesPerRow : 0) + (shape.keeps_build() ? 1 : 0);
+}
+
 Breaker make_join_build(std::shared_ptr<JoinState> state);
 std::shared_ptr<const Operator> make_join_probe(std::shared_ptr<const JoinState> state);
+// The build rows without a mark, in order, with nulls for the probe side. Read when every probe row has passed.
+std::shared_ptr<Source> make_unmatched_source(std::shared_ptr<const JoinState> state);
 
 }  // namespace gristmill::exec

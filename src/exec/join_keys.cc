@@ -186,6 +186,18 @@ KeyRange key_range(const KeyLayout& layout, const uint64_t* words, int64_t n) {
   return r;
 }
 
+arrow::Result<KeyRange> key_range(const KeyLayout& layout, const column::Column& key, int64_t rows, arrow::MemoryPool* pool,
+                                  KeyWords& words) {
+  ARROW_RETURN_NOT_OK(layout.words({&key, 1}, rows, pool, words));
+  if (!column::has_nulls(key)) return key_range(layout, words.low, rows);
+  const column::Mask there = column::validity_mask(key, rows);
+  KeyRange r;
+  for (int64_t i = 0; i < rows; ++i) {
+    if (there.get(i)) r.widen(key_range(layout, words.low + i, 1));
+  }
+  return r;
+}
+
 void hash_key_words(const uint64_t* low, const uint64_t* high, int64_t n, uint64_t* out) {
   if (n == 0) return;
   const column::Column columns[2] = {words_column(low, n), high ? words_column(high, n) : column::Column{}};

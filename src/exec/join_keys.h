@@ -63,6 +63,8 @@ struct KeyRange {  // of integer() words, in their order; empty when min > max
   }
 };
 KeyRange key_range(const KeyLayout& layout, const uint64_t* words, int64_t n);
+// Of the rows where the one key of an integer() layout is not null.
+arrow::Result<KeyRange> key_range(const KeyLayout& layout, const column::Column& key, int64_t rows, arrow::MemoryPool* pool, KeyWords& words);
 
 // hash_rows of words; one hash whichever side and however the words came about.
 void hash_key_words(const uint64_t* low, const uint64_t* high, int64_t n, uint64_t* out);

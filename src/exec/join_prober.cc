@@ -10,6 +10,7 @@
 
 #include "column/buffers.h"
 #include "column/kernels.h"
+#include "exec/join_order.h"
 
 namespace gristmill::exec {
 namespace {
@@ -35,22 +36,35 @@ column::Mask without(column::Mask keep, const column::Mask& drop) {
   return keep;
 }
 
+bool from_probe(const OutputColumn& c) { return c.from == OutputColumn::kProbe || c.from == OutputColumn::kOrder; }
+
 }  // namespace
 
-JoinProber::JoinProber(JoinKind kind, const KeyLayout& layout, std::vector<OutputColumn> output, std::vector<column::TypePtr> build_types,
+JoinProber::JoinProber(const JoinShape& shape, std::vector<OutputColumn> output, std::vector<std::pair<int, OutputColumn>> residual,
                        int64_t batch_rows, arrow::MemoryPool* pool)
-    : kind_(kind),
-      layout_(layout),
+    : shape_(shape),
+      layout_(shape.layout),
       output_(std::move(output)),
-      build_types_(std::move(build_types)),
+      types_(output_types(shape)),
       batch_rows_(std::clamp<int64_t>(batch_rows, 1, column::kMaxBatchRows)),
-      pool_(pool) {}
+      pool_(pool) {
+  const int width = static_cast<int>(shape.spec.left_types.size() + shape.spec.right_types.size());
+  if (shape.spec.residual) pairs_.emplace(shape.spec.residual, width, std::move(residual), batch_rows_, pool);
+  if (shape.spec.asof) rule_ = NearRule(*shape.spec.asof, column::is_float(*shape.spec.asof->left_on->type));
+}
 
-arrow::Status JoinProber::probe(const BuildRows& build, column::Batch batch, std::span<const column::Column> keys, const Emit& emit) {
-  ARROW_ASSIGN_OR_RAISE(const int32_t* first, find(build, batch, keys));
-  if (kind_ == JoinKind::kInner || kind_ == JoinKind::kLeft) return emit_matches(build, std::move(batch), first, emit);
+arrow::Status JoinProber::probe(const BuildRows& build, column::Batch batch, std::span<const column::Column> keys, BuildMarks* marks,
+                                const Emit& emit) {
+  ARROW_ASSIGN_OR_RAISE(const int32_t* first, find(build, batch, keys.first(shape_.probe.equal_keys)));
+  if (shape_.spec.asof && build.rows > 0) ARROW_RETURN_NOT_OK(pick_near(build, batch, keys.back()));
+  if (pairs_ && build.rows > 0) return probe_pairs(build, std::move(batch), first, marks, emit);
+  for (int64_t i = 0; marks && i < batch.rows; ++i) {
+    if (first[i] >= 0) marks->mark(first[i]);
+  }
+  if (!shape_.filters()) return emit_matches(build, std::move(batch), first, emit);
   const column::Mask hit = matched_rows(first, batch.rows);
-  batch.selection = column::Selection::from_mask(kind_ == JoinKind::kSemi ? hit : without(batch.selection.mask(batch.rows), hit));
+  batch.selection =
+      column::Selection::from_mask(shape_.spec.kind == JoinKind::kSemi ? hit : without(batch.selection.mask(batch.rows), hit));
   return emit_unmatched(std::move(batch), emit);
 }
 
@@ -166,10 +180,10 @@ arrow::Status JoinProber::find_entries(const BuildRows& build, const column::Bat
 
 arrow::Status JoinProber::emit_matches(const BuildRows& build, column::Batch batch, const int32_t* first, const Emit& emit) {
   if (build.rows == 0) {
-    if (kind_ == JoinKind::kInner) return arrow::Status::OK();
+    if (shape_.needs_match()) return arrow::Status::OK();
     return emit_unmatched(std::move(batch), emit);
   }
-  if (build.table->next()) return emit_chains(build, batch, first, emit);
+  if (build.table->next() && !shape_.spec.asof) return emit_chains(build, batch, first, emit);
   return emit_single(build, std::move(batch), first, emit);
 }
 
@@ -177,7 +191,7 @@ arrow::Status JoinProber::emit_single(const BuildRows& build, column::Batch batc
   column::Batch out;
   out.rows = batch.rows;
   const int64_t rows = batch.rows;
-  if (kind_ == JoinKind::kLeft) {
+  if (shape_.keeps_probe()) {
     out.selection = batch.selection;
     build_rows_.assign(first, first + rows);
     if (!batch.selection.all()) {  // what is not selected must not look like a missing match
@@ -201,7 +215,7 @@ arrow::Status JoinProber::emit_single(const BuildRows& build, column::Batch batc
     for (int64_t i = 0; i < rows; ++i) build_rows_[static_cast<size_t>(i)] = std::max(first[i], 0);
   }
   for (const OutputColumn& c : output_) {
-    if (c.from == OutputColumn::kProbe) {
+    if (from_probe(c)) {
       out.columns.push_back(batch.columns[static_cast<size_t>(c.index)]);
       continue;
     }
@@ -222,7 +236,7 @@ arrow::Status JoinProber::emit_chains(const BuildRows& build, const column::Batc
   for (size_t j = 0; j < live.size(); ++j) {
     if (j + kAhead < live.size()) __builtin_prefetch(next + std::max(first[live[j + kAhead]], 0));
     int32_t row = first[live[j]];
-    if (row < 0 && kind_ == JoinKind::kInner) continue;
+    if (row < 0 && !shape_.keeps_probe()) continue;
     do {
       probe_rows_.push_back(live[j]);
       build_rows_.push_back(row);
@@ -237,7 +251,7 @@ arrow::Status JoinProber::flush_pairs(const BuildRows& build, const column::Batc
   column::Batch out;
   out.rows = static_cast<int64_t>(probe_rows_.size());
   for (const OutputColumn& c : output_) {
-    if (c.from == OutputColumn::kProbe) {
+    if (from_probe(c)) {
       ARROW_ASSIGN_OR_RAISE(column::Column taken,
                             column::take(batch.columns[static_cast<size_t>(c.index)], std::span<const int32_t>(probe_rows_), pool_));
       out.columns.push_back(std::move(taken));
@@ -261,16 +275,15 @@ arrow::Result<column::Column> JoinProber::build_column(const BuildRows& build, c
 
 arrow::Status JoinProber::emit_unmatched(column::Batch batch, const Emit& emit) {
   if (batch.selection.empty(batch.rows)) return arrow::Status::OK();
-  const bool filters = kind_ == JoinKind::kSemi || kind_ == JoinKind::kAnti;
   column::Batch out;
   out.rows = batch.rows;
   out.selection = batch.selection;
-  if (filters) out.origin = batch.origin;
-  for (const OutputColumn& c : output_) {
-    if (c.from == OutputColumn::kProbe) {
-      out.columns.push_back(batch.columns[static_cast<size_t>(c.index)]);
+  if (shape_.filters()) out.origin = batch.origin;
+  for (size_t i = 0; i < output_.size(); ++i) {
+    if (from_probe(output_[i])) {
+      out.columns.push_back(batch.columns[static_cast<size_t>(output_[i].index)]);
     } else {
-      ARROW_ASSIGN_OR_RAISE(column::Column null, column::null_column(build_types_[static_cast<size_t>(c.index)], pool_));
+      ARROW_ASSIGN_OR_RAISE(column::Column null, column::null_column(types_[i], pool_));
       out.columns.push_back(std::move(null));
     }
   }

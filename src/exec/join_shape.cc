@@ -14,8 +14,11 @@
 namespace gristmill::exec {
 namespace {
 
-JoinSide make_side(const std::vector<expr::BoundPtr>& keys, const std::vector<column::TypePtr>& input_types, std::vector<int> wanted) {
+JoinSide make_side(std::vector<expr::BoundPtr> keys, const expr::BoundPtr& near, const std::vector<column::TypePtr>& input_types,
+                   std::vector<int> wanted) {
   JoinSide side;
+  side.equal_keys = keys.size();
+  if (near) keys.push_back(near);
   side.keys = keys;
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
@@ -33,6 +36,21 @@ JoinSide make_side(const std::vector<expr::BoundPtr>& keys, const std::vector<co
   return side;
 }
 
+void collect_inputs(const expr::Bound& e, std::vector<int>& out) {
+  if (e.kind == expr::BoundKind::kInput) out.push_back(e.input);
+  for (const auto& a : e.args) collect_inputs(*a, out);
+}
+
+arrow::Status check(const JoinSpec& spec) {
+  if (spec.left_keys.empty() || spec.left_keys.size() != spec.right_keys.size())
+    return base::internal_error("a hash join needs keys on both sides");
+  const bool inner = spec.kind == plan::JoinKind::kInner, asof = spec.kind == plan::JoinKind::kAsof;
+  if (spec.build_left && !inner) return base::internal_error("only an inner join may build its left side");
+  if (spec.residual && (inner || asof)) return base::internal_error("a join of this kind takes no residual");
+  if (spec.asof.has_value() != asof) return base::internal_error("an as-of join without its key");
+  return arrow::Status::OK();
+}
+
 }  // namespace
 
 int JoinSide::kept_of(int input) const {
@@ -40,28 +58,46 @@ int JoinSide::kept_of(int input) const {
   return at == inputs.end() ? -1 : static_cast<int>(at - inputs.begin());
 }
 
+std::vector<column::Column> JoinSide::keys_of(const column::Batch& kept) const {
+  std::vector<column::Column> out;
+  for (int k : key_at) out.push_back(kept.columns[static_cast<size_t>(k)]);
+  return out;
+}
+
+std::vector<column::Column> JoinSide::equal_keys_of(const std::vector<column::Column>& kept) const {
+  std::vector<column::Column> out;
+  for (size_t k = 0; k < equal_keys; ++k) out.push_back(kept[static_cast<size_t>(key_at[k])]);
+  return out;
+}
+
+OutputColumn JoinShape::of_kept(OutputColumn column) const {
+  if (column.from == OutputColumn::kProbe) column.index = probe.kept_of(column.index);
+  return column;
+}
+
 arrow::Result<std::shared_ptr<const JoinShape>> make_join_shape(JoinSpec spec) {
-  if (spec.left_keys.empty() || spec.left_keys.size() != spec.right_keys.size())
-    return base::internal_error("a hash join needs keys on both sides");
-  if (spec.build_left && spec.kind != plan::JoinKind::kInner) return base::internal_error("only an inner join may build its left side");
+  ARROW_RETURN_NOT_OK(check(spec));
   auto shape = std::make_shared<JoinShape>();
   std::vector<column::TypePtr> key_types;
   for (const auto& k : spec.left_keys) key_types.push_back(k->type);
   shape->layout = KeyLayout(key_types, spec.nulls_equal);
   const int width = static_cast<int>(spec.left_types.size());
   std::vector<int> of_left, of_right;
-  for (int c : spec.output) (c < width ? of_left : of_right).push_back(c < width ? c : c - width);
-  JoinSide left = make_side(spec.left_keys, spec.left_types, of_left);
-  JoinSide right = make_side(spec.right_keys, spec.right_types, of_right);
-  for (int c : spec.output) {
+  std::vector<int> of_residual;
+  if (spec.residual) collect_inputs(*spec.residual, of_residual);
+  for (const auto* wanted : {&spec.output, &of_residual}) {
+    for (int c : *wanted) (c < width ? of_left : of_right).push_back(c < width ? c : c - width);
+  }
+  JoinSide left = make_side(spec.left_keys, spec.asof ? spec.asof->left_on : nullptr, spec.left_types, of_left);
+  JoinSide right = make_side(spec.right_keys, spec.asof ? spec.asof->right_on : nullptr, spec.right_types, of_right);
+  const auto whence = [&](int c) -> OutputColumn {
     const bool from_left = c < width;
     const int input = from_left ? c : c - width;
-    if (from_left != spec.build_left) {
-      shape->output.push_back({OutputColumn::kProbe, input});
-    } else {
-      shape->output.push_back({OutputColumn::kBuild, (from_left ? left : right).kept_of(input)});
-    }
-  }
+    if (from_left != spec.build_left) return {OutputColumn::kProbe, input};
+    return {OutputColumn::kBuild, (from_left ? left : right).kept_of(input)};
+  };
+  for (int c : spec.output) shape->output.push_back(whence(c));
+  for (int c : of_residual) shape->residual.emplace_back(c, whence(c));
   shape->build = spec.build_left ? std::move(left) : std::move(right);
   shape->probe = spec.build_left ? std::move(right) : std::move(left);
   for (const auto& k : shape->probe.keys) shape->fallible_probe |= k->fallible;

@@ -16,11 +16,15 @@ namespace gristmill::exec {
 
 // One input of the join. Kept columns: what the output wants, then keys that are not among them.
 struct JoinSide {
-  std::vector<expr::BoundPtr> keys;
+  std::vector<expr::BoundPtr> keys;    // those that must be equal; behind them, of an as-of join, the one to be near
   std::vector<int> inputs;             // input column of each kept column; -1: the value of a key
   std::vector<int> key_at;             // kept column of each key
   std::vector<column::TypePtr> types;  // of the kept columns
+  size_t equal_keys = 0;               // how many of `keys` must be equal
   int kept_of(int input) const;        // -1: not kept
+  // Of a batch of kept columns.
+  std::vector<column::Column> keys_of(const column::Batch& kept) const;
+  std::vector<column::Column> equal_keys_of(const std::vector<column::Column>& kept) const;
 };
 
 struct OutputColumn {
@@ -28,6 +32,7 @@ struct OutputColumn {
     kProbe,     // a column of the probe batch
     kBuild,     // a column of the build rows
     kBuildRow,  // the build row's number
+    kOrder,     // a column of the probe batch that gives the row's place in the output; build rows without a match stand behind
   };
   From from = kProbe;
   int index = 0;
@@ -38,7 +43,20 @@ struct JoinShape {
   KeyLayout layout;
   JoinSide build, probe;             // with build_left the left input is `build`
   std::vector<OutputColumn> output;  // kProbe: input column of the probe side; kBuild: kept column
+  std::vector<std::pair<int, OutputColumn>> residual;  // columns that the residual reads: number in left ++ right, whence
   bool fallible_probe = false;
+
+  bool needs_match() const {  // probe rows without a match give nothing
+    return spec.kind == plan::JoinKind::kInner || spec.kind == plan::JoinKind::kSemi || spec.kind == plan::JoinKind::kRight;
+  }
+  bool keeps_probe() const {  // they give a row without build columns
+    return spec.kind == plan::JoinKind::kLeft || spec.kind == plan::JoinKind::kFull || spec.kind == plan::JoinKind::kAsof;
+  }
+  bool filters() const { return spec.kind == plan::JoinKind::kSemi || spec.kind == plan::JoinKind::kAnti; }
+  bool keeps_build() const { return spec.kind == plan::JoinKind::kRight || spec.kind == plan::JoinKind::kFull; }
+  bool drops_null_build() const { return !layout.nulls_equal() && !keeps_build(); }
+  // `column` for probe batches of kept columns.
+  OutputColumn of_kept(OutputColumn column) const;
 };
 
 arrow::Result<std::shared_ptr<const JoinShape>> make_join_shape(JoinSpec spec);

@@ -39,8 +39,7 @@ JoinPartitioner::JoinPartitioner(const JoinShape& shape, const JoinSide& side, i
 
 arrow::Status JoinPartitioner::write(const column::Batch& batch, uint32_t skip) {
   arrow::MemoryPool* pool = memory_.pool();
-  std::vector<column::Column> key_columns;
-  for (int k : side_.key_at) key_columns.push_back(batch.columns[static_cast<size_t>(k)]);
+  const std::vector<column::Column> key_columns = side_.equal_keys_of(batch.columns);
   std::vector<uint64_t> hashes(static_cast<size_t>(batch.rows));
   if (shape_.layout.form() == KeyForm::kColumns) {
     column::hash_rows(key_columns, batch.rows, {}, hashes.data());

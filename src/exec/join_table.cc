@@ -56,16 +56,20 @@ void want_huge_pages(arrow::Buffer& buffer) {
 #endif
 }
 
-// Sorts one piece's entries by partition, in their order, to entries[begin..end).
+// Sorts one piece's entries by partition, in their order, to entries[begin..end), those of `live` only.
 template <typename Entry, typename PartitionOf>
-std::vector<uint32_t> scatter(int64_t begin, int64_t end, int64_t partitions, const uint64_t* low, const uint64_t* high, Entry* entries,
-                              PartitionOf&& of) {
+std::vector<uint32_t> scatter(int64_t begin, int64_t end, int64_t partitions, const uint64_t* low, const uint64_t* high,
+                              const std::optional<column::Mask>& live, Entry* entries, PartitionOf&& of) {
   const int64_t n = end - begin;
   std::vector<uint32_t> offsets(static_cast<size_t>(partitions) + 1, 0);
-  for (int64_t i = 0; i < n; ++i) offsets[of(i) + 1]++;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!live || live->get(i)) offsets[of(i) + 1]++;
+  }
   for (int64_t p = 0; p < partitions; ++p) offsets[p + 1] += offsets[p];
   std::vector<uint32_t> to(offsets.begin(), offsets.end() - 1);
-  for (int64_t i = 0; i < n; ++i) entries[begin + to[of(i)]++] = Entry::make(low[i], high ? high[i] : 0, static_cast<int32_t>(begin + i));
+  for (int64_t i = 0; i < n; ++i) {
+    if (!live || live->get(i)) entries[begin + to[of(i)]++] = Entry::make(low[i], high ? high[i] : 0, static_cast<int32_t>(begin + i));
+  }
   return offsets;
 }
 
@@ -110,7 +114,7 @@ class HashBuilder final : public JoinTableBuilder {
       hash_key_words(words.low, words.high, end - begin, hashes.data());
     }
     const int shift = 64 - partition_bits_;
-    offsets_[piece] = scatter(begin, end, partitions(), words.low, words.high, entries(),
+    offsets_[piece] = scatter(begin, end, partitions(), words.low, words.high, live_rows(keys, end - begin), entries(),
                               [&, bits = partition_bits_](int64_t i) { return bits == 0 ? 0 : hashes[i] >> shift; });
     return arrow::Status::OK();
   }
@@ -217,9 +221,10 @@ class DenseBuilder final : public JoinTableBuilder {
   arrow::Status add(int64_t piece) override {
     const int64_t begin = piece_begin(piece), end = piece_end(piece);
     KeyWords words;
-    ARROW_RETURN_NOT_OK(layout_.words(sliced(keys_, begin, end - begin), end - begin, pool_, words));
-    offsets_[piece] =
-        scatter(begin, end, partitions(), words.low, nullptr, entries(), [&](int64_t i) { return (words.low[i] - table_->min) >> shift_; });
+    const std::vector<column::Column> keys = sliced(keys_, begin, end - begin);
+    ARROW_RETURN_NOT_OK(layout_.words(keys, end - begin, pool_, words));
+    offsets_[piece] = scatter(begin, end, partitions(), words.low, nullptr, live_rows(keys, end - begin), entries(),
+                              [&](int64_t i) { return (words.low[i] - table_->min) >> shift_; });
     return arrow::Status::OK();
   }
 
@@ -291,6 +296,18 @@ int64_t JoinTableBuilder::bytes_per_row(const KeyLayout& layout) {
 int64_t JoinTableBuilder::pieces() const { return (rows_ + kPieceRows - 1) / kPieceRows; }
 int64_t JoinTableBuilder::piece_begin(int64_t piece) const { return piece * kPieceRows; }
 int64_t JoinTableBuilder::piece_end(int64_t piece) const { return std::min(rows_, (piece + 1) * kPieceRows); }
+
+std::optional<column::Mask> JoinTableBuilder::live_rows(std::span<const column::Column> keys, int64_t rows) const {
+  std::optional<column::Mask> live;
+  if (layout_.nulls_equal()) return live;
+  for (const auto& k : keys) {
+    if (!column::has_nulls(k)) continue;
+    const column::Mask there = column::validity_mask(k, rows);
+    if (!live) live = column::Mask(rows, true);
+    for (size_t w = 0; w < there.words.size(); ++w) live->words[w] &= there.words[w];
+  }
+  return live;
+}
 
 arrow::Status JoinTableBuilder::start_chains() {
   std::lock_guard lock(mutex_);

@@ -61,7 +61,8 @@ class JoinTable {
 
 class JoinTableBuilder {
  public:
-  // `keys`: columns of all rows; kept only while building, except flat ones for kColumns. `range` for integer() layouts.
+  // `keys`: columns of all rows; kept only while building, except flat ones for kColumns. `range` for integer() layouts, of
+  // the rows without null. A row with a null key is not put in, unless nulls are equal.
   static arrow::Result<std::unique_ptr<JoinTableBuilder>> make(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows,
                                                                KeyRange range, arrow::MemoryPool* pool);
   virtual ~JoinTableBuilder() = default;
@@ -80,6 +81,8 @@ class JoinTableBuilder {
   JoinTableBuilder(const KeyLayout& layout, std::vector<column::Column> keys, int64_t rows, arrow::MemoryPool* pool);
   int64_t piece_begin(int64_t piece) const;
   int64_t piece_end(int64_t piece) const;
+  // Rows of a piece that are put in; nothing: all.
+  std::optional<column::Mask> live_rows(std::span<const column::Column> keys, int64_t rows) const;
   arrow::Status start_chains();  // on the first repeated key
   arrow::Status chain(int32_t row, int32_t next) {
     if (!next_.load(std::memory_order_acquire)) ARROW_RETURN_NOT_OK(start_chains());

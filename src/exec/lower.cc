@@ -18,10 +18,12 @@
 #include "exec/explode.h"
 #include "exec/filter.h"
 #include "exec/join.h"
+#include "exec/join_plan.h"
 #include "exec/limit.h"
 #include "exec/project.h"
 #include "exec/scan.h"
 #include "exec/sort.h"
+#include "plan/nodes.h"
 
 namespace gristmill::exec {
 namespace {
@@ -319,25 +321,8 @@ class Lowering {
 
   arrow::Result<Head> lower_join(const PlanPtr& p) {
     const PlanPtr &left = p->inputs[0], &right = p->inputs[1];
-    JoinSpec spec;
-    spec.kind = p->join;
-    bool fallible = false;
-    for (const auto& k : p->left_keys) {
-      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(k, *left->schema));
-      fallible |= b->fallible;
-      spec.left_keys.push_back(std::move(b));
-    }
-    for (const auto& k : p->right_keys) {
-      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(k, *right->schema));
-      spec.right_keys.push_back(std::move(b));
-    }
-    spec.left_types = canonical_types(*left->schema);
-    spec.right_types = canonical_types(*right->schema);
-    spec.nulls_equal = p->nulls_equal;
-    spec.output = p->join_output;
-    spec.build_left = p->build_left && p->join == plan::JoinKind::kInner;
-    for (const auto& k : p->left_keys) spec.label += (spec.label.empty() ? "" : ", ") + expr::text(*k);
-    const bool build_left = spec.build_left;
+    ARROW_ASSIGN_OR_RAISE(JoinSpec spec, join_spec(*p));
+    const bool build_left = spec.build_left, fallible = left_may_fail(spec);
     const size_t left_width = spec.left_types.size();
     const std::vector<int> output = spec.output;
     ARROW_ASSIGN_OR_RAISE(auto join, make_hash_join(std::move(spec), *context_));
@@ -368,11 +353,16 @@ class Lowering {
       if (join->spilled()) return from_source(source, node)();
       ARROW_ASSIGN_OR_RAISE(Segment s, inner());
       s.append(join->probe(), node);
+      if (auto unmatched = join->unmatched()) {
+        const auto gate = std::make_shared<BranchGate>();
+        for (auto& b : s.branches) b.feeds.push_back(gate);
+        s.branches.push_back(Branch{std::move(unmatched), node, {}, {}, gate});
+      }
       return s;
     };
     for (int c : output) {
       const bool from_left = static_cast<size_t>(c) < left_width;
-      const bool passes = !fallible && from_left && !build_left;
+      const bool passes = !fallible && from_left && !build_left && !plan::keeps_right_rows(p->join);
       out.origins.push_back(passes ? probe.origins[static_cast<size_t>(c)] : Origin{});
     }
     if (auto reorder = join->reorder()) {

@@ -52,6 +52,9 @@ class LocalState {
 
 using Emit = std::function<arrow::Status(column::Batch)>;
 
+// ErrorDetail::row of an error with a batch_row that stands for no row of a source (one of a pair of rows).
+inline constexpr int64_t kNoSourceRow = -2;
+
 // Position of a batch in the pipeline's input order. Row i (physical index) of the batch stands at `order + i`;
 // positions compare like ordinals: (morsel << 32) + rows of this morsel seen before. Only their order means anything.
 struct Position {

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "base/status.h"
+#include "exec/branch_gates.h"
 #include "exec/breaker.h"
 #include "sched/claim.h"
 #include "sched/ordered_ring.h"
@@ -137,6 +138,7 @@ class PipelineTask final : public sched::Task {
       ring_.emplace(static_cast<uint64_t>(4 * std::max(1, slots)), cap,
                     [this](uint64_t seq, sched::RingSlot& slot) { return flush(seq, slot); });
     }
+    gates_.open(segment_, sizes_);
     if (total_ >= 0) claims_ = spec_.ordered ? sched::counter_claims(total_) : sched::range_claims(total_, slots);
     slots_.resize(slots);
     max_slots_ = spec_.sequential ? 1 : total_ >= 0 ? static_cast<int>(std::min<int64_t>(slots, std::max<int64_t>(total_, 1))) : slots;
@@ -159,6 +161,11 @@ class PipelineTask final : public sched::Task {
       if (claimed.kind != sched::StepKind::kProgress) return claimed;
     }
     const Morsel morsel = *slot.claimed;
+    if (auto wait = gates_.wait_for(morsel.branch, [&] { return dropped(morsel.seq); })) {
+      if (!dropped(morsel.seq)) return sched::Step::blocked(std::move(wait));
+      slot.claimed.reset();
+      return sched::Step::progress();
+    }
     if (ring_) {
       if (auto wait = ring_->wait_for_room(morsel.seq)) {
         if (ring_->stopped()) return sched::Step::done();
@@ -177,6 +184,7 @@ class PipelineTask final : public sched::Task {
     slot.busy_ns += now_ns() - before;
     slot.processed++;
     slot.rows += static_cast<int64_t>(runner->rows_of_morsel_);
+    gates_.processed(morsel.branch);
     return deliver(morsel, slot, *runner, status);
   }
 
@@ -242,6 +250,7 @@ class PipelineTask final : public sched::Task {
         slot.claimed = Morsel{next_seq_++, next_branch_, next_local_++};
         return sched::Step::progress();
       }
+      gates_.ended(next_branch_, static_cast<int64_t>(next_local_));
       next_branch_++;
       next_local_ = 0;
     }
@@ -315,6 +324,7 @@ class PipelineTask final : public sched::Task {
     uint64_t seen = closed_from_.load();
     while (seq < seen && !closed_from_.compare_exchange_weak(seen, seq)) {
     }
+    gates_.wake();
   }
 
   void keep_smallest(uint64_t seq, const arrow::Status& status) {
@@ -371,6 +381,7 @@ class PipelineTask final : public sched::Task {
   std::shared_ptr<RunReport> report_;
   Segment segment_;
   std::vector<int64_t> sizes_;  // morsels per branch, -1 unknown
+  BranchGates gates_;
   int64_t total_ = 0;
   int max_slots_ = 1;
   bool disabled_ = false;
@@ -512,6 +523,10 @@ arrow::Status BranchRunner::place(const arrow::Status& s, const column::Batch& b
   base::ErrorDetail detail = *base::error_detail(s);
   const int64_t row = batch.origin.row_of(detail.batch_row);
   detail.batch_row = -1;
+  if (detail.row == kNoSourceRow) {
+    detail.row = -1;
+    return base::with_detail(s, std::move(detail));
+  }
   if (row >= 0 && detail.row < 0) detail.row = row;
   if (batch.origin.input >= 0 && detail.file.empty()) detail.file = task_.segment_.branches[branch_].source->file_of(batch.origin.input);
   return base::with_detail(s, std::move(detail));

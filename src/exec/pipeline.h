@@ -42,10 +42,17 @@ struct PlacedOperator {
   int plan_node = -1;
 };
 
+// Says that a branch begins when others have ended: those that feed the gate. (The build rows of a right join that
+// matched nothing are known only after the last probe row.) A morsel behind a gate waits; nobody sleeps on it.
+struct BranchGate {};
+using BranchGatePtr = std::shared_ptr<const BranchGate>;
+
 struct Branch {
   std::shared_ptr<Source> source;
   int source_node = -1;
   std::vector<PlacedOperator> operators;
+  std::vector<BranchGatePtr> feeds;
+  BranchGatePtr after;
 };
 
 struct Segment {

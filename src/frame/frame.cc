@@ -44,14 +44,24 @@ plan::JoinKind join_kind(Join how) {
     case Join::kLeft: return plan::JoinKind::kLeft;
     case Join::kSemi: return plan::JoinKind::kSemi;
     case Join::kAnti: return plan::JoinKind::kAnti;
+    case Join::kRight: return plan::JoinKind::kRight;
+    case Join::kFull: return plan::JoinKind::kFull;
   }
   return plan::JoinKind::kInner;
 }
 
 arrow::Status check_join(const JoinOptions& o) {
   const bool sides = !o.left_on.empty() || !o.right_on.empty();
-  if (o.on.empty() && !sides) return base::plan_error("a join needs keys", "give on, or left_on and right_on");
+  if (o.on.empty() && !sides && !o.where) return base::plan_error("a join needs keys", "give on, or left_on and right_on");
   if (!o.on.empty() && sides) return base::plan_error("a join takes either on, or left_on and right_on");
+  return arrow::Status::OK();
+}
+
+arrow::Status check_asof(const AsofOptions& o) {
+  const bool both = !o.left_on.empty() && !o.right_on.empty(), either = !o.left_on.empty() || !o.right_on.empty();
+  if (o.on.empty() ? !both : either) return base::plan_error("an as-of join takes either on, or left_on and right_on");
+  if (!o.by.empty() && (!o.left_by.empty() || !o.right_by.empty()))
+    return base::plan_error("an as-of join takes either by, or left_by and right_by");
   return arrow::Status::OK();
 }
 
@@ -119,7 +129,31 @@ Frame Frame::join(const Frame& right, JoinOptions options) const {
     ARROW_RETURN_NOT_OK(check_join(options));
     const bool on = !options.on.empty();
     return plan::make_join(p, other, join_kind(options.how), columns_of(on ? options.on : options.left_on),
-                           columns_of(on ? options.on : options.right_on), on, options.nulls_equal, options.suffix);
+                           columns_of(on ? options.on : options.right_on), on, options.nulls_equal, options.suffix,
+                           options.where ? options.where->node() : nullptr);
+  });
+}
+
+Frame Frame::cross_join(const Frame& right, std::string suffix) const {
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(const PlanPtr other, right.plan());
+    return plan::make_cross_join(p, other, std::move(suffix));
+  });
+}
+
+Frame Frame::join_asof(const Frame& right, AsofOptions o) const {
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(const PlanPtr other, right.plan());
+    ARROW_RETURN_NOT_OK(check_asof(o));
+    const bool on = !o.on.empty(), by = !o.by.empty();
+    plan::AsofMatch match;
+    match.left_on = expr::column(on ? o.on : o.left_on);
+    match.right_on = expr::column(on ? o.on : o.right_on);
+    match.strategy = static_cast<plan::AsofStrategy>(o.strategy);
+    match.allow_exact = o.allow_exact;
+    if (o.tolerance) match.tolerance = o.tolerance->node();
+    return plan::make_asof_join(p, other, std::move(match), columns_of(by ? o.by : o.left_by), columns_of(by ? o.by : o.right_by), on, by,
+                                o.suffix);
   });
 }
 

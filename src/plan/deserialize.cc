@@ -8,7 +8,7 @@
 #include "expr/bind.h"
 #include "expr/json.h"
 #include "plan/expressions.h"
-#include "plan/nodes.h"
+#include "plan/nodes/join_columns.h"
 
 namespace gristmill::plan {
 namespace {
@@ -101,6 +101,21 @@ arrow::Result<std::optional<int64_t>> optional_number(const element& e, const ch
   return std::optional<int64_t>(n);
 }
 
+constexpr std::pair<std::string_view, JoinKind> kJoins[] = {
+    {"inner", JoinKind::kInner}, {"left", JoinKind::kLeft}, {"semi", JoinKind::kSemi}, {"anti", JoinKind::kAnti},
+    {"right", JoinKind::kRight}, {"full", JoinKind::kFull}, {"asof", JoinKind::kAsof}};
+constexpr std::pair<std::string_view, AsofStrategy> kStrategies[] = {
+    {"backward", AsofStrategy::kBackward}, {"forward", AsofStrategy::kForward}, {"nearest", AsofStrategy::kNearest}};
+
+template <typename T, size_t N>
+arrow::Result<T> one_of(const element& e, const char* name, const std::pair<std::string_view, T> (&known)[N]) {
+  ARROW_ASSIGN_OR_RAISE(const std::string given, text(e, name));
+  for (const auto& [spelled, value] : known) {
+    if (spelled == given) return value;
+  }
+  return malformed("\"" + given + "\" is not a " + name + " of join");
+}
+
 using Inputs = std::vector<PlanPtr>;
 
 // What a node's reader may ask for.
@@ -148,26 +163,43 @@ struct Reader {
     return aggregate_node(in[0], std::move(keys), std::move(aggregates));
   }
 
-  static arrow::Result<PlanPtr> join(const element& e, Inputs in) {
-    static constexpr std::pair<std::string_view, JoinKind> kKinds[] = {
-        {"inner", JoinKind::kInner}, {"left", JoinKind::kLeft}, {"semi", JoinKind::kSemi}, {"anti", JoinKind::kAnti}};
-    ARROW_ASSIGN_OR_RAISE(const std::string kind, text(e, "kind"));
-    JoinParts parts;
-    bool known = false;
-    for (const auto& [name, value] : kKinds) {
-      if (name != kind) continue;
-      parts.kind = value;
-      known = true;
+  // Keys of one type on both sides.
+  static arrow::Status check_pair(const NodePtr& left, const NodePtr& right, const Inputs& in) {
+    ARROW_ASSIGN_OR_RAISE(auto l, expr::type_of(left, *in[0]->schema));
+    ARROW_ASSIGN_OR_RAISE(auto r, expr::type_of(right, *in[1]->schema));
+    if (l->Equals(*r)) return arrow::Status::OK();
+    return base::plan_error("the keys of a join have different types now: " + column::type_text(*l) + " and " + column::type_text(*r));
+  }
+
+  static arrow::Result<AsofMatch> asof(const element& e, const Inputs& in) {
+    AsofMatch out;
+    ARROW_ASSIGN_OR_RAISE(out.left_on, expr_member(e, "left_on"));
+    ARROW_ASSIGN_OR_RAISE(out.right_on, expr_member(e, "right_on"));
+    ARROW_ASSIGN_OR_RAISE(out.strategy, one_of(e, "strategy", kStrategies));
+    out.allow_exact = !flag(e, "not_exact");
+    if (has(e, "tolerance")) {
+      ARROW_ASSIGN_OR_RAISE(out.tolerance, expr_member(e, "tolerance"));
     }
-    if (!known) return malformed("\"" + kind + "\" is not a kind of join");
+    ARROW_RETURN_NOT_OK(settle_asof(*in[0], *in[1], out));
+    return out;
+  }
+
+  static arrow::Result<PlanPtr> join(const element& e, Inputs in) {
+    JoinParts parts;
+    ARROW_ASSIGN_OR_RAISE(parts.kind, one_of(e, "kind", kJoins));
     ARROW_ASSIGN_OR_RAISE(parts.left_keys, list<NodePtr>(e, "left_keys", expr_of));
     ARROW_ASSIGN_OR_RAISE(parts.right_keys, list<NodePtr>(e, "right_keys", expr_of));
-    if (parts.left_keys.empty() || parts.left_keys.size() != parts.right_keys.size()) return malformed("a join with unpaired keys");
-    for (size_t i = 0; i < parts.left_keys.size(); ++i) {
-      ARROW_ASSIGN_OR_RAISE(auto l, expr::type_of(parts.left_keys[i], *in[0]->schema));
-      ARROW_ASSIGN_OR_RAISE(auto r, expr::type_of(parts.right_keys[i], *in[1]->schema));
-      if (!l->Equals(*r))
-        return base::plan_error("the keys of a join have different types now: " + column::type_text(*l) + " and " + column::type_text(*r));
+    if (parts.left_keys.size() != parts.right_keys.size()) return malformed("a join with unpaired keys");
+    for (size_t i = 0; i < parts.left_keys.size(); ++i) ARROW_RETURN_NOT_OK(check_pair(parts.left_keys[i], parts.right_keys[i], in));
+    if (parts.kind == JoinKind::kAsof) {
+      ARROW_ASSIGN_OR_RAISE(const element body, member(e, "asof"));
+      ARROW_ASSIGN_OR_RAISE(parts.asof, asof(body, in));
+    }
+    if (has(e, "residual")) {
+      ARROW_ASSIGN_OR_RAISE(parts.residual, expr_member(e, "residual"));
+      ARROW_ASSIGN_OR_RAISE(auto type, expr::type_of(parts.residual, *pair_schema(*in[0]->schema, *in[1]->schema)));
+      if (type->id() != arrow::Type::BOOL || parts.kind == JoinKind::kInner || parts.kind == JoinKind::kAsof)
+        return malformed("a join with a condition it cannot have");
     }
     parts.nulls_equal = flag(e, "nulls_equal");
     parts.coalesce_keys = flag(e, "coalesce_keys");

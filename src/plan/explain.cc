@@ -3,7 +3,7 @@
 #include <arrow/type.h>
 
 #include "plan/expressions.h"
-#include "plan/logical.h"
+#include "plan/nodes.h"
 
 namespace gristmill::plan {
 namespace {
@@ -41,13 +41,25 @@ std::string aggregate_text(const Plan& p) {
   return out;
 }
 
+std::string asof_text(const AsofMatch& m) {
+  static constexpr const char* kStrategies[] = {"backward", "forward", "nearest"};
+  std::string out = std::string(" ") + kStrategies[static_cast<int>(m.strategy)] + " on " + expr::text(*m.left_on) + " ~ " +
+                    expr::text(*m.right_on);
+  if (m.tolerance) out += " within " + expr::text(*m.tolerance);
+  return m.allow_exact ? out : out + " not exact";
+}
+
 std::string join_node_text(const Plan& p) {
-  static constexpr const char* kKinds[] = {"inner", "left", "semi", "anti"};
+  static constexpr const char* kKinds[] = {"inner", "left", "semi", "anti", "right", "full", "asof"};
   std::vector<std::string> on, columns;
   for (size_t i = 0; i < p.left_keys.size(); ++i) on.push_back(expr::text(*p.left_keys[i]) + " = " + expr::text(*p.right_keys[i]));
   for (const std::string& n : p.schema->field_names()) columns.push_back(expr::text(*expr::column(n)));
-  std::string out = std::string("join ") + kKinds[static_cast<int>(p.join)] + " on " + join_text(on);
+  const bool cross = p.join == JoinKind::kInner && on.empty();
+  std::string out = std::string("join ") + (cross ? "cross" : kKinds[static_cast<int>(p.join)]);
+  if (p.join == JoinKind::kAsof) out += asof_text(p.asof);
+  if (!on.empty()) out += (p.join == JoinKind::kAsof ? " by " : " on ") + join_text(on);
   if (p.nulls_equal) out += " nulls equal";
+  if (p.residual) out += " where " + residual_text(p);
   out += " columns [" + join_text(columns) + "]";
   return p.build_left ? out + " build left" : out;
 }

@@ -20,7 +20,8 @@
 namespace gristmill::plan {
 
 enum class PlanKind : uint8_t { kScan, kFilter, kProject, kAggregate, kJoin, kSort, kLimit, kUnion, kExplode };
-enum class JoinKind : uint8_t { kInner, kLeft, kSemi, kAnti };
+enum class JoinKind : uint8_t { kInner, kLeft, kSemi, kAnti, kRight, kFull, kAsof };
+enum class AsofStrategy : uint8_t { kBackward, kForward, kNearest };
 
 struct Plan;
 using PlanPtr = std::shared_ptr<const Plan>;
@@ -34,6 +35,14 @@ struct SortBy {
   expr::NodePtr expr;
   bool descending = false;
   bool nulls_first = false;
+};
+
+// How an as-of join finds the one right row of a left row, among those with equal keys.
+struct AsofMatch {
+  expr::NodePtr left_on, right_on;  // of one canonical type: integers, floats or times
+  AsofStrategy strategy = AsofStrategy::kBackward;
+  bool allow_exact = true;
+  expr::NodePtr tolerance;  // the greatest distance: an int64 literal in units of that type, or a float64; null: any
 };
 
 // One struct, fields by kind: rules read better than with nine classes and casts.
@@ -51,10 +60,13 @@ struct Plan {
   std::vector<NamedExpr> exprs;       // kProject: outputs; kAggregate: group keys
   std::vector<NamedExpr> aggregates;  // kAggregate: each expr is exactly one kAggregate node
 
-  // kJoin. Output: left columns, then right columns (without right keys when coalesce_keys), clashes get `suffix`.
+  // kJoin. Output: left columns, then right columns (without right keys when coalesce_keys), clashes get `suffix`. No keys: all
+  // pairs.
   JoinKind join = JoinKind::kInner;
   std::vector<expr::NodePtr> left_keys, right_keys;
   bool nulls_equal = false;
+  expr::NodePtr residual;      // not for inner joins: what a pair with equal keys must also meet; over pair_schema() of nodes.h
+  AsofMatch asof;              // kAsof
   bool coalesce_keys = false;  // on=: one key column
   std::string suffix = "_right";
   std::vector<int> join_output;  // columns of (left ++ right) kept, in output order; their names are the schema's
@@ -79,9 +91,15 @@ arrow::Result<PlanPtr> make_project(PlanPtr input, std::vector<expr::NodePtr> ex
 arrow::Result<PlanPtr> make_with_columns(PlanPtr input, std::vector<expr::NodePtr> exprs);  // replaces or appends
 // Aggregates may stand anywhere inside the expressions: `sum(a) / count()` becomes an aggregate and a projection.
 arrow::Result<PlanPtr> make_aggregate(PlanPtr input, std::vector<expr::NodePtr> keys, std::vector<expr::NodePtr> aggregates);
+// `condition`: what a pair must meet beside equal keys (there may be none then); it names columns as an inner join's output does.
 arrow::Result<PlanPtr> make_join(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<expr::NodePtr> left_keys,
                                  std::vector<expr::NodePtr> right_keys, bool coalesce_keys, bool nulls_equal = false,
-                                 std::string suffix = "_right");
+                                 std::string suffix = "_right", expr::NodePtr condition = nullptr);
+arrow::Result<PlanPtr> make_cross_join(PlanPtr left, PlanPtr right, std::string suffix = "_right");
+// `left_by`, `right_by`: keys that must be equal, maybe none. A tolerance is a literal: a number, or a duration for times.
+arrow::Result<PlanPtr> make_asof_join(PlanPtr left, PlanPtr right, AsofMatch match, std::vector<expr::NodePtr> left_by,
+                                      std::vector<expr::NodePtr> right_by, bool coalesce_on, bool coalesce_by,
+                                      std::string suffix = "_right");
 arrow::Result<PlanPtr> make_sort(PlanPtr input, std::vector<SortBy> keys);
 arrow::Result<PlanPtr> make_limit(PlanPtr input, int64_t offset, int64_t count);
 arrow::Result<PlanPtr> make_union(std::vector<PlanPtr> inputs);  // by name; types promoted, else a plan error

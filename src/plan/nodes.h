@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "plan/logical.h"
@@ -20,6 +21,8 @@ struct JoinParts {
   JoinKind kind = JoinKind::kInner;
   std::vector<expr::NodePtr> left_keys, right_keys;  // of the same canonical types pairwise
   bool nulls_equal = false;
+  expr::NodePtr residual;
+  AsofMatch asof;
   bool coalesce_keys = false;
   std::string suffix;
   bool build_left = false;
@@ -28,6 +31,18 @@ struct JoinParts {
 };
 JoinParts join_parts(const Plan& join);
 arrow::Result<PlanPtr> join_node(PlanPtr left, PlanPtr right, JoinParts parts);
+// The columns a join's residual is written over: those of both sides, called "l.name" and "r.name", so that pruning never renames.
+std::shared_ptr<arrow::Schema> pair_schema(const arrow::Schema& left, const arrow::Schema& right);
+// Whether a row of the left (0) or right (1) input may fail in the join: its keys, or a pair it belongs to.
+arrow::Result<bool> join_side_may_fail(const Plan& join, size_t side);
+arrow::Result<bool> join_may_fail(const Plan& join);
+// Adds the columns of both inputs that a join reads beside its keys.
+void add_pair_columns(const Plan& join, std::unordered_set<std::string>& left, std::unordered_set<std::string>& right);
+// A residual as a user would write it.
+std::string residual_text(const Plan& join);
+bool keeps_left_rows(JoinKind kind);   // every left row leaves at least once
+bool keeps_right_rows(JoinKind kind);  // every right row does
+bool has_right_columns(JoinKind kind);
 
 arrow::Result<PlanPtr> sort_node(PlanPtr input, std::vector<SortBy> keys, std::optional<int64_t> top = {});
 arrow::Result<PlanPtr> limit_node(PlanPtr input, int64_t offset, int64_t count);

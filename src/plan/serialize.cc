@@ -75,12 +75,25 @@ void write_scan(const Plan& p, Members& m) {
   if (p.scan_limit) m.number("limit", *p.scan_limit);
 }
 
+std::string asof_json(const AsofMatch& a) {
+  static constexpr const char* kStrategies[] = {"backward", "forward", "nearest"};
+  Members m;
+  m.raw("left_on", expr::to_json(*a.left_on));
+  m.raw("right_on", expr::to_json(*a.right_on));
+  m.text("strategy", kStrategies[static_cast<int>(a.strategy)]);
+  m.flag("not_exact", !a.allow_exact);
+  if (a.tolerance) m.raw("tolerance", expr::to_json(*a.tolerance));
+  return m.done();
+}
+
 void write_join(const Plan& p, Members& m) {
-  static constexpr const char* kKinds[] = {"inner", "left", "semi", "anti"};
+  static constexpr const char* kKinds[] = {"inner", "left", "semi", "anti", "right", "full", "asof"};
   m.text("kind", kKinds[static_cast<int>(p.join)]);
   m.raw("left_keys", exprs_json(p.left_keys));
   m.raw("right_keys", exprs_json(p.right_keys));
   m.flag("nulls_equal", p.nulls_equal);
+  if (p.residual) m.raw("residual", expr::to_json(*p.residual));
+  if (p.join == JoinKind::kAsof) m.raw("asof", asof_json(p.asof));
   m.flag("coalesce_keys", p.coalesce_keys);
   m.text("suffix", p.suffix);
   m.raw("output", array(p.join_output, [](int c) { return std::to_string(c); }));

@@ -24,6 +24,12 @@ std::optional<int64_t> sum(std::optional<int64_t> a, std::optional<int64_t> b) {
   return *a + *b;
 }
 
+std::optional<int64_t> product(std::optional<int64_t> a, std::optional<int64_t> b) {
+  int64_t out = 0;
+  if (!a || !b || __builtin_mul_overflow(*a, *b, &out)) return {};
+  return out;
+}
+
 RowEstimate scan_rows(const Plan& p) {
   const TableEstimate known = p.source->estimate();
   RowEstimate e{known.exact_rows ? known.rows : std::nullopt, known.rows};
@@ -35,6 +41,8 @@ RowEstimate join_rows(const Plan& p) {
   const RowEstimate left = estimate_rows(*p.inputs[0]);
   if (p.join == JoinKind::kSemi || p.join == JoinKind::kAnti) return filtered(left);
   const RowEstimate right = estimate_rows(*p.inputs[1]);
+  if (p.join == JoinKind::kAsof) return left;
+  if (p.left_keys.empty()) return {product(left.most, right.most), product(left.likely, right.likely)};
   RowEstimate e;  // as if one side's keys were unique
   if (left.likely && right.likely) e.likely = std::max(*left.likely, *right.likely);
   return e;

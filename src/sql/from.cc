@@ -1,5 +1,6 @@
-// Joins are hash joins on the equalities found in ON (or, for a comma, in WHERE); what else ON says about an inner
-// join is a filter after it, and about the right side of a left join a filter before it.
+// Joins are hash joins on the equalities found in ON (or, for a comma, in WHERE). What else ON says is a filter after an inner join; of
+// an outer one, a filter before it when it is about the side that gets nulls alone, else a condition of the join. Items that nothing
+// joins are crossed.
 //
 // Invariant: plan columns are unique; when both sides of a join know a name, the right one is renamed inside (table.name) and
 // the scope still finds it under the user's name.
@@ -111,21 +112,32 @@ arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j) const {
   switch (j.jointype) {
     case PG_QUERY__JOIN_TYPE__JOIN_INNER: kind = plan::JoinKind::kInner; break;
     case PG_QUERY__JOIN_TYPE__JOIN_LEFT: kind = plan::JoinKind::kLeft; break;
-    default: return text_.error("right and full joins are not supported yet; swap the sides or use a left join", -1);
+    case PG_QUERY__JOIN_TYPE__JOIN_RIGHT: kind = plan::JoinKind::kRight; break;
+    case PG_QUERY__JOIN_TYPE__JOIN_FULL: kind = plan::JoinKind::kFull; break;
+    default: return text_.error("this kind of join is not supported yet", -1);
   }
   std::vector<std::string> columns;
   for (size_t i = 0; i < j.n_using_clause; ++i) columns.push_back(j.using_clause[i]->string->sval);
   if (j.is_natural) {
     for (const auto& c : left.scope.columns) {
       for (const auto& d : right.scope.columns) {
-        if (c.name == d.name) columns.push_back(c.name);
+        if (c.name == d.name && !c.qualified_only && !d.qualified_only) columns.push_back(c.name);
       }
     }
   }
   if (!columns.empty()) return combine_using(std::move(left), std::move(right), kind, columns);
   std::vector<const PgQuery__Node*> conditions;
   split_and(j.quals, conditions);
+  if (conditions.empty() && kind == plan::JoinKind::kInner) return cross(std::move(left), std::move(right));
   return combine(std::move(left), std::move(right), kind, conditions, nullptr, -1);
+}
+
+arrow::Result<Relation> FromLowering::cross(Relation left, Relation right) {
+  ARROW_RETURN_NOT_OK(make_distinct_names(left, right));
+  Relation out;
+  ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_cross_join(left.plan, right.plan));
+  out.scope = merged(left.scope, right.scope);
+  return out;
 }
 
 arrow::Result<Relation> FromLowering::combine_using(Relation left, Relation right, plan::JoinKind kind,
@@ -141,12 +153,34 @@ arrow::Result<Relation> FromLowering::combine_using(Relation left, Relation righ
     hidden.insert(r->column);
   }
   Relation out;
+  ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, left_keys, right_keys, false));
+  if (kind == plan::JoinKind::kRight || kind == plan::JoinKind::kFull) return merge_columns(std::move(out), left, right, left_keys, right_keys);
   out.scope = left.scope;
   for (auto& c : right.scope.columns) {
     if (!hidden.contains(c.column)) out.scope.columns.push_back(c);
   }
-  ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, left_keys, right_keys, false));
   return out;
+}
+
+// A column of USING shows whichever side is there; each side's own is still there under its table's name.
+arrow::Result<Relation> FromLowering::merge_columns(Relation joined, const Relation& left, const Relation& right,
+                                                    const std::vector<NodePtr>& left_keys, const std::vector<NodePtr>& right_keys) {
+  Scope own = merged(left.scope, right.scope), shown;
+  std::vector<NodePtr> outputs;
+  for (const auto& f : joined.plan->schema->fields()) outputs.push_back(expr::column(f->name()));
+  for (size_t k = 0; k < left_keys.size(); ++k) {
+    std::string fresh = "using." + left_keys[k]->name;
+    while (joined.plan->schema->GetFieldIndex(fresh) >= 0) fresh += "'";
+    outputs.push_back(expr::alias(expr::call("coalesce", {left_keys[k], right_keys[k]}), fresh));
+    for (auto& c : own.columns) {
+      if (c.column != left_keys[k]->name && c.column != right_keys[k]->name) continue;
+      if (c.column == left_keys[k]->name && !c.qualified_only) shown.columns.push_back({"", c.name, fresh});
+      c.qualified_only = true;
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(joined.plan, plan::make_project(joined.plan, std::move(outputs)));
+  joined.scope = merged(shown, own);
+  return joined;
 }
 
 // `used` non-null: conditions are WHERE's, only the equalities that join are taken (and marked), and none is an error.
@@ -174,25 +208,20 @@ arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, pla
       }
     }
     if (used) continue;
-    if (kind == plan::JoinKind::kLeft) {
-      if (!uses_only(c, right.scope, text_)) {
-        ARROW_RETURN_NOT_OK(ExpressionLowering(text_, both).lower(c).status());
-        return text_.error("a left join's ON may hold equalities between both sides and conditions on the right side only, so far",
-                           location);
-      }
-      ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, right.scope).lower(c));
-      ARROW_ASSIGN_OR_RAISE(right.plan, plan::make_filter(right.plan, std::move(condition)));
+    Relation* const nulled = kind == plan::JoinKind::kLeft ? &right : kind == plan::JoinKind::kRight ? &left : nullptr;
+    if (nulled && uses_only(c, nulled->scope, text_)) {
+      ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, nulled->scope).lower(c));
+      ARROW_ASSIGN_OR_RAISE(nulled->plan, plan::make_filter(nulled->plan, std::move(condition)));
       continue;
     }
     ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, both).lower(c));
     after.push_back(std::move(condition));
   }
-  if (left_keys.empty()) return text_.error("a join without an equality between its sides is not supported yet", location);
+  if (used && left_keys.empty()) return text_.error("nothing joins these", location);
+  NodePtr condition = expr::conjunction(after);
+  if (left_keys.empty() && !condition) condition = expr::literal(true);
   Relation out;
-  ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, left_keys, right_keys, false));
-  for (auto& condition : after) {
-    ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_filter(out.plan, std::move(condition)));
-  }
+  ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, left_keys, right_keys, false, false, "_right", condition));
   out.scope = both;
   return out;
 }
@@ -213,8 +242,12 @@ arrow::Result<Relation> FromLowering::lower(PgQuery__Node* const* items, size_t 
       std::vector<bool> tried = used;
       if (combine(all, relations[i], plan::JoinKind::kInner, where, &tried, -1).ok()) pick = i;
     }
-    if (pick == relations.size()) return text_.error("a join without an equality between its sides is not supported yet", -1);
-    ARROW_ASSIGN_OR_RAISE(all, combine(std::move(all), std::move(relations[pick]), plan::JoinKind::kInner, where, &used, -1));
+    if (pick == relations.size()) {
+      pick = 0;
+      ARROW_ASSIGN_OR_RAISE(all, cross(std::move(all), std::move(relations[pick])));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(all, combine(std::move(all), std::move(relations[pick]), plan::JoinKind::kInner, where, &used, -1));
+    }
     relations.erase(relations.begin() + static_cast<std::ptrdiff_t>(pick));
   }
   std::vector<const PgQuery__Node*> rest;

@@ -30,6 +30,9 @@ class FromLowering {
   arrow::Result<Relation> join(const PgQuery__JoinExpr& j) const;
   arrow::Result<Relation> combine(Relation left, Relation right, plan::JoinKind kind, const std::vector<const PgQuery__Node*>& conditions,
                                   std::vector<bool>* used, int location) const;
+  static arrow::Result<Relation> cross(Relation left, Relation right);
+  static arrow::Result<Relation> merge_columns(Relation joined, const Relation& left, const Relation& right,
+                                               const std::vector<expr::NodePtr>& left_keys, const std::vector<expr::NodePtr>& right_keys);
   arrow::Result<Relation> combine_using(Relation left, Relation right, plan::JoinKind kind, const std::vector<std::string>& columns) const;
 
   const ParsedText& text_;

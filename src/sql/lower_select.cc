@@ -143,7 +143,8 @@ class SelectLowering {
           const std::string table = c.n_fields > 1 ? c.fields[0]->string->sval : "";
           if (!table.empty() && !scope.has_table(table)) return text_.error("no table \"" + table + "\" in this query", c.location);
           for (const auto& column : scope.columns) {
-            if (table.empty() || equal_ignoring_case(column.table, table)) out.push_back({column.name, expr::column(column.column)});
+            if (table.empty() ? !column.qualified_only : equal_ignoring_case(column.table, table))
+              out.push_back({column.name, expr::column(column.column)});
           }
           continue;
         }

@@ -27,7 +27,7 @@ arrow::Result<const ScopeColumn*> Scope::find(const std::string& table, const st
   for (const bool exact : {true, false}) {
     const ScopeColumn* found = nullptr;
     for (const auto& c : columns) {
-      if (!table.empty() && !equal_ignoring_case(c.table, table)) continue;
+      if (table.empty() ? c.qualified_only : !equal_ignoring_case(c.table, table)) continue;
       if (exact ? c.name != name : !equal_ignoring_case(c.name, name)) continue;
       if (found && found->column != c.column) {
         return base::plan_error("column \"" + name +

@@ -12,6 +12,7 @@ struct ScopeColumn {
   std::string table;   // alias or name; empty for none
   std::string name;    // as the user knows it
   std::string column;  // unique in the plan
+  bool qualified_only = false;  // one side of a merged USING column: found by table.name, not shown by *
 };
 
 class Scope {

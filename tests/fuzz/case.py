@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import gristmill as gm
+import join_oracle
 import oracle
 from data import Source, random_sources
 from expressions import NoSql
@@ -319,7 +320,7 @@ def generate(seed: int, case: int):
     rng = random.Random(f"{seed}:{case}")
     sources = random_sources(rng)
     small = max(len(s.rows) for s in sources) <= SMALL
-    oracle.MOST_ROWS = 40_000 if small else 1_000_000
+    oracle.MOST_ROWS = join_oracle.MOST_ROWS = 40_000 if small else 1_000_000
     for _ in range(20):
         plan = random_plan(rng, sources)
         try:

@@ -15,20 +15,11 @@ import pyarrow as pa
 
 from data import Source
 from exact_oracle import rounded, rounded_root
-from expressions import X, common
+from expressions import X
+from join_oracle import MOST_ROWS, Joins, MustFail, TooBig, cast_value
 from plans import Aggregate, NoSql, P, frame_sql
 from reference import Poison, RowError, caster, compile_keys, compile_row, divided, limits
 from values import NAN, UNITS, kind, normal, order_key, raw_values
-
-MOST_ROWS = 1_500_000
-
-
-class TooBig(Exception):
-    """More rows than this evaluator cares to make."""
-
-
-class MustFail(Exception):
-    """No value can be given for what an operator needs."""
 
 
 class Answer:
@@ -38,7 +29,7 @@ class Answer:
         self.rows, self.certain, self.may_fail = rows, certain, may_fail
 
 
-class Oracle:
+class Oracle(Joins):
     def __init__(self, sources: list[Source]) -> None:
         self.sources = sources
         self.poisoned = False
@@ -47,7 +38,7 @@ class Oracle:
         try:
             rows = self.rows(p)
         except MustFail:
-            limited = any(n.op in ("slice", "join") for n in p.nodes())  # what is cut off or matches nothing may not be asked for
+            limited = any(n.op in ("slice", "join", "asof") for n in p.nodes())  # what is cut off or matches nothing may not be asked for
             return Answer(None, not limited, True)
         if self.poisoned and any(r.__class__ is Poison or any(v.__class__ is Poison for v in r) for r in rows):
             return Answer(None, True, True)
@@ -136,7 +127,7 @@ class Oracle:
                 i = names.index(c.name)
                 parts.append((i, caster(q.columns[i].type, c.type)))
             if any(cast for _, cast in parts) or [i for i, _ in parts] != list(range(len(names))):
-                rows = [r if r.__class__ is Poison else tuple([_cast(r[i], cast) for i, cast in parts]) for r in rows]
+                rows = [r if r.__class__ is Poison else tuple([cast_value(r[i], cast) for i, cast in parts]) for r in rows]
             out += rows
         return out
 
@@ -229,48 +220,6 @@ class Oracle:
                     raise MustFail from None
                 out.append(None)
         return out
-
-    def _join(self, p: P) -> list[tuple]:
-        how, pairs, by_name, nulls_equal, _ = p.extra
-        left, right = p.inputs
-        left_rows, right_rows = self.rows(left), self._whole(right)
-        left_keys, right_keys = [], []
-        types = {n: c.type for n, c in zip(left.names(), left.columns)}, {n: c.type for n, c in zip(right.names(), right.columns)}
-        for a, b in pairs:
-            t = common(types[0][a], types[1][b])
-            left_keys.append((X("col", [], types[0][a], a), t))
-            right_keys.append((X("col", [], types[1][b], b), t))
-        table: dict[tuple, list[tuple]] = {}
-        hidden = {b for _, b in pairs} if by_name else set()
-        kept = [i for i, n in enumerate(right.names()) if n not in hidden]
-        for key, row in zip(self._needed(compile_keys(right_keys, right.names(), self.poisoned), right_rows), right_rows):
-            if nulls_equal or None not in key:
-                table.setdefault(key, []).append(tuple([row[i] for i in kept]))
-        key_of = compile_keys(left_keys, left.names(), self.poisoned)
-        nothing = [(None,) * len(kept)]
-        out = []
-        for row in left_rows:
-            if row.__class__ is Poison:
-                out.append(row)
-                continue
-            try:
-                matches = table.get(key_of(row), ())
-            except RowError as e:
-                out.append(Poison(str(e)))
-                continue
-            if how == "semi" or how == "anti":
-                if bool(matches) == (how == "semi"):
-                    out.append(row)
-                continue
-            for other in matches or (nothing if how == "left" else ()):
-                out.append(row + other)
-            if len(out) > MOST_ROWS:
-                raise TooBig
-        return out
-
-
-def _cast(v, cast):
-    return v if v is None or cast is None or v.__class__ is Poison else cast(v)
 
 
 # Aggregates ----------------------------------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ class P:
 
     source: (number, "memory" | "parquet" | "ipc" | "csv")   filter: X   select, with_columns: [(name, X)]   drop: [name]
     group: ([(name, X)], [Aggregate])   total: [Aggregate]
-    join: (how, [(left column, right column)], by name on both sides, nulls_equal, suffix)
+    join: (how, [(left column, right column)], by name on both sides, nulls_equal, suffix, condition or None)
+    asof: (left column, right column, by name, [(left column, right column)], those by name, strategy, tolerance or None, allow_exact, suffix)
     sort: [(X, descending, nulls_first)]   slice: (offset, length or None)   distinct: [name] or None   union: None   explode: name
     """
 
@@ -94,9 +95,17 @@ def build_frame(p: P, sources: dict[tuple[int, str], gm.Frame]) -> gm.Frame:
         case "total":
             return inputs[0].select(*map(build_aggregate, p.extra))
         case "join":
-            how, pairs, by_name, nulls_equal, suffix = p.extra
-            keys = {"on": [a for a, _ in pairs]} if by_name else {"left_on": [a for a, _ in pairs], "right_on": [b for _, b in pairs]}
+            how, pairs, by_name, nulls_equal, suffix, where = p.extra
+            if how == "cross":
+                return inputs[0].cross_join(inputs[1], suffix=suffix)
+            keys = {"where": None if where is None else build(where)}
+            keys |= {"on": [a for a, _ in pairs]} if by_name else {"left_on": [a for a, _ in pairs], "right_on": [b for _, b in pairs]}
             return inputs[0].join(inputs[1], how=how, suffix=suffix, nulls_equal=nulls_equal, **keys)
+        case "asof":
+            a, b, one, pairs, by_name, strategy, tolerance, allow_exact, suffix = p.extra
+            keys = {"on": a} if one else {"left_on": a, "right_on": b}
+            keys |= {"by": [x for x, _ in pairs]} if by_name else {"left_by": [x for x, _ in pairs], "right_by": [y for _, y in pairs]}
+            return inputs[0].join_asof(inputs[1], strategy=strategy, tolerance=tolerance, allow_exact=allow_exact, suffix=suffix, **keys)
         case "sort":
             return inputs[0].sort([build(x) for x, _, _ in p.extra], descending=[d for _, d, _ in p.extra], nulls_first=[f for _, _, f in p.extra])
         case "slice":
@@ -149,15 +158,21 @@ def frame_sql(p: P) -> str:
         case "total":
             return "select " + ", ".join(map(aggregate_sql, p.extra)) + f" from {source}"
         case "join":
-            how, pairs, by_name, nulls_equal, suffix = p.extra
-            if how not in ("inner", "left") or nulls_equal:
+            how, pairs, by_name, nulls_equal, suffix, where = p.extra
+            if how in ("semi", "anti") or nulls_equal:
                 raise NoSql
             left, right = p.inputs
-            hidden = {b for _, b in pairs} if by_name else set()
-            listed = [f"q.{quoted(n)} as {quoted(n)}" for n in left.names()]
-            listed += [f"r.{quoted(n)} as {quoted(n + suffix if n in left.names() else n)}" for n in right.names() if n not in hidden]
-            on = " and ".join(f"q.{quoted(a)} = r.{quoted(b)}" for a, b in pairs)
-            return f"select {', '.join(listed)} from {source} {how} join ({inputs[1]}) as r on {on}"
+            new = {n: n + suffix if n in left.names() else n for n in right.names()}  # unique names, so that a condition is clear
+            if len({*left.names(), *new.values()}) < len(left.names()) + len(new):
+                raise NoSql
+            of_key = {a: new[b] for a, b in pairs} if by_name else {}
+            shown = {"right": lambda a: f"r.{quoted(of_key[a])}", "full": lambda a: f"coalesce(q.{quoted(a)}, r.{quoted(of_key[a])})"}
+            listed = [f"{shown[how](n) if n in of_key and how in shown else 'q.' + quoted(n)} as {quoted(n)}" for n in left.names()]
+            listed += [f"r.{quoted(new[n])} as {quoted(new[n])}" for n in right.names() if new[n] not in of_key.values()]
+            on = " and ".join([f"q.{quoted(a)} = r.{quoted(new[b])}" for a, b in pairs] + ([] if where is None else [f"({sql(where)})"]))
+            renamed = ", ".join(f"{quoted(n)} as {quoted(m)}" for n, m in new.items())
+            joined = f"{how} join (select {renamed} from ({inputs[1]}) as i) as r" + (f" on {on}" if on else "")
+            return f"select {', '.join(listed)} from {source} {joined}"
         case "sort":
             by = ", ".join(f"{sql(x)} {'desc' if d else 'asc'} nulls {'first' if f else 'last'}" for x, d, f in p.extra)
             return f"select {_all(p)} from {source} order by {by}"
@@ -194,6 +209,32 @@ def aggregate_type(function: str, argument: X | None) -> pa.DataType:
     return sum_type(argument.type) if function == "sum" else argument.type
 
 
+# Columns of joins ----------------------------------------------------------------------------------------------------
+
+
+def right_columns(left: list[Column], right: list[Column], hidden: set[str], suffix: str) -> list[Column] | None:
+    names = {c.name for c in left}
+    columns = left + [replace(c, name=c.name + suffix if c.name in names else c.name) for c in right if c.name not in hidden]
+    return columns if len({c.name for c in columns}) == len(columns) else None
+
+
+def join_columns(how: str, pairs: list[tuple[str, str]], by_name: bool, suffix: str, left: list[Column], right: list[Column]) -> list[Column] | None:
+    """What a join gives; None if two columns would have one name."""
+    if how in ("semi", "anti"):
+        return list(left)
+    other = {c.name: c for c in right}
+    of_key = dict(pairs) if by_name else {}
+    out = []
+    for c in left:
+        k = other[of_key[c.name]] if c.name in of_key and how in ("right", "full") else None
+        if k is not None and how == "right":
+            c = replace(k, name=c.name)
+        elif k is not None:
+            c = Column(c.name, common(c.type, k.type), None if c.bound is None or k.bound is None else max(c.bound, k.bound))
+        out.append(c)
+    return right_columns(out, right, set(of_key.values()), suffix)
+
+
 # Random plans --------------------------------------------------------------------------------------------------------
 
 
@@ -226,7 +267,7 @@ class PlanGenerator:
 
     def step(self, p: P, depth: int) -> P:
         makers = [self.filter, self.filter, self.filter, self.select, self.with_columns, self.with_columns, self.group, self.group, self.total, self.join,
-                  self.join, self.join, self.sort, self.sort, self.slice, self.distinct, self.union, self.explode, self.drop]
+                  self.join, self.join, self.asof, self.sort, self.sort, self.slice, self.distinct, self.union, self.explode, self.drop]
         return self.rng.choice(makers)(p, depth) or self.filter(p, depth)
 
     def filter(self, p: P, depth: int) -> P:
@@ -325,6 +366,8 @@ class PlanGenerator:
         rng = self.rng
         right = p if rng.random() < 0.07 else self.plan(rng.choice([0, 0, 0, 1, 2]) if depth > 1 else 0)
         pairs = [(a, b) for a in self._keys(p) for b in self._keys(right) if self._joins(a, b)]
+        if rng.random() < 0.1:
+            return self.cross(p, right)
         if not pairs:
             return None
         best = [(a, b) for a, b in pairs if a.name == b.name == "k"]
@@ -332,17 +375,52 @@ class PlanGenerator:
         if rng.random() < 0.25:
             chosen += [q for q in [rng.choice(pairs)] if q[0].name != chosen[0][0].name and q[1].name != chosen[0][1].name]
         by_name = all(a.name == b.name for a, b in chosen) and rng.random() < 0.8
-        how = rng.choice(["inner", "inner", "left", "semi", "anti"])
+        how = rng.choice(["inner", "inner", "left", "semi", "anti", "right", "right", "full", "full"])
         suffix = "_right" if rng.random() < 0.7 else "_" + self.fresh()
-        columns = list(p.columns)
-        if how in ("inner", "left"):
-            hidden = {b.name for _, b in chosen} if by_name else set()
-            for c in right.columns:
-                if c.name not in hidden:
-                    columns.append(replace(c, name=c.name + suffix if c.name in p.names() else c.name))
-            if len({c.name for c in columns}) < len(columns):
-                return None
-        return P("join", [p, right], columns, (how, [(a.name, b.name) for a, b in chosen], by_name, rng.random() < 0.2, suffix))
+        named = [(a.name, b.name) for a, b in chosen]
+        where = None
+        if rng.random() < 0.25:
+            if rng.random() < 0.3 and self.few_pairs(p, right) and how != "inner":  # no keys at all
+                named, by_name = [], False
+            pair = join_columns("inner", named, by_name, suffix, p.columns, right.columns)
+            where = Generator(rng, pair, self.failures).predicate(rng.randint(0, 2)) if pair else None
+        columns = join_columns(how, named, by_name, suffix, p.columns, right.columns)
+        if columns is None or not named and where is None:
+            return None
+        nulls_equal = bool(named) and rng.random() < 0.2
+        return P("join", [p, right], columns, (how, named, by_name, nulls_equal, suffix, where))
+
+    def few_pairs(self, left: P, right: P) -> bool:
+        sizes = [sum(len(self.sources[n.extra[0]].rows) for n in q.nodes() if n.op == "source") for q in (left, right)]
+        return sizes[0] * sizes[1] <= 50_000
+
+    def cross(self, p: P, right: P) -> P | None:
+        suffix = "_" + self.fresh()
+        columns = join_columns("cross", [], False, suffix, p.columns, right.columns)
+        return P("join", [p, right], columns, ("cross", [], False, False, suffix, None)) if columns and self.few_pairs(p, right) else None
+
+    def asof(self, p: P, depth: int) -> P | None:
+        rng = self.rng
+        right = p if rng.random() < 0.07 else self.plan(rng.choice([0, 0, 0, 1, 2]) if depth > 1 else 0)
+        near = [(a, b) for a in p.columns for b in right.columns if a.type == b.type and kind(a.type) in ("int", "float", "date", "timestamp")]
+        if not near:
+            return None
+        best = [(a, b) for a, b in near if a.name == b.name]
+        a, b = rng.choice(best if best and rng.random() < 0.6 else near)
+        pairs = [(x, y) for x in self._keys(p) for y in self._keys(right) if self._joins(x, y) and x.name != a.name and y.name != b.name]
+        chosen = [rng.choice(pairs)] if pairs and rng.random() < 0.7 else []
+        one, by_name = a.name == b.name and rng.random() < 0.8, all(x.name == y.name for x, y in chosen) and rng.random() < 0.8
+        tolerance = None if rng.random() < 0.5 else rng.choice([0, 1, 10, 1000, 10**12])
+        if tolerance is not None and kind(a.type) == "float":
+            tolerance = rng.choice([0.0, 0.5, 10.0, 1e30])
+        suffix = "_" + self.fresh()
+        named = [(x.name, y.name) for x, y in chosen]
+        hidden = ({b.name} if one else set()) | ({y for _, y in named} if by_name else set())
+        columns = right_columns(p.columns, right.columns, hidden, suffix)
+        if columns is None:
+            return None
+        strategy = rng.choice(["backward", "forward", "nearest"])
+        return P("asof", [p, right], columns, (a.name, b.name, one, named, by_name, strategy, tolerance, rng.random() < 0.7, suffix))
 
     def _joins(self, a: Column, b: Column) -> bool:
         """Keys whose casts to the common type cannot fail."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from data import Column, Source, source_of
 from expressions import X
-from plans import P
+from plans import P, join_columns, right_columns
 
 SECONDS = 20.0
 
@@ -126,8 +126,12 @@ def simpler_extra(p: P):
         case "sort":
             yield from shorter(p.extra)
         case "join":
-            how, pairs, *rest = p.extra
-            yield from ((how, q, *rest) for q in shorter(pairs))
+            how, pairs, *rest, where = p.extra
+            yield from ((how, q, *rest, where) for q in shorter(pairs))
+            if where is not None and pairs:
+                yield (how, pairs, *rest, None)
+            if where is not None:
+                yield from ((how, pairs, *rest, w) for w in simpler(where))
         case "distinct":
             yield from shorter(p.extra or [])
 
@@ -204,20 +208,28 @@ def columns_of(p: P, below: dict[str, Column]) -> list[Column]:
         case "distinct":
             if not set(p.extra or []) <= set(below):
                 raise Invalid
-        case "join":
-            return join_columns(p, below)
+        case "join" | "asof":
+            return joined_columns(p, below)
         case "union":
             if any({c.name: c.type for c in q.columns} != {c.name: c.type for c in p.columns} for q in p.inputs):
                 raise Invalid
     return columns
 
 
-def join_columns(p: P, left: dict[str, Column]) -> list[Column]:
-    how, pairs, by_name, _, suffix = p.extra
+def joined_columns(p: P, left: dict[str, Column]) -> list[Column]:
     right = {c.name: c for c in p.inputs[1].columns}
+    pairs = p.extra[1] if p.op == "join" else [*p.extra[3], p.extra[:2]]
     if any(a not in left or b not in right or left[a].type != right[b].type for a, b in pairs):
         raise Invalid
-    if how in ("semi", "anti"):
-        return list(left.values())
-    hidden = {b for _, b in pairs} if by_name else set()
-    return list(left.values()) + [replace(c, name=c.name + suffix if c.name in left else c.name) for c in right.values() if c.name not in hidden]
+    if p.op == "join":
+        how, _, by_name, _, suffix, where = p.extra
+        if where is not None:
+            pair = right_columns(list(left.values()), list(right.values()), {b for _, b in pairs} if by_name else set(), suffix)
+            check_columns(where, {c.name: c for c in pair or []})
+        columns = join_columns(how, pairs, by_name, suffix, list(left.values()), list(right.values()))
+    else:
+        hidden = ({p.extra[1]} if p.extra[2] else set()) | ({b for _, b in p.extra[3]} if p.extra[4] else set())
+        columns = right_columns(list(left.values()), list(right.values()), hidden, p.extra[8])
+    if columns is None:
+        raise Invalid
+    return columns

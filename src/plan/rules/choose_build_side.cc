@@ -39,7 +39,7 @@ arrow::Result<bool> may_fail(const Plan& p) {
   }
   ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(parts, *p.inputs[0]->schema));
   if (fails || p.kind != PlanKind::kJoin) return fails || p.explode.size() > 1;
-  return any_fallible(p.right_keys, *p.inputs[1]->schema);
+  return join_may_fail(p);
 }
 
 arrow::Result<bool> left_may_fail(const Plan& join) {
@@ -54,7 +54,8 @@ bool left_is_small(const Plan& join) {
 }
 
 arrow::Result<PlanPtr> choose(const PlanPtr& p) {
-  if (p->kind != PlanKind::kJoin || p->join != JoinKind::kInner) return p;
+  // Without keys every pair leaves: nothing would pay for putting them back in order.
+  if (p->kind != PlanKind::kJoin || p->join != JoinKind::kInner || p->left_keys.empty()) return p;
   bool build_left = left_is_small(*p);
   if (build_left) {
     ARROW_ASSIGN_OR_RAISE(const bool fails, left_may_fail(*p));

@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "plan/nodes.h"
+
 namespace gristmill::plan {
 namespace {
 
@@ -29,7 +31,7 @@ arrow::Result<PlanPtr> want_first(const PlanPtr& p, int64_t rows, const TakeFirs
   switch (p->kind) {
     case PlanKind::kProject: return want_of_inputs(p, 1, rows, take);
     case PlanKind::kUnion: return want_of_inputs(p, p->inputs.size(), rows, take);
-    case PlanKind::kJoin: return p->join == JoinKind::kLeft ? want_of_inputs(p, 1, rows, take) : arrow::Result<PlanPtr>(p);
+    case PlanKind::kJoin: return keeps_left_rows(p->join) ? want_of_inputs(p, 1, rows, take) : arrow::Result<PlanPtr>(p);
     case PlanKind::kLimit: {
       const bool says_less = p->count >= 0 && p->count <= rows;
       return want_of_inputs(p, 1, says_less ? reach(*p) : saturating_add(p->offset, rows), take);

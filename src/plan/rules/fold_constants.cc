@@ -111,6 +111,8 @@ arrow::Result<PlanPtr> fold_plan(const PlanPtr& p) {
   if (p->kind == PlanKind::kJoin) {
     changed |= fold_all(out->left_keys, input);
     changed |= fold_all(out->right_keys, *p->inputs[1]->schema);
+    if (p->residual) out->residual = fold(p->residual, *pair_schema(input, *p->inputs[1]->schema));
+    changed |= out->residual != p->residual;
   }
   if (p->kind == PlanKind::kFilter) {
     out->predicate = fold(p->predicate, input);

@@ -4,12 +4,13 @@
 //   filter p over sort, explode      ->  sort, explode over filter p (p not on exploded columns)
 //   filter p over union a b          ->  union (filter p over a) (filter p over b)
 //   filter p over aggregate by k     ->  aggregate over filter p'    (p on keys that are columns)
-//   filter p and q over join l r     ->  join (filter p over l) (filter q over r)   (inner; the others: l only)
+//   filter p and q over join l r     ->  join (filter p over l) (filter q over r)
 //   filter p over scan               ->  scan where p
 //
 // Only infallible conjuncts that stand before the first fallible one move, and only past what cannot fail: fewer
 // rows below would hide an error. Not past limits, top-n, nor a scan with a limit. Not past float keys: a group's key is
-// written with +0.0 for -0.0, which p could tell apart.
+// written with +0.0 for -0.0, which p could tell apart. A join's side takes a filter only if a row of it that the filter refuses
+// could reach the output in no other form: the left of all but right and full joins, the right of inner and right joins.
 
 #include <algorithm>
 
@@ -124,9 +125,10 @@ arrow::Result<PlanPtr> past_join(const PlanPtr& filter, const std::vector<NodePt
     const auto& f = from_left ? left.field(c) : right.field(c - left.num_fields());
     names[from_left ? 0 : 1].emplace(join->schema->field(static_cast<int>(i))->name(), expr::column(f->name()));
   }
-  ARROW_ASSIGN_OR_RAISE(const bool left_fails, any_fallible(join->left_keys, left));
-  ARROW_ASSIGN_OR_RAISE(const bool right_fails, any_fallible(join->right_keys, right));
-  const bool open[2] = {!left_fails, join->join == JoinKind::kInner && !right_fails};
+  const bool open_left = !keeps_right_rows(join->join), open_right = join->join == JoinKind::kInner || join->join == JoinKind::kRight;
+  ARROW_ASSIGN_OR_RAISE(const bool left_fails, join_side_may_fail(*join, 0));
+  ARROW_ASSIGN_OR_RAISE(const bool right_fails, join_side_may_fail(*join, 1));
+  const bool open[2] = {open_left && !left_fails, open_right && !right_fails};
   std::vector<NodePtr> stay, sink[2];
   for (size_t i = 0; i < parts.size(); ++i) {
     const NameSet used = columns_of(*parts[i]);

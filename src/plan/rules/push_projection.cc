@@ -102,6 +102,7 @@ arrow::Result<PlanPtr> prune_join(const PlanPtr& p, const NameSet& needed) {
   }
   for (const NodePtr& k : p->left_keys) add_columns(*k, below[0]);
   for (const NodePtr& k : p->right_keys) add_columns(*k, below[1]);
+  add_pair_columns(*p, below[0], below[1]);
   ARROW_ASSIGN_OR_RAISE(PlanPtr l, prune(p->inputs[0], below[0]));
   ARROW_ASSIGN_OR_RAISE(PlanPtr r, prune(p->inputs[1], below[1]));
   if (l == p->inputs[0] && r == p->inputs[1] && names.size() == parts.names.size()) return p;

@@ -4,7 +4,7 @@
 //   semi join l r                                ->   r may come in any order
 //
 // What is blind to order: a global aggregate without first and last (sums are exact), a grouped one whose own order nobody
-// sees, the right side of a semi or anti join. Everything else hands its own requirement down: ties of sorts, first
+// sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts, first
 // appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where
 // something may fail row by row, the first failing row is the error, so rows must come in order there.
 
@@ -41,9 +41,10 @@ arrow::Result<bool> aggregate_needs(const Plan& p, bool ordered) {
 }
 
 arrow::Result<bool> join_needs(const Plan& p, size_t side, bool ordered) {
-  const bool hidden = side == 1 && (p.join == JoinKind::kSemi || p.join == JoinKind::kAnti);
+  if (side == 1 && p.join == JoinKind::kAsof) return true;  // of equally near rows the order decides
+  const bool hidden = side == 1 && !has_right_columns(p.join);
   if (ordered && !hidden) return true;
-  return any_fallible(side == 0 ? p.left_keys : p.right_keys, *p.inputs[side]->schema);
+  return join_side_may_fail(p, side);
 }
 
 arrow::Result<bool> sort_needs(const Plan& p, bool ordered) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,11 @@ struct JoinCase {
   std::vector<expr::NodePtr> left_exprs, right_exprs;
   std::vector<int> output;
   bool nulls_equal = false;
+  // Over columns l0, ..., r0, ...; the twin tells of two rows the same.
+  expr::NodePtr residual;
+  std::function<bool(const Batch&, int64_t, const Batch&, int64_t)> residual_twin;
+  std::string left_on, right_on;  // as-of
+  AsofSpec asof;
 };
 
 struct JoinRun {
@@ -143,6 +149,17 @@ inline JoinOutcome run_join(const JoinCase& c, const JoinRun& run) {
   spec.nulls_equal = c.nulls_equal;
   spec.build_left = run.build_left;
   spec.label = "test";
+  if (c.residual) {
+    auto fields = named(c.left_types, "l")->fields();
+    const auto right_fields = named(c.right_types, "r")->fields();
+    fields.insert(fields.end(), right_fields.begin(), right_fields.end());
+    spec.residual = ok(expr::bind(c.residual, arrow::Schema(fields)));
+  }
+  if (c.kind == JoinKind::kAsof) {
+    spec.asof = c.asof;
+    spec.asof->left_on = ok(expr::bind(expr::column(c.left_on), *named(c.left_types, "l")));
+    spec.asof->right_on = ok(expr::bind(expr::column(c.right_on), *named(c.right_types, "r")));
+  }
   std::vector<TypePtr> types;
   for (int o : c.output) {
     const size_t at = static_cast<size_t>(o), width = c.left_types.size();
@@ -177,7 +194,16 @@ inline JoinOutcome run_join(const JoinCase& c, const JoinRun& run) {
   breaker([=]() -> arrow::Result<Segment> { return from(built); }, join->build(), nullptr);
   const Breaker grace = join->grace();
   breaker([=]() -> arrow::Result<Segment> { return from(probed); }, grace, [join] { return join->spilled(); });
-  ResolveSegment last = [=]() -> arrow::Result<Segment> { return join->spilled() ? from(grace.source) : from(probed, join->probe()); };
+  ResolveSegment last = [=]() -> arrow::Result<Segment> {
+    if (join->spilled()) return from(grace.source);
+    Segment s = from(probed, join->probe());
+    if (auto unmatched = join->unmatched()) {
+      const auto gate = std::make_shared<BranchGate>();
+      s.branches[0].feeds.push_back(gate);
+      s.branches.push_back(Branch{std::move(unmatched), 1, {}, {}, gate});
+    }
+    return s;
+  };
   if (auto reorder = join->reorder()) {
     breaker(std::move(last), *reorder, nullptr);
     last = [=, source = reorder->source]() -> arrow::Result<Segment> { return from(source); };
@@ -216,37 +242,51 @@ inline std::vector<RowAt> live_rows(const std::vector<Batch>& batches) {
 
 inline int column_number(const std::string& name) { return std::stoi(name.substr(1)); }
 
-inline std::vector<std::string> nested_loops(const JoinCase& c) {
+inline std::string output_text(const JoinCase& c, const RowAt* l, const RowAt* r) {
+  const size_t width = c.left_types.size();
+  std::string text;
+  for (int o : c.output) {
+    const size_t at = static_cast<size_t>(o);
+    const RowAt* row = at < width ? l : r;
+    text += (row ? column::value_text(row->batch->columns[at < width ? at : at - width], row->row) : "null") + "|";
+  }
+  return text;
+}
+
+inline bool pair_matches(const JoinCase& c, const RowAt& l, const RowAt& r) {
+  for (size_t k = 0; k < c.left_keys.size(); ++k) {
+    const Column &a = l.batch->columns[static_cast<size_t>(column_number(c.left_keys[k]))],
+                 &b = r.batch->columns[static_cast<size_t>(column_number(c.right_keys[k]))];
+    if (!c.nulls_equal && (column::is_null_at(a, l.row) || column::is_null_at(b, r.row))) return false;
+    if (!column::equal_rows(a, l.row, b, r.row)) return false;
+  }
+  return !c.residual_twin || c.residual_twin(*l.batch, l.row, *r.batch, r.row);
+}
+
+// The right rows that a left row goes with, in order. As-of: the one chosen (as_of_test.cc has its own twin).
+using Choose = std::function<std::vector<const RowAt*>(const RowAt& left, std::vector<const RowAt*> candidates)>;
+
+inline std::vector<std::string> nested_loops(const JoinCase& c, const Choose& choose = nullptr) {
   std::vector<std::string> out;
   const std::vector<RowAt> right = live_rows(c.right);
-  const size_t width = c.left_types.size();
-  const auto emit = [&](const RowAt& l, const RowAt* r) {
-    std::string text;
-    for (int o : c.output) {
-      const size_t at = static_cast<size_t>(o);
-      if (at < width) {
-        text += column::value_text(l.batch->columns[at], l.row) + "|";
-      } else {
-        text += (r ? column::value_text(r->batch->columns[at - width], r->row) : "null") + "|";
-      }
-    }
-    out.push_back(text);
-  };
+  std::vector<bool> matched(right.size(), false);
+  const bool pairs = c.kind != JoinKind::kSemi && c.kind != JoinKind::kAnti;
   for (const RowAt& l : live_rows(c.left)) {
-    bool any = false;
-    for (const RowAt& r : right) {
-      bool match = true;
-      for (size_t k = 0; k < c.left_keys.size() && match; ++k) {
-        const Column &a = l.batch->columns[static_cast<size_t>(column_number(c.left_keys[k]))],
-                     &b = r.batch->columns[static_cast<size_t>(column_number(c.right_keys[k]))];
-        if (!c.nulls_equal && (column::is_null_at(a, l.row) || column::is_null_at(b, r.row))) match = false;
-        match = match && column::equal_rows(a, l.row, b, r.row);
-      }
-      if (!match) continue;
-      any = true;
-      if (c.kind == JoinKind::kInner || c.kind == JoinKind::kLeft) emit(l, &r);
+    std::vector<const RowAt*> mine;
+    for (size_t i = 0; i < right.size(); ++i) {
+      if (!pair_matches(c, l, right[i])) continue;
+      mine.push_back(&right[i]);
+      matched[i] = true;
     }
-    if ((c.kind == JoinKind::kLeft && !any) || (c.kind == JoinKind::kSemi && any) || (c.kind == JoinKind::kAnti && !any)) emit(l, nullptr);
+    if (choose) mine = choose(l, std::move(mine));
+    for (const RowAt* r : mine) {
+      if (pairs) out.push_back(output_text(c, &l, r));
+    }
+    const bool alone = c.kind == JoinKind::kLeft || c.kind == JoinKind::kFull || c.kind == JoinKind::kAsof || c.kind == JoinKind::kAnti;
+    if ((mine.empty() && alone) || (!mine.empty() && c.kind == JoinKind::kSemi)) out.push_back(output_text(c, &l, nullptr));
+  }
+  for (size_t i = 0; i < right.size(); ++i) {
+    if (!matched[i] && (c.kind == JoinKind::kRight || c.kind == JoinKind::kFull)) out.push_back(output_text(c, nullptr, &right[i]));
   }
   return out;
 }

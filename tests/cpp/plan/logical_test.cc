@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <arrow/scalar.h>
+
 #include "plan/fake_source.h"
 
 namespace gristmill::plan {
@@ -157,6 +159,52 @@ TEST(MakeJoin, ShowsOnlyLeftColumnsOfSemiAndAntiJoins) {
   const auto p =
       make_join(scan("l", "k:int64 x:int64"), scan("r", "k:int64 y:string"), JoinKind::kAnti, {c("k")}, {c("k")}, true).ValueOrDie();
   EXPECT_EQ(schema_text(p), "k:int64, x:int64");
+}
+
+TEST(MakeJoin, ShowsTheRightKeyOfARightJoinAndEitherOfAFullOne) {
+  const auto l = scan("l", "k:int32 x:int64"), r = scan("r", "k:int64 y:string!");
+  const auto right = make_join(l, r, JoinKind::kRight, {c("k")}, {c("k")}, true).ValueOrDie();
+  EXPECT_EQ(right->schema->ToString(), "k: int64\nx: int64\ny: string not null");
+  const auto full = make_join(l, r, JoinKind::kFull, {c("k")}, {c("k")}, true).ValueOrDie();
+  EXPECT_EQ(full->schema->ToString(), "k: int64\nx: int64\ny: string");
+  EXPECT_EQ(explain(*full),
+            "project coalesce(k, k_right) as k, x, y\n"
+            "  join full on cast(k as int64) = k columns [k, x, y, k_right]\n"
+            "    scan l columns [k, x]\n"
+            "    scan r columns [k, y]\n");
+}
+
+TEST(MakeJoin, KeepsConditionsOfOuterJoinsAndFiltersInnerOnes) {
+  const auto l = scan("l", "k:int64 x:int64"), r = scan("r", "k:int64 x:int64");
+  const auto less = expr::call("lt", {c("x"), c("x_right")});
+  EXPECT_EQ(explain(*make_join(l, r, JoinKind::kLeft, {c("k")}, {c("k")}, true, false, "_right", less).ValueOrDie()),
+            "join left on k = k where x < x_right columns [k, x, x_right]\n"
+            "  scan l columns [k, x]\n"
+            "  scan r columns [k, x]\n");
+  EXPECT_EQ(explain(*make_join(l, r, JoinKind::kInner, {}, {}, false, false, "_right", less).ValueOrDie()),
+            "filter x < x_right\n"
+            "  join cross columns [k, x, k_right, x_right]\n"
+            "    scan l columns [k, x]\n"
+            "    scan r columns [k, x]\n");
+  EXPECT_EQ(error_of(make_join(l, r, JoinKind::kLeft, {}, {}, false, false, "_right", c("x"))),
+            "the condition of a join must be bool, not int64: x");
+  EXPECT_EQ(error_of(make_join(l, r, JoinKind::kLeft, {}, {}, false)), "a join needs at least one pair of keys, or a condition");
+}
+
+TEST(MakeJoin, PutsTheToleranceOfAnAsofJoinInUnitsOfItsKey) {
+  const auto l = scan("l", "t:timestamp(ms) d:date f:float64 s:string"), r = scan("r", "t:timestamp(us) d:date f:float32 s:string");
+  const auto seconds = expr::literal(std::make_shared<arrow::DurationScalar>(90'000, arrow::TimeUnit::SECOND), false);
+  const auto made = [&](const char* on, expr::NodePtr tolerance) {
+    return make_asof_join(l, r, {c(on), c(on), AsofStrategy::kNearest, true, std::move(tolerance)}, {}, {}, true, true);
+  };
+  const auto amount = [&](const char* on, expr::NodePtr tolerance) {
+    return (*made(on, std::move(tolerance)))->asof.tolerance->value->ToString();
+  };
+  EXPECT_EQ(amount("t", seconds), "90000000000");
+  EXPECT_EQ(amount("d", seconds), "1");
+  EXPECT_EQ(amount("f", lit(2)), "2");
+  EXPECT_EQ(error_of(made("f", lit(-2))), "the tolerance of this as-of join must be a number that is not negative, not -2");
+  EXPECT_EQ(error_of(made("s", nullptr)), "an as-of join needs numbers or times to be near, not s (string)");
 }
 
 TEST(MakeJoin, NamesWhatDoesNotFit) {

@@ -15,6 +15,7 @@
 #include "expr/bind.h"
 #include "plan/expressions.h"
 #include "plan/logical.h"
+#include "plan/nodes.h"
 
 namespace gristmill::plan::testing {
 
@@ -242,7 +243,8 @@ class RandomPlan {
     return checked(p, exprs, [&] { return make_sort(p, by); });
   }
   Step join(const PlanPtr& p) {
-    static const std::vector<JoinKind> kKinds = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kSemi, JoinKind::kAnti};
+    static const std::vector<JoinKind> kKinds = {JoinKind::kInner, JoinKind::kLeft,  JoinKind::kSemi,
+                                                 JoinKind::kAnti,  JoinKind::kRight, JoinKind::kFull};
     const PlanPtr& other = pick(inputs_);
     const auto left = keys(*p->schema), right = keys(*other->schema);
     const JoinKind kind = pick(kKinds);
@@ -253,17 +255,34 @@ class RandomPlan {
       r.push_back(expr::column(pick(right)));
     }
     const bool same = l.size() == 1 && l[0]->name == r[0]->name;
-    auto joined = make_join(p, other, kind, l, r, same && chance(70), chance(20), "_r" + std::to_string(names_++));
+    const std::string suffix = "_r" + std::to_string(names_++);
+    Step joined = arrow::Status::Invalid("no join");
+    if (chance(15)) {
+      AsofMatch match{l[0], r[0], pick<AsofStrategy>({AsofStrategy::kBackward, AsofStrategy::kForward, AsofStrategy::kNearest}), chance(70), {}};
+      joined = make_asof_join(p, other, match, {l.begin() + 1, l.end()}, {r.begin() + 1, r.end()}, same && chance(70), false, suffix);
+    } else {
+      expr::NodePtr condition;
+      if (chance(25)) condition = pair_condition_over(*p->schema, *other->schema, suffix);
+      joined = make_join(p, other, kind, l, r, same && chance(70), chance(20), suffix, condition);
+    }
     if (!joined.ok()) return joined;
-    if (!allowed_keys(**joined)) return arrow::Status::Invalid("may fail");
+    if (!allowed_join(**joined)) return arrow::Status::Invalid("may fail");
     ++joins_;
     return joined;
   }
-  bool allowed_keys(const Plan& join) {
-    for (size_t i = 0; i < join.left_keys.size(); ++i) {
-      if (!allowed(join.left_keys[i], *join.inputs[0]->schema) || !allowed(join.right_keys[i], *join.inputs[1]->schema)) return false;
-    }
-    return true;
+  // Truth over both sides, named as an inner join names them.
+  expr::NodePtr pair_condition_over(const arrow::Schema& left, const arrow::Schema& right, const std::string& suffix) {
+    arrow::FieldVector fields = left.fields();
+    for (const auto& f : right.fields()) fields.push_back(left.GetFieldIndex(f->name()) < 0 ? f : f->WithName(f->name() + suffix));
+    return truth(arrow::Schema(fields), 1);
+  }
+  // `plan` is the join, or a filter or projection over it.
+  bool allowed_join(const Plan& plan) {
+    if (may_fail_) return true;
+    if (plan.kind == PlanKind::kFilter && !allowed(plan.predicate, *plan.inputs[0]->schema)) return false;
+    if (plan.kind != PlanKind::kJoin) return allowed_join(*plan.inputs[0]);
+    const auto fails = join_may_fail(plan);
+    return fails.ok() && !*fails;
   }
   Step unite(const PlanPtr& p) {
     auto other = filter(p);

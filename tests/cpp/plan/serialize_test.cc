@@ -99,5 +99,15 @@ TEST(Deserialize, SurvivesTextCutAnywhere) {
   for (size_t n = 0; n + 2 < text.size(); ++n) EXPECT_FALSE(deserialize(text.substr(0, n), resolve).ok()) << n;
 }
 
+TEST(Serialize, KeepsEveryKindOfJoin) {
+  const auto condition = gt(c("x"), c("y"));
+  for (JoinKind kind : {JoinKind::kLeft, JoinKind::kSemi, JoinKind::kAnti, JoinKind::kRight, JoinKind::kFull}) {
+    expect_round_trip(ok(make_join(left(), right(), kind, {c("k")}, {c("k")}, true)));
+    expect_round_trip(ok(make_join(left(), right(), kind, {}, {}, false, false, "_right", condition)));
+  }
+  expect_round_trip(ok(make_cross_join(left(), right())));
+  expect_round_trip(ok(make_asof_join(left(), right(), {c("x"), c("y"), AsofStrategy::kForward, false, lit(3)}, {c("k")}, {c("k")}, false, true)));
+}
+
 }  // namespace
 }  // namespace gristmill::plan

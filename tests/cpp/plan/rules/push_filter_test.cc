@@ -84,6 +84,34 @@ TEST(PushFilter, EntersOnlyTheLeftSideOfOtherJoins) {
             "  scan r columns [k, y]\n");
 }
 
+TEST(PushFilter, EntersTheRightSideOfARightJoinAndNeitherOfAFullOne) {
+  const auto l = scan("l", "k:int64 x:int64"), r = scan("r", "k:int64 y:int64");
+  const auto p = both(both(gt(c("x"), lit(1)), gt(c("y"), lit(2))), gt(c("k"), lit(3)));
+  EXPECT_EQ(after(push_filter, filter(join(l, r, JoinKind::kRight), p)),
+            "filter x > 1\n"
+            "  join right on k = k columns [k, x, y]\n"
+            "    scan l columns [k, x]\n"
+            "    scan r columns [k, y] where (y > 2) and (k > 3)\n");
+  expect_unchanged(push_filter, filter(ok(make_join(l, r, JoinKind::kFull, {c("k")}, {c("k")}, false)), p));
+}
+
+TEST(PushFilter, EntersTheLeftSideOfAnAsofJoin) {
+  const auto l = scan("l", "t:int64 x:int64"), r = scan("r", "t:int64 y:int64");
+  const auto joined = ok(make_asof_join(l, r, {c("t"), c("t"), AsofStrategy::kBackward, true, nullptr}, {}, {}, true, true));
+  EXPECT_EQ(after(push_filter, filter(joined, both(gt(c("x"), lit(1)), gt(c("y"), lit(2))))),
+            "filter y > 2\n"
+            "  join asof backward on t ~ t columns [t, x, y]\n"
+            "    scan l columns [t, x] where x > 1\n"
+            "    scan r columns [t, y]\n");
+}
+
+TEST(PushFilter, StaysAboveAConditionThatMayFail) {
+  const auto l = scan("l", "k:int64 x:int64"), r = scan("r", "k:int64 y:int64");
+  const auto condition = gt(add(c("x"), c("y")), lit(9));
+  const auto joined = ok(make_join(l, r, JoinKind::kLeft, {c("k")}, {c("k")}, true, false, "_right", condition));
+  expect_unchanged(push_filter, filter(joined, gt(c("x"), lit(1))));
+}
+
 TEST(PushFilter, StaysAboveFallibleKeys) {
   const auto l = scan("l", "k:int64 x:int64"), r = scan("r", "k:int64 y:int64");
   const auto joined = ok(make_join(l, r, JoinKind::kInner, {add(c("k"), c("x"))}, {c("k")}, false));

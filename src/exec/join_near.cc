@@ -1,0 +1,141 @@
+// Entries come chain by chain, so keys lie together from the start; sorting touches only what is not in order yet.
+
+#include "exec/join_near.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "column/buffers.h"
+
+namespace gristmill::exec {
+namespace {
+
+using column::Physical;
+
+constexpr int64_t kPieceRows = int64_t{1} << 16;
+constexpr uint64_t kSign = uint64_t{1} << 63;
+
+uint64_t word_of(double v) {
+  if (std::isnan(v)) return ~uint64_t{0};
+  const uint64_t bits = std::bit_cast<uint64_t>(v + 0.0);
+  return bits & kSign ? ~bits : bits | kSign;
+}
+
+double value_of(uint64_t word) { return std::bit_cast<double>(word & kSign ? word & ~kSign : ~word); }
+
+double float_distance(uint64_t a, uint64_t b) { return a == b ? 0 : std::abs(value_of(a) - value_of(b)); }
+
+uint64_t distance(uint64_t a, uint64_t b) { return a > b ? a - b : b - a; }
+
+}  // namespace
+
+bool can_be_near(const arrow::DataType& canonical) {
+  const Physical p = column::physical_unchecked(canonical);
+  return p != Physical::kNull && p != Physical::kBool && p != Physical::kInt128 && p != Physical::kView && p != Physical::kNested;
+}
+
+arrow::Status near_words(const column::Column& c, int64_t rows, arrow::MemoryPool* pool, std::vector<uint64_t>& out) {
+  if (!can_be_near(*c.type())) return base::internal_error("an as-of key without distance");
+  ARROW_ASSIGN_OR_RAISE(const column::Column flat, column::flatten(c, rows, pool));
+  out.resize(static_cast<size_t>(rows));
+  column::visit_number(column::physical_unchecked(*c.type()), [&]<typename T>() {
+    const T* values = column::values_of<T>(*flat.values);
+    for (int64_t i = 0; i < rows; ++i) {
+      if constexpr (std::is_floating_point_v<T>) {
+        out[static_cast<size_t>(i)] = word_of(static_cast<double>(values[i]));
+      } else if constexpr (std::is_signed_v<T>) {
+        out[static_cast<size_t>(i)] = static_cast<uint64_t>(static_cast<int64_t>(values[i])) ^ kSign;
+      } else {
+        out[static_cast<size_t>(i)] = static_cast<uint64_t>(values[i]);
+      }
+    }
+  });
+  return arrow::Status::OK();
+}
+
+bool NearRule::within(uint64_t a, uint64_t b) const {
+  if (spec_.float_tolerance) return float_distance(a, b) <= *spec_.float_tolerance;
+  return !spec_.tolerance || distance(a, b) <= *spec_.tolerance;
+}
+
+bool NearRule::nearer(uint64_t word, uint64_t a, uint64_t b) const {
+  if (!floats_) return distance(word, a) <= distance(word, b);
+  const double x = float_distance(word, a), y = float_distance(word, b);
+  return x <= y || std::isnan(y);
+}
+
+const NearRow* NearRule::choose(uint64_t word, const NearPair& found) const {
+  const NearRow* best = found.back.row >= 0 ? &found.back : nullptr;
+  if (found.forward.row >= 0 && (!best || !nearer(word, found.back.word, found.forward.word))) best = &found.forward;
+  return best && within(word, best->word) ? best : nullptr;
+}
+
+NearIndex::Entry* NearIndex::entries() const { return reinterpret_cast<Entry*>(entries_->mutable_data()); }
+int32_t* NearIndex::begins() const { return reinterpret_cast<int32_t*>(bounds_->mutable_data()); }
+int32_t* NearIndex::ends() const { return begins() + rows_; }
+
+arrow::Result<std::unique_ptr<NearIndex>> NearIndex::make(const JoinTable& table, const column::Column& on, int64_t rows,
+                                                          arrow::MemoryPool* pool) {
+  std::vector<uint64_t> words;
+  ARROW_RETURN_NOT_OK(near_words(on, rows, pool, words));
+  auto out = std::make_unique<NearIndex>();
+  out->rows_ = rows;
+  ARROW_ASSIGN_OR_RAISE(out->entries_, column::allocate_buffer(rows * static_cast<int64_t>(sizeof(Entry)), pool));
+  ARROW_ASSIGN_OR_RAISE(out->bounds_, column::allocate_buffer(rows * 8, pool));
+  constexpr int32_t kNew = -1, kSeen = -2;
+  std::fill_n(out->begins(), rows, kNew);
+  const int32_t* const next = table.next();
+  int32_t at = 0;
+  for (int32_t head = 0; head < rows; ++head) {
+    if (out->begins()[head] != kNew) continue;
+    const int32_t begin = at;
+    for (int32_t row = head; row >= 0; row = next ? next[row] : kNoRow) {
+      out->begins()[row] = kSeen;
+      out->entries()[at++] = {words[static_cast<size_t>(row)], row, head};
+    }
+    out->begins()[head] = begin;
+    out->ends()[head] = at;
+  }
+  return out;
+}
+
+int64_t NearIndex::pieces() const { return (rows_ + kPieceRows - 1) / kPieceRows; }
+
+void NearIndex::sort(int64_t piece) {
+  Entry* const begin = entries() + piece * kPieceRows;
+  Entry* const end = entries() + std::min(rows_, (piece + 1) * kPieceRows);
+  if (!std::is_sorted(begin, end)) std::sort(begin, end);
+}
+
+void NearIndex::merge() {
+  Entry* const all = entries();
+  for (int64_t width = kPieceRows; width < rows_; width *= 2) {
+    for (int64_t begin = 0; begin + width < rows_; begin += 2 * width) {
+      Entry* const middle = all + begin + width;
+      if (*middle < middle[-1]) std::inplace_merge(all + begin, middle, all + std::min(rows_, begin + 2 * width));
+    }
+  }
+}
+
+NearPair NearIndex::find(int32_t head, uint64_t word, const NearRule& rule) const {
+  const Entry* const begin = entries() + begins()[head];
+  const Entry* const end = entries() + ends()[head];
+  const auto below = [](const Entry& e, uint64_t w) { return e.word < w; };
+  const auto above = [](uint64_t w, const Entry& e) { return w < e.word; };
+  NearPair out;
+  if (rule.looks_back()) {
+    const Entry* e = rule.exact() ? std::upper_bound(begin, end, word, above) : std::lower_bound(begin, end, word, below);
+    if (e != begin) out.back = {e[-1].row, e[-1].word};
+  }
+  if (rule.looks_forward()) {
+    const Entry* e = rule.exact() ? std::lower_bound(begin, end, word, below) : std::upper_bound(begin, end, word, above);
+    if (e != end) out.forward = {e->row, e->word};
+  }
+  return out;
+}
+
+}  // namespace gristmill::exec

@@ -1,0 +1,139 @@
+"""Right, full, cross and as-of joins, and joins with conditions, against DuckDB, Polars and plain Python on random data."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+
+import gristmill as gm
+from gristmill import col
+
+SETTINGS = [{"num_workers": 1}, {"num_workers": 4, "chunk_rows": 7, "batch_rows": 5, "min_parallel_rows": 0}]
+
+
+def rows_of(frame: gm.Frame) -> list[tuple]:
+    answers = [[tuple(r.values()) for r in frame.collect(**s).to_pylist()] for s in SETTINGS]
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+def tables(seed: int, n: int = 300) -> tuple[pa.Table, pa.Table]:
+    rng = random.Random(seed)
+    key = lambda: None if rng.random() < 0.1 else rng.randrange(60)  # noqa: E731
+    left = pa.table({"k": pa.array([key() for _ in range(n)], pa.int64()), "a": pa.array(range(n), pa.int64()), "x": pa.array([rng.randrange(100) for _ in range(n)])})
+    right = pa.table({"k": pa.array([key() for _ in range(n // 2)], pa.int64()), "b": pa.array(range(n // 2), pa.int64()), "y": pa.array([rng.randrange(100) for _ in range(n // 2)])})
+    return left, right
+
+
+def test_right_join_gives_pairs_then_right_rows_without_a_match() -> None:
+    left, right = gm.from_pydict({"k": [1, 2, None], "l": ["a", "b", "c"]}), gm.from_pydict({"k": [3, 2, None, 1, 2], "r": [1, 2, 3, 4, 5]})
+    assert rows_of(left.join(right, on="k", how="right")) == [(1, "a", 4), (2, "b", 2), (2, "b", 5), (3, None, 1), (None, None, 3)]
+    assert rows_of(left.join(right, left_on="k", right_on="k", how="right"))[3] == (None, None, 3, 1)
+
+
+def test_full_join_coalesces_the_key() -> None:
+    left, right = gm.from_pydict({"k": [1, 2, None], "l": ["a", "b", "c"]}), gm.from_pydict({"k": [3, 2, None], "r": [1, 2, 3]})
+    full = left.join(right, on="k", how="full")
+    assert full.columns == ["k", "l", "r"]
+    assert rows_of(full) == [(1, "a", None), (2, "b", 2), (None, "c", None), (3, None, 1), (None, None, 3)]
+    assert rows_of(left.join(right, on="k", how="full", nulls_equal=True)) == [(1, "a", None), (2, "b", 2), (None, "c", 3), (3, None, 1)]
+
+
+@pytest.mark.parametrize("how", ["left", "right", "full", "inner"])
+@pytest.mark.parametrize("where", [None, "x < y", "x + y > 100"])
+def test_joins_are_duckdbs(how: str, where: str | None) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    conditions = {None: None, "x < y": col("x") < col("y"), "x + y > 100": col("x") + col("y") > 100}
+    for seed in range(3):
+        l, r = tables(seed)  # noqa: F841 - DuckDB reads the variables
+        ours = rows_of(gm.from_arrow(l).join(gm.from_arrow(r), left_on="k", right_on="k", how=how, where=conditions[where]))
+        on = "l.k = r.k" + (f" and {where}" if where else "")
+        assert Counter(ours) == Counter(duckdb.sql(f"select * from l {how} join r on {on}").fetchall())
+        assert ours == [tuple(t.values()) for t in gm.sql(f"select l.k as k, a, x, r.k as k2, b, y from l {how} join r on {on}", l=l, r=r).collect().to_pylist()]
+
+
+def test_a_condition_is_enough_without_keys() -> None:
+    left, right = tables(7, 60)
+    pairs = [(a, b) for a, x in zip(*(left[c].to_pylist() for c in "ax")) for b, y in zip(*(right[c].to_pylist() for c in "by")) if x > y + 80]
+    joined = gm.from_arrow(left).join(gm.from_arrow(right), how="inner", where=col("x") > col("y") + 80)
+    assert rows_of(joined.select("a", "b")) == pairs
+    semi = gm.from_arrow(left).join(gm.from_arrow(right), how="semi", where=col("x") > col("y") + 80)
+    assert rows_of(semi.select("a")) == [(a,) for a in dict.fromkeys(a for a, _ in pairs)]
+    anti = gm.from_arrow(left).join(gm.from_arrow(right), how="anti", where=col("x") > col("y") + 80)
+    assert {a for (a,) in rows_of(anti.select("a"))} == set(range(60)) - {a for a, _ in pairs}
+
+
+def test_cross_join_is_two_loops() -> None:
+    a, b = gm.from_pydict({"a": list(range(50)), "n": [1] * 50}), gm.from_pydict({"b": list(range(30)), "n": [2] * 30})
+    assert rows_of(a.cross_join(b)) == [(i, 1, j, 2) for i in range(50) for j in range(30)]
+    assert a.join(b, how="cross").columns == ["a", "n", "b", "n_right"]
+    assert rows_of(a.cross_join(b.filter(col("b") > 100))) == []
+    with pytest.raises(ValueError, match="no keys"):
+        a.join(b, on="n", how="cross")
+
+
+@pytest.mark.parametrize("strategy", ["backward", "forward", "nearest"])
+@pytest.mark.parametrize("tolerance", [None, 4])
+def test_join_asof_is_polars(strategy: str, tolerance: int | None) -> None:
+    polars = pytest.importorskip("polars")
+    for seed in range(4):
+        rng = random.Random(seed)
+        l = {"t": [rng.randrange(1000) for _ in range(200)], "g": [rng.choice("ab") for _ in range(200)], "i": list(range(200))}
+        times = rng.sample(range(1000), 80)
+        r = {"t": times, "g": [rng.choice("ab") for _ in times], "v": [100 * t for t in times]}
+        ours = rows_of(gm.from_pydict(l).join_asof(gm.from_pydict(r), on="t", by="g", strategy=strategy, tolerance=tolerance).select("i", "v"))
+        theirs = (polars.DataFrame(l).sort("t").join_asof(polars.DataFrame(r).sort("t"), on="t", by="g", strategy=strategy, tolerance=tolerance)
+                  .sort("i").select("i", "v").rows())
+        if strategy == "nearest":  # equally near rows are a matter of taste
+            at = dict(zip(l["i"], l["t"]))
+            distance = lambda row: None if row[1] is None else abs(row[1] // 100 - at[row[0]])  # noqa: E731
+            ours, theirs = [distance(x) for x in ours], [distance(x) for x in theirs]
+        assert ours == theirs
+
+
+def test_join_asof_ties_exactness_and_nulls() -> None:
+    left, right = gm.from_pydict({"t": [5, None, 1, 6]}), gm.from_pydict({"t": [5, 3, 5, None, 7], "v": [0, 1, 2, 3, 4]})
+    value = lambda **options: [v for _, v in rows_of(left.join_asof(right, on="t", **options))]  # noqa: E731
+    assert value() == [2, None, None, 2]
+    assert value(strategy="forward") == [0, None, 1, 4]
+    assert value(strategy="nearest") == [2, None, 1, 2]
+    assert value(allow_exact=False) == [1, None, None, 2]
+    assert value(strategy="forward", tolerance=1) == [0, None, None, 4]
+
+
+def test_join_asof_on_times_takes_a_timedelta() -> None:
+    day = datetime.datetime(2024, 1, 1)
+    at = lambda *hours: [day + datetime.timedelta(hours=h) for h in hours]  # noqa: E731
+    left, right = gm.from_pydict({"t": at(1, 5, 9)}), gm.from_pydict({"t": at(0, 4), "v": [1, 2]})
+    joined = left.join_asof(right, on="t", tolerance=datetime.timedelta(hours=2))
+    assert joined.collect().to_pydict()["v"] == [1, 2, None]
+    assert "join asof backward on t ~ t within" in joined.explain()
+    with pytest.raises(gm.PlanError, match="a duration"):
+        left.join_asof(right, on="t", tolerance=1.5).collect()
+    with pytest.raises(gm.PlanError, match="numbers or times"):
+        gm.from_pydict({"s": ["x"]}).join_asof(gm.from_pydict({"s": ["y"]}), on="s").collect()
+
+
+@pytest.mark.parametrize("how", ["right", "full", "left", "semi", "anti"])
+def test_spilled_joins_are_the_same(how: str) -> None:
+    left, right = tables(11, 120_000)
+    joined = gm.from_arrow(left).join(gm.from_arrow(right), left_on="a", right_on="b", how=how, where=col("x") < col("y") + 50)
+    whole, capped = joined.collect(), joined.collect(memory_limit="24MB", num_workers=2)
+    assert whole.to_arrow().equals(capped.to_arrow())
+
+
+def test_plans_with_the_new_joins_can_be_written_down(tmp_path) -> None:
+    left, right = tables(5)
+    gm.from_arrow(left).sink_parquet(tmp_path / "l.parquet")
+    gm.from_arrow(right).sink_parquet(tmp_path / "r.parquet")
+    l, r = gm.scan_parquet(tmp_path / "l.parquet"), gm.scan_parquet(tmp_path / "r.parquet")
+    for frame in (l.join(r, on="k", how="full"), l.join(r, on="k", how="right", where=col("x") < col("y")), l.cross_join(r.head(3)),
+                  l.join_asof(r, left_on="x", right_on="y", by="k", strategy="nearest", tolerance=9, allow_exact=False)):
+        again = gm.deserialize(frame.serialize())
+        assert again.collect().to_arrow().equals(frame.collect().to_arrow())
+        assert again.serialize() == frame.serialize()
+        assert again.explain() == frame.explain()
