@@ -84,6 +84,7 @@ arrow::Result<column::Mask> PairFilter::check(const BuildRows& build, const colu
   base::ErrorDetail placed = *detail;
   placed.batch_row = probe_[static_cast<size_t>(detail->batch_row)];
   placed.row = kNoSourceRow;
+  if (placed.column.starts_with("l.") || placed.column.starts_with("r.")) placed.column.erase(0, 2);  // as pair_schema() calls it
   return base::with_detail(meets.status(), std::move(placed));
 }
 
