@@ -209,13 +209,33 @@ class GroupSource final : public Source {
         if (i + kAhead < end) __builtin_prefetch(entries[i + kAhead].row);
         rows.push_back(entries[i].row);
       }
-      ARROW_ASSIGN_OR_RAISE(column::Batch batch, batch_of(rows));
+      arrow::Result<column::Batch> batch = batch_of(rows);
+      if (!batch.ok() && base::error_kind(batch.status()) == base::ErrorKind::kData) {
+        *ours = false;
+        return emit_until_error(rows, emit);
+      }
+      ARROW_RETURN_NOT_OK(batch.status());
       *ours = false;
-      ARROW_RETURN_NOT_OK(emit(std::move(batch)));
+      ARROW_RETURN_NOT_OK(emit(std::move(*batch)));
       *ours = true;
       *emitted = static_cast<int64_t>(end);
     }
     return arrow::Status::OK();
+  }
+
+  // The groups before the first one that has no value go on, as they would in a batch of their own: what they run into comes first.
+  arrow::Status emit_until_error(std::span<const uint8_t* const> rows, const Emit& emit) const {
+    size_t good = 0, bad = rows.size();  // the first `good` groups are fine, the first `bad` are not
+    while (bad - good > 1) {
+      const size_t middle = (good + bad) / 2;
+      (batch_of(rows.first(middle)).ok() ? good : bad) = middle;
+    }
+    if (good > 0) {
+      ARROW_ASSIGN_OR_RAISE(column::Batch before, batch_of(rows.first(good)));
+      ARROW_RETURN_NOT_OK(emit(std::move(before)));
+    }
+    const arrow::Status status = batch_of(rows.subspan(good, 1)).status();
+    return status.ok() ? base::internal_error("a group failed only in company") : status;
   }
 
   arrow::Result<column::Batch> batch_of(std::span<const uint8_t* const> rows) const {

@@ -235,3 +235,14 @@ def test_options_are_checked() -> None:
         gm.ParallelOptions(memory_limit="much")
     with pytest.raises(TypeError):
         bool(col("a") > 1)
+
+
+def test_errors_behind_a_group_come_before_the_groups_own_later_ones() -> None:
+    """The first group's sum overflows when squared, the second group's does not fit itself: at any batch size the first is the error."""
+    f = gm.from_pydict({"k": [0, 1, 1], "g": [2**62, 2**62, 2**62]}).group_by("k").agg(col("g").sum().alias("s")).select(col("s") * col("s"))
+    messages = set()
+    for settings in ({}, {"batch_rows": 1}, {"batch_rows": 1, "chunk_rows": 1, "num_workers": 2, "min_parallel_rows": 0}):
+        with pytest.raises(gm.DataError) as raised:
+            f.collect(**settings)
+        messages.add(str(raised.value))
+    assert len(messages) == 1 and "4611686018427387904 * 4611686018427387904" in messages.pop()
