@@ -67,6 +67,7 @@ class CountingPool final : public arrow::MemoryPool {
   int64_t query_limit(Line line) const;
   int64_t process_slack(Line line) const;  // what stays free of the process's limit
   void note_peak(int64_t used);
+  void return_freed_near_cap();
 
   arrow::MemoryPool* const upstream_;
   ProcessBudget& process_;
@@ -75,6 +76,7 @@ class CountingPool final : public arrow::MemoryPool {
   alignas(64) std::atomic<int64_t> account_{kOwned};
   std::atomic<int64_t> peak_{0};
   std::atomic<int64_t> reserved_{0};
+  std::atomic<int64_t> freed_{0};  // since the allocator was last asked to let go
 };
 
 }  // namespace gristmill::base
