@@ -6,19 +6,19 @@
 #include "io/csv_scan.h"
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
 #include <regex>
 
 #include <arrow/csv/options.h>
 #include <arrow/csv/reader.h>
-#include <arrow/io/file.h>
+#include <arrow/io/interfaces.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
 #include "base/status.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "io/open_input.h"
 #include "io/reader_source.h"
 #include "io/stream_scan.h"
 
@@ -28,28 +28,33 @@ namespace {
 using ReaderPtr = std::shared_ptr<arrow::csv::StreamingReader>;
 
 // The line (from 1) on which the `record`-th record (from 1) begins. Empty lines are no records.
-int64_t line_of_record(const std::string& path, int64_t record) {
-  std::ifstream in(path, std::ios::binary);
+arrow::Result<int64_t> line_of_record(const Input& input, int64_t record) {
+  ARROW_ASSIGN_OR_RAISE(const auto in, input.stream(arrow::default_memory_pool()));
   int64_t line = 1, begin = 1, seen = 0;
   bool quoted = false, empty = true;
-  for (char c; in.get(c);) {
-    if (c == '"') quoted = !quoted;
-    if (c == '\n' && !quoted) {
-      if (!empty && ++seen == record) return begin;
-      empty = true;
-      begin = line + 1;
-    } else if (c != '\r') {
-      empty = false;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const auto block, in->Read(1 << 20));
+    if (block->size() == 0) return begin;
+    for (int64_t i = 0; i < block->size(); ++i) {
+      const char c = static_cast<char>(block->data()[i]);
+      if (c == '"') quoted = !quoted;
+      if (c == '\n' && !quoted) {
+        if (!empty && ++seen == record) return begin;
+        empty = true;
+        begin = line + 1;
+      } else if (c != '\r') {
+        empty = false;
+      }
+      if (c == '\n') ++line;
     }
-    if (c == '\n') ++line;
   }
-  return begin;
 }
 
 // A bad value or a row of another width, as the user should see it.
-arrow::Status csv_error(const std::string& path, const arrow::Status& status, const CsvReadOptions& options,
+arrow::Status csv_error(const Input& input, const arrow::Status& status, const CsvReadOptions& options,
                         const std::vector<std::string>& names) {
   if (status.ok() || status.IsOutOfMemory() || status.IsCancelled() || base::error_detail(status) != nullptr) return status;
+  const std::string& path = input.path();
   const std::string text = status.message();
   static const std::regex kValue(
       "In CSV column #(\\d+): (?:Row #(\\d+): )?CSV conversion error to ([^:]*): (?:invalid value '([^]*)'|([^]*))");
@@ -59,7 +64,7 @@ arrow::Status csv_error(const std::string& path, const arrow::Status& status, co
   const auto at_record = [&](const std::string& number) {
     if (number.empty()) return;
     const int64_t record = std::stoll(number);
-    d.line = line_of_record(path, record);
+    d.line = line_of_record(input, record).ValueOr(-1);
     d.row = record - (options.header ? 2 : 1);
   };
   std::smatch m;
@@ -83,14 +88,14 @@ arrow::Status csv_error(const std::string& path, const arrow::Status& status, co
 struct CsvPlan {
   CsvReadOptions options;
   std::vector<std::string> paths;
+  std::vector<InputPtr> inputs;           // one for each path
   std::vector<std::string> names;         // columns of the first file
   std::shared_ptr<arrow::Schema> schema;  // their types, strings as utf8
 };
 
-arrow::Result<ReaderPtr> open_csv(const CsvPlan& plan, const std::string& path, const std::vector<std::string>& include,
+arrow::Result<ReaderPtr> open_csv(const CsvPlan& plan, const Input& input, const std::vector<std::string>& include,
                                   arrow::MemoryPool* pool) {
-  auto opened = arrow::io::ReadableFile::Open(path, pool);
-  if (!opened.ok()) return base::io_error("cannot open " + path + ": " + opened.status().message(), path);
+  ARROW_ASSIGN_OR_RAISE(const auto opened, input.open(pool));
   auto read = arrow::csv::ReadOptions::Defaults();
   read.use_threads = false;
   read.block_size = static_cast<int32_t>(std::clamp<int64_t>(plan.options.block_bytes, 16, int64_t{1} << 30));
@@ -108,10 +113,10 @@ arrow::Result<ReaderPtr> open_csv(const CsvPlan& plan, const std::string& path, 
   if (types != nullptr) {
     for (const auto& f : types->fields()) convert.column_types[f->name()] = f->type();
   }
-  auto made = arrow::csv::StreamingReader::Make(arrow::io::IOContext(pool), *opened, read, parse, convert);
+  auto made = arrow::csv::StreamingReader::Make(arrow::io::IOContext(pool), opened, read, parse, convert);
   if (!made.ok()) {
-    if (made.status().message() == "Empty CSV file") return base::io_error("empty CSV file: " + path, path);
-    return csv_error(path, made.status(), plan.options, plan.names);
+    if (made.status().message() == "Empty CSV file") return base::io_error("empty CSV file: " + input.path(), input.path());
+    return csv_error(input, made.status(), plan.options, plan.names);
   }
   return made;
 }
@@ -137,10 +142,10 @@ class CsvFiles {
       if (reader_ == nullptr) {
         if (++input_ >= std::ssize(plan_->paths)) return std::nullopt;
         row_ = 0;
-        ARROW_ASSIGN_OR_RAISE(reader_, open_csv(*plan_, plan_->paths[input_], include_, pool_));
+        ARROW_ASSIGN_OR_RAISE(reader_, open_csv(*plan_, *plan_->inputs[input_], include_, pool_));
       }
       StreamedBatch out;
-      ARROW_RETURN_NOT_OK(csv_error(plan_->paths[input_], reader_->ReadNext(&out.rows), plan_->options, plan_->names));
+      ARROW_RETURN_NOT_OK(csv_error(*plan_->inputs[input_], reader_->ReadNext(&out.rows), plan_->options, plan_->names));
       if (out.rows == nullptr) {
         reader_.reset();
         continue;
@@ -246,9 +251,10 @@ arrow::Result<plan::TableSourcePtr> scan_csv(const std::vector<std::string>& pat
   ARROW_ASSIGN_OR_RAISE(plan->paths, expand_files(patterns, {".csv", ".tsv", ".txt"}));
   int64_t bytes = 0;
   for (const std::string& path : plan->paths) {
-    ARROW_ASSIGN_OR_RAISE(const FileStamp stamp, stamp_of(path));
-    bytes += stamp.bytes;
-    ARROW_ASSIGN_OR_RAISE(const ReaderPtr reader, open_csv(*plan, path, {}, arrow::default_memory_pool()));
+    ARROW_ASSIGN_OR_RAISE(const InputPtr input, find_input(path));
+    plan->inputs.push_back(input);
+    bytes += input->stamp().bytes;
+    ARROW_ASSIGN_OR_RAISE(const ReaderPtr reader, open_csv(*plan, *input, {}, arrow::default_memory_pool()));
     if (plan->schema == nullptr) {
       plan->names = reader->schema()->field_names();
       ARROW_RETURN_NOT_OK(infer(*plan, *reader->schema()));

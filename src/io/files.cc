@@ -153,6 +153,7 @@ std::string without_scheme(const std::string& pattern) { return pattern.starts_w
 arrow::Result<std::vector<std::string>> expand_files(const std::string& given, const std::vector<std::string>& extensions) {
   const std::string pattern = without_scheme(given);
   if (pattern.empty()) return base::io_error("the file name is empty");
+  if (pattern == "-") return std::vector<std::string>{"/dev/stdin"};
   std::error_code ignored;
   const fs::file_status status = fs::status(pattern, ignored);
   if (fs::is_directory(status)) return expand_directory(pattern, extensions);
@@ -185,7 +186,7 @@ arrow::Result<FileStamp> stamp_of(const std::string& path) {
     return base::io_error("cannot open " + path + ": " + std::strerror(errno), path);
   }
   if (S_ISDIR(s.st_mode)) return base::io_error(path + " is a directory", path);
-  return FileStamp{s.st_size, int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec};
+  return FileStamp{s.st_size, int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec, {}};
 }
 
 std::string files_text(const std::vector<std::string>& patterns, size_t files) {

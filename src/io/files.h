@@ -1,7 +1,8 @@
 // From what a user wrote (a path, a pattern, a directory) to the list of local files a scan reads.
 //
 // Patterns know * ? [abc] [!abc] and ** (any number of directories); wildcards do not match names beginning with a dot. A
-// directory stands for every file below it with one of the reader's extensions. A name that exists as written is never a pattern.
+// directory stands for every file below it with one of the reader's extensions. A name that exists as written is never a pattern. "-" is
+// the standard input.
 //
 // Invariant: the files of one pattern come in byte order of their paths, so a row's ordinal never depends on the
 // order in which the file system lists a directory. Several patterns keep the order in which they were given.
@@ -25,6 +26,7 @@ arrow::Result<std::vector<std::string>> expand_files(const std::vector<std::stri
 struct FileStamp {
   int64_t bytes = 0;
   int64_t modified_ns = 0;
+  std::string tag = {};  // of stores: the object's ETag
   bool operator==(const FileStamp&) const = default;
 };
 arrow::Result<FileStamp> stamp_of(const std::string& path);  // IoError: missing, not readable, a directory

@@ -19,6 +19,7 @@
 #include "column/types.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "io/open_input.h"
 #include "io/reader_source.h"
 #include "io/stream_scan.h"
 
@@ -27,7 +28,7 @@ namespace {
 
 struct IpcFile {
   std::string path;
-  FileStamp stamp;
+  InputPtr input;
   bool stream = false;
   std::shared_ptr<arrow::Schema> schema;  // border types
   std::vector<int> columns;               // of this file, one for each column of the source
@@ -57,14 +58,15 @@ arrow::ipc::IpcReadOptions read_options(arrow::MemoryPool* pool, std::vector<int
 using FileReaderPtr = std::shared_ptr<arrow::ipc::RecordBatchFileReader>;
 
 arrow::Result<FileReaderPtr> open_file(const IpcFile& file, arrow::MemoryPool* pool, std::vector<int> fields) {
-  ARROW_ASSIGN_OR_RAISE(const FileStamp now, stamp_of(file.path));
-  if (now != file.stamp) return base::io_error("file changed since the scan was made: " + file.path, file.path);
-  ARROW_ASSIGN_OR_RAISE(auto map, or_ipc_error(file.path, arrow::io::MemoryMappedFile::Open(file.path, arrow::io::FileMode::READ)));
-  return or_ipc_error(file.path, arrow::ipc::RecordBatchFileReader::Open(map, read_options(pool, std::move(fields))));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::RandomAccessFile> in, file.input->open(pool));
+  if (file.input->local()) {
+    ARROW_ASSIGN_OR_RAISE(in, or_ipc_error(file.path, arrow::io::MemoryMappedFile::Open(file.path, arrow::io::FileMode::READ)));
+  }
+  return or_ipc_error(file.path, arrow::ipc::RecordBatchFileReader::Open(in, read_options(pool, std::move(fields))));
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> open_stream(const IpcFile& file, arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(auto in, or_ipc_error(file.path, arrow::io::ReadableFile::Open(file.path, pool)));
+  ARROW_ASSIGN_OR_RAISE(auto in, file.input->stream(pool));
   ARROW_ASSIGN_OR_RAISE(auto reader, or_ipc_error(file.path, arrow::ipc::RecordBatchStreamReader::Open(in, read_options(pool, {}))));
   return reader;
 }
@@ -85,27 +87,30 @@ arrow::Status check_batch(const std::string& path, const arrow::RecordBatch& bat
   return arrow::Status::OK();
 }
 
-arrow::Result<IpcFile> look_at(const std::string& path) {
+// A stream begins with the continuation mark of its first message.
+arrow::Result<bool> is_stream(const Input& input) {
+  ARROW_ASSIGN_OR_RAISE(const auto head, input.head(6, arrow::default_memory_pool()));
+  const std::string_view text(*head);
+  if (text == "ARROW1") return false;
+  if (text.starts_with("\xff\xff\xff\xff")) return true;
+  const std::string& path = input.path();
+  return base::io_error("not an Arrow IPC file: " + path + (text.empty() ? " (it is empty)" : " (expected magic \"ARROW1\")"), path);
+}
+
+arrow::Result<IpcFile> look_at(const InputPtr& input) {
   IpcFile file;
-  file.path = path;
-  ARROW_ASSIGN_OR_RAISE(file.stamp, stamp_of(path));
-  ARROW_ASSIGN_OR_RAISE(auto in, or_ipc_error(path, arrow::io::ReadableFile::Open(path)));
-  char head[6] = {};
-  ARROW_RETURN_NOT_OK(ipc_error(path, in->ReadAt(0, sizeof head, head).status()));
-  const bool magic = std::memcmp(head, "ARROW1", 6) == 0;
-  // A stream begins with the continuation mark of its first message.
-  file.stream = !magic && std::memcmp(head, "\xff\xff\xff\xff", 4) == 0;
-  if (!magic && !file.stream) {
-    return base::io_error("not an Arrow IPC file: " + path + (file.stamp.bytes == 0 ? " (it is empty)" : " (expected magic \"ARROW1\")"),
-                          path);
-  }
+  const std::string path = file.path = input->path();
+  file.input = input;
+  ARROW_ASSIGN_OR_RAISE(file.stream, is_stream(*input));
   std::shared_ptr<arrow::Schema> schema;
   if (file.stream) {
     ARROW_ASSIGN_OR_RAISE(const auto reader, open_stream(file, arrow::default_memory_pool()));
     schema = reader->schema();
   } else {
     char tail[6] = {};
-    if (file.stamp.bytes > 12) ARROW_RETURN_NOT_OK(ipc_error(path, in->ReadAt(file.stamp.bytes - 6, 6, tail).status()));
+    ARROW_ASSIGN_OR_RAISE(const auto in, input->open(arrow::default_memory_pool()));
+    ARROW_ASSIGN_OR_RAISE(const int64_t bytes, in->GetSize());
+    if (bytes > 12) ARROW_RETURN_NOT_OK(ipc_error(path, in->ReadAt(bytes - 6, 6, tail).status()));
     if (std::memcmp(tail, "ARROW1", 6) != 0) {
       return base::io_error("truncated Arrow IPC file: " + path + " (magic \"ARROW1\" is missing at its end)", path);
     }
@@ -264,7 +269,7 @@ class IpcSource final : public plan::TableSource {
     plan::TableEstimate out{0, true, 0};
     for (const IpcFile& f : *files_) {
       *out.rows += f.rows;
-      *out.bytes += f.stamp.bytes;
+      *out.bytes += f.input->stamp().bytes;
       out.exact_rows = out.exact_rows && !f.stream;
     }
     if (!out.exact_rows) out.rows.reset();
@@ -357,13 +362,41 @@ class IpcSource final : public plan::TableSource {
   std::shared_ptr<arrow::Schema> schema_;
 };
 
+// Batches of a pipe, checked like those of files.
+class CheckedReader final : public arrow::RecordBatchReader {
+ public:
+  CheckedReader(std::string path, std::shared_ptr<arrow::RecordBatchReader> reader) : path_(std::move(path)), reader_(std::move(reader)) {}
+  std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    ARROW_RETURN_NOT_OK(ipc_error(path_, reader_->ReadNext(batch)));
+    return *batch == nullptr ? arrow::Status::OK() : check_batch(path_, **batch);
+  }
+
+ private:
+  const std::string path_;
+  const std::shared_ptr<arrow::RecordBatchReader> reader_;
+};
+
+// A stream in a pipe is read while it comes, once.
+arrow::Result<plan::TableSourcePtr> scan_pipe(const Input& input) {
+  ARROW_ASSIGN_OR_RAISE(auto in, input.stream(arrow::default_memory_pool()));
+  auto options = read_options(arrow::default_memory_pool(), {});
+  ARROW_ASSIGN_OR_RAISE(auto reader, or_ipc_error(input.path(), arrow::ipc::RecordBatchStreamReader::Open(in, options)));
+  return scan_reader(std::make_shared<CheckedReader>(input.path(), std::move(reader)), input.path());
+}
+
 }  // namespace
 
 arrow::Result<plan::TableSourcePtr> scan_ipc(const std::vector<std::string>& patterns) {
   ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, {".arrow", ".ipc", ".feather", ".arrows"}));
   std::vector<IpcFile> files;
   for (const std::string& path : paths) {
-    ARROW_ASSIGN_OR_RAISE(IpcFile file, look_at(path));
+    ARROW_ASSIGN_OR_RAISE(const InputPtr input, find_input(path));
+    if (input->sequential() && paths.size() == 1) {
+      ARROW_ASSIGN_OR_RAISE(const bool stream, is_stream(*input));
+      if (stream) return scan_pipe(*input);
+    }
+    ARROW_ASSIGN_OR_RAISE(IpcFile file, look_at(input));
     ARROW_RETURN_NOT_OK(align(files.empty() ? IpcFile(file) : files[0], file));
     files.push_back(std::move(file));
   }

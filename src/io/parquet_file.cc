@@ -7,7 +7,7 @@
 #include <set>
 
 #include <arrow/extension_type.h>
-#include <arrow/io/file.h>
+#include <arrow/io/interfaces.h>
 #include <arrow/type.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
@@ -175,15 +175,14 @@ arrow::Status exception_status() {
   }
 }
 
-arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const std::string& path) {
+arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const InputPtr& input) {
   auto file = std::make_shared<ParquetFile>();
-  file->path = path;
-  ARROW_ASSIGN_OR_RAISE(file->stamp, stamp_of(path));
-  auto opened = arrow::io::ReadableFile::Open(path);
-  if (!opened.ok()) return base::io_error("cannot open " + path + ": " + first_line(opened.status().message()), path);
-  const std::shared_ptr<arrow::io::ReadableFile> in = *opened;
-  ARROW_RETURN_NOT_OK(check_magic(*in, path, file->stamp.bytes));
-  ARROW_RETURN_NOT_OK(guard_parquet(path, {}, [&]() -> arrow::Status {
+  file->path = input->path();
+  file->input = input;
+  ARROW_ASSIGN_OR_RAISE(const auto in, input->open(arrow::default_memory_pool()));
+  ARROW_ASSIGN_OR_RAISE(const int64_t bytes, in->GetSize());
+  ARROW_RETURN_NOT_OK(check_magic(*in, file->path, bytes));
+  ARROW_RETURN_NOT_OK(guard_parquet(file->path, {}, [&]() -> arrow::Status {
     file->metadata = parquet::ParquetFileReader::Open(in)->metadata();
     ARROW_RETURN_NOT_OK(read_columns(*file));
     return read_groups(*file);
@@ -193,10 +192,7 @@ arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const std::string&
 
 arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file, arrow::MemoryPool* pool,
                                                                         int64_t batch_rows) {
-  ARROW_ASSIGN_OR_RAISE(const FileStamp now, stamp_of(file.path));
-  if (now != file.stamp) return base::io_error("file changed since the scan was made: " + file.path, file.path);
-  auto opened = arrow::io::ReadableFile::Open(file.path, pool);
-  if (!opened.ok()) return base::io_error("cannot open " + file.path + ": " + first_line(opened.status().message()), file.path);
+  ARROW_ASSIGN_OR_RAISE(const auto opened, file.input->open(pool));
   return guard_parquet(file.path, {}, [&]() -> arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> {
     parquet::ReaderProperties properties(pool);
     properties.enable_buffered_stream();
@@ -205,7 +201,7 @@ arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const Pa
     arrow_properties.set_binary_type(arrow::Type::BINARY_VIEW);
     arrow_properties.set_batch_size(batch_rows);
     arrow_properties.set_pre_buffer(false);
-    auto reader = parquet::ParquetFileReader::Open(*opened, properties, file.metadata);
+    auto reader = parquet::ParquetFileReader::Open(opened, properties, file.metadata);
     auto made = parquet::arrow::FileReader::Make(pool, std::move(reader), arrow_properties);
     if (!made.ok()) return damaged(file.path, made.status());
     return made;

@@ -15,7 +15,7 @@
 #include <arrow/type_fwd.h>
 
 #include "column/types.h"
-#include "io/files.h"
+#include "io/open_input.h"
 
 namespace parquet {
 class FileMetaData;
@@ -36,16 +36,16 @@ struct ParquetColumn {
 
 struct ParquetFile {
   std::string path;
-  FileStamp stamp;
+  InputPtr input;
   std::shared_ptr<parquet::FileMetaData> metadata;
   std::vector<ParquetColumn> columns;
   std::vector<int64_t> group_first;  // first row of each row group, and the number of rows at the end
   int64_t rows() const { return group_first.back(); }
 };
 
-arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const std::string& path);
+arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const InputPtr& input);
 
-// A reader over the file's descriptor and the shared footer; `file` must outlive it. Single threaded, reads through a small
+// A reader over the file, opened anew, and the shared footer; `file` must outlive it. Single threaded, reads through a small
 // buffer from `pool`. A file that changed since its footer was read is an IoError.
 arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file, arrow::MemoryPool* pool,
                                                                         int64_t batch_rows);

@@ -34,7 +34,7 @@ constexpr int64_t kMorselRows = 131072;
 using FilePtr = std::shared_ptr<const ParquetFile>;
 
 // What one file's part in the table is: column i of the source is column `columns[i]` of the file.
-struct Input {
+struct ParquetInput {
   FilePtr file;
   std::vector<int> columns;
 };
@@ -88,7 +88,7 @@ class ParquetLocal final : public plan::ScanLocal {
 
 class ParquetScan final : public plan::Scan {
  public:
-  ParquetScan(std::vector<Input> inputs, const plan::ScanRequest& request, ParquetReadOptions options)
+  ParquetScan(std::vector<ParquetInput> inputs, const plan::ScanRequest& request, ParquetReadOptions options)
       : inputs_(std::move(inputs)), request_(request), options_(options), pool_(request_.memory->pool()) {
     batch_rows_ = request.batch_rows > 0    ? std::min(request.batch_rows, column::kMaxBatchRows)
                   : request.columns.empty() ? column::kMaxBatchRows
@@ -288,7 +288,7 @@ class ParquetScan final : public plan::Scan {
     });
   }
 
-  const std::vector<Input> inputs_;
+  const std::vector<ParquetInput> inputs_;
   const plan::ScanRequest request_;
   const ParquetReadOptions options_;
   arrow::MemoryPool* const pool_;
@@ -302,12 +302,12 @@ class ParquetScan final : public plan::Scan {
 
 class ParquetSource final : public plan::TableSource {
  public:
-  ParquetSource(std::vector<std::string> patterns, std::vector<Input> inputs, std::shared_ptr<arrow::Schema> schema,
+  ParquetSource(std::vector<std::string> patterns, std::vector<ParquetInput> inputs, std::shared_ptr<arrow::Schema> schema,
                 ParquetReadOptions options)
       : patterns_(std::move(patterns)), inputs_(std::move(inputs)), schema_(std::move(schema)), options_(options) {
-    for (const Input& i : inputs_) {
+    for (const ParquetInput& i : inputs_) {
       rows_ += i.file->rows();
-      bytes_ += i.file->stamp.bytes;
+      bytes_ += i.file->input->stamp().bytes;
     }
   }
 
@@ -319,7 +319,7 @@ class ParquetSource final : public plan::TableSource {
   std::string to_json() const override {
     JsonWriter json;
     std::vector<std::string> paths;
-    for (const Input& i : inputs_) paths.push_back(i.file->path);
+    for (const ParquetInput& i : inputs_) paths.push_back(i.file->path);
     json.add("paths", paths);
     if (!options_.prune) json.add("prune", false);
     if (!options_.own_decoder) json.add("own_decoder", false);
@@ -334,7 +334,7 @@ class ParquetSource final : public plan::TableSource {
 
  private:
   const std::vector<std::string> patterns_;
-  const std::vector<Input> inputs_;
+  const std::vector<ParquetInput> inputs_;
   const std::shared_ptr<arrow::Schema> schema_;
   const ParquetReadOptions options_;
   int64_t rows_ = 0;
@@ -350,8 +350,8 @@ arrow::Status mixed(const std::string& path, const std::string& column, const st
 }
 
 // Maps the first file's columns to those of `file`.
-arrow::Result<Input> align(const ParquetFile& first, FilePtr file) {
-  Input input{file, {}};
+arrow::Result<ParquetInput> align(const ParquetFile& first, FilePtr file) {
+  ParquetInput input{file, {}};
   for (const ParquetColumn& wanted : first.columns) {
     const std::string& name = wanted.field->name();
     const auto found =
@@ -379,18 +379,19 @@ arrow::Result<Input> align(const ParquetFile& first, FilePtr file) {
 
 arrow::Result<plan::TableSourcePtr> scan_parquet(const std::vector<std::string>& patterns, ParquetReadOptions options) {
   ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, {".parquet", ".parq", ".pq"}));
-  std::vector<Input> inputs;
+  std::vector<ParquetInput> inputs;
   for (const std::string& path : paths) {
-    ARROW_ASSIGN_OR_RAISE(FilePtr file, read_footer(path));
+    ARROW_ASSIGN_OR_RAISE(const InputPtr found, find_input(path));
+    ARROW_ASSIGN_OR_RAISE(FilePtr file, read_footer(found));
     const ParquetFile& first = inputs.empty() ? *file : *inputs[0].file;
-    ARROW_ASSIGN_OR_RAISE(Input input, align(first, file));
+    ARROW_ASSIGN_OR_RAISE(ParquetInput input, align(first, file));
     inputs.push_back(std::move(input));
   }
   arrow::FieldVector fields;
   for (size_t c = 0; c < inputs[0].columns.size(); ++c) {
     const auto& field = inputs[0].file->columns[c].field;
     bool nullable = false;
-    for (const Input& i : inputs) nullable = nullable || i.file->columns[i.columns[c]].field->nullable();
+    for (const ParquetInput& i : inputs) nullable = nullable || i.file->columns[i.columns[c]].field->nullable();
     fields.push_back(field->WithNullable(nullable));
   }
   return std::make_shared<ParquetSource>(patterns, std::move(inputs), arrow::schema(std::move(fields)), options);

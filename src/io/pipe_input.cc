@@ -1,0 +1,250 @@
+// Pipes, sockets and terminals as inputs: bytes that come once, front to back, with an end that nobody knows beforehand.
+//
+// A reader that wants them in order gets them as they come. One that wants to jump waits for the end while they go to a spill
+// file, compressed and never in memory as a whole. Bytes looked at beforehand (head) are kept for either.
+//
+// Invariant: a byte is taken from the descriptor once, and given to at most one stream.
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <arrow/buffer.h>
+#include <arrow/io/interfaces.h>
+
+#include "base/spill_file.h"
+#include "base/status.h"
+#include "io/open_input.h"
+
+namespace gristmill::io {
+namespace {
+
+constexpr int64_t kBlock = int64_t{1} << 20;
+
+class Descriptor {
+ public:
+  Descriptor(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  ~Descriptor() { ::close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  // `bytes` bytes, fewer only at the end.
+  arrow::Result<int64_t> read(uint8_t* out, int64_t bytes) {
+    int64_t got = 0;
+    while (got < bytes) {
+      const ssize_t n = ::read(fd_, out + got, static_cast<size_t>(bytes - got));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return base::io_error("cannot read " + path_ + ": " + std::strerror(errno), path_);
+      if (n == 0) break;
+      got += n;
+    }
+    return got;
+  }
+
+ private:
+  const std::string path_;
+  const int fd_;
+};
+using DescriptorPtr = std::shared_ptr<Descriptor>;
+
+class PipeStream final : public arrow::io::InputStream {
+ public:
+  PipeStream(DescriptorPtr in, std::vector<uint8_t> head, arrow::MemoryPool* pool)
+      : in_(std::move(in)), head_(std::move(head)), pool_(pool) {}
+  ~PipeStream() override = default;
+  arrow::Status Close() override {
+    in_.reset();
+    return arrow::Status::OK();
+  }
+  bool closed() const override { return in_ == nullptr; }
+  arrow::Result<int64_t> Tell() const override { return at_; }
+
+  arrow::Result<int64_t> Read(int64_t bytes, void* out) override {
+    if (in_ == nullptr) return base::internal_error("a pipe was read after it was closed");
+    auto* p = static_cast<uint8_t*>(out);
+    int64_t got = 0;
+    if (const int64_t kept = std::ssize(head_) - at_; kept > 0) {
+      got = std::min(kept, bytes);
+      std::memcpy(p, head_.data() + at_, static_cast<size_t>(got));
+    }
+    if (got < bytes) {
+      ARROW_ASSIGN_OR_RAISE(const int64_t more, in_->read(p + got, bytes - got));
+      got += more;
+    }
+    at_ += got;
+    return got;
+  }
+
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t bytes) override {
+    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(bytes, pool_));
+    ARROW_ASSIGN_OR_RAISE(const int64_t got, Read(bytes, buffer->mutable_data()));
+    ARROW_RETURN_NOT_OK(buffer->Resize(got));
+    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+  }
+
+ private:
+  DescriptorPtr in_;
+  const std::vector<uint8_t> head_;  // looked at beforehand
+  arrow::MemoryPool* const pool_;
+  int64_t at_ = 0;
+};
+
+// Everything a pipe gave, as blocks of kBlock bytes (the last one shorter).
+struct Spool {
+  std::shared_ptr<base::SpillFile> file;
+  std::vector<base::SpillBlock> blocks;
+  int64_t bytes = 0;
+};
+
+class SpoolFile final : public arrow::io::RandomAccessFile {
+ public:
+  SpoolFile(std::shared_ptr<const Spool> spool, arrow::MemoryPool* pool) : spool_(std::move(spool)), pool_(pool) {}
+  arrow::Status Close() override {
+    closed_ = true;
+    return arrow::Status::OK();
+  }
+  bool closed() const override { return closed_; }
+  arrow::Result<int64_t> Tell() const override { return at_; }
+  arrow::Status Seek(int64_t position) override {
+    if (position < 0) return arrow::Status::Invalid("negative position");
+    at_ = position;
+    return arrow::Status::OK();
+  }
+  arrow::Result<int64_t> GetSize() override { return spool_->bytes; }
+  arrow::Result<int64_t> Read(int64_t bytes, void* out) override {
+    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(at_, bytes, out));
+    at_ += got;
+    return got;
+  }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t bytes) override {
+    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(at_, bytes));
+    at_ += buffer->size();
+    return buffer;
+  }
+  arrow::Result<int64_t> ReadAt(int64_t position, int64_t bytes, void* out) override {
+    bytes = std::max<int64_t>(std::min(bytes, spool_->bytes - position), 0);
+    auto* p = static_cast<uint8_t*>(out);
+    for (int64_t got = 0; got < bytes;) {
+      const int64_t block = (position + got) / kBlock, within = (position + got) % kBlock;
+      ARROW_ASSIGN_OR_RAISE(const auto data, cached(block));
+      const int64_t n = std::min(bytes - got, data->size() - within);
+      std::memcpy(p + got, data->data() + within, static_cast<size_t>(n));
+      got += n;
+    }
+    return bytes;
+  }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t bytes) override {
+    bytes = std::max<int64_t>(std::min(bytes, spool_->bytes - position), 0);
+    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(bytes, pool_));
+    ARROW_RETURN_NOT_OK(ReadAt(position, bytes, buffer->mutable_data()).status());
+    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+  }
+
+ private:
+  arrow::Result<std::shared_ptr<arrow::Buffer>> cached(int64_t block) {
+    {
+      std::lock_guard lock(mutex_);
+      if (block == cached_block_) return cached_;
+    }
+    ARROW_ASSIGN_OR_RAISE(auto data, spool_->file->read(spool_->blocks[static_cast<size_t>(block)], pool_));
+    std::lock_guard lock(mutex_);
+    cached_block_ = block;
+    cached_ = data;
+    return data;
+  }
+
+  const std::shared_ptr<const Spool> spool_;
+  arrow::MemoryPool* const pool_;
+  int64_t at_ = 0;
+  bool closed_ = false;
+  std::mutex mutex_;
+  int64_t cached_block_ = -1;
+  std::shared_ptr<arrow::Buffer> cached_;
+};
+
+class PipeInput final : public Input {
+ public:
+  PipeInput(std::string path, int fd) : Input(path, {}), in_(std::make_shared<Descriptor>(path, fd)) {}
+  bool sequential() const override { return true; }
+
+  arrow::Result<std::shared_ptr<arrow::io::RandomAccessFile>> open(arrow::MemoryPool* pool) const override {
+    std::lock_guard lock(mutex_);
+    if (spool_ == nullptr) {
+      ARROW_RETURN_NOT_OK(check_unread());
+      ARROW_RETURN_NOT_OK(fill_spool());
+    }
+    return std::make_shared<SpoolFile>(spool_, pool);
+  }
+
+  arrow::Result<std::shared_ptr<arrow::io::InputStream>> stream(arrow::MemoryPool* pool) const override {
+    std::lock_guard lock(mutex_);
+    if (spool_ != nullptr) return std::make_shared<SpoolFile>(spool_, pool);
+    ARROW_RETURN_NOT_OK(check_unread());
+    return std::make_shared<PipeStream>(std::move(in_), std::move(head_), pool);
+  }
+
+  arrow::Result<std::shared_ptr<arrow::Buffer>> head(int64_t bytes, arrow::MemoryPool* pool) const override {
+    std::lock_guard lock(mutex_);
+    if (spool_ != nullptr) return SpoolFile(spool_, pool).ReadAt(0, bytes);
+    ARROW_RETURN_NOT_OK(check_unread());
+    if (const int64_t kept = std::ssize(head_); kept < bytes) {
+      head_.resize(static_cast<size_t>(bytes));
+      auto got = in_->read(head_.data() + kept, bytes - kept);
+      head_.resize(static_cast<size_t>(kept + (got.ok() ? *got : 0)));
+      ARROW_RETURN_NOT_OK(got.status());
+    }
+    return arrow::Buffer::FromString(std::string(head_.begin(), head_.begin() + std::min(bytes, std::ssize(head_))));
+  }
+
+ private:
+  arrow::Status check_unread() const {
+    if (in_ != nullptr) return arrow::Status::OK();
+    return base::plan_error("\"" + path() + "\" can be read only once", "collect it into a table first");
+  }
+
+  arrow::Status fill_spool() const {
+    auto spool = std::make_shared<Spool>();
+    ARROW_ASSIGN_OR_RAISE(spool->file, base::SpillFile::create());
+    PipeStream all(std::move(in_), std::move(head_), arrow::default_memory_pool());
+    std::vector<uint8_t> block(kBlock);
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(const int64_t got, all.Read(kBlock, block.data()));
+      if (got > 0) {
+        ARROW_ASSIGN_OR_RAISE(const auto written, spool->file->write(block.data(), got));
+        spool->blocks.push_back(written);
+        spool->bytes += got;
+      }
+      if (got < kBlock) break;
+    }
+    spool_ = std::move(spool);
+    return arrow::Status::OK();
+  }
+
+  mutable std::mutex mutex_;
+  mutable DescriptorPtr in_;  // null: given away
+  mutable std::vector<uint8_t> head_;
+  mutable std::shared_ptr<const Spool> spool_;
+};
+
+}  // namespace
+
+bool is_pipe(const std::string& path) {
+  struct stat s{};
+  return ::stat(path.c_str(), &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode) && !S_ISBLK(s.st_mode);
+}
+
+arrow::Result<InputPtr> find_pipe(const std::string& path) {
+  const bool standard = path == "/dev/stdin" || path == "/dev/fd/0" || path == "/proc/self/fd/0";
+  // A socket cannot be opened by its name; the descriptor that is there can be shared.
+  const int fd = standard ? ::fcntl(0, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return base::io_error("cannot open " + path + ": " + std::strerror(errno), path);
+  return std::make_shared<PipeInput>(path, fd);
+}
+
+}  // namespace gristmill::io
