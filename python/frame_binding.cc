@@ -80,22 +80,24 @@ void bind_frame(nb::module_& m) {
       .def("rename", &Frame::rename)
       .def("aggregate", [](const Frame& f, std::vector<Expr> keys,
                            std::vector<Expr> aggregates) { return f.group_by(std::move(keys)).agg(std::move(aggregates)); })
-      .def("join",
-           [](const Frame& f, const Frame& right, std::vector<std::string> on, std::vector<std::string> left_on,
-              std::vector<std::string> right_on, const std::string& how, const std::string& suffix, bool nulls_equal,
-              std::optional<Expr> where) {
-             return f.join(right, JoinOptions{std::move(on), std::move(left_on), std::move(right_on), join_kind(how), suffix, nulls_equal,
-                                              std::move(where)});
-           },
-           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
+      .def(
+          "join",
+          [](const Frame& f, const Frame& right, std::vector<std::string> on, std::vector<std::string> left_on,
+             std::vector<std::string> right_on, const std::string& how, const std::string& suffix, bool nulls_equal,
+             std::optional<Expr> where) {
+            return f.join(right, JoinOptions{std::move(on), std::move(left_on), std::move(right_on), join_kind(how), suffix, nulls_equal,
+                                             std::move(where)});
+          },
+          nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def("cross_join", &Frame::cross_join)
-      .def("join_asof",
-           [](const Frame& f, const Frame& right, const std::array<std::string, 3>& on, const std::array<std::vector<std::string>, 3>& by,
-              int strategy, std::optional<Expr> tolerance, bool allow_exact, const std::string& suffix) {
-             return f.join_asof(right, AsofOptions{on[0], on[1], on[2], by[0], by[1], by[2], static_cast<AsofStrategy>(strategy),
-                                                   std::move(tolerance), allow_exact, suffix});
-           },
-           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg())
+      .def(
+          "join_asof",
+          [](const Frame& f, const Frame& right, const std::array<std::string, 3>& on, const std::array<std::vector<std::string>, 3>& by,
+             int strategy, std::optional<Expr> tolerance, bool allow_exact, const std::string& suffix) {
+            return f.join_asof(right, AsofOptions{on[0], on[1], on[2], by[0], by[1], by[2], static_cast<AsofStrategy>(strategy),
+                                                  std::move(tolerance), allow_exact, suffix});
+          },
+          nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg())
       .def("sort",
            [](const Frame& f, const std::vector<std::tuple<Expr, bool, bool>>& keys) {
              std::vector<SortKey> k;
@@ -146,6 +148,13 @@ void bind_frame(nb::module_& m) {
              ParallelOptions o = options_from(options);
              return unwrap(without_gil([&] { return f.sink_parquet(path, o, cancel); }));
            })
+      .def("sink_postgres",
+           [](const Frame& f, const std::string& connection, const std::string& table, int mode, const std::vector<std::string>& key,
+              const nb::dict& options, const Cancellation& cancel) {
+             ParallelOptions o = options_from(options);
+             const PostgresSinkOptions postgres{static_cast<PostgresMode>(mode), key};
+             return unwrap(without_gil([&] { return f.sink_postgres(connection, table, postgres, o, cancel); }));
+           })
       .def("sink_ipc", [](const Frame& f, const std::string& path, const nb::dict& options, const Cancellation& cancel) {
         ParallelOptions o = options_from(options);
         return unwrap(without_gil([&] { return f.sink_ipc(path, o, cancel); }));
@@ -154,6 +163,10 @@ void bind_frame(nb::module_& m) {
   m.def("scan_parquet", [](const std::string& p) { return without_gil([&] { return scan_parquet(p); }); });
   m.def("scan_ipc", [](const std::string& p) { return without_gil([&] { return scan_ipc(p); }); });
   m.def("scan_csv", [](const std::string& p) { return without_gil([&] { return scan_csv(p); }); });
+  m.def("scan_postgres", [](const std::string& connection, const std::string& query, const std::string& partition_on, int partitions,
+                            const std::string& unbounded_numeric) {
+    return without_gil([&] { return scan_postgres(connection, query, {partition_on, partitions, unbounded_numeric}); });
+  });
   m.def("from_arrow", [](nb::handle stream) { return from_arrow(import_table(stream)); });
   m.def("deserialize", [](const std::string& text) { return Frame::deserialize(text); });
   m.def("sql", [](const std::string& text, const std::vector<std::pair<std::string, Frame>>& tables) { return sql(text, tables); });

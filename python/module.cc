@@ -8,6 +8,7 @@
 #include "python_error.h"
 
 namespace gristmill::python {
+void bind_connect(nanobind::module_& m);
 void bind_expr(nanobind::module_& m);
 void bind_frame(nanobind::module_& m);
 }  // namespace gristmill::python
@@ -17,6 +18,7 @@ NB_MODULE(_engine, m) {
   python::check(arrow::compute::Initialize());
   python::bind_expr(m);
   python::bind_frame(m);
+  python::bind_connect(m);
   QueryRunner::set_interrupt(python::poll_signals);
   m.attr("__version__") = "0.1.0";
   m.def("simd_level", [] { return base::simd_level_name(base::active_simd_level()).data(); });

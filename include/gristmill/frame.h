@@ -23,6 +23,7 @@
 
 #include "gristmill/expr.h"
 #include "gristmill/options.h"
+#include "gristmill/postgres.h"
 
 namespace gristmill {
 
@@ -138,6 +139,10 @@ class Frame {
   arrow::Result<int64_t> sink_parquet(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {}) const;
   arrow::Result<int64_t> sink_ipc(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {}) const;
 
+  // Into a table, in one transaction: all rows or none. Rows written. Connection strings as in gristmill/connect.h.
+  arrow::Result<int64_t> sink_postgres(const std::string& connection, const std::string& table, PostgresSinkOptions postgres = {},
+                                       ParallelOptions options = {}, Cancellation cancel = {}) const;
+
   // The plan as versioned JSON, and back (file sources only).
   arrow::Result<std::string> serialize() const;
   static Frame deserialize(const std::string& text);
@@ -164,6 +169,8 @@ Frame concat(std::vector<Frame> frames);
 Frame scan_parquet(const std::string& pattern);
 Frame scan_ipc(const std::string& pattern);
 Frame scan_csv(const std::string& pattern);
+// A query that PostgreSQL answers, asked anew by every run; one snapshot per run.
+Frame scan_postgres(const std::string& connection, const std::string& query, PostgresScanOptions options = {});
 // Memory: zero copies.
 Frame from_arrow(std::shared_ptr<arrow::Table> table);
 

@@ -16,13 +16,14 @@ from .expr import Expr, call, coalesce, col, count, lit, when
 from .functions import atan2, chr, concat_ws, duration, from_epoch, greatest, least, make_date, make_timestamp, pack_list, pack_map, pi, struct
 from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas, from_pydict, from_pylist, scan_csv, scan_ipc, scan_parquet
 from .options import ParallelOptions
+from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .table import Table
 
 __version__ = _engine.__version__
 
 __all__ = [
     "Cancellation", "CancelledError", "DataError", "Expr", "Frame", "GristmillError", "GroupBy", "IoError", "MemoryLimitError", "ParallelOptions",
-    "PlanError", "Table", "TimeoutError", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "count", "deserialize", "duration",
+    "PlanError", "PostgresTransaction", "Table", "TimeoutError", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "count", "deserialize", "duration",
     "from_arrow", "from_epoch", "from_pandas", "from_pydict", "from_pylist", "greatest", "least", "lit", "make_date", "make_timestamp", "pack_list",
-    "pack_map", "pi", "scan_csv", "scan_ipc", "scan_parquet", "sql", "struct", "when",
+    "pack_map", "pi", "read_postgres", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "sql", "struct", "when",
 ]

@@ -15,6 +15,7 @@ from .options import ParallelOptions
 from .table import Table, _Schema
 
 _JOINS = ("inner", "left", "right", "full", "semi", "anti", "cross")
+_POSTGRES_MODES = ("append", "replace", "create", "fail", "upsert")
 _STRATEGIES = ("backward", "forward", "nearest")
 
 
@@ -246,6 +247,19 @@ class Frame:
     def sink_ipc(self, path: str | os.PathLike, options: ParallelOptions | None = None, **settings: Any) -> int:
         """Writes the result as an Arrow IPC file, complete or not at all; gives the number of rows."""
         return self._f.sink_ipc(os.fspath(path), _engine_options(options, settings), _engine.Cancellation())
+
+    def sink_postgres(self, connection: str, table: str, mode: str = "append", *, key: str | Sequence[str] | None = None,
+                      options: ParallelOptions | None = None, **settings: Any) -> int:
+        """Writes the result into a table of PostgreSQL in one transaction, all rows or none; gives the number of rows.
+
+        Modes: "append" (the table must be there), "create" (made when it is not), "fail" (made; an error if it is there), "replace" (its
+        rows go, its definition stays), "upsert" (by `key`, the columns of a unique index: rows whose key is there replace it). Columns
+        are matched by name; the table's others get their defaults. A value that PostgreSQL cannot hold is a DataError naming row and column.
+        """
+        if mode not in _POSTGRES_MODES:
+            raise ValueError(f"unknown mode {mode!r}; known: {', '.join(_POSTGRES_MODES)}")
+        return self._f.sink_postgres(connection, table, _POSTGRES_MODES.index(mode), _names(key), _engine_options(options, settings),
+                                     _engine.Cancellation())
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.collect().__arrow_c_stream__(requested_schema)

@@ -71,6 +71,8 @@ const std::vector<Setting>& settings() {
       {"GRISTMILL_MORSEL_ROWS", "0", "rows of a morsel; 0 = chosen by the source"},
       {"GRISTMILL_BATCH_ROWS", "0", "rows of a batch; 0 = chosen by the engine"},
       {"GRISTMILL_SPILL_EAGERLY", "0", "tests: 1 = spill wherever spilling is possible"},
+      {"GRISTMILL_MODULES", "",
+       "folder of the modules opened at run time (libgristmill_postgres.so); empty = beside the program or package"},
       {"GRISTMILL_CONSTANT_HASH", "0", "for tests: 1 = every key has the same hash"},
   };
   return table;

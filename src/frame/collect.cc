@@ -44,6 +44,15 @@ std::function<arrow::Status()>& interrupt_check() {
 
 void QueryRunner::set_interrupt(std::function<arrow::Status()> check) { interrupt_check() = std::move(check); }
 
+std::function<arrow::Status()> QueryRunner::interrupt() { return interrupt_check(); }
+
+std::function<arrow::Status()> QueryRunner::keep_waiting() const {
+  return [interrupt = interrupt_check(), cancel = context_->cancel] {
+    if (interrupt) ARROW_RETURN_NOT_OK(interrupt());
+    return cancel.check();
+  };
+}
+
 arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const ParallelOptions& options, const Cancellation& cancel) {
   if (options.num_workers < 0)
     return base::plan_error("num_workers must be 0 (all cores) or more, got " + std::to_string(options.num_workers));

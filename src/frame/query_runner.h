@@ -25,6 +25,9 @@ class QueryRunner {
 
   // Polled while a query runs on behalf of the calling thread (Python: Ctrl-C). One per process.
   static void set_interrupt(std::function<arrow::Status()> check);
+  // What a wait outside the run asks: the interrupt, then the query's own cancellation.
+  std::function<arrow::Status()> keep_waiting() const;
+  static std::function<arrow::Status()> interrupt();
 
  private:
   std::shared_ptr<const plan::Plan> plan_;

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "column/types.h"
+#include "io/connect/postgres_scan.h"
 #include "io/csv_scan.h"
 #include "io/ipc_scan.h"
 #include "io/json.h"
@@ -48,6 +49,17 @@ arrow::Result<plan::TableSourcePtr> make_ipc(const JsonReader& json) {
   return scan_ipc(paths);
 }
 
+arrow::Result<plan::TableSourcePtr> make_postgres(const JsonReader& json) {
+  PostgresScanOptions options;
+  ARROW_ASSIGN_OR_RAISE(options.partition_on, json.text("partition_on"));
+  ARROW_ASSIGN_OR_RAISE(const int64_t partitions, json.number("partitions", options.partitions));
+  options.partitions = static_cast<int>(partitions);
+  ARROW_ASSIGN_OR_RAISE(options.unbounded_numeric, json.text("unbounded_numeric", options.unbounded_numeric));
+  ARROW_ASSIGN_OR_RAISE(const auto address, json.text("address"));
+  ARROW_ASSIGN_OR_RAISE(auto query, json.text("query"));
+  return scan_postgres(address, std::move(query), std::move(options));
+}
+
 arrow::Result<plan::TableSourcePtr> open_csv_files(const std::vector<std::string>& patterns) {
   CsvReadOptions options;
   if (patterns[0].ends_with(".tsv")) options.delimiter = '\t';
@@ -65,6 +77,7 @@ const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats = {
       {"parquet", {".parquet", ".parq", ".pq"}, make_parquet, [](const std::vector<std::string>& p) { return scan_parquet(p); }},
       {"csv", {".csv", ".tsv", ".txt"}, make_csv, open_csv_files},
+      {"postgres", {}, make_postgres, nullptr},  // no ending leads to it
       {"ipc", {".arrow", ".ipc", ".feather", ".arrows"}, make_ipc, [](const std::vector<std::string>& p) { return scan_ipc(p); }},
   };
   return kFormats;

@@ -1,6 +1,18 @@
+from typing import Iterator
+
+import postgres
 import pytest
 
 import gristmill as gm
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.PostgresServer]:
+    if postgres.programs() is None:
+        pytest.skip("no PostgreSQL server is installed")
+    made = postgres.PostgresServer()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

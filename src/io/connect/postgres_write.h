@@ -1,0 +1,31 @@
+// The sink into a table of PostgreSQL: workers encode, rows go in order over one connection, in one transaction.
+//
+// All or nothing: the transaction is committed when every row was taken, and undone when anything failed. The first error in
+// the order of the rows is the one reported, the server's among them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <arrow/result.h>
+#include <arrow/type_fwd.h>
+
+#include "base/memory_budget.h"
+#include "exec/operator.h"
+#include "gristmill/postgres.h"
+#include "io/connect/postgres_session.h"
+
+namespace gristmill::io {
+
+class PostgresSink : public exec::OrderedSink {
+ public:
+  // An error of the server in rows before the one that made the run fail, or `why`.
+  virtual arrow::Status first_error(const arrow::Status& why) const = 0;
+};
+
+// Connects, begins, makes the table ready. `schema`: border types.
+arrow::Result<std::shared_ptr<PostgresSink>> write_postgres(const std::string& connection, const std::string& table,
+                                                            std::shared_ptr<arrow::Schema> schema, const PostgresSinkOptions& options,
+                                                            std::shared_ptr<base::QueryMemory> memory, KeepWaiting keep);
+
+}  // namespace gristmill::io
