@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_consumer_builds_and_runs(tmp_path: Path) -> None:
     run = lambda *command: subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: E731
     run("cmake", "--install", str(ROOT / "build/release"), "--prefix", str(tmp_path / "prefix"))
+    assert (tmp_path / "prefix/lib/gristmill/libgristmill_postgres.so").exists()
     run("cmake", "-S", str(ROOT / "tests/consumer"), "-B", str(tmp_path / "build"), "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}",
         f"-DGRISTMILL_PYTHON={sys.executable}", "-DCMAKE_BUILD_TYPE=Release")
     run("cmake", "--build", str(tmp_path / "build"))
