@@ -15,6 +15,7 @@
 #include "gristmill/frame.h"
 #include "gristmill/sql.h"
 #include "python_error.h"
+#include "text_options.h"
 
 namespace gristmill::python {
 namespace {
@@ -162,7 +163,10 @@ void bind_frame(nb::module_& m) {
 
   m.def("scan_parquet", [](const std::string& p) { return without_gil([&] { return scan_parquet(p); }); });
   m.def("scan_ipc", [](const std::string& p) { return without_gil([&] { return scan_ipc(p); }); });
-  m.def("scan_csv", [](const std::string& p) { return without_gil([&] { return scan_csv(p); }); });
+  m.def("scan_csv", [](const std::vector<std::string>& paths, const nb::dict& options) {
+    const CsvOptions o = csv_options_from(options);
+    return without_gil([&] { return scan_csv(paths, o); });
+  });
   m.def("scan_postgres", [](const std::string& connection, const std::string& query, const std::string& partition_on, int partitions,
                             const std::string& unbounded_numeric) {
     return without_gil([&] { return scan_postgres(connection, query, {partition_on, partitions, unbounded_numeric}); });

@@ -24,6 +24,7 @@
 #include "gristmill/expr.h"
 #include "gristmill/options.h"
 #include "gristmill/postgres.h"
+#include "gristmill/text_options.h"
 
 namespace gristmill {
 
@@ -168,9 +169,11 @@ Frame concat(std::vector<Frame> frames);
 // Files: one path, a glob, or several (in byte order of their names). Errors name the file.
 Frame scan_parquet(const std::string& pattern);
 Frame scan_ipc(const std::string& pattern);
-Frame scan_csv(const std::string& pattern);
 // A query that PostgreSQL answers, asked anew by every run; one snapshot per run.
 Frame scan_postgres(const std::string& connection, const std::string& query, PostgresScanOptions options = {});
+// Text may be compressed (.csv.gz, .csv.zst, ...); text_options.h says what can be set.
+Frame scan_csv(const std::string& pattern, CsvOptions options = {});
+Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options = {});
 // Memory: zero copies.
 Frame from_arrow(std::shared_ptr<arrow::Table> table);
 

@@ -324,11 +324,6 @@ def scan_ipc(path: str | os.PathLike) -> Frame:
     return Frame(_engine.scan_ipc(os.fspath(path)))
 
 
-def scan_csv(path: str | os.PathLike) -> Frame:
-    """CSV files with a header line."""
-    return Frame(_engine.scan_csv(os.fspath(path)))
-
-
 def concat(frames: Sequence[Frame]) -> Frame:
     """The rows of all frames, one frame after the other."""
     if not frames:

@@ -149,7 +149,8 @@ Frame scan_of(arrow::Result<plan::TableSourcePtr> source) {
 
 Frame scan_parquet(const std::string& pattern) { return scan_of(io::scan_parquet({pattern})); }
 Frame scan_ipc(const std::string& pattern) { return scan_of(io::scan_ipc({pattern})); }
-Frame scan_csv(const std::string& pattern) { return scan_of(io::scan_csv({pattern})); }
+Frame scan_csv(const std::string& pattern, CsvOptions options) { return scan_of(io::scan_csv({pattern}, std::move(options))); }
+Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options) { return scan_of(io::scan_csv(patterns, std::move(options))); }
 Frame from_arrow(std::shared_ptr<arrow::Table> table) { return scan_of(frame::make_memory_table(std::move(table))); }
 
 }  // namespace gristmill

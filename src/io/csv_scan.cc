@@ -1,268 +1,305 @@
-// The CSV table source.
+// The CSV table source and its scan.
 //
-// Arrow reports a bad value by column and record number in its message; that is taken apart here, and on this path
-// only the file is read again to find the line on which the record begins.
+// Rows of a block are read range by range. Where a field is bad the range is read again up to its row, so that what comes before it
+// goes on first and the smallest bad row is the error, whichever column was read first.
 
 #include "io/csv_scan.h"
 
 #include <algorithm>
-#include <optional>
-#include <regex>
+#include <numeric>
 
-#include <arrow/csv/options.h>
-#include <arrow/csv/reader.h>
-#include <arrow/io/interfaces.h>
-#include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <simdjson.h>
 
 #include "base/status.h"
-#include "io/files.h"
-#include "io/json.h"
-#include "io/open_input.h"
-#include "io/reader_source.h"
-#include "io/stream_scan.h"
+#include "column/buffers.h"
+#include "expr/evaluate.h"
+#include "io/block_scan.h"
+#include "io/csv_json.h"
+#include "io/csv_plan.h"
+#include "io/text_shown.h"
 
 namespace gristmill::io {
 namespace {
 
-using ReaderPtr = std::shared_ptr<arrow::csv::StreamingReader>;
+using PlanPtr = std::shared_ptr<const CsvPlan>;
 
-// The line (from 1) on which the `record`-th record (from 1) begins. Empty lines are no records.
-arrow::Result<int64_t> line_of_record(const Input& input, int64_t record) {
-  ARROW_ASSIGN_OR_RAISE(const auto in, input.stream(arrow::default_memory_pool()));
-  int64_t line = 1, begin = 1, seen = 0;
-  bool quoted = false, empty = true;
-  while (true) {
-    ARROW_ASSIGN_OR_RAISE(const auto block, in->Read(1 << 20));
-    if (block->size() == 0) return begin;
-    for (int64_t i = 0; i < block->size(); ++i) {
-      const char c = static_cast<char>(block->data()[i]);
-      if (c == '"') quoted = !quoted;
-      if (c == '\n' && !quoted) {
-        if (!empty && ++seen == record) return begin;
-        empty = true;
-        begin = line + 1;
-      } else if (c != '\r') {
-        empty = false;
-      }
-      if (c == '\n') ++line;
-    }
-  }
-}
-
-// A bad value or a row of another width, as the user should see it.
-arrow::Status csv_error(const Input& input, const arrow::Status& status, const CsvReadOptions& options,
-                        const std::vector<std::string>& names) {
-  if (status.ok() || status.IsOutOfMemory() || status.IsCancelled() || base::error_detail(status) != nullptr) return status;
-  const std::string& path = input.path();
-  const std::string text = status.message();
-  static const std::regex kValue(
-      "In CSV column #(\\d+): (?:Row #(\\d+): )?CSV conversion error to ([^:]*): (?:invalid value '([^]*)'|([^]*))");
-  static const std::regex kWidth("CSV parse error: Row #(\\d+): Expected (\\d+) columns, got (\\d+)[^]*");
-  base::ErrorDetail d;
-  d.file = path;
-  const auto at_record = [&](const std::string& number) {
-    if (number.empty()) return;
-    const int64_t record = std::stoll(number);
-    d.line = line_of_record(input, record).ValueOr(-1);
-    d.row = record - (options.header ? 2 : 1);
-  };
-  std::smatch m;
-  if (std::regex_match(text, m, kValue)) {
-    d.kind = base::ErrorKind::kData;
-    const size_t column = std::stoull(m[1]);
-    if (column < names.size()) d.column = names[column];
-    at_record(m[2]);
-    d.value = m[4];
-    const std::string why = m[5].matched ? m[5].str() : "cannot read the value as " + m[3].str();
-    return base::with_detail(base::data_error(why), d);
-  }
-  if (std::regex_match(text, m, kWidth)) {
-    d.kind = base::ErrorKind::kData;
-    at_record(m[1]);
-    return base::with_detail(base::data_error("expected " + m[2].str() + " columns, found " + m[3].str()), d);
-  }
-  return base::io_error("cannot read " + path + ": " + text.substr(0, text.find('\n')), path);
-}
-
-struct CsvPlan {
-  CsvReadOptions options;
-  std::vector<std::string> paths;
-  std::vector<InputPtr> inputs;           // one for each path
-  std::vector<std::string> names;         // columns of the first file
-  std::shared_ptr<arrow::Schema> schema;  // their types, strings as utf8
+class CsvLocal final : public plan::ScanLocal {
+ public:
+  explicit CsvLocal(arrow::MemoryPool* pool) : evaluator(pool), fields(pool) {}
+  expr::Evaluator evaluator;
+  FieldTable fields;
 };
 
-arrow::Result<ReaderPtr> open_csv(const CsvPlan& plan, const Input& input, const std::vector<std::string>& include,
-                                  arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(const auto opened, input.open(pool));
-  auto read = arrow::csv::ReadOptions::Defaults();
-  read.use_threads = false;
-  read.block_size = static_cast<int32_t>(std::clamp<int64_t>(plan.options.block_bytes, 16, int64_t{1} << 30));
-  read.autogenerate_column_names = !plan.options.header;
-  auto parse = arrow::csv::ParseOptions::Defaults();
-  parse.delimiter = plan.options.delimiter;
-  parse.newlines_in_values = true;
-  auto convert = arrow::csv::ConvertOptions::Defaults();
-  if (!plan.options.null_values.empty()) {
-    convert.null_values = plan.options.null_values;
-    convert.strings_can_be_null = true;
-  }
-  convert.include_columns = include;
-  const auto& types = plan.schema != nullptr ? plan.schema : plan.options.types;
-  if (types != nullptr) {
-    for (const auto& f : types->fields()) convert.column_types[f->name()] = f->type();
-  }
-  auto made = arrow::csv::StreamingReader::Make(arrow::io::IOContext(pool), opened, read, parse, convert);
-  if (!made.ok()) {
-    if (made.status().message() == "Empty CSV file") return base::io_error("empty CSV file: " + input.path(), input.path());
-    return csv_error(input, made.status(), plan.options, plan.names);
-  }
-  return made;
-}
+// What is wrong with one row.
+struct RowProblem {
+  int64_t row = -1;  // of the block
+  int column = -1;   // of the source; -1: the number of fields
+  FieldProblem field;
+  int64_t fields = 0;
+};
 
-// utf8 where the parser or the user said something the parser cannot make.
-column::TypePtr parsed_type(const column::TypePtr& t) {
-  switch (t->id()) {
-    case arrow::Type::NA:
-    case arrow::Type::STRING_VIEW: return arrow::utf8();
-    case arrow::Type::BINARY_VIEW: return arrow::binary();
-    default: return t;
-  }
-}
+// One block while it is read.
+struct BlockWork {
+  const TextBlock& block;
+  const CsvFile& file;
+  CsvLocal& local;
+  bool utf8_known = true;
+  std::vector<uint32_t> rows;  // those that are good, when not all are
+  bool some = false;           // only `rows`
+  int64_t count = 0;
 
-// The files one after another. Lives in the scan; called by one thread at a time.
-class CsvFiles {
+  const uint32_t* rows_from(int64_t first) const { return some ? rows.data() + first : nullptr; }
+  int64_t row_at(int64_t i) const { return some ? rows[i] : i; }
+};
+
+class CsvScan final : public BlockScan {
  public:
-  CsvFiles(std::shared_ptr<const CsvPlan> plan, std::vector<std::string> include, arrow::MemoryPool* pool)
-      : plan_(std::move(plan)), include_(std::move(include)), pool_(pool) {}
+  CsvScan(PlanPtr plan, const plan::ScanRequest& request)
+      : BlockScan(plan->text_files(), plan->rules, request, plan->options.on_error == OnError::kSkip), plan_(std::move(plan)) {}
 
-  arrow::Result<std::optional<StreamedBatch>> next() {
-    while (true) {
-      if (reader_ == nullptr) {
-        if (++input_ >= std::ssize(plan_->paths)) return std::nullopt;
-        row_ = 0;
-        ARROW_ASSIGN_OR_RAISE(reader_, open_csv(*plan_, *plan_->inputs[input_], include_, pool_));
-      }
-      StreamedBatch out;
-      ARROW_RETURN_NOT_OK(csv_error(*plan_->inputs[input_], reader_->ReadNext(&out.rows), plan_->options, plan_->names));
-      if (out.rows == nullptr) {
-        reader_.reset();
-        continue;
-      }
-      out.input = static_cast<int32_t>(input_);
-      out.first_row = row_;
-      row_ += out.rows->num_rows();
-      return out;
+  arrow::Status make_placeholders() {
+    for (const int c : request_.columns) {
+      ARROW_ASSIGN_OR_RAISE(auto null, column::null_column(plan_->types[c], pool_));
+      placeholders_.push_back(std::move(null));
     }
+    return arrow::Status::OK();
+  }
+
+  arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override { return std::make_unique<CsvLocal>(pool_); }
+
+ protected:
+  arrow::Status read_block(TextBlock& block, plan::ScanLocal& scan_local, const plan::BatchConsumer& emit,
+                           plan::ScanCounts& counts) override {
+    const bool skipping = plan_->options.on_error == OnError::kSkip;
+    if (request_.columns.empty() && conjuncts_.empty() && !skipping) return count_rows(block, emit, counts);
+    BlockWork work{block, plan_->files[block.input], static_cast<CsvLocal&>(scan_local)};
+    ARROW_RETURN_NOT_OK(work.local.fields.find(block, plan_->rules.dialect, work.file.fields));
+    if (work.local.fields.rows() != block.records)
+      return base::internal_error("a block of " + file_of(block.input) + " has another number of records than were counted");
+    work.count = block.records;
+    work.utf8_known =
+        !reads_text(skipping) || simdjson::validate_utf8(reinterpret_cast<const char*>(block.text()), static_cast<size_t>(block.size));
+    RowProblem problem;
+    ARROW_RETURN_NOT_OK(judge_widths(work, problem));
+    if (skipping) {
+      ARROW_RETURN_NOT_OK(keep_good_rows(work));
+      const int64_t bad = block.records - work.count;
+      counts.rows += bad;
+      counts.skipped += bad;
+      skipped_ += bad;
+    }
+    if (problem.row >= 0) work.count = problem.row;
+    for (int64_t at = 0; at < work.count; at += batch_rows_) {
+      ARROW_RETURN_NOT_OK(request_.cancel.check());
+      const int64_t n = std::min(batch_rows_, work.count - at);
+      ARROW_RETURN_NOT_OK(read_range(work, at, n, emit, counts));
+    }
+    return problem.row >= 0 ? error_of(work, problem) : arrow::Status::OK();
   }
 
  private:
-  const std::shared_ptr<const CsvPlan> plan_;
-  const std::vector<std::string> include_;
-  arrow::MemoryPool* const pool_;
-  ReaderPtr reader_;
-  int64_t input_ = -1;
-  int64_t row_ = 0;
+  bool reads_text(bool all) const {
+    if (all) return std::any_of(plan_->types.begin(), plan_->types.end(), [](const auto& t) { return column::is_text(*t); });
+    return std::any_of(request_.columns.begin(), request_.columns.end(), [&](int c) { return column::is_text(*plan_->types[c]); });
+  }
+
+  bool bad_width(const CsvFile& file, int64_t fields) const {
+    return fields < file.fields ? !plan_->options.missing_columns : !plan_->options.extra_columns;
+  }
+
+  // The first row of a wrong width, if that is an error.
+  arrow::Status judge_widths(BlockWork& work, RowProblem& problem) {
+    for (const RaggedRow& r : work.local.fields.ragged()) {
+      if (!bad_width(work.file, r.fields)) continue;
+      if (plan_->options.on_error == OnError::kNull) {
+        ++nulled_;
+      } else if (plan_->options.on_error == OnError::kFail) {
+        problem.row = r.row;
+        problem.fields = r.fields;
+        break;
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  // Looks at every column that the query may or may not need.
+  arrow::Status keep_good_rows(BlockWork& work) {
+    std::vector<int64_t> bad;
+    for (const RaggedRow& r : work.local.fields.ragged()) {
+      if (bad_width(work.file, r.fields)) bad.push_back(r.row);
+    }
+    for (size_t c = 0; c < plan_->types.size(); ++c) {
+      if (work.file.of_column[c] < 0 || (work.utf8_known && column::is_viewed(*plan_->types[c]))) continue;
+      ConvertCall call = call_for(work, static_cast<int>(c));
+      call.count = work.count;
+      call.bad_is_null = true;
+      call.bad_rows = &bad;
+      ARROW_RETURN_NOT_OK(convert_fields(call).status());
+    }
+    if (bad.empty()) return arrow::Status::OK();
+    std::sort(bad.begin(), bad.end());
+    bad.erase(std::unique(bad.begin(), bad.end()), bad.end());
+    size_t next = 0;
+    for (int64_t r = 0; r < work.count; ++r) {
+      if (next < bad.size() && bad[next] == r) {
+        ++next;
+      } else {
+        work.rows.push_back(static_cast<uint32_t>(r));
+      }
+    }
+    work.some = true;
+    work.count = std::ssize(work.rows);
+    return arrow::Status::OK();
+  }
+
+  ConvertCall call_for(const BlockWork& work, int c) const {
+    return {&plan_->rules.dialect,
+            &plan_->values,
+            plan_->types[c],
+            work.local.fields.column(work.file.of_column[c]),
+            nullptr,
+            0,
+            0,
+            &work.block,
+            work.utf8_known,
+            plan_->options.on_error == OnError::kNull,
+            nullptr,
+            pool_};
+  }
+
+  // Rows [first, first + n) of what is to be read; an error in them after the rows before it.
+  arrow::Status read_range(const BlockWork& work, int64_t first, int64_t n, const plan::BatchConsumer& emit, plan::ScanCounts& counts) {
+    RowProblem problem;
+    while (true) {
+      RowProblem found;
+      int64_t nulled = 0;
+      ARROW_ASSIGN_OR_RAISE(column::Batch batch, fill(work, first, n, found, nulled));
+      if (found.row < 0) {
+        nulled_ += nulled;
+        counts.rows += n;
+        counts.filtered += n - batch.selected();
+        if (batch.selected() > 0) ARROW_RETURN_NOT_OK(emit(std::move(batch)));
+        return problem.row < 0 ? arrow::Status::OK() : error_of(work, problem);
+      }
+      problem = std::move(found);
+      // Rows ascend, so what lies before the bad one is a shorter range.
+      n = work.some ? std::lower_bound(work.rows.begin() + first, work.rows.begin() + first + n, problem.row) - (work.rows.begin() + first)
+                    : problem.row - first;
+    }
+  }
+
+  arrow::Result<column::Batch> fill(const BlockWork& work, int64_t first, int64_t n, RowProblem& problem, int64_t& nulled) {
+    column::Batch batch;
+    batch.rows = n;
+    batch.columns = placeholders_;
+    batch.origin = origin_of(work.block, first);
+    const uint32_t* rows = work.rows_from(first);
+    if (rows != nullptr) ARROW_RETURN_NOT_OK(set_origin(work.block, rows, n, batch.origin));
+    std::vector<bool> done(batch.columns.size(), false);
+    int64_t from = first;
+    const auto convert = [&](int i) -> arrow::Status {
+      const int c = request_.columns[i];
+      if (done[i] || work.file.of_column[c] < 0 || problem.row >= 0) return arrow::Status::OK();
+      done[i] = true;
+      ConvertCall call = call_for(work, c);
+      call.rows = rows;
+      call.first_row = from;
+      call.count = batch.rows;
+      ARROW_ASSIGN_OR_RAISE(Converted converted, convert_fields(call));
+      nulled += converted.nulled;
+      if (converted.problem.row >= 0) {
+        problem = {converted.problem.row, c, std::move(converted.problem), 0};
+      } else {
+        batch.columns[i] = std::move(converted.column);
+      }
+      return arrow::Status::OK();
+    };
+    for (const BlockConjunct& c : conjuncts_) {
+      for (const int i : c.inputs) ARROW_RETURN_NOT_OK(convert(i));
+      if (problem.row >= 0) return batch;
+      ARROW_ASSIGN_OR_RAISE(const column::Mask keep, work.local.evaluator.mask(*c.predicate, batch));
+      batch.selection = batch.selection.intersect(keep);
+      if (batch.selection.empty(batch.rows)) return batch;
+    }
+    std::vector<uint32_t> kept;
+    if (!batch.selection.all() && std::find(done.begin(), done.end(), false) != done.end()) {
+      for (const uint16_t i : batch.selection.indices(batch.rows)) kept.push_back(static_cast<uint32_t>(work.row_at(first + i)));
+      ARROW_ASSIGN_OR_RAISE(batch, column::compact(std::move(batch), pool_, true));
+      rows = kept.data();
+    }
+    for (size_t i = 0; i < done.size(); ++i) ARROW_RETURN_NOT_OK(convert(static_cast<int>(i)));
+    return batch;
+  }
+
+  arrow::Status set_origin(const TextBlock& block, const uint32_t* rows, int64_t n, column::Origin& origin) const {
+    ARROW_ASSIGN_OR_RAISE(origin.rows, column::allocate_buffer(n * 8, pool_));
+    auto* to = reinterpret_cast<int64_t*>(origin.rows->mutable_data());
+    for (int64_t i = 0; i < n; ++i) to[i] = block.first_row + rows[i];
+    return arrow::Status::OK();
+  }
+
+  arrow::Status error_of(const BlockWork& work, const RowProblem& problem) const {
+    base::ErrorDetail d;
+    d.kind = base::ErrorKind::kData;
+    d.file = file_of(work.block.input);
+    d.row = work.block.first_row + problem.row;
+    const uint8_t* text = work.block.text();
+    d.line = work.block.first_line + std::count(text, text + work.local.fields.row_begin(problem.row), uint8_t{'\n'});
+    if (problem.column < 0) {
+      d.hint = problem.fields < work.file.fields
+                   ? "missing_columns=True makes the missing values null, on_error=\"skip\" leaves the row out"
+                   : "extra_columns=True ignores the values beyond, on_error=\"skip\" leaves the row out";
+      return base::with_detail(
+          base::data_error("expected " + std::to_string(work.file.fields) + " columns, found " + std::to_string(problem.fields)), d);
+    }
+    d.column = plan_->schema->field(problem.column)->name();
+    d.value = shown_value(problem.field.value);
+    if (problem.field.bad_text) {
+      d.hint = "read the column as binary, or on_error=\"null\" or \"skip\"";
+      return base::with_detail(base::data_error("the text is not valid UTF-8"), d);
+    }
+    const std::string type = column::type_text(*plan_->types[problem.column]);
+    d.hint = plan_->inferred[problem.column]
+                 ? "the type was inferred: schema_overrides names another, a greater infer_rows looks at more rows, null_values names "
+                   "texts that mean null, on_error=\"null\" or \"skip\" goes on"
+                 : "null_values names texts that mean null, on_error=\"null\" or \"skip\" goes on";
+    return base::with_detail(base::data_error("cannot read the value as " + type), d);
+  }
+
+  const PlanPtr plan_;
+  std::vector<column::Column> placeholders_;
 };
 
 class CsvSource final : public plan::TableSource {
  public:
-  CsvSource(std::shared_ptr<const CsvPlan> plan, std::vector<std::string> patterns, int64_t bytes)
-      : plan_(std::move(plan)), patterns_(std::move(patterns)), bytes_(bytes) {}
-
+  explicit CsvSource(PlanPtr plan) : plan_(std::move(plan)) {}
   std::string kind() const override { return "csv"; }
-  std::string name() const override { return files_text(patterns_, plan_->paths.size()); }
+  std::string name() const override { return files_text(plan_->patterns, plan_->files.size()); }
   std::shared_ptr<arrow::Schema> schema() const override { return plan_->schema; }
-  plan::TableEstimate estimate() const override { return {std::nullopt, false, bytes_}; }
-
-  std::string to_json() const override {
-    JsonWriter json;
-    json.add("paths", plan_->paths);
-    json.add("delimiter", std::string_view(&plan_->options.delimiter, 1));
-    json.add("header", plan_->options.header);
-    json.add("null_values", plan_->options.null_values);
-    json.add("block_bytes", plan_->options.block_bytes);
-    std::vector<std::string> types;
-    for (const auto& f : plan_->schema->fields()) types.push_back(column::type_text(*column::canonical_type(f->type())));
-    json.add("names", plan_->schema->field_names());
-    json.add("types", types);
-    return json.finish();
-  }
-
+  plan::TableEstimate estimate() const override { return {std::nullopt, false, plan_->bytes}; }
+  std::string to_json() const override { return csv_to_json(*plan_); }
   arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
-    StreamScanSpec spec;
-    std::vector<std::string> include;  // none would mean all
-    for (const int c : request.columns) {
-      spec.columns.push_back(static_cast<int>(include.size()));
-      include.push_back(plan_->schema->field(c)->name());
-      spec.types.push_back(column::canonical_type(plan_->schema->field(c)->type()));
-    }
-    if (include.empty()) include.push_back(plan_->schema->field(0)->name());
-    spec.files = plan_->paths;
-    spec.pull = [files = std::make_shared<CsvFiles>(plan_, std::move(include), request.memory->pool())] { return files->next(); };
-    return make_stream_scan(std::move(spec), request);
+    auto scan = std::make_shared<CsvScan>(plan_, request);
+    ARROW_RETURN_NOT_OK(scan->make_placeholders());
+    return scan;
   }
 
  private:
-  const std::shared_ptr<const CsvPlan> plan_;
-  const std::vector<std::string> patterns_;
-  const int64_t bytes_;
+  const PlanPtr plan_;
 };
-
-arrow::Status check_names(const CsvPlan& plan, const std::string& path, const arrow::Schema& found) {
-  for (const std::string& name : plan.names) {
-    if (found.GetFieldIndex(name) < 0) {
-      return base::io_error("mixed schemas: " + path + " has no column \"" + name + "\", which " + plan.paths[0] + " has", path);
-    }
-  }
-  for (const std::string& name : found.field_names()) {
-    if (plan.schema->GetFieldIndex(name) < 0) {
-      return base::io_error("mixed schemas: " + path + " has a column \"" + name + "\", which " + plan.paths[0] + " has not", path);
-    }
-  }
-  return arrow::Status::OK();
-}
-
-arrow::Status infer(CsvPlan& plan, const arrow::Schema& found) {
-  if (plan.options.types != nullptr) {
-    for (const auto& f : plan.options.types->fields()) {
-      if (found.GetFieldIndex(f->name()) < 0) {
-        return base::plan_error("no column \"" + f->name() + "\" in " + plan.paths[0], base::suggest_name(f->name(), found.field_names()));
-      }
-    }
-  }
-  arrow::FieldVector fields;
-  for (const auto& f : found.fields()) fields.push_back(arrow::field(f->name(), parsed_type(f->type())));
-  ARROW_ASSIGN_OR_RAISE(plan.schema, border_schema(arrow::Schema(fields), plan.paths[0], plan.paths[0]));
-  return arrow::Status::OK();
-}
 
 }  // namespace
 
-arrow::Result<plan::TableSourcePtr> scan_csv(const std::vector<std::string>& patterns, CsvReadOptions options) {
-  auto plan = std::make_shared<CsvPlan>();
-  plan->options = std::move(options);
-  if (plan->options.types != nullptr) {
-    arrow::FieldVector fields;
-    for (const auto& f : plan->options.types->fields()) fields.push_back(f->WithType(parsed_type(f->type())));
-    plan->options.types = arrow::schema(std::move(fields));
-  }
-  ARROW_ASSIGN_OR_RAISE(plan->paths, expand_files(patterns, {".csv", ".tsv", ".txt"}));
-  int64_t bytes = 0;
-  for (const std::string& path : plan->paths) {
-    ARROW_ASSIGN_OR_RAISE(const InputPtr input, find_input(path));
-    plan->inputs.push_back(input);
-    bytes += input->stamp().bytes;
-    ARROW_ASSIGN_OR_RAISE(const ReaderPtr reader, open_csv(*plan, *input, {}, arrow::default_memory_pool()));
-    if (plan->schema == nullptr) {
-      plan->names = reader->schema()->field_names();
-      ARROW_RETURN_NOT_OK(infer(*plan, *reader->schema()));
-    } else {
-      ARROW_RETURN_NOT_OK(check_names(*plan, path, *reader->schema()));
-    }
-  }
-  return std::make_shared<CsvSource>(std::move(plan), patterns, bytes);
+arrow::Result<plan::TableSourcePtr> scan_csv(const std::vector<std::string>& patterns, CsvOptions options) {
+  ARROW_ASSIGN_OR_RAISE(auto plan, plan_csv(patterns, std::move(options)));
+  return std::make_shared<CsvSource>(std::move(plan));
+}
+
+arrow::Result<plan::TableSourcePtr> make_csv(const JsonReader& json) {
+  ARROW_ASSIGN_OR_RAISE(auto options, csv_from_json(json));
+  ARROW_ASSIGN_OR_RAISE(const auto paths, json.texts("paths"));
+  return scan_csv(paths, std::move(options));
 }
 
 }  // namespace gristmill::io

@@ -1,29 +1,27 @@
-// Reading CSV files, through Arrow's streaming parser.
+// Reading CSV files on every worker.
 //
-// Types are inferred from the first block of the first file, or given; a column that is empty there is text. A
-// later value that does not fit is an error naming file, line, column and value. Files follow one another and are parsed by one
-// worker at a time; the other workers do what comes after.
+// One worker at a time cuts the input into blocks of whole records (text_blocks.h); whoever claims a block finds its fields
+// (csv_fields.h) and turns the columns that the query needs into values (csv_columns.h). Columns of the predicate come first, the others
+// only for the rows that are left. Types are given, or guessed from the first rows of the first file; a later value that does not fit is an
+// error naming file, line, column and value, or null, or costs its row: as the options say.
+//
+// What a query does not need is not looked at: a bad value in a column that is not read is no error. With on_error = skip every
+// column counts, so the same rows are left out whatever is asked.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include <arrow/result.h>
-#include <arrow/type_fwd.h>
 
+#include "gristmill/text_options.h"
+#include "io/json.h"
 #include "plan/table_source.h"
 
 namespace gristmill::io {
 
-struct CsvReadOptions {
-  char delimiter = ',';
-  bool header = true;                    // else columns are named f0, f1, ...
-  std::vector<std::string> null_values;  // empty: "", "NULL", "null", "NA", "N/A", "NaN" and the like; texts are never null then
-  std::shared_ptr<arrow::Schema> types;  // for the columns it names; null = infer all
-  int64_t block_bytes = 1 << 20;         // also how much inference sees
-};
-
-arrow::Result<plan::TableSourcePtr> scan_csv(const std::vector<std::string>& patterns, CsvReadOptions options = {});
+arrow::Result<plan::TableSourcePtr> scan_csv(const std::vector<std::string>& patterns, CsvOptions options = {});
+// From what the source's to_json() gave.
+arrow::Result<plan::TableSourcePtr> make_csv(const JsonReader& json);
 
 }  // namespace gristmill::io

@@ -11,6 +11,7 @@
 #include "io/ipc_scan.h"
 #include "io/json.h"
 #include "io/parquet_scan.h"
+#include "io/text_input.h"
 
 namespace gristmill::io {
 namespace {
@@ -21,27 +22,6 @@ arrow::Result<plan::TableSourcePtr> make_parquet(const JsonReader& json) {
   ARROW_ASSIGN_OR_RAISE(options.own_decoder, json.flag("own_decoder", true));
   ARROW_ASSIGN_OR_RAISE(const auto paths, json.texts("paths"));
   return scan_parquet(paths, options);
-}
-
-arrow::Result<plan::TableSourcePtr> make_csv(const JsonReader& json) {
-  CsvReadOptions options;
-  ARROW_ASSIGN_OR_RAISE(const auto delimiter, json.text("delimiter", ","));
-  if (delimiter.size() != 1) return base::plan_error("source option \"delimiter\" is not one character");
-  options.delimiter = delimiter[0];
-  ARROW_ASSIGN_OR_RAISE(options.header, json.flag("header", true));
-  ARROW_ASSIGN_OR_RAISE(options.null_values, json.texts("null_values"));
-  ARROW_ASSIGN_OR_RAISE(options.block_bytes, json.number("block_bytes", options.block_bytes));
-  ARROW_ASSIGN_OR_RAISE(const auto names, json.texts("names"));
-  ARROW_ASSIGN_OR_RAISE(const auto types, json.texts("types"));
-  if (names.size() != types.size()) return base::plan_error("source options \"names\" and \"types\" differ in length");
-  arrow::FieldVector fields;
-  for (size_t i = 0; i < names.size(); ++i) {
-    ARROW_ASSIGN_OR_RAISE(auto type, column::parse_type(types[i]));
-    fields.push_back(arrow::field(names[i], std::move(type)));
-  }
-  if (!fields.empty()) options.types = arrow::schema(std::move(fields));
-  ARROW_ASSIGN_OR_RAISE(const auto paths, json.texts("paths"));
-  return scan_csv(paths, std::move(options));
 }
 
 arrow::Result<plan::TableSourcePtr> make_ipc(const JsonReader& json) {
@@ -61,8 +41,8 @@ arrow::Result<plan::TableSourcePtr> make_postgres(const JsonReader& json) {
 }
 
 arrow::Result<plan::TableSourcePtr> open_csv_files(const std::vector<std::string>& patterns) {
-  CsvReadOptions options;
-  if (patterns[0].ends_with(".tsv")) options.delimiter = '\t';
+  CsvOptions options;
+  if (without_codec_ending(patterns[0]).ends_with(".tsv")) options.separator = '\t';
   return scan_csv(patterns, std::move(options));
 }
 
@@ -71,12 +51,13 @@ struct Format {
   std::vector<std::string> endings;
   arrow::Result<plan::TableSourcePtr> (*make)(const JsonReader& json);
   arrow::Result<plan::TableSourcePtr> (*scan)(const std::vector<std::string>& patterns);
+  bool text = false;  // may be compressed as a whole
 };
 
 const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats = {
       {"parquet", {".parquet", ".parq", ".pq"}, make_parquet, [](const std::vector<std::string>& p) { return scan_parquet(p); }},
-      {"csv", {".csv", ".tsv", ".txt"}, make_csv, open_csv_files},
+      {"csv", {".csv", ".tsv", ".txt"}, make_csv, open_csv_files, true},
       {"postgres", {}, make_postgres, nullptr},  // no ending leads to it
       {"ipc", {".arrow", ".ipc", ".feather", ".arrows"}, make_ipc, [](const std::vector<std::string>& p) { return scan_ipc(p); }},
   };
@@ -104,6 +85,7 @@ arrow::Result<plan::TableSourcePtr> scan_files(const std::vector<std::string>& p
   for (const Format& f : formats()) {
     for (const std::string& ending : f.endings) {
       if (patterns[0].ends_with(ending)) return f.scan(patterns);
+      if (f.text && without_codec_ending(patterns[0]).ends_with(ending)) return f.scan(patterns);
       known += (known.empty() ? "" : ", ") + ending;
     }
   }

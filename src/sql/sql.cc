@@ -17,7 +17,22 @@ struct Format {
   Frame (*scan)(const std::string&);
 };
 constexpr Format kFormats[] = {
-    {".parquet", scan_parquet}, {".arrow", scan_ipc}, {".ipc", scan_ipc}, {".feather", scan_ipc}, {".csv", scan_csv}};
+    {".parquet", scan_parquet},
+    {".arrow", scan_ipc},
+    {".arrows", scan_ipc},
+    {".ipc", scan_ipc},
+    {".feather", scan_ipc},
+    {".csv", [](const std::string& name) { return scan_csv(name); }},
+    {".tsv", [](const std::string& name) { return scan_csv(name, {.separator = '\t'}); }},
+};
+
+// Text may be compressed as a whole: trips.csv.gz.
+std::string without_codec(const std::string& name) {
+  for (const char* ending : {".gz", ".zst", ".lz4", ".bz2", ".br", ".snappy", ".sz"}) {
+    if (name.ends_with(ending)) return name.substr(0, name.size() - std::string_view(ending).size());
+  }
+  return name;
+}
 
 bool looks_like_file(const std::string& name) {
   return name.find('/') != std::string::npos || name.find('*') != std::string::npos || name.rfind('.') != std::string::npos;
@@ -34,12 +49,12 @@ arrow::Result<plan::PlanPtr> find_table(const std::string& name, const std::vect
     if (found) return found->plan();
   }
   for (const auto& f : kFormats) {
-    if (name.ends_with(f.ending)) return f.scan(name).plan();
+    if (without_codec(name).ends_with(f.ending)) return f.scan(name).plan();
   }
   std::vector<std::string> known;
   for (const auto& t : tables) known.push_back(t.first);
   if (known.empty() && looks_like_file(name)) {
-    return base::plan_error("cannot tell the format of \"" + name + "\"; known endings: .parquet, .arrow, .ipc, .feather, .csv");
+    return base::plan_error("cannot tell the format of \"" + name + "\"; known endings: .parquet, .arrow, .ipc, .feather, .csv, .tsv");
   }
   return base::plan_error("no table \"" + name + "\"" + (known.empty() ? "" : base::suggest_name(name, known)));
 }

@@ -39,6 +39,26 @@ using ArithmeticFn = unsigned (*)(const void* a, const void* b, int64_t n, void*
 using PrefixFn = void (*)(const void* values, int64_t n, uint64_t flip, uint64_t* out);
 using ReduceFn = int64_t (*)(const void* values, const uint64_t* words, int64_t n, void* min, void* max);  // -> values seen
 
+// What text_borders found in delimited text that begins with a record.
+struct TextBorders {
+  int64_t records;  // line ends outside quotes
+  int64_t blanks;   // of these, the ends of empty lines
+  int64_t last;     // behind the last of them; 0: there is none
+  bool stray;       // a quote opens or closes within a field, so nothing of this can be relied on
+  bool quotes;      // there is a quote at all
+};
+
+// text_fields continues at `from` (a multiple of 64) and stops at `to` (one too, or the end). `ends` has room for 8 positions and
+// `record_ends` for none beyond the bytes looked at.
+struct TextFields {
+  int64_t from, to;
+  uint32_t* ends;         // where the fields end: positions of delimiters and line ends outside quotes
+  int64_t fields;         // how many there are
+  uint32_t* record_ends;  // for each record the number of fields up to its end
+  int64_t records;
+  uint64_t inside;  // all ones when `from` lies inside quotes
+};
+
 // X(member, declaration): the list that makes the struct and the names.
 #define GRISTMILL_KERNELS(X)                                                                                                  \
   X(count_bits, int64_t (*count_bits)(const uint64_t* words, int64_t n_words))                                                \
@@ -62,13 +82,16 @@ using ReduceFn = int64_t (*)(const void* values, const uint64_t* words, int64_t 
   X(combine_hashes, void (*combine_hashes)(uint64_t* hashes, const uint64_t* more, int64_t n))                                \
   X(arithmetic, ArithmeticFn arithmetic[kLanes][kArithmetics][kShapes])                                                       \
   X(min_max, ReduceFn min_max[kLanes])                                                                                        \
-  X(sort_prefixes, PrefixFn sort_prefixes[kLanes])
+  X(sort_prefixes, PrefixFn sort_prefixes[kLanes])                                                                            \
+  X(text_borders, void (*text_borders)(const uint8_t* text, int64_t n, uint8_t delimiter, int quote, TextBorders* out))       \
+  X(text_fields, void (*text_fields)(const uint8_t* text, int64_t n, uint8_t delimiter, int quote, TextFields* f))
 
 // count_bits, and/or/and_not/not return the number of ones (not: of the first n bits, the rest stay 0); bits_to_words copies a
 // bitmap to mask words and counts. compare_*: floats by the total order of the engine (NaN equal to itself and greatest, -0.0 = 0.0);
 // *_const: `b` is one value. views_are_padded: 1 if every inline view is zero behind its text. hash of equal values is equal (floats
 // canonical). arithmetic: integers wrap and report, integer division truncates (0 where the divisor is 0), floats follow IEEE. min_max over
 // the rows whose bit is set (words null: all); untouched when none; floats in the total order, answers canonical (0.0, the one NaN).
+// text_*: `quote` is -1 when there is none; 64 bytes behind the text can be read.
 // sort_prefixes: the first eight bytes of each value's key encoding as a number, exclusive-or `flip` (descending order).
 struct KernelTable {
 #define GRISTMILL_KERNEL_MEMBER(member, declaration) declaration;

@@ -77,6 +77,7 @@ constexpr PackedPositions kPacked = make_positions();
 #include "column/simd/hash-inl.h"
 #include "column/simd/arithmetic-inl.h"
 #include "column/simd/prefix-inl.h"
+#include "column/simd/text-inl.h"
 // clang-format on
 
 template <typename T>
@@ -147,6 +148,8 @@ constexpr void set_sort_prefixes(KernelTable& t) {
 constexpr KernelTable make_table() {
   KernelTable t{};
   t.count_bits = count_bits;
+  t.text_borders = text_borders;
+  t.text_fields = text_fields;
   set_sort_prefixes(t);
   t.and_words = and_words;
   t.or_words = or_words;

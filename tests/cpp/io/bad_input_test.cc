@@ -176,12 +176,7 @@ const std::vector<Case>& cases() {
        kCsv,
        {"t.csv"},
        [](auto& d) { write_text(d.path("t.csv"), "a,a\n1,2\n"); },
-       "two columns of D/t.csv are named \"a\""},
-      {"a short CSV row",
-       kCsv,
-       {"t.csv"},
-       [](auto& d) { write_text(d.path("t.csv"), "a,b\n1,2\n\n3\n"); },
-       "expected 2 columns, found 1 (file D/t.csv, line 4, row 1)"},
+       "two columns of D/t.csv are named \"a\"; column_names gives other names"},
       {"mixed CSV files",
        kCsv,
        {"*.csv"},
@@ -210,7 +205,7 @@ TEST(BadInput, GivesTheseMessages) {
     const auto source = c.scan(patterns);
     ASSERT_FALSE(source.ok());
     EXPECT_EQ(with_d(error_of(source.status()), dir.path()), c.message);
-    EXPECT_EQ(base::error_kind(source.status()) == base::ErrorKind::kIo, std::string(c.what) != "a short CSV row");
+    EXPECT_EQ(base::error_kind(source.status()), base::ErrorKind::kIo);
   }
 }
 
@@ -221,10 +216,13 @@ TEST(BadInput, NamesFileLineColumnAndValueOfABadCsvValue) {
   for (int i = 0; i < 50; ++i) text += std::to_string(i) + ",1.5,\"two\nlines\"\n";
   text += "50,cheap,x\n";
   write_text(dir.path("t.csv"), text);
-  const auto source = *scan_csv({dir.path("t.csv")}, {.block_bytes = 200});
+  const auto source = *scan_csv({dir.path("t.csv")}, {.infer_rows = 10, .block_bytes = 200});
   const auto got = run_scan(*source, {});
-  EXPECT_EQ(with_d(error_of(got.status()), dir.path()),
-            "cannot read the value as double (file D/t.csv, line 102, row 50, column \"fare, net\", value \"cheap\")");
+  EXPECT_EQ(
+      with_d(error_of(got.status()), dir.path()),
+      "cannot read the value as float64 (file D/t.csv, line 102, row 50, column \"fare, net\", value \"cheap\"); the type was inferred: "
+      "schema_overrides names another, a greater infer_rows looks at more rows, null_values names texts that mean null, "
+      "on_error=\"null\" or \"skip\" goes on");
   EXPECT_EQ(base::error_kind(got.status()), base::ErrorKind::kData);
 }
 

@@ -68,10 +68,10 @@ TEST(Csv, InfersTypesAndKeepsRowsAtAnyMorselAndBatchSize) {
 TEST(Csv, TakesTypesDelimiterAndNullsFromTheUser) {
   TemporaryDirectory dir;
   write_text(dir.path("a.tsv"), "1\t-\n2\tx\n");
-  CsvReadOptions options{.delimiter = '\t', .header = false, .null_values = {"-"}};
-  options.types = arrow::schema({arrow::field("f0", arrow::decimal128(10, 2))});
+  const CsvOptions options{
+      .separator = '\t', .has_header = false, .schema_overrides = {{"column_1", "decimal(10,2)"}}, .null_values = {"-"}};
   const auto source = *scan_csv({dir.path("a.tsv")}, options);
-  EXPECT_EQ(source->schema()->ToString(), "f0: decimal128(10, 2)\nf1: string");
+  EXPECT_EQ(source->schema()->ToString(), "column_1: decimal128(10, 2)\ncolumn_2: string");
   const auto got = *run_scan(*source, {});
   EXPECT_EQ(got.table->column(1)->null_count(), 1);
   const auto again = *make_source(source->kind(), source->to_json());

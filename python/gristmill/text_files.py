@@ -1,0 +1,109 @@
+"""Text files: CSV and newline-delimited JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from . import _engine
+from .frame import Frame
+
+Paths = str | os.PathLike | Sequence[str | os.PathLike]
+OnError = Literal["fail", "null", "skip"]
+
+
+def _paths(source: Paths) -> list[str]:
+    return [os.fspath(source)] if isinstance(source, (str, os.PathLike)) else [os.fspath(p) for p in source]
+
+
+def _character(name: str, value: str | None) -> str:
+    value = value or ""
+    if len(value.encode()) > 1:
+        raise ValueError(f"{name} must be one byte, got {value!r}")
+    return value
+
+
+def _texts(value: str | Sequence[str] | None) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else list(value)
+
+
+def _types(name: str, value: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    out = list((value or {}).items())
+    for column, kind in out:
+        if not isinstance(kind, str):
+            raise TypeError(f'{name} of column {column!r}: a type is a text like "int64" or "timestamp(us,UTC)", got {type(kind).__name__}')
+    return out
+
+
+def _policy(on_error: str) -> str:
+    if on_error not in ("fail", "null", "skip"):
+        raise ValueError(f'on_error must be "fail", "null" or "skip", got {on_error!r}')
+    return on_error
+
+
+def scan_csv(
+    source: Paths,
+    *,
+    separator: str = ",",
+    quote_char: str | None = '"',
+    escape_char: str | None = None,
+    comment_prefix: str | None = None,
+    has_header: bool | Literal["auto"] = True,
+    skip_rows: int = 0,
+    column_names: Sequence[str] | None = None,
+    schema: Mapping[str, str] | None = None,
+    schema_overrides: Mapping[str, str] | None = None,
+    null_values: str | Sequence[str] | None = None,
+    missing_utf8_is_empty_string: bool = False,
+    true_values: Sequence[str] | None = None,
+    false_values: Sequence[str] | None = None,
+    decimal_comma: bool = False,
+    trim: bool = False,
+    try_parse_dates: bool = True,
+    on_error: OnError = "fail",
+    missing_columns: bool = False,
+    extra_columns: bool = False,
+    infer_rows: int | None = 10_000,
+    encoding: str = "utf8",
+    compression: str = "infer",
+    block_bytes: int = 1 << 20,
+) -> Frame:
+    """CSV files: a path, a glob or several, compressed or not, read by every worker.
+
+    Types are guessed from the first `infer_rows` rows (None: all) of the first file, but for those that `schema` (all columns, in order)
+    or `schema_overrides` (some) give. A value that does not fit is an error, or null, or leaves its row out: `on_error`. Records with fewer or
+    more fields than columns are errors unless `missing_columns` or `extra_columns` is set.
+
+    >>> import gristmill as gm, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "t.csv")
+    >>> _ = path.write_text('id;price;day\\n1;2,5;2024-02-29\\n2;NA;\\n')
+    >>> gm.scan_csv(path, separator=";", decimal_comma=True, null_values="NA").collect().to_pydict()
+    {'id': [1, 2], 'price': [2.5, None], 'day': [datetime.date(2024, 2, 29), None]}
+    """
+    options: dict[str, Any] = {
+        "separator": _character("separator", separator) or ",",
+        "quote_char": _character("quote_char", quote_char),
+        "escape_char": _character("escape_char", escape_char),
+        "comment_prefix": comment_prefix or "",
+        "has_header": None if has_header == "auto" else bool(has_header),
+        "skip_rows": skip_rows,
+        "column_names": list(column_names or []),
+        "schema": _types("schema", schema),
+        "schema_overrides": _types("schema_overrides", schema_overrides),
+        "null_values": _texts(null_values),
+        "empty_is_null": not missing_utf8_is_empty_string,
+        "true_values": list(true_values or []),
+        "false_values": list(false_values or []),
+        "decimal_comma": decimal_comma,
+        "trim": trim,
+        "try_parse_dates": try_parse_dates,
+        "on_error": _policy(on_error),
+        "missing_columns": missing_columns,
+        "extra_columns": extra_columns,
+        "infer_rows": infer_rows,
+        "encoding": encoding,
+        "compression": compression,
+        "block_bytes": block_bytes,
+    }
+    return Frame(_engine.scan_csv(_paths(source), options))
