@@ -14,12 +14,11 @@
 
 #include "gristmill/frame.h"
 #include "gristmill/sql.h"
+#include "options_from.h"
 #include "python_error.h"
 #include "text_options.h"
 
 namespace gristmill::python {
-namespace {
-
 ParallelOptions options_from(const nb::dict& d) {
   ParallelOptions o;
   for (auto [key, value] : d) {
@@ -49,6 +48,8 @@ ParallelOptions options_from(const nb::dict& d) {
   }
   return o;
 }
+
+namespace {
 
 template <typename F>
 auto without_gil(F&& f) {
@@ -144,25 +145,13 @@ void bind_frame(nb::module_& m) {
              }
              check(s);
            })
-      .def("sink_parquet",
-           [](const Frame& f, const std::string& path, const nb::dict& options, const Cancellation& cancel) {
-             ParallelOptions o = options_from(options);
-             return unwrap(without_gil([&] { return f.sink_parquet(path, o, cancel); }));
-           })
-      .def("sink_postgres",
-           [](const Frame& f, const std::string& connection, const std::string& table, int mode, const std::vector<std::string>& key,
-              const nb::dict& options, const Cancellation& cancel) {
-             ParallelOptions o = options_from(options);
-             const PostgresSinkOptions postgres{static_cast<PostgresMode>(mode), key};
-             return unwrap(without_gil([&] { return f.sink_postgres(connection, table, postgres, o, cancel); }));
-           })
-      .def("sink_ipc", [](const Frame& f, const std::string& path, const nb::dict& options, const Cancellation& cancel) {
+      .def("sink_postgres", [](const Frame& f, const std::string& connection, const std::string& table, int mode,
+                               const std::vector<std::string>& key, const nb::dict& options, const Cancellation& cancel) {
         ParallelOptions o = options_from(options);
-        return unwrap(without_gil([&] { return f.sink_ipc(path, o, cancel); }));
+        const PostgresSinkOptions postgres{static_cast<PostgresMode>(mode), key};
+        return unwrap(without_gil([&] { return f.sink_postgres(connection, table, postgres, o, cancel); }));
       });
 
-  m.def("scan_parquet", [](const std::string& p) { return without_gil([&] { return scan_parquet(p); }); });
-  m.def("scan_ipc", [](const std::string& p) { return without_gil([&] { return scan_ipc(p); }); });
   m.def("scan_csv", [](const std::vector<std::string>& paths, const nb::dict& options) {
     const CsvOptions o = csv_options_from(options);
     return without_gil([&] { return scan_csv(paths, o); });

@@ -2,6 +2,7 @@
 
 #include "text_options.h"
 
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -57,6 +58,7 @@ CsvOptions csv_options_from(const nb::dict& d) {
   take(d, "encoding", o.encoding);
   take(d, "compression", o.compression);
   take(d, "block_bytes", o.block_bytes);
+  take(d, "storage", o.storage);
   return o;
 }
 

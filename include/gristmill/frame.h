@@ -22,6 +22,7 @@
 #include <arrow/type_fwd.h>
 
 #include "gristmill/expr.h"
+#include "gristmill/files.h"
 #include "gristmill/options.h"
 #include "gristmill/postgres.h"
 #include "gristmill/text_options.h"
@@ -136,9 +137,13 @@ class Frame {
   // Batches in order, without holding the result; the callback's error stops the query.
   arrow::Status collect_batches(const std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)>& each, ParallelOptions options = {},
                                 Cancellation cancel = {}) const;
-  // Written under a temporary name, renamed when complete: a failed run leaves nothing behind. Rows written.
-  arrow::Result<int64_t> sink_parquet(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {}) const;
-  arrow::Result<int64_t> sink_ipc(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {}) const;
+  // Complete or not there: a failed run leaves nothing behind, and what stood under the name before stays. Rows written.
+  arrow::Result<int64_t> sink_parquet(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
+                                      const SinkOptions& files = {}) const;
+  arrow::Result<int64_t> sink_ipc(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
+                                  const SinkOptions& files = {}) const;
+  arrow::Result<int64_t> sink_csv(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
+                                  const SinkOptions& files = {}) const;
 
   // Into a table, in one transaction: all rows or none. Rows written. Connection strings as in gristmill/connect.h.
   arrow::Result<int64_t> sink_postgres(const std::string& connection, const std::string& table, PostgresSinkOptions postgres = {},
@@ -166,9 +171,9 @@ class GroupBy {
 
 Frame concat(std::vector<Frame> frames);
 
-// Files: one path, a glob, or several (in byte order of their names). Errors name the file.
-Frame scan_parquet(const std::string& pattern);
-Frame scan_ipc(const std::string& pattern);
+// Files: a path, a glob, a directory or a URL; several files come in byte order of their names. Errors name the file.
+Frame scan_parquet(const std::string& pattern, const FileOptions& files = {});
+Frame scan_ipc(const std::string& pattern, const FileOptions& files = {});
 // A query that PostgreSQL answers, asked anew by every run; one snapshot per run.
 Frame scan_postgres(const std::string& connection, const std::string& query, PostgresScanOptions options = {});
 // Text may be compressed (.csv.gz, .csv.zst, ...); text_options.h says what can be set.

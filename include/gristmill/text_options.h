@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "gristmill/files.h"
+
 namespace gristmill {
 
 // What becomes of a row with a value that cannot be read: the query fails, the value becomes null, or the row is left out (and counted).
@@ -42,6 +44,7 @@ struct CsvOptions {
   std::string encoding = "utf8";
   std::string compression = "infer";  // by the name's ending; or none, gzip, zstd, lz4, bz2, brotli, snappy
   int64_t block_bytes = 1 << 20;      // how much a worker parses at a time
+  StorageOptions storage = {};        // of stores and URLs
 };
 
 struct NdjsonOptions {
@@ -53,6 +56,7 @@ struct NdjsonOptions {
   std::optional<int64_t> infer_rows = 10000;
   std::string compression = "infer";
   int64_t block_bytes = 1 << 20;
+  StorageOptions storage = {};
 };
 
 enum class QuoteStyle { kNecessary, kAlways, kNonNumeric, kNever };

@@ -12,9 +12,10 @@ from . import _engine
 from ._engine import Cancellation
 from ._sql import sql
 from .errors import CancelledError, DataError, GristmillError, IoError, MemoryLimitError, PlanError, TimeoutError
+from .files import scan_ipc, scan_parquet
 from .expr import Expr, call, coalesce, col, count, lit, when
 from .functions import atan2, chr, concat_ws, duration, from_epoch, greatest, least, make_date, make_timestamp, pack_list, pack_map, pi, struct
-from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas, from_pydict, from_pylist, scan_ipc, scan_parquet
+from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas, from_pydict, from_pylist
 from .options import ParallelOptions
 from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .table import Table

@@ -240,13 +240,27 @@ class Frame:
             cancel.cancel()
             thread.join()
 
-    def sink_parquet(self, path: str | os.PathLike, options: ParallelOptions | None = None, **settings: Any) -> int:
+    def sink_parquet(self, path: str | os.PathLike, options: ParallelOptions | None = None, *, storage_options: Mapping[str, Any] | None = None,
+                 **settings: Any) -> int:
         """Writes the result as a Parquet file, complete or not at all; gives the number of rows."""
-        return self._f.sink_parquet(os.fspath(path), _engine_options(options, settings), _engine.Cancellation())
+        return self._sink(_engine.sink_parquet, path, options, settings, storage_options)
 
-    def sink_ipc(self, path: str | os.PathLike, options: ParallelOptions | None = None, **settings: Any) -> int:
+    def sink_ipc(self, path: str | os.PathLike, options: ParallelOptions | None = None, *, storage_options: Mapping[str, Any] | None = None,
+                 **settings: Any) -> int:
         """Writes the result as an Arrow IPC file, complete or not at all; gives the number of rows."""
-        return self._f.sink_ipc(os.fspath(path), _engine_options(options, settings), _engine.Cancellation())
+        return self._sink(_engine.sink_ipc, path, options, settings, storage_options)
+
+    def sink_csv(self, path: str | os.PathLike, options: ParallelOptions | None = None, *, storage_options: Mapping[str, Any] | None = None,
+                 **settings: Any) -> int:
+        """Writes the result as a CSV file with a header, complete or not at all; gives the number of rows."""
+        return self._sink(_engine.sink_csv, path, options, settings, storage_options)
+
+    def _sink(self, write: Any, path: str | os.PathLike, options: ParallelOptions | None, settings: Mapping[str, Any],
+              storage_options: Mapping[str, Any] | None) -> int:
+        from .files import _sink_options
+
+        files = _sink_options(storage_options)
+        return write(self._f, os.fspath(path), _engine_options(options, settings), _engine.Cancellation(), files)
 
     def sink_postgres(self, connection: str, table: str, mode: str = "append", *, key: str | Sequence[str] | None = None,
                       options: ParallelOptions | None = None, **settings: Any) -> int:
@@ -312,16 +326,6 @@ def from_pylist(rows: Sequence[Mapping[str, Any]], schema: Any = None) -> Frame:
 def from_pandas(data: Any) -> Frame:
     """A frame over a pandas DataFrame; NaN becomes null here, and only here."""
     return from_arrow(pa.Table.from_pandas(data, preserve_index=False))
-
-
-def scan_parquet(path: str | os.PathLike) -> Frame:
-    """Parquet files: a path or a glob, read lazily, in byte order of their names."""
-    return Frame(_engine.scan_parquet(os.fspath(path)))
-
-
-def scan_ipc(path: str | os.PathLike) -> Frame:
-    """Arrow IPC files."""
-    return Frame(_engine.scan_ipc(os.fspath(path)))
 
 
 def concat(frames: Sequence[Frame]) -> Frame:

@@ -17,11 +17,6 @@
 #include "frame/morsel_size.h"
 #include "frame/query_runner.h"
 #include "gristmill/frame.h"
-#include "io/csv_scan.h"
-#include "io/ipc_scan.h"
-#include "io/ipc_write.h"
-#include "io/parquet_scan.h"
-#include "io/parquet_write.h"
 #include "io/resolve.h"
 #include "plan/logical.h"
 
@@ -118,39 +113,12 @@ arrow::Result<std::string> Frame::explain_analyze(ParallelOptions options) const
   return runner.analyze_text();
 }
 
-arrow::Result<int64_t> Frame::sink_parquet(const std::string& path, ParallelOptions options, Cancellation cancel) const {
-  ARROW_RETURN_NOT_OK(plan_->status());
-  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
-  ARROW_ASSIGN_OR_RAISE(auto writer, io::write_parquet(path, (**plan_)->schema, {}, runner.memory()));
-  auto counted = exec::make_counting_sink(std::move(writer));
-  ARROW_RETURN_NOT_OK(runner.run(counted));
-  return counted->rows();
-}
-
-arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions options, Cancellation cancel) const {
-  ARROW_RETURN_NOT_OK(plan_->status());
-  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
-  ARROW_ASSIGN_OR_RAISE(auto writer, io::write_ipc(path, (**plan_)->schema, {}, runner.memory()));
-  auto counted = exec::make_counting_sink(std::move(writer));
-  ARROW_RETURN_NOT_OK(runner.run(counted));
-  return counted->rows();
-}
-
 Frame Frame::deserialize(const std::string& text) { return Frame(plan::deserialize(text, io::make_source)); }
 
-namespace {
-
-Frame scan_of(arrow::Result<plan::TableSourcePtr> source) {
+Frame from_arrow(std::shared_ptr<arrow::Table> table) {
+  auto source = frame::make_memory_table(std::move(table));
   if (!source.ok()) return Frame(source.status());
   return Frame(plan::make_scan(std::move(*source)));
 }
-
-}  // namespace
-
-Frame scan_parquet(const std::string& pattern) { return scan_of(io::scan_parquet({pattern})); }
-Frame scan_ipc(const std::string& pattern) { return scan_of(io::scan_ipc({pattern})); }
-Frame scan_csv(const std::string& pattern, CsvOptions options) { return scan_of(io::scan_csv({pattern}, std::move(options))); }
-Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options) { return scan_of(io::scan_csv(patterns, std::move(options))); }
-Frame from_arrow(std::shared_ptr<arrow::Table> table) { return scan_of(frame::make_memory_table(std::move(table))); }
 
 }  // namespace gristmill

@@ -88,10 +88,9 @@ arrow::Status null_refused(const arrow::Field& field, const std::string& path) {
   return base::with_detail(base::data_error("a null for " + path + " in a column that is declared not null"), d);
 }
 
-arrow::Result<std::shared_ptr<exec::OrderedSink>> batch_file_sink(std::string format, const std::string& path,
+arrow::Result<std::shared_ptr<exec::OrderedSink>> batch_file_sink(std::string format, std::shared_ptr<OutputFile> file,
                                                                   std::shared_ptr<arrow::Schema> schema, int64_t block_rows,
                                                                   std::shared_ptr<base::QueryMemory> memory, const MakeBatchWriter& make) {
-  ARROW_ASSIGN_OR_RAISE(auto file, OutputFile::create(path));
   auto sink = std::make_shared<BatchFileSink>(std::move(format), std::move(schema), block_rows, std::move(memory), std::move(file));
   ARROW_RETURN_NOT_OK(sink->open(make));
   return sink;

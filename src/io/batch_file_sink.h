@@ -18,8 +18,8 @@ namespace gristmill::io {
 using MakeBatchWriter = std::function<arrow::Result<std::shared_ptr<arrow::ipc::RecordBatchWriter>>(std::shared_ptr<OutputFile>,
                                                                                                     const std::shared_ptr<arrow::Schema>&)>;
 
-// Creates the file, then its writer. Every batch but the last has `block_rows` rows.
-arrow::Result<std::shared_ptr<exec::OrderedSink>> batch_file_sink(std::string format, const std::string& path,
+// Given the file, makes its writer. Every batch but the last has `block_rows` rows.
+arrow::Result<std::shared_ptr<exec::OrderedSink>> batch_file_sink(std::string format, std::shared_ptr<OutputFile> file,
                                                                   std::shared_ptr<arrow::Schema> schema, int64_t block_rows,
                                                                   std::shared_ptr<base::QueryMemory> memory, const MakeBatchWriter& make);
 

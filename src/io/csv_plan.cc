@@ -248,10 +248,11 @@ arrow::Result<std::shared_ptr<const CsvPlan>> plan_csv(const std::vector<std::st
   plan->options = std::move(options);
   plan->patterns = patterns;
   set_rules(*plan);
-  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, with_codec_endings({".csv", ".tsv", ".txt"})));
+  ARROW_ASSIGN_OR_RAISE(const StoragePtr storage, storage_options(plan->options.storage));
+  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, with_codec_endings({".csv", ".tsv", ".txt"}), storage));
   for (const std::string& path : paths) {
     CsvFile f;
-    ARROW_ASSIGN_OR_RAISE(f.file.input, find_input(path));
+    ARROW_ASSIGN_OR_RAISE(f.file.input, find_input(path, storage));
     ARROW_ASSIGN_OR_RAISE(f.file.codec, text_codec(plan->options.compression, path));
     plan->bytes += f.file.input->stamp().bytes;
     plan->files.push_back(std::move(f));

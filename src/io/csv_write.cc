@@ -38,7 +38,8 @@ arrow::Result<std::shared_ptr<exec::OrderedSink>> write_csv(const std::string& p
   csv.include_header = options.header;
   csv.delimiter = options.delimiter;
   csv.io_context = arrow::io::IOContext(memory->pool());
-  return batch_file_sink("csv", path, arrow::schema(std::move(fields)), kBlockRows, std::move(memory),
+  ARROW_ASSIGN_OR_RAISE(auto output, OutputFile::create(path, options.storage));
+  return batch_file_sink("csv", std::move(output), arrow::schema(std::move(fields)), kBlockRows, std::move(memory),
                          [&](std::shared_ptr<OutputFile> file, const std::shared_ptr<arrow::Schema>& s) {
                            return arrow::csv::MakeCSVWriter(std::move(file), s, csv);
                          });

@@ -11,12 +11,14 @@
 
 #include "base/memory_budget.h"
 #include "exec/operator.h"
+#include "io/storage_options.h"
 
 namespace gristmill::io {
 
 struct CsvWriteOptions {
   char delimiter = ',';
   bool header = true;
+  StoragePtr storage = {};  // null: the environment
 };
 
 // Nested columns are refused here, by name.

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 
 #include "base/status.h"
+#include "io/open_input.h"
+#include "io/remote_files.h"
 
 namespace gristmill::io {
 namespace {
@@ -150,10 +152,15 @@ std::string without_scheme(const std::string& pattern) { return pattern.starts_w
 
 }  // namespace
 
-arrow::Result<std::vector<std::string>> expand_files(const std::string& given, const std::vector<std::string>& extensions) {
+arrow::Result<std::vector<std::string>> expand_files(const std::string& given, const std::vector<std::string>& extensions,
+                                                     const StoragePtr& storage) {
   const std::string pattern = without_scheme(given);
   if (pattern.empty()) return base::io_error("the file name is empty");
   if (pattern == "-") return std::vector<std::string>{"/dev/stdin"};
+  if (!scheme_of(pattern).empty()) {
+    ARROW_ASSIGN_OR_RAISE(const StoragePtr options, or_environment(storage));
+    return expand_remote(pattern, extensions, options);
+  }
   std::error_code ignored;
   const fs::file_status status = fs::status(pattern, ignored);
   if (fs::is_directory(status)) return expand_directory(pattern, extensions);
@@ -169,11 +176,12 @@ arrow::Result<std::vector<std::string>> expand_files(const std::string& given, c
   return found;
 }
 
-arrow::Result<std::vector<std::string>> expand_files(const std::vector<std::string>& patterns, const std::vector<std::string>& extensions) {
+arrow::Result<std::vector<std::string>> expand_files(const std::vector<std::string>& patterns, const std::vector<std::string>& extensions,
+                                                     const StoragePtr& storage) {
   if (patterns.empty()) return base::io_error("no file name was given");
   std::vector<std::string> out;
   for (const std::string& pattern : patterns) {
-    ARROW_ASSIGN_OR_RAISE(auto files, expand_files(pattern, extensions));
+    ARROW_ASSIGN_OR_RAISE(auto files, expand_files(pattern, extensions, storage));
     out.insert(out.end(), files.begin(), files.end());
   }
   return out;

@@ -1,4 +1,4 @@
-// From what a user wrote (a path, a pattern, a directory) to the list of local files a scan reads.
+// From what a user wrote (a path, a pattern, a directory, a URL) to the list of files a scan reads.
 //
 // Patterns know * ? [abc] [!abc] and ** (any number of directories); wildcards do not match names beginning with a dot. A
 // directory stands for every file below it with one of the reader's extensions. A name that exists as written is never a pattern. "-" is
@@ -15,12 +15,16 @@
 
 #include <arrow/result.h>
 
+#include "io/storage_options.h"
+
 namespace gristmill::io {
 
 // Never empty: nothing found is an IoError that names the pattern and the nearest existing name.
 // `extensions`: ".parquet", ...; only for directories.
-arrow::Result<std::vector<std::string>> expand_files(const std::string& pattern, const std::vector<std::string>& extensions);
-arrow::Result<std::vector<std::string>> expand_files(const std::vector<std::string>& patterns, const std::vector<std::string>& extensions);
+arrow::Result<std::vector<std::string>> expand_files(const std::string& pattern, const std::vector<std::string>& extensions,
+                                                     const StoragePtr& storage = {});
+arrow::Result<std::vector<std::string>> expand_files(const std::vector<std::string>& patterns, const std::vector<std::string>& extensions,
+                                                     const StoragePtr& storage = {});
 
 // What must not change between planning and reading.
 struct FileStamp {

@@ -387,11 +387,11 @@ arrow::Result<plan::TableSourcePtr> scan_pipe(const Input& input) {
 
 }  // namespace
 
-arrow::Result<plan::TableSourcePtr> scan_ipc(const std::vector<std::string>& patterns) {
-  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, {".arrow", ".ipc", ".feather", ".arrows"}));
+arrow::Result<plan::TableSourcePtr> scan_ipc(const std::vector<std::string>& patterns, IpcReadOptions options) {
+  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, {".arrow", ".ipc", ".feather", ".arrows"}, options.storage));
   std::vector<IpcFile> files;
   for (const std::string& path : paths) {
-    ARROW_ASSIGN_OR_RAISE(const InputPtr input, find_input(path));
+    ARROW_ASSIGN_OR_RAISE(const InputPtr input, find_input(path, options.storage));
     if (input->sequential() && paths.size() == 1) {
       ARROW_ASSIGN_OR_RAISE(const bool stream, is_stream(*input));
       if (stream) return scan_pipe(*input);

@@ -9,10 +9,15 @@
 
 #include <arrow/result.h>
 
+#include "io/storage_options.h"
 #include "plan/table_source.h"
 
 namespace gristmill::io {
 
-arrow::Result<plan::TableSourcePtr> scan_ipc(const std::vector<std::string>& patterns);
+struct IpcReadOptions {
+  StoragePtr storage;  // null: the environment
+};
+
+arrow::Result<plan::TableSourcePtr> scan_ipc(const std::vector<std::string>& patterns, IpcReadOptions options = {});
 
 }  // namespace gristmill::io

@@ -26,7 +26,8 @@ arrow::Result<std::shared_ptr<exec::OrderedSink>> write_ipc(const std::string& p
     return base::plan_error("unknown compression \"" + options.compression + "\"",
                             base::suggest_name(options.compression, {"none", "lz4", "zstd"}));
   }
-  return batch_file_sink("ipc", path, schema->RemoveMetadata(), options.batch_rows, std::move(memory),
+  ARROW_ASSIGN_OR_RAISE(auto output, OutputFile::create(path, options.storage));
+  return batch_file_sink("ipc", std::move(output), schema->RemoveMetadata(), options.batch_rows, std::move(memory),
                          [&](std::shared_ptr<OutputFile> file, const std::shared_ptr<arrow::Schema>& s) {
                            return arrow::ipc::MakeFileWriter(std::move(file), s, ipc);
                          });

@@ -13,12 +13,14 @@
 
 #include "base/memory_budget.h"
 #include "exec/operator.h"
+#include "io/storage_options.h"
 
 namespace gristmill::io {
 
 struct IpcWriteOptions {
   int64_t batch_rows = 65536;
   std::string compression = "lz4";  // "none", "lz4", "zstd"
+  StoragePtr storage = {};          // null: the environment
 };
 
 arrow::Result<std::shared_ptr<exec::OrderedSink>> write_ipc(const std::string& path, std::shared_ptr<arrow::Schema> schema,

@@ -9,6 +9,7 @@
 #include <arrow/io/file.h>
 
 #include "base/status.h"
+#include "io/s3_store.h"
 
 namespace gristmill::io {
 namespace {
@@ -59,7 +60,11 @@ arrow::Result<InputPtr> find_local(const std::string& path) {
 arrow::Result<InputPtr> find_input(const std::string& path, const StoragePtr& storage) {
   const std::string scheme = scheme_of(path);
   if (scheme == "file") return find_input(path.substr(7), storage);
-  if (!scheme.empty()) return base::io_error("cannot read \"" + path + "\": unknown scheme \"" + scheme + "\"", path, "known: file");
+  if (scheme == "s3") {
+    ARROW_ASSIGN_OR_RAISE(const StoragePtr options, or_environment(storage));
+    return find_s3(path, options);
+  }
+  if (!scheme.empty()) return base::io_error("cannot read \"" + path + "\": unknown scheme \"" + scheme + "\"", path, "known: file, s3");
   return is_pipe(path) ? find_pipe(path) : find_local(path);
 }
 

@@ -1,7 +1,9 @@
-// A file that is whole or not there: written beside its place under a temporary name, renamed when complete.
+// A file that is whole or not there, wherever it lies.
 //
-// finish() syncs the data, then renames; a reader never sees a part of it, and what stood there before stays until
-// then. Dropped or abandoned without finish(), nothing remains. Every failure is an IoError naming the path the user gave.
+// On disk: written beside its place under a temporary name, synced and renamed when complete. In a store: a multipart upload that is
+// completed at the end. A reader never sees a part of it, and what stood there before stays until then. Dropped or
+// abandoned without finish(), nothing remains. "-" and pipes (/dev/stdout) get the bytes as they come; nothing can be taken back there.
+// Every failure is an IoError naming the path the user gave.
 #pragma once
 
 #include <memory>
@@ -10,31 +12,30 @@
 #include <arrow/io/interfaces.h>
 #include <arrow/result.h>
 
+#include "io/storage_options.h"
+
 namespace gristmill::io {
 
-class OutputFile final : public arrow::io::OutputStream {
+class OutputFile : public arrow::io::OutputStream {
  public:
-  static arrow::Result<std::shared_ptr<OutputFile>> create(const std::string& path);
-  ~OutputFile() override { abandon(); }
+  static arrow::Result<std::shared_ptr<OutputFile>> create(const std::string& path, const StoragePtr& storage = {});
 
   using arrow::io::OutputStream::Write;
-  arrow::Status Write(const void* data, int64_t bytes) override;
   arrow::Result<int64_t> Tell() const override { return written_; }
   arrow::Status Flush() override { return arrow::Status::OK(); }
   arrow::Status Close() override { return arrow::Status::OK(); }  // format writers call it; finish() decides
-  bool closed() const override { return descriptor_ < 0; }
 
-  arrow::Status finish();
-  void abandon();
+  // The bytes are where they belong and nothing can fail any more but giving them their name. Optional before finish().
+  virtual arrow::Status settle() { return arrow::Status::OK(); }
+  virtual arrow::Status finish() = 0;
+  virtual void abandon() = 0;
   const std::string& path() const { return path_; }
 
- private:
+ protected:
   explicit OutputFile(std::string path) : path_(std::move(path)) {}
-  arrow::Status failed(const char* what) const;
+  arrow::Status failed(const char* what) const;  // by errno
 
   const std::string path_;
-  std::string temporary_;
-  int descriptor_ = -1;
   int64_t written_ = 0;
 };
 

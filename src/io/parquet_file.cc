@@ -22,6 +22,7 @@ namespace gristmill::io {
 namespace {
 
 constexpr int64_t kStreamBuffer = 256 * 1024;
+constexpr int64_t kRemoteBuffer = 1024 * 1024;        // a request costs more there
 constexpr int64_t kMostGroupRows = int64_t{1} << 33;  // beyond it is a wrong byte, not a file
 constexpr int64_t kSmallestFile = 12;                 // magic, footer length, magic
 
@@ -190,18 +191,18 @@ arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const InputPtr& in
   return file;
 }
 
-arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file, arrow::MemoryPool* pool,
-                                                                        int64_t batch_rows) {
-  ARROW_ASSIGN_OR_RAISE(const auto opened, file.input->open(pool));
+arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file,
+                                                                        std::shared_ptr<arrow::io::RandomAccessFile> in,
+                                                                        arrow::MemoryPool* pool, int64_t batch_rows) {
   return guard_parquet(file.path, {}, [&]() -> arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> {
     parquet::ReaderProperties properties(pool);
     properties.enable_buffered_stream();
-    properties.set_buffer_size(kStreamBuffer);
+    properties.set_buffer_size(file.input->local() ? kStreamBuffer : kRemoteBuffer);
     parquet::ArrowReaderProperties arrow_properties(/*use_threads=*/false);
     arrow_properties.set_binary_type(arrow::Type::BINARY_VIEW);
     arrow_properties.set_batch_size(batch_rows);
     arrow_properties.set_pre_buffer(false);
-    auto reader = parquet::ParquetFileReader::Open(opened, properties, file.metadata);
+    auto reader = parquet::ParquetFileReader::Open(std::move(in), properties, file.metadata);
     auto made = parquet::arrow::FileReader::Make(pool, std::move(reader), arrow_properties);
     if (!made.ok()) return damaged(file.path, made.status());
     return made;

@@ -45,10 +45,11 @@ struct ParquetFile {
 
 arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const InputPtr& input);
 
-// A reader over the file, opened anew, and the shared footer; `file` must outlive it. Single threaded, reads through a small
-// buffer from `pool`. A file that changed since its footer was read is an IoError.
-arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file, arrow::MemoryPool* pool,
-                                                                        int64_t batch_rows);
+// A reader over `in`, which is the file opened anew, and the shared footer; `file` must outlive it. Single threaded, reads through
+// small buffers from `pool`.
+arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file,
+                                                                        std::shared_ptr<arrow::io::RandomAccessFile> in,
+                                                                        arrow::MemoryPool* pool, int64_t batch_rows);
 
 // What Arrow says about a file's bytes, as our IoError naming file and column; errors of ours and of memory pass as they are.
 arrow::Status damaged(const std::string& path, const arrow::Status& status, std::string_view column = {});

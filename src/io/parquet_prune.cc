@@ -133,7 +133,7 @@ bool in_bloom(const parquet::BloomFilter& bloom, const parquet::ColumnDescriptor
 
 class GroupFacts {
  public:
-  GroupFacts(const ParquetFile& file, int group, const std::vector<int>& columns, parquet::ParquetFileReader& reader)
+  GroupFacts(const ParquetFile& file, int group, const std::vector<int>& columns, parquet::ParquetFileReader* reader)
       : file_(file), group_(group), columns_(columns), reader_(reader), metadata_(file.metadata->RowGroup(group)), facts_(columns.size()) {}
 
   struct Facts {
@@ -165,12 +165,12 @@ class GroupFacts {
 
   bool may_equal_by_bloom(int input, const Column& value) {
     const ParquetColumn& c = file_.columns[columns_[input]];
-    if (!c.direct || column::is_float(*c.inside)) return true;
+    if (!c.direct || column::is_float(*c.inside) || reader_ == nullptr) return true;
     Facts& f = of(input);
     if (!f.bloom_read) {
       f.bloom_read = true;
       if (metadata_->ColumnChunk(c.leaves[0])->bloom_filter_offset().has_value()) {
-        const auto group = reader_.GetBloomFilterReader().RowGroup(group_);
+        const auto group = reader_->GetBloomFilterReader().RowGroup(group_);
         if (group != nullptr) f.bloom = group->GetColumnBloomFilter(c.leaves[0]);
       }
     }
@@ -183,7 +183,7 @@ class GroupFacts {
   const ParquetFile& file_;
   const int group_;
   const std::vector<int>& columns_;
-  parquet::ParquetFileReader& reader_;
+  parquet::ParquetFileReader* const reader_;
   const std::unique_ptr<parquet::RowGroupMetaData> metadata_;
   std::vector<Facts> facts_;
 };
@@ -324,7 +324,7 @@ arrow::Result<bool> filters_may_match(GroupFacts& facts, const plan::ScanRequest
 }  // namespace
 
 arrow::Result<GroupVerdict> judge_group(const ParquetFile& file, int group, const std::vector<int>& columns,
-                                        const plan::ScanRequest& request, parquet::ParquetFileReader& reader) {
+                                        const plan::ScanRequest& request, parquet::ParquetFileReader* reader) {
   if (request.predicate == nullptr && request.runtime_filters.empty()) return GroupVerdict::kMayMatch;
   return guard_parquet(file.path, {}, [&]() -> arrow::Result<GroupVerdict> {
     arrow::MemoryPool* const pool = request.memory->pool();

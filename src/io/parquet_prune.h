@@ -21,8 +21,9 @@ namespace gristmill::io {
 
 enum class GroupVerdict : uint8_t { kMayMatch, kByStatistics, kByBloom, kByRuntimeFilter };
 
-// `columns[i]` is the file's column behind output column i, which is what the predicate's inputs and the filters count.
+// `columns[i]` is the file's column behind output column i, which is what the predicate's inputs and the filters count. `reader` null:
+// by the footer alone.
 arrow::Result<GroupVerdict> judge_group(const ParquetFile& file, int group, const std::vector<int>& columns,
-                                        const plan::ScanRequest& request, parquet::ParquetFileReader& reader);
+                                        const plan::ScanRequest& request, parquet::ParquetFileReader* reader);
 
 }  // namespace gristmill::io

@@ -21,6 +21,7 @@
 #include "expr/evaluate.h"
 #include "expr/registry.h"
 #include "io/json.h"
+#include "io/parquet_ahead.h"
 #include "io/parquet_cursor.h"
 #include "io/parquet_file.h"
 #include "io/parquet_pages.h"
@@ -30,6 +31,7 @@ namespace gristmill::io {
 namespace {
 
 constexpr int64_t kMorselRows = 131072;
+constexpr int64_t kAheadBytes = int64_t{256} << 20;  // of row groups fetched and not yet read
 
 using FilePtr = std::shared_ptr<const ParquetFile>;
 
@@ -44,6 +46,7 @@ struct Piece {
   int32_t group = 0;
   int64_t first = 0;  // row within the row group
   int64_t rows = 0;
+  size_t ordinal = 0;  // of the row group among all
 };
 
 // One conjunct of the predicate and the output columns it reads.
@@ -74,6 +77,7 @@ class ParquetLocal final : public plan::ScanLocal {
   expr::Evaluator evaluator;
   // Before the cursors: they refer to the reader.
   std::unique_ptr<parquet::arrow::FileReader> reader;
+  std::shared_ptr<RemoteFile> remote;  // what it reads, when that lies behind a network
   int32_t input = -1;
   int32_t group = -1;
   GroupVerdict verdict = GroupVerdict::kMayMatch;
@@ -82,6 +86,7 @@ class ParquetLocal final : public plan::ScanLocal {
 
   void forget_group() {
     cursors.clear();
+    if (remote != nullptr) remote->set_ranges(nullptr);
     group = -1;
   }
 };
@@ -96,6 +101,7 @@ class ParquetScan final : public plan::Scan {
     if (request.predicate != nullptr) collect_conjuncts(request.predicate, conjuncts_);
     for (size_t i = 0; i < inputs_.size(); ++i) cut(static_cast<int32_t>(i));
     if (request.limit.has_value() && conjuncts_.empty() && request.runtime_filters.empty()) keep_first(*request.limit);
+    plan_ahead();
   }
 
   arrow::Status make_placeholders(const arrow::Schema& schema) {
@@ -127,6 +133,7 @@ class ParquetScan final : public plan::Scan {
     const Piece& piece = pieces_[seq];
     const arrow::Status status = read_piece(piece, local, emit, counts);
     if (!status.ok()) local.forget_group();  // the cursors may stand anywhere
+    if (ahead_ != nullptr) ahead_->done(piece.ordinal);
     return status;
   }
 
@@ -141,7 +148,8 @@ class ParquetScan final : public plan::Scan {
       ++groups_;
       int64_t size = request_.morsel_rows > 0 ? request_.morsel_rows : kMorselRows;
       if (request_.morsel_rows == 0 && (!cheap || rows < 2 * kMorselRows)) size = rows;
-      for (int64_t first = 0; first < rows; first += size) pieces_.push_back({input, g, first, std::min(size, rows - first)});
+      for (int64_t first = 0; first < rows; first += size)
+        pieces_.push_back({input, g, first, std::min(size, rows - first), static_cast<size_t>(groups_ - 1)});
     }
   }
 
@@ -235,7 +243,9 @@ class ParquetScan final : public plan::Scan {
     if (local.input != piece.input) {
       local.forget_group();
       local.input = -1;
-      ARROW_ASSIGN_OR_RAISE(local.reader, open_parquet(file, pool_, batch_rows_));
+      ARROW_ASSIGN_OR_RAISE(const auto in, file.input->open(pool_));
+      local.remote = std::dynamic_pointer_cast<RemoteFile>(in);
+      ARROW_ASSIGN_OR_RAISE(local.reader, open_parquet(file, in, pool_, batch_rows_));
       local.input = piece.input;
     }
     const bool same_group = local.group == piece.group;
@@ -247,6 +257,10 @@ class ParquetScan final : public plan::Scan {
     if (local.verdict != GroupVerdict::kMayMatch) return arrow::Status::OK();
     if (!same_group || local.at > piece.first) {
       local.cursors.clear();
+      if (ahead_ != nullptr && local.remote != nullptr) {
+        ARROW_ASSIGN_OR_RAISE(auto ranges, ahead_->take(piece.ordinal));
+        local.remote->set_ranges(std::move(ranges));
+      }
       for (const int c : file_columns(piece.input)) {
         ARROW_ASSIGN_OR_RAISE(auto cursor, make_cursor(file, c, piece.group, *local.reader));
         local.cursors.push_back(std::move(cursor));
@@ -263,8 +277,35 @@ class ParquetScan final : public plan::Scan {
     if (!options_.prune) return arrow::Status::OK();
     const auto columns = file_columns(piece.input);
     ARROW_ASSIGN_OR_RAISE(local.verdict,
-                          judge_group(*inputs_[piece.input].file, piece.group, columns, request_, *local.reader->parquet_reader()));
+                          judge_group(*inputs_[piece.input].file, piece.group, columns, request_, local.reader->parquet_reader()));
     return arrow::Status::OK();
+  }
+
+  // Only scans of remote files fetch ahead.
+  void plan_ahead() {
+    std::vector<ParquetAhead::Group> groups;
+    bool remote = false;
+    for (const Piece& p : pieces_) {
+      if (p.ordinal < groups.size()) {
+        ++groups.back().pieces;
+        continue;
+      }
+      const ParquetFile& file = *inputs_[p.input].file;
+      ParquetAhead::Group g{&file, std::dynamic_pointer_cast<const RemoteInput>(file.input), p.group, {}, 1};
+      for (const int c : file_columns(p.input))
+        g.leaves.insert(g.leaves.end(), file.columns[c].leaves.begin(), file.columns[c].leaves.end());
+      remote = remote || g.input != nullptr;
+      groups.push_back(std::move(g));
+      ahead_pieces_.push_back(&p);
+    }
+    if (!remote) return;
+    const int64_t most = request_.memory->limited() ? std::min(kAheadBytes, request_.memory->cap() / 4) : kAheadBytes;
+    ahead_ = std::make_unique<ParquetAhead>(std::move(groups), most, pool_, [this](size_t index) {
+      const Piece& p = *ahead_pieces_[index];
+      const auto verdict =
+          options_.prune ? judge_group(*inputs_[p.input].file, p.group, file_columns(p.input), request_, nullptr) : GroupVerdict::kMayMatch;
+      return !verdict.ok() || *verdict == GroupVerdict::kMayMatch;
+    });
   }
 
   void count_pruned(GroupVerdict verdict) {
@@ -295,6 +336,8 @@ class ParquetScan final : public plan::Scan {
   int64_t batch_rows_ = 0;
   int64_t groups_ = 0;
   std::vector<Piece> pieces_;
+  std::vector<const Piece*> ahead_pieces_;  // the first of each row group
+  std::unique_ptr<ParquetAhead> ahead_;     // null: all files are local
   std::vector<Conjunct> conjuncts_;
   std::vector<column::Column> placeholders_;  // constant nulls where a column is not decoded
   std::atomic<int64_t> by_statistics_{0}, by_bloom_{0}, by_filter_{0};
@@ -378,10 +421,10 @@ arrow::Result<ParquetInput> align(const ParquetFile& first, FilePtr file) {
 }  // namespace
 
 arrow::Result<plan::TableSourcePtr> scan_parquet(const std::vector<std::string>& patterns, ParquetReadOptions options) {
-  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, {".parquet", ".parq", ".pq"}));
+  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, {".parquet", ".parq", ".pq"}, options.storage));
   std::vector<ParquetInput> inputs;
   for (const std::string& path : paths) {
-    ARROW_ASSIGN_OR_RAISE(const InputPtr found, find_input(path));
+    ARROW_ASSIGN_OR_RAISE(const InputPtr found, find_input(path, options.storage));
     ARROW_ASSIGN_OR_RAISE(FilePtr file, read_footer(found));
     const ParquetFile& first = inputs.empty() ? *file : *inputs[0].file;
     ARROW_ASSIGN_OR_RAISE(ParquetInput input, align(first, file));

@@ -13,6 +13,7 @@
 
 #include <arrow/result.h>
 
+#include "io/storage_options.h"
 #include "plan/table_source.h"
 
 namespace gristmill::io {
@@ -20,6 +21,7 @@ namespace gristmill::io {
 struct ParquetReadOptions {
   bool prune = true;        // statistics and Bloom filters; switched off the rows are the same
   bool own_decoder = true;  // the page decoder; switched off, everything goes through Arrow's reader
+  StoragePtr storage;       // null: the environment
 };
 
 arrow::Result<plan::TableSourcePtr> scan_parquet(const std::vector<std::string>& patterns, ParquetReadOptions options = {});

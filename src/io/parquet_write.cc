@@ -234,7 +234,7 @@ arrow::Result<std::shared_ptr<exec::OrderedSink>> write_parquet(const std::strin
                                                                 std::shared_ptr<base::QueryMemory> memory) {
   if (options.row_group_rows < 1) return base::plan_error("row_group_rows must be at least 1");
   ARROW_RETURN_NOT_OK(make_properties(*schema, options, memory->pool()));
-  ARROW_ASSIGN_OR_RAISE(auto file, OutputFile::create(path));
+  ARROW_ASSIGN_OR_RAISE(auto file, OutputFile::create(path, options.storage));
   auto sink = std::make_shared<ParquetSink>(schema->RemoveMetadata(), options, std::move(memory), std::move(file));
   ARROW_RETURN_NOT_OK(sink->open(options));
   return sink;

@@ -15,6 +15,7 @@
 
 #include "base/memory_budget.h"
 #include "exec/operator.h"
+#include "io/storage_options.h"
 
 namespace gristmill::io {
 
@@ -25,6 +26,7 @@ struct ParquetWriteOptions {
   bool dictionary = true;
   bool statistics = true;
   std::vector<std::string> bloom_columns;  // columns to get a Bloom filter
+  StoragePtr storage = {};                 // null: the environment
 };
 
 // `schema`: border types. Unsupported types and unknown options are errors here, before anything is written.

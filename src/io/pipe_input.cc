@@ -18,14 +18,12 @@
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
 
-#include "base/spill_file.h"
 #include "base/status.h"
 #include "io/open_input.h"
+#include "io/spool.h"
 
 namespace gristmill::io {
 namespace {
-
-constexpr int64_t kBlock = int64_t{1} << 20;
 
 class Descriptor {
  public:
@@ -95,79 +93,6 @@ class PipeStream final : public arrow::io::InputStream {
   int64_t at_ = 0;
 };
 
-// Everything a pipe gave, as blocks of kBlock bytes (the last one shorter).
-struct Spool {
-  std::shared_ptr<base::SpillFile> file;
-  std::vector<base::SpillBlock> blocks;
-  int64_t bytes = 0;
-};
-
-class SpoolFile final : public arrow::io::RandomAccessFile {
- public:
-  SpoolFile(std::shared_ptr<const Spool> spool, arrow::MemoryPool* pool) : spool_(std::move(spool)), pool_(pool) {}
-  arrow::Status Close() override {
-    closed_ = true;
-    return arrow::Status::OK();
-  }
-  bool closed() const override { return closed_; }
-  arrow::Result<int64_t> Tell() const override { return at_; }
-  arrow::Status Seek(int64_t position) override {
-    if (position < 0) return arrow::Status::Invalid("negative position");
-    at_ = position;
-    return arrow::Status::OK();
-  }
-  arrow::Result<int64_t> GetSize() override { return spool_->bytes; }
-  arrow::Result<int64_t> Read(int64_t bytes, void* out) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(at_, bytes, out));
-    at_ += got;
-    return got;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t bytes) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(at_, bytes));
-    at_ += buffer->size();
-    return buffer;
-  }
-  arrow::Result<int64_t> ReadAt(int64_t position, int64_t bytes, void* out) override {
-    bytes = std::max<int64_t>(std::min(bytes, spool_->bytes - position), 0);
-    auto* p = static_cast<uint8_t*>(out);
-    for (int64_t got = 0; got < bytes;) {
-      const int64_t block = (position + got) / kBlock, within = (position + got) % kBlock;
-      ARROW_ASSIGN_OR_RAISE(const auto data, cached(block));
-      const int64_t n = std::min(bytes - got, data->size() - within);
-      std::memcpy(p + got, data->data() + within, static_cast<size_t>(n));
-      got += n;
-    }
-    return bytes;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t bytes) override {
-    bytes = std::max<int64_t>(std::min(bytes, spool_->bytes - position), 0);
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(bytes, pool_));
-    ARROW_RETURN_NOT_OK(ReadAt(position, bytes, buffer->mutable_data()).status());
-    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
-  }
-
- private:
-  arrow::Result<std::shared_ptr<arrow::Buffer>> cached(int64_t block) {
-    {
-      std::lock_guard lock(mutex_);
-      if (block == cached_block_) return cached_;
-    }
-    ARROW_ASSIGN_OR_RAISE(auto data, spool_->file->read(spool_->blocks[static_cast<size_t>(block)], pool_));
-    std::lock_guard lock(mutex_);
-    cached_block_ = block;
-    cached_ = data;
-    return data;
-  }
-
-  const std::shared_ptr<const Spool> spool_;
-  arrow::MemoryPool* const pool_;
-  int64_t at_ = 0;
-  bool closed_ = false;
-  std::mutex mutex_;
-  int64_t cached_block_ = -1;
-  std::shared_ptr<arrow::Buffer> cached_;
-};
-
 class PipeInput final : public Input {
  public:
   PipeInput(std::string path, int fd) : Input(path, {}), in_(std::make_shared<Descriptor>(path, fd)) {}
@@ -177,21 +102,22 @@ class PipeInput final : public Input {
     std::lock_guard lock(mutex_);
     if (spool_ == nullptr) {
       ARROW_RETURN_NOT_OK(check_unread());
-      ARROW_RETURN_NOT_OK(fill_spool());
+      PipeStream all(std::move(in_), std::move(head_), arrow::default_memory_pool());
+      ARROW_ASSIGN_OR_RAISE(spool_, Spool::of(all));
     }
-    return std::make_shared<SpoolFile>(spool_, pool);
+    return spool_->open(pool);
   }
 
   arrow::Result<std::shared_ptr<arrow::io::InputStream>> stream(arrow::MemoryPool* pool) const override {
     std::lock_guard lock(mutex_);
-    if (spool_ != nullptr) return std::make_shared<SpoolFile>(spool_, pool);
+    if (spool_ != nullptr) return spool_->open(pool);
     ARROW_RETURN_NOT_OK(check_unread());
     return std::make_shared<PipeStream>(std::move(in_), std::move(head_), pool);
   }
 
   arrow::Result<std::shared_ptr<arrow::Buffer>> head(int64_t bytes, arrow::MemoryPool* pool) const override {
     std::lock_guard lock(mutex_);
-    if (spool_ != nullptr) return SpoolFile(spool_, pool).ReadAt(0, bytes);
+    if (spool_ != nullptr) return spool_->open(pool)->ReadAt(0, bytes);
     ARROW_RETURN_NOT_OK(check_unread());
     if (const int64_t kept = std::ssize(head_); kept < bytes) {
       head_.resize(static_cast<size_t>(bytes));
@@ -206,24 +132,6 @@ class PipeInput final : public Input {
   arrow::Status check_unread() const {
     if (in_ != nullptr) return arrow::Status::OK();
     return base::plan_error("\"" + path() + "\" can be read only once", "collect it into a table first");
-  }
-
-  arrow::Status fill_spool() const {
-    auto spool = std::make_shared<Spool>();
-    ARROW_ASSIGN_OR_RAISE(spool->file, base::SpillFile::create());
-    PipeStream all(std::move(in_), std::move(head_), arrow::default_memory_pool());
-    std::vector<uint8_t> block(kBlock);
-    while (true) {
-      ARROW_ASSIGN_OR_RAISE(const int64_t got, all.Read(kBlock, block.data()));
-      if (got > 0) {
-        ARROW_ASSIGN_OR_RAISE(const auto written, spool->file->write(block.data(), got));
-        spool->blocks.push_back(written);
-        spool->bytes += got;
-      }
-      if (got < kBlock) break;
-    }
-    spool_ = std::move(spool);
-    return arrow::Status::OK();
   }
 
   mutable std::mutex mutex_;

@@ -29,5 +29,6 @@ using StoragePtr = std::shared_ptr<const StorageOptions>;  // null: the environm
 // Names as users of other engines know them ("endpoint_url", "aws_access_key_id", ...); an unknown one is a plan error.
 // The environment fills what is not named.
 arrow::Result<StoragePtr> storage_options(const std::map<std::string, std::string>& named);
+inline arrow::Result<StoragePtr> or_environment(const StoragePtr& given) { return given != nullptr ? given : storage_options({}); }
 
 }  // namespace gristmill::io

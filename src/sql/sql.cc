@@ -14,7 +14,7 @@ namespace {
 
 struct Format {
   const char* ending;
-  Frame (*scan)(const std::string&);
+  Frame (*scan)(const std::string&, const FileOptions&);
 };
 constexpr Format kFormats[] = {
     {".parquet", scan_parquet},
@@ -22,8 +22,8 @@ constexpr Format kFormats[] = {
     {".arrows", scan_ipc},
     {".ipc", scan_ipc},
     {".feather", scan_ipc},
-    {".csv", [](const std::string& name) { return scan_csv(name); }},
-    {".tsv", [](const std::string& name) { return scan_csv(name, {.separator = '\t'}); }},
+    {".csv", [](const std::string& name, const FileOptions&) { return scan_csv(name); }},
+    {".tsv", [](const std::string& name, const FileOptions&) { return scan_csv(name, {.separator = '\t'}); }},
 };
 
 // Text may be compressed as a whole: trips.csv.gz.
@@ -49,7 +49,7 @@ arrow::Result<plan::PlanPtr> find_table(const std::string& name, const std::vect
     if (found) return found->plan();
   }
   for (const auto& f : kFormats) {
-    if (without_codec(name).ends_with(f.ending)) return f.scan(name).plan();
+    if (without_codec(name).ends_with(f.ending)) return f.scan(name, {}).plan();
   }
   std::vector<std::string> known;
   for (const auto& t : tables) known.push_back(t.first);

@@ -1,0 +1,79 @@
+// Frames over files, and frames into files.
+
+#include "exec/collect.h"
+#include "frame/query_runner.h"
+#include "gristmill/frame.h"
+#include "io/csv_scan.h"
+#include "io/csv_write.h"
+#include "io/ipc_scan.h"
+#include "io/ipc_write.h"
+#include "io/parquet_scan.h"
+#include "io/parquet_write.h"
+#include "plan/logical.h"
+
+namespace gristmill {
+namespace {
+
+Frame scan_of(arrow::Result<plan::TableSourcePtr> source) {
+  if (!source.ok()) return Frame(source.status());
+  return Frame(plan::make_scan(std::move(*source)));
+}
+
+template <typename Options>
+arrow::Result<Options> with_storage(const StorageOptions& storage) {
+  Options options;
+  ARROW_ASSIGN_OR_RAISE(options.storage, io::storage_options(storage));
+  return options;
+}
+
+// `make(schema, storage, memory)` gives the sink.
+template <typename Make>
+arrow::Result<int64_t> run_into(const Frame& frame, const ParallelOptions& options, const Cancellation& cancel, const SinkOptions& files,
+                                const Make& make) {
+  ARROW_RETURN_NOT_OK(frame.plan().status());
+  const plan::PlanPtr plan = *frame.plan();
+  ARROW_ASSIGN_OR_RAISE(const io::StoragePtr storage, io::storage_options(files.storage));
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(plan, options, cancel));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<exec::OrderedSink> writer, make(plan->schema, storage, runner.memory()));
+  auto counted = exec::make_counting_sink(std::move(writer));
+  ARROW_RETURN_NOT_OK(runner.run(counted));
+  return counted->rows();
+}
+
+}  // namespace
+
+arrow::Result<int64_t> Frame::sink_parquet(const std::string& path, ParallelOptions options, Cancellation cancel,
+                                           const SinkOptions& files) const {
+  return run_into(*this, options, cancel, files, [&](auto schema, auto storage, auto memory) {
+    return io::write_parquet(path, std::move(schema), {.storage = std::move(storage)}, std::move(memory));
+  });
+}
+
+arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions options, Cancellation cancel,
+                                       const SinkOptions& files) const {
+  return run_into(*this, options, cancel, files, [&](auto schema, auto storage, auto memory) {
+    return io::write_ipc(path, std::move(schema), {.storage = std::move(storage)}, std::move(memory));
+  });
+}
+
+arrow::Result<int64_t> Frame::sink_csv(const std::string& path, ParallelOptions options, Cancellation cancel,
+                                       const SinkOptions& files) const {
+  return run_into(*this, options, cancel, files, [&](auto schema, auto storage, auto memory) {
+    return io::write_csv(path, std::move(schema), {.storage = std::move(storage)}, std::move(memory));
+  });
+}
+
+Frame scan_parquet(const std::string& pattern, const FileOptions& files) {
+  auto options = with_storage<io::ParquetReadOptions>(files.storage);
+  return options.ok() ? scan_of(io::scan_parquet({pattern}, std::move(*options))) : Frame(options.status());
+}
+
+Frame scan_ipc(const std::string& pattern, const FileOptions& files) {
+  auto options = with_storage<io::IpcReadOptions>(files.storage);
+  return options.ok() ? scan_of(io::scan_ipc({pattern}, std::move(*options))) : Frame(options.status());
+}
+
+Frame scan_csv(const std::string& pattern, CsvOptions options) { return scan_of(io::scan_csv({pattern}, std::move(options))); }
+Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options) { return scan_of(io::scan_csv(patterns, std::move(options))); }
+
+}  // namespace gristmill

@@ -1,0 +1,18 @@
+// Patterns and directories in stores: the counterpart of files.h for names with a scheme.
+//
+// The same patterns mean the same; keys come in byte order. What is listed is the longest part of the name without a wildcard.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+
+#include "io/storage_options.h"
+
+namespace gristmill::io {
+
+arrow::Result<std::vector<std::string>> expand_remote(const std::string& url, const std::vector<std::string>& extensions,
+                                                      const StoragePtr& storage);
+
+}  // namespace gristmill::io
