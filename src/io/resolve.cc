@@ -79,6 +79,17 @@ arrow::Result<plan::TableSourcePtr> make_source(const std::string& kind, const s
   return base::plan_error("unknown kind of source \"" + kind + "\"", base::suggest_name(kind, kinds));
 }
 
+arrow::Result<plan::TableSourcePtr> scan_files_as(const std::string& kind, const std::vector<std::string>& patterns) {
+  if (patterns.empty()) return base::io_error("no file name was given");
+  std::vector<std::string> known;
+  for (const Format& f : formats()) {
+    if (f.scan == nullptr) continue;
+    if (kind == f.kind) return f.scan(patterns);
+    known.emplace_back(f.kind);
+  }
+  return base::plan_error("the format \"" + kind + "\" cannot be read", base::suggest_name(kind, known));
+}
+
 arrow::Result<plan::TableSourcePtr> scan_files(const std::vector<std::string>& patterns) {
   if (patterns.empty()) return base::io_error("no file name was given");
   std::string known;

@@ -16,4 +16,7 @@ arrow::Result<plan::TableSourcePtr> make_source(const std::string& kind, const s
 // By the ending of the (first) name: .parquet, .parq, .pq; .csv, .tsv, .txt; .arrow, .ipc, .feather, .arrows.
 arrow::Result<plan::TableSourcePtr> scan_files(const std::vector<std::string>& patterns);
 
+// By a format's kind instead of the names: "parquet", "csv", "ipc".
+arrow::Result<plan::TableSourcePtr> scan_files_as(const std::string& kind, const std::vector<std::string>& patterns);
+
 }  // namespace gristmill::io

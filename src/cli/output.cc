@@ -1,0 +1,78 @@
+// Table, CSV, JSON lines, Markdown.
+
+#include "cli/output.h"
+
+#include <cstdio>
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "cli/print.h"
+#include "cli/progress.h"
+
+namespace gristmill::cli {
+namespace {
+
+constexpr int kShownRows = 40;
+constexpr int64_t kCountedRows = 10'000;  // a longer result is not run to its end only to show its beginning
+
+arrow::Status print_table(const Frame& frame, const Command& command) {
+  if (command.limit >= 0) {
+    ARROW_ASSIGN_OR_RAISE(const Table t, run_with_progress(frame, command));
+    write_out(t.to_string(static_cast<int>(std::min<int64_t>(std::max<int64_t>(command.limit, 1), INT32_MAX))));
+    return arrow::Status::OK();
+  }
+  ARROW_ASSIGN_OR_RAISE(const Table t, run_with_progress(frame.head(kCountedRows + 1), command));
+  if (t.num_rows() <= kCountedRows) {
+    write_out(t.to_string(kShownRows));
+    return arrow::Status::OK();
+  }
+  ARROW_ASSIGN_OR_RAISE(const Table first, t.lazy().head(kShownRows).collect(command.options));
+  write_out(first.to_string(kShownRows));
+  std::fprintf(stderr, "gristmill: these are the first of more than %lld rows; --limit N shows more, --csv all\n",
+               static_cast<long long>(kCountedRows));
+  return arrow::Status::OK();
+}
+
+std::string begin_text(Output output, const arrow::Schema& schema) {
+  if (output == Output::kCsv) return csv_header(schema);
+  return output == Output::kMarkdown ? markdown_header(schema) : std::string{};
+}
+
+void append(Output output, const arrow::RecordBatch& batch, std::string& out) {
+  if (output == Output::kCsv) append_csv(batch, out);
+  if (output == Output::kJson) append_json(batch, out);
+  if (output == Output::kMarkdown) append_markdown(batch, out);
+}
+
+}  // namespace
+
+bool write_out(const std::string& text) {
+  hide_progress();
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+}
+
+arrow::Status print_rows(const Frame& all, const Command& command) {
+  const Frame frame = command.limit >= 0 ? all.head(command.limit) : all;
+  if (command.output == Output::kTable) return print_table(frame, command);
+  ARROW_ASSIGN_OR_RAISE(const auto schema, frame.schema());
+  bool reader_gone = false;
+  bool begun = false;
+  const auto begin = [&] {  // not before the query gave something or ended well
+    if (!begun) reader_gone = !write_out(begin_text(command.output, *schema));
+    begun = true;
+  };
+  const auto print = [&](std::shared_ptr<arrow::RecordBatch> batch) {
+    begin();
+    std::string out;
+    append(command.output, *batch, out);
+    reader_gone = reader_gone || !write_out(out);
+    return reader_gone ? base::cancelled_error("the reader went away") : arrow::Status::OK();
+  };
+  const arrow::Status status = run_with_progress(frame, command, print);
+  if (status.ok()) begin();
+  return reader_gone ? arrow::Status::OK() : status;
+}
+
+}  // namespace gristmill::cli

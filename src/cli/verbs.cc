@@ -1,0 +1,54 @@
+// The table of verbs. A word is a verb only when it stands here; anything with a blank in it is a query.
+
+#include "cli/command.h"
+
+namespace gristmill::cli {
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> kVerbs = {
+      {VerbId::kQuery, "", "\"select ...\"", "run a query over files",
+       "Runs one SQL query (PostgreSQL's grammar) and prints what it gives. A table is a file, a pattern or an address in quotes: from "
+       "'trips/*.parquet'. With "
+       "--format, the table stdin is what comes in by the standard input.",
+       "gristmill \"select zone, sum(fare) from 'trips/*.parquet' group by zone order by 2 desc limit 5\"", run_query},
+      {VerbId::kHead, "head", "FILE...", "print the first rows",
+       "Prints the first 10 rows of the files, or as many as --limit says. Reads no more than it must.",
+       "gristmill head trips.parquet -n 3", run_head},
+      {VerbId::kSchema, "schema", "FILE...", "print the columns and their types",
+       "Prints name, type and nullability of every column, without reading rows.", "gristmill schema 'trips/*.parquet'", run_schema},
+      {VerbId::kCount, "count", "FILE...", "print the number of rows", "Prints how many rows the files have together.",
+       "gristmill count 'trips/*.csv'", run_count},
+      {VerbId::kDescribe, "describe", "FILE...", "print statistics of every column",
+       "Prints for every column its type, how many values and nulls it has, the least and the greatest value, and of numbers the mean and "
+       "the "
+       "standard deviation, in one pass.",
+       "gristmill describe trips.parquet", run_describe},
+      {VerbId::kConvert, "convert", "IN... OUT", "write the rows into another format",
+       "Writes the rows of the inputs, in order, to OUT, whose format is told by its name (.parquet, .csv, .arrow, .ndjson) or by --to. "
+       "OUT appears when it is "
+       "complete, or not at all. \"-\" as OUT prints CSV or JSON.",
+       "gristmill convert 'logs/*.csv' logs.parquet", run_convert},
+      {VerbId::kExplain, "explain", "\"select ...\"", "print the plan of a query",
+       "Prints the optimised plan; nothing runs. With --analyze the query is run, and rows and times stand beside each operator.",
+       "gristmill explain \"select count(*) from 'trips.parquet' where fare > 10\"", run_explain},
+      {VerbId::kHelp, "help", "[VERB]", "print help, of one verb or of all", "Prints what a verb does, its flags and an example.",
+       "gristmill help convert", run_help},
+      {VerbId::kCompletions, "completions", "SHELL", "print a completion script for bash, zsh or fish",
+       "Prints the script that completes verbs, flags and files. bash: source it from ~/.bashrc; zsh: save it as _gristmill in a folder of "
+       "fpath; fish: save it as "
+       "~/.config/fish/completions/gristmill.fish.",
+       "gristmill completions bash > ~/.local/share/bash-completion/completions/gristmill", run_completions},
+      {VerbId::kMan, "man", "", "print the manual page", "Prints the manual page in roff.", "gristmill man | man -l -", run_man},
+  };
+  return kVerbs;
+}
+
+const Verb* find_verb(const std::string& name) {
+  if (name.empty()) return nullptr;
+  for (const Verb& v : verbs()) {
+    if (name == v.name) return &v;
+  }
+  return nullptr;
+}
+
+}  // namespace gristmill::cli
