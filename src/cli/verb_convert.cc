@@ -1,8 +1,12 @@
 // gristmill convert IN... OUT.
 
+#include <unistd.h>
+
 #include <cstdio>
 
 #include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <arrow/type_traits.h>
 
 #include "base/status.h"
 #include "cli/command.h"
@@ -50,18 +54,40 @@ arrow::Result<int64_t> write_text(const Frame& frame, const Command& command, co
   return rows;
 }
 
-arrow::Result<int64_t> write_binary(const Frame& frame, const Command& command, const std::string& path, bool parquet) {
+// By the sinks of the engine, which encode on every worker.
+arrow::Result<int64_t> write_sink(const Frame& frame, const Command& command, const std::string& path, const std::string& format) {
   int64_t rows = 0;
   ARROW_RETURN_NOT_OK(run_with_progress(frame, command, [&](const Frame& f) -> arrow::Status {
-    ARROW_ASSIGN_OR_RAISE(rows, parquet ? f.sink_parquet(path, command.options) : f.sink_ipc(path, command.options));
+    const auto written = format == "parquet" ? f.sink_parquet(path, command.options)
+                         : format == "csv"   ? f.sink_csv(path, command.options)
+                                             : f.sink_ipc(path, command.options);
+    ARROW_ASSIGN_OR_RAISE(rows, written);
     return arrow::Status::OK();
   }));
   return rows;
 }
 
+bool has_nested(const arrow::Schema& schema) {
+  for (const auto& f : schema.fields()) {
+    if (arrow::is_nested(f->type()->id())) return true;
+  }
+  return false;
+}
+
+arrow::Result<int64_t> write_rows(const Frame& frame, const Command& command, const std::string& path, const std::string& format) {
+  if (format == "ndjson") return write_text(frame, command, path, false);
+  ARROW_ASSIGN_OR_RAISE(const auto schema, frame.schema());
+  if (format == "csv" && has_nested(*schema)) return write_text(frame, command, path, true);  // nested values as JSON
+  return write_sink(frame, command, path, format);
+}
+
 arrow::Status print_instead(const Frame& frame, const Command& command, const std::string& format) {
-  if (format != "csv" && format != "ndjson") {
-    return base::plan_error("the standard output takes csv or ndjson", "say --to csv, or name a file");
+  if (format.empty())
+    return base::plan_error("the standard output has no name that tells its format", "say --to csv, ndjson, parquet or ipc");
+  if (format == "parquet" || format == "ipc") {
+    if (isatty(STDOUT_FILENO)) return base::plan_error(format + " is not for a terminal", "name a file, or redirect the output");
+    const Frame limited = command.limit >= 0 ? frame.head(command.limit) : frame;
+    return write_sink(limited, command, "-", format).status();
   }
   Command printing = command;
   printing.output = format == "csv" ? Output::kCsv : Output::kJson;
@@ -80,9 +106,7 @@ arrow::Status run_convert(const Command& command) {
   ARROW_ASSIGN_OR_RAISE(const Frame all, open_inputs({command.operands.begin(), command.operands.end() - 1}, command.format));
   if (out == "-") return print_instead(all, command, format);
   const Frame frame = command.limit >= 0 ? all.head(command.limit) : all;
-  const bool text = format == "csv" || format == "ndjson";
-  ARROW_ASSIGN_OR_RAISE(const int64_t rows,
-                        text ? write_text(frame, command, out, format == "csv") : write_binary(frame, command, out, format == "parquet"));
+  ARROW_ASSIGN_OR_RAISE(const int64_t rows, write_rows(frame, command, out, format));
   hide_progress();
   std::fprintf(stderr, "%lld rows to %s\n", static_cast<long long>(rows), out.c_str());
   return arrow::Status::OK();

@@ -117,6 +117,12 @@ def test_standard_input_and_output(trips: Path, tmp_path: Path) -> None:
     assert good("select sum(a) as s from stdin", "--format=csv", "--csv", input=text) == "s\n3\n"
     assert good("count", "-", "--format", "parquet", input=trips.read_bytes(), text=False) == b"4\n"
     assert "--format" in run("head", "-").stderr
+    piped = run("convert", trips, "-", "--to", "parquet", "-n", 3, text=False)
+    assert piped.stderr == b"" and pq.read_table(io.BytesIO(piped.stdout)).num_rows == 3
+    assert "--to" in run("convert", trips, "-").stderr
+    nested = tmp_path / "nested.csv"
+    good("convert", trips, nested)
+    assert nested.read_text() == good("head", trips, "--csv")
     first = subprocess.run(f"{COMMAND} convert {trips} - --to csv | head -n 1", shell=True, capture_output=True, text=True)
     assert first.stdout.startswith("zone,") and first.stderr == ""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import shutil
 import threading
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import psycopg
 import pyarrow as pa
@@ -114,7 +116,7 @@ def test_unbounded_numeric_as_float(odd: PostgresServer) -> None:
 
 @pytest.mark.parametrize("value, said", [
     ("'infinity'::date", "infinity"), ("'-infinity'::timestamp", "-infinity"), ("'NaN'::text end)::numeric(5,2", "NaN"),
-    ("array[[1,2],[3,4]]", "2 dimensions"), ("array['infinity'::timestamptz]", "infinity"),
+    ("array[[1,2],[3,4]]", "2 dimensions"), ("'24:00'::time", "24:00:00"), ("array['infinity'::timestamptz]", "infinity"),
 ])
 def test_a_value_without_a_counterpart_is_named(server: PostgresServer, value: str, said: str) -> None:
     query = f"select i as id, (case when i = 777 then {value} end) as x from generate_series(0, 2000) i order by i"
@@ -313,3 +315,24 @@ def test_a_server_that_dies_in_the_middle_is_an_error(tmp_path: object) -> None:
 def test_decimal_sums_stay_exact(odd: PostgresServer) -> None:
     got = gm.scan_postgres(odd.uri, "select n from odd").select(gm.col("n").sum()).collect().to_pydict()["n"]
     assert got == [Decimal(odd.sql("select sum(n)::text from odd")[0][0])]
+
+
+def test_an_encrypted_connection_beside_parquet(tmp_path: Path) -> None:
+    """libpq's TLS and the one that Arrow's Parquet brings live side by side in one process."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    gm.from_pydict({"id": [1, 2]}).sink_parquet(tmp_path / "t.parquet")
+    own = PostgresServer(tls=True)
+    try:
+        address = f"host=127.0.0.1 port={own.port} user=reader dbname=postgres sslmode=verify-full sslrootcert={own.folder}/server.crt"
+        quoted = PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
+        with_password = f"{address} password='{quoted}'"
+        got = gm.scan_postgres(with_password, "select 2 as id, repeat('x', 100000) as t, (select ssl from pg_stat_ssl where pid = pg_backend_pid()) as encrypted")
+        joined = gm.scan_parquet(tmp_path / "t.parquet").join(got, on="id").collect().to_pylist()
+        assert joined == [{"id": 2, "t": "x" * 100000, "encrypted": True}]
+        with pytest.raises(gm.IoError, match="certificate verify failed"):
+            gm.scan_postgres(with_password.replace(f"sslrootcert={own.folder}/server.crt", "sslrootcert=/etc/ssl/certs/ca-certificates.crt"), "select 1").schema
+        with pytest.raises(gm.IoError, match="no pg_hba.conf entry"):
+            gm.scan_postgres(with_password.replace("verify-full", "disable"), "select 1").schema
+    finally:
+        own.stop()

@@ -1,4 +1,5 @@
-"""A PostgreSQL server of the tests' own: a fresh cluster in a temporary folder, a Unix socket, nothing on the network.
+"""A PostgreSQL server of the tests' own: a fresh cluster in a temporary folder, a Unix socket, nothing on the network (with tls=True also
+a port of the loopback interface, which takes encrypted connections only, under a certificate of its own).
 
 Started as the user `postgres` when the tests run as root, which the server refuses. Durability is off. Two roles: `postgres`
 without a password, `reader` with one.
@@ -10,6 +11,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -28,7 +30,7 @@ def programs() -> Path | None:
 
 
 class PostgresServer:
-    def __init__(self) -> None:
+    def __init__(self, tls: bool = False) -> None:
         self.bin = programs()
         if self.bin is None:
             raise RuntimeError("no PostgreSQL server is installed: apt-get install postgresql")
@@ -43,7 +45,10 @@ class PostgresServer:
             os.chmod(self.folder, 0o755)
         self._run("initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C", "-D", str(self.data))
         hba = self.data / "pg_hba.conf"
-        hba.write_text("local all reader scram-sha-256\nlocal all all trust\n")
+        hba.write_text("local all reader scram-sha-256\nlocal all all trust\nhostssl all reader 127.0.0.1/32 scram-sha-256\n")
+        self.port = 0
+        if tls:
+            self._make_certificate()
         self.start()
         self.sql(f"create role reader login password '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
 
@@ -55,8 +60,20 @@ class PostgresServer:
         if done.returncode != 0:
             raise RuntimeError(f"{program} failed: {done.stdout}{done.stderr}")
 
+    def _make_certificate(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        key, certificate = self.folder / "server.key", self.folder / "server.crt"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        key.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(key, "postgres", "postgres")
+
     def start(self) -> None:
-        options = f"-k {self.socket} -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=60"
+        listen = f"-c listen_addresses=127.0.0.1 -p {self.port} -c ssl=on -c ssl_key_file={self.folder}/server.key -c ssl_cert_file={self.folder}/server.crt"
+        options = f"-k {self.socket} {listen if self.port else '-c listen_addresses='} -c fsync=off -c full_page_writes=off -c max_connections=60"
         self._run("pg_ctl", "-D", str(self.data), "-w", "-s", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def kill(self) -> None:
@@ -84,7 +101,7 @@ class PostgresServer:
 
     @property
     def address(self) -> str:
-        return f"host={self.socket} user=postgres dbname=postgres"
+        return f"host={self.socket} user=postgres dbname=postgres" + (f" port={self.port}" if self.port else "")
 
     @property
     def uri(self) -> str:

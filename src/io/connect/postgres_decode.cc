@@ -173,7 +173,7 @@ arrow::Result<ArrayPtr> decode_numeric(const Fields& f, const PostgresType& from
   return fixed<__int128>(f, 0, type, d, [&](std::string_view v, __int128& out, int64_t row) {
     const NumericForm form = numeric_form(v);
     if (form == NumericForm::kBroken) return broken(row);
-    if (form == NumericForm::kNumber && numeric_to_decimal(v, from.scale, &out)) return arrow::Status::OK();
+    if (form == NumericForm::kNumber && numeric_to_decimal(v, from.precision, from.scale, &out)) return arrow::Status::OK();
     std::string text;
     append_numeric_text(v, text);
     return base::data_error("the value does not fit " + column::type_text(*type), text, row);
@@ -190,6 +190,15 @@ arrow::Result<ArrayPtr> decode_date(const Fields& f, const column::TypePtr& type
       return base::data_error("the date is beyond what date can hold", std::to_string(days) + " days after 2000-01-01", row);
     out = static_cast<int32_t>(shifted);
     return arrow::Status::OK();
+  });
+}
+
+arrow::Result<ArrayPtr> decode_time(const Fields& f, const column::TypePtr& type, const Decoding& d) {
+  return fixed<int64_t>(f, 8, type, d, [](std::string_view v, int64_t& out, int64_t row) {
+    out = read_i64(v.data());
+    if (out >= 0 && out < 86'400'000'000) return arrow::Status::OK();
+    return base::data_error("a time of day ends before 24:00", out == 86'400'000'000 ? "24:00:00" : std::to_string(out) + " microseconds",
+                            row);
   });
 }
 
@@ -266,8 +275,8 @@ arrow::Result<ArrayPtr> decode(const Fields& f, const PostgresType& from, const 
     case Wire::kInt2: return plain<int16_t>(f, type, d, read_i16);
     case Wire::kInt4: return plain<int32_t>(f, type, d, read_i32);
     case Wire::kOid: return plain<uint32_t>(f, type, d, read_i32);
-    case Wire::kInt8:
-    case Wire::kTime: return plain<int64_t>(f, type, d, read_i64);
+    case Wire::kTime: return decode_time(f, type, d);
+    case Wire::kInt8: return plain<int64_t>(f, type, d, read_i64);
     case Wire::kFloat4: return plain<float>(f, type, d, read_i32);
     case Wire::kFloat8: return plain<double>(f, type, d, read_i64);
     case Wire::kNumeric: return decode_numeric(f, from, type, d);

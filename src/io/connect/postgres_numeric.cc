@@ -75,7 +75,7 @@ NumericForm numeric_form(std::string_view w) {
   return h.groups >= 0 && w.size() == static_cast<size_t>(kHeader + 2 * h.groups) ? NumericForm::kNumber : NumericForm::kBroken;
 }
 
-bool numeric_to_decimal(std::string_view w, int scale, __int128* out) {
+bool numeric_to_decimal(std::string_view w, int precision, int scale, __int128* out) {
   const Header h = header_of(w);
   unsigned __int128 v = 0;
   int exponent = -scale;  // of the last digit in v; while v is 0 any will do
@@ -93,12 +93,9 @@ bool numeric_to_decimal(std::string_view w, int scale, __int128* out) {
     exponent = -scale;
   }
   if (!scale_up(v, exponent + scale)) return false;
-  static const unsigned __int128 kLimit = [] {
-    unsigned __int128 limit = 1;
-    for (int i = 0; i < 38; ++i) limit *= 10;
-    return limit;
-  }();
-  if (v >= kLimit) return false;
+  unsigned __int128 limit = 1;
+  for (int i = 0; i < precision; ++i) limit *= 10;
+  if (v >= limit) return false;
   *out = h.sign == kNegative ? -static_cast<__int128>(v) : static_cast<__int128>(v);
   return true;
 }

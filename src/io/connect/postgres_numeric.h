@@ -13,8 +13,8 @@ namespace gristmill::io {
 enum class NumericForm : uint8_t { kNumber, kNan, kInfinity, kNegativeInfinity, kBroken };
 NumericForm numeric_form(std::string_view wire);
 
-// value = out / 10^scale. False when it has more digits than that behind the point, or does not fit 38 digits.
-bool numeric_to_decimal(std::string_view wire, int scale, __int128* out);
+// value = out / 10^scale. False when it has more digits than that behind the point, or more than `precision` in all.
+bool numeric_to_decimal(std::string_view wire, int precision, int scale, __int128* out);
 void append_numeric_text(std::string_view wire, std::string& out);  // as the server prints it
 
 // Appends the length word and the value; digits * 10^-scale.
