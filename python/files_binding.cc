@@ -38,7 +38,11 @@ void bind_sink(nb::module_& m, const char* name, Sink sink) {
 }  // namespace
 
 void bind_files(nb::module_& m) {
-  nb::class_<FileOptions>(m, "FileOptions").def(nb::init<>()).def_rw("storage", &FileOptions::storage);
+  nb::class_<FileOptions>(m, "FileOptions")
+      .def(nb::init<>())
+      .def_rw("storage", &FileOptions::storage)
+      .def_rw("hive_partitioning", &FileOptions::hive_partitioning, nb::arg().none())
+      .def_rw("hive_schema", &FileOptions::hive_schema);
   nb::class_<SinkOptions>(m, "SinkOptions").def(nb::init<>()).def_rw("storage", &SinkOptions::storage);
   bind_scan(m, "scan_parquet", scan_parquet);
   bind_scan(m, "scan_ipc", scan_ipc);

@@ -2,7 +2,6 @@
 
 #include "text_options.h"
 
-#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -58,7 +57,7 @@ CsvOptions csv_options_from(const nb::dict& d) {
   take(d, "encoding", o.encoding);
   take(d, "compression", o.compression);
   take(d, "block_bytes", o.block_bytes);
-  take(d, "storage", o.storage);
+  if (d.contains("files")) o.files = nb::cast<FileOptions>(d["files"]);
   return o;
 }
 

@@ -6,7 +6,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace gristmill {
 
@@ -14,8 +17,13 @@ namespace gristmill {
 // What is not named comes from the environment (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...). Secrets are never printed or serialised.
 using StorageOptions = std::map<std::string, std::string>;
 
+using ColumnTypes = std::vector<std::pair<std::string, std::string>>;  // name, type as a schema string ("int64", "date")
+
 struct FileOptions {
-  StorageOptions storage;
+  StorageOptions storage = {};
+  // Folders named key=value become columns. Nothing: when all files have the same keys and were not named one by one.
+  std::optional<bool> hive_partitioning = {};
+  ColumnTypes hive_schema = {};  // types of some keys; else int64, date or string, whatever fits all values
 };
 
 struct SinkOptions {

@@ -18,8 +18,6 @@ namespace gristmill {
 // What becomes of a row with a value that cannot be read: the query fails, the value becomes null, or the row is left out (and counted).
 enum class OnError { kFail, kNull, kSkip };
 
-using ColumnTypes = std::vector<std::pair<std::string, std::string>>;  // name, type
-
 struct CsvOptions {
   char separator = ',';
   std::optional<char> quote_char = '"';   // doubled inside quotes
@@ -44,7 +42,7 @@ struct CsvOptions {
   std::string encoding = "utf8";
   std::string compression = "infer";  // by the name's ending; or none, gzip, zstd, lz4, bz2, brotli, snappy
   int64_t block_bytes = 1 << 20;      // how much a worker parses at a time
-  StorageOptions storage = {};        // of stores and URLs
+  FileOptions files = {};             // of stores and URLs, and of folders that are columns
 };
 
 struct NdjsonOptions {
@@ -56,7 +54,7 @@ struct NdjsonOptions {
   std::optional<int64_t> infer_rows = 10000;
   std::string compression = "infer";
   int64_t block_bytes = 1 << 20;
-  StorageOptions storage = {};
+  FileOptions files = {};
 };
 
 enum class QuoteStyle { kNecessary, kAlways, kNonNumeric, kNever };

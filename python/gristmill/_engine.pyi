@@ -74,6 +74,8 @@ def sql(text: str, tables: Sequence[tuple[str, Frame]]) -> Frame: ...
     @staticmethod
 class FileOptions:
     storage: dict[str, str]
+    hive_partitioning: bool | None
+    hive_schema: list[tuple[str, str]]
 
 class SinkOptions:
     storage: dict[str, str]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from . import _engine
-from .files import _storage
+from .files import _file_options
 from .frame import Frame
 
 Paths = str | os.PathLike | Sequence[str | os.PathLike]
@@ -70,12 +70,15 @@ def scan_csv(
     compression: str = "infer",
     block_bytes: int = 1 << 20,
     storage_options: Mapping[str, Any] | None = None,
+    hive_partitioning: bool | Literal["auto"] = "auto",
+    hive_schema: Mapping[str, str] | None = None,
 ) -> Frame:
     """CSV files: a path, a glob or several, compressed or not, read by every worker.
 
     Types are guessed from the first `infer_rows` rows (None: all) of the first file, but for those that `schema` (all columns, in order)
     or `schema_overrides` (some) give. A value that does not fit is an error, or null, or leaves its row out: `on_error`. Records with fewer or
-    more fields than columns are errors unless `missing_columns` or `extra_columns` is set. `storage_options`: see scan_parquet().
+    more fields than columns are errors unless `missing_columns` or `extra_columns` is set. `storage_options`, `hive_partitioning`
+    and `hive_schema`: see scan_parquet().
 
     >>> import gristmill as gm, pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "t.csv")
@@ -107,6 +110,6 @@ def scan_csv(
         "encoding": encoding,
         "compression": compression,
         "block_bytes": block_bytes,
-        "storage": _storage(storage_options),
+        "files": _file_options(storage_options, hive_partitioning, hive_schema),
     }
     return Frame(_engine.scan_csv(_paths(source), options))

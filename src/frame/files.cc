@@ -1,14 +1,19 @@
 // Frames over files, and frames into files.
 
+#include <arrow/type.h>
+
+#include "column/types.h"
 #include "exec/collect.h"
 #include "frame/query_runner.h"
 #include "gristmill/frame.h"
 #include "io/csv_scan.h"
 #include "io/csv_write.h"
+#include "io/hive_source.h"
 #include "io/ipc_scan.h"
 #include "io/ipc_write.h"
 #include "io/parquet_scan.h"
 #include "io/parquet_write.h"
+#include "io/text_input.h"
 #include "plan/logical.h"
 
 namespace gristmill {
@@ -19,11 +24,21 @@ Frame scan_of(arrow::Result<plan::TableSourcePtr> source) {
   return Frame(plan::make_scan(std::move(*source)));
 }
 
-template <typename Options>
-arrow::Result<Options> with_storage(const StorageOptions& storage) {
-  Options options;
-  ARROW_ASSIGN_OR_RAISE(options.storage, io::storage_options(storage));
-  return options;
+// `make(paths, like, storage)` gives a source over these files.
+template <typename Make>
+Frame scan_folders(const std::vector<std::string>& patterns, const std::vector<std::string>& extensions, const FileOptions& files,
+                   Make make) {
+  const auto storage = io::storage_options(files.storage);
+  if (!storage.ok()) return Frame(storage.status());
+  return scan_of(io::scan_hive(
+      patterns, extensions, *storage, {files.hive_partitioning, files.hive_schema},
+      [make, storage = *storage](const std::vector<std::string>& paths, const arrow::Schema* like) { return make(paths, like, storage); }));
+}
+
+ColumnTypes types_of(const arrow::Schema& schema) {
+  ColumnTypes out;
+  for (const auto& f : schema.fields()) out.emplace_back(f->name(), column::type_text(*column::canonical_type(f->type())));
+  return out;
 }
 
 // `make(schema, storage, memory)` gives the sink.
@@ -64,16 +79,27 @@ arrow::Result<int64_t> Frame::sink_csv(const std::string& path, ParallelOptions 
 }
 
 Frame scan_parquet(const std::string& pattern, const FileOptions& files) {
-  auto options = with_storage<io::ParquetReadOptions>(files.storage);
-  return options.ok() ? scan_of(io::scan_parquet({pattern}, std::move(*options))) : Frame(options.status());
+  return scan_folders({pattern}, {".parquet", ".parq", ".pq"}, files, [](const auto& paths, const auto*, const io::StoragePtr& storage) {
+    return io::scan_parquet(paths, {.storage = storage});
+  });
 }
 
 Frame scan_ipc(const std::string& pattern, const FileOptions& files) {
-  auto options = with_storage<io::IpcReadOptions>(files.storage);
-  return options.ok() ? scan_of(io::scan_ipc({pattern}, std::move(*options))) : Frame(options.status());
+  return scan_folders(
+      {pattern}, {".arrow", ".ipc", ".feather", ".arrows"}, files,
+      [](const auto& paths, const auto*, const io::StoragePtr& storage) { return io::scan_ipc(paths, {.storage = storage}); });
 }
 
-Frame scan_csv(const std::string& pattern, CsvOptions options) { return scan_of(io::scan_csv({pattern}, std::move(options))); }
-Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options) { return scan_of(io::scan_csv(patterns, std::move(options))); }
+Frame scan_csv(const std::string& pattern, CsvOptions options) { return scan_csv(std::vector<std::string>{pattern}, std::move(options)); }
+
+Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options) {
+  const FileOptions files = options.files;
+  return scan_folders(patterns, io::with_codec_endings({".csv", ".tsv", ".txt"}), files,
+                      [options](const auto& paths, const arrow::Schema* like, const io::StoragePtr&) {
+                        CsvOptions same = options;
+                        if (like != nullptr && same.schema.empty()) same.schema_overrides = types_of(*like);
+                        return io::scan_csv(paths, std::move(same));
+                      });
+}
 
 }  // namespace gristmill

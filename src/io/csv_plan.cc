@@ -248,7 +248,7 @@ arrow::Result<std::shared_ptr<const CsvPlan>> plan_csv(const std::vector<std::st
   plan->options = std::move(options);
   plan->patterns = patterns;
   set_rules(*plan);
-  ARROW_ASSIGN_OR_RAISE(const StoragePtr storage, storage_options(plan->options.storage));
+  ARROW_ASSIGN_OR_RAISE(const StoragePtr storage, storage_options(plan->options.files.storage));
   ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, with_codec_endings({".csv", ".tsv", ".txt"}), storage));
   for (const std::string& path : paths) {
     CsvFile f;

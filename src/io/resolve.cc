@@ -8,6 +8,7 @@
 #include "column/types.h"
 #include "io/connect/postgres_scan.h"
 #include "io/csv_scan.h"
+#include "io/hive_source.h"
 #include "io/ipc_scan.h"
 #include "io/json.h"
 #include "io/parquet_scan.h"
@@ -58,6 +59,7 @@ const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats = {
       {"parquet", {".parquet", ".parq", ".pq"}, make_parquet, [](const std::vector<std::string>& p) { return scan_parquet(p); }},
       {"csv", {".csv", ".tsv", ".txt"}, make_csv, open_csv_files, true},
+      {"hive", {}, [](const JsonReader& json) { return make_hive(json, make_source); }, nullptr},
       {"postgres", {}, make_postgres, nullptr},  // no ending leads to it
       {"ipc", {".arrow", ".ipc", ".feather", ".arrows"}, make_ipc, [](const std::vector<std::string>& p) { return scan_ipc(p); }},
   };
