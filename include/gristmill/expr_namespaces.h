@@ -13,6 +13,7 @@ namespace gristmill {
 class StringNamespace {
  public:
   explicit StringNamespace(Expr e) : e_(std::move(e)) {}
+  Expr join(std::string separator = "") const;  // an aggregate: the values that are not NULL as text, in the order of the rows
   Expr upper() const;
   Expr lower() const;
   Expr title() const;

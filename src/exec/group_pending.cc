@@ -30,11 +30,12 @@ arrow::Status update_all(const AggregatePlan& plan, const PendingBatch& batch, u
 }  // namespace
 
 bool can_wait(const AggregatePlan& plan) {
-  if (plan.layout.form != KeyForm::kWords) return false;
+  if (plan.layout.form != KeyForm::kWords || plan.keeps_values()) return false;
   return std::all_of(plan.arguments.begin(), plan.arguments.end(), [](const AggregateArgument& a) {
     if (a.filter) return false;
-    if (!a.value) return true;
-    const Physical p = column::physical_unchecked(*a.value->type);
+    if (a.values.empty()) return true;
+    if (a.values.size() > 1) return false;
+    const Physical p = column::physical_unchecked(*a.values[0]->type);
     return p != Physical::kNull && p != Physical::kNested && p != Physical::kView;
   });
 }

@@ -2,6 +2,8 @@
 
 #include "gristmill/expr_namespaces.h"
 
+#include <arrow/scalar.h>
+
 #include "expr/node.h"
 
 namespace gristmill {
@@ -26,6 +28,9 @@ StructNamespace Expr::struct_() const { return StructNamespace(*this); }
 MapNamespace Expr::map() const { return MapNamespace(*this); }
 JsonNamespace Expr::json() const { return JsonNamespace(*this); }
 
+Expr StringNamespace::join(std::string separator) const {
+  return Expr(expr::aggregate("string_agg", {e_.node()}, {{"separator", std::make_shared<arrow::StringScalar>(std::move(separator))}}));
+}
 Expr StringNamespace::upper() const { return make("str.upper", e_); }
 Expr StringNamespace::lower() const { return make("str.lower", e_); }
 Expr StringNamespace::title() const { return make("str.title", e_); }
