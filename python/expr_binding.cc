@@ -55,7 +55,8 @@ void bind_expr(nb::module_& m) {
            [](const Expr& e, nb::handle type, bool lenient) { return lenient ? e.try_cast(type_from(type)) : e.cast(type_from(type)); })
       .def("filter", [](const Expr& e, const Expr& predicate) { return e.filter(predicate); })
       .def("distinct", [](const Expr& e) { return e.distinct(); })
-      .def("order_by", [](const Expr& e, std::vector<Expr> keys, std::vector<bool> descending) { return e.order_by(std::move(keys), std::move(descending)); })
+      .def("order_by", [](const Expr& e, std::vector<Expr> keys,
+                          std::vector<bool> descending) { return e.order_by(std::move(keys), std::move(descending)); })
       .def("text", [](const Expr& e) { return expr::text(*e.node()); })
       .def("output_name", [](const Expr& e) { return expr::output_name(*e.node()); });
   m.def("col", [](const std::string& name) { return Expr(expr::column(name)); });

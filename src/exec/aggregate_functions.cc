@@ -113,7 +113,8 @@ std::unique_ptr<GroupFinisher> finisher_of(const expr::BoundAggregate& a) {
 
 arrow::Result<AggregateFunctionPtr> make_distinct(const expr::BoundAggregate& a, bool exact_floats) {
   if (a.function == "count") return make_n_unique(a);
-  if (std::unique_ptr<GroupFinisher> finisher = finisher_of(a)) return make_distinct_values(a, a.function == "implode", std::move(finisher));
+  if (std::unique_ptr<GroupFinisher> finisher = finisher_of(a))
+    return make_distinct_values(a, a.function == "implode", std::move(finisher));
   expr::BoundAggregate plain = a;
   plain.distinct = false;
   const bool mean = a.function == "mean";

@@ -86,7 +86,8 @@ class IntegerProduct final : public AggregateFunction {
       if (!(row[flag_] & kSeen) || (row[flag_] & kZero)) continue;
       const bool negative = row[flag_] & kNegative;
       const auto magnitude = load<unsigned __int128>(row + state_);
-      if (magnitude > static_cast<unsigned __int128>(INT64_MAX) + negative) return base::data_error("integer overflow in product(" + label_ + ")");
+      if (magnitude > static_cast<unsigned __int128>(INT64_MAX) + negative)
+        return base::data_error("integer overflow in product(" + label_ + ")");
       const auto low = static_cast<uint64_t>(magnitude);
       store<uint64_t>(data->mutable_data() + i * 8, negative ? -low : low);
     }

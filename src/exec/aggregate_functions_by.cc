@@ -83,7 +83,8 @@ class ExtremeBy final : public AggregateFunction {
       static constexpr uint8_t kNullValue = 0;
       std::vector<const uint8_t*> cursors(rows.size());
       for (int64_t i = 0; i < n; ++i) {
-        cursors[static_cast<size_t>(i)] = rows[static_cast<size_t>(i)][flag_] ? reinterpret_cast<const Blob*>(value(i))->data() : &kNullValue;
+        cursors[static_cast<size_t>(i)] =
+            rows[static_cast<size_t>(i)][flag_] ? reinterpret_cast<const Blob*>(value(i))->data() : &kNullValue;
       }
       return decode_values(type, cursors, pool);
     }

@@ -123,7 +123,8 @@ class Mode final : public OfDistinct {
       if (best.key != nullptr) keys.push_back(best.key);
     }
     ARROW_ASSIGN_OR_RAISE(auto values, MapKeys::values(type, keys, pool));
-    ARROW_ASSIGN_OR_RAISE(column::Column taken, column::take(column::Column::flat(std::move(values)), std::span<const int64_t>(places), pool));
+    ARROW_ASSIGN_OR_RAISE(column::Column taken,
+                          column::take(column::Column::flat(std::move(values)), std::span<const int64_t>(places), pool));
     ARROW_ASSIGN_OR_RAISE(taken, column::flatten(taken, n, pool));
     return taken.values;
   }
@@ -147,7 +148,8 @@ class DistinctValues final : public OfDistinct {
   ArrayResult finish(std::span<const uint8_t* const> rows, Outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
     int64_t n = 0;
     for (const uint8_t* const row : rows) n += static_cast<int64_t>(ValueMap::size(map(row)));
-    if (n > std::numeric_limits<int32_t>::max()) return base::data_error("a group has more than 2147483647 distinct values, which no list holds");
+    if (n > std::numeric_limits<int32_t>::max())
+      return base::data_error("a group has more than 2147483647 distinct values, which no list holds");
     ARROW_ASSIGN_OR_RAISE(const PoolBytes memory, PoolBytes::allocate((n + 1) * static_cast<int64_t>(sizeof(Entry)), pool));
     auto* const entries = reinterpret_cast<Entry*>(memory.data());
     GroupRows all;
@@ -182,7 +184,8 @@ class DistinctValues final : public OfDistinct {
     }
     ARROW_ASSIGN_OR_RAISE(auto values, MapKeys::values(type_, keys, pool));
     if (keys.size() == entries.size()) return values;
-    ARROW_ASSIGN_OR_RAISE(column::Column taken, column::take(column::Column::flat(std::move(values)), std::span<const int64_t>(places), pool));
+    ARROW_ASSIGN_OR_RAISE(column::Column taken,
+                          column::take(column::Column::flat(std::move(values)), std::span<const int64_t>(places), pool));
     ARROW_ASSIGN_OR_RAISE(taken, column::flatten(taken, static_cast<int64_t>(entries.size()), pool));
     return taken.values;
   }
@@ -195,7 +198,8 @@ class DistinctValues final : public OfDistinct {
 
 }  // namespace
 
-arrow::Result<AggregateFunctionPtr> make_distinct_values(const expr::BoundAggregate& a, bool nulls, std::unique_ptr<GroupFinisher> finisher) {
+arrow::Result<AggregateFunctionPtr> make_distinct_values(const expr::BoundAggregate& a, bool nulls,
+                                                         std::unique_ptr<GroupFinisher> finisher) {
   ARROW_RETURN_NOT_OK(column::physical_of(*a.args[0]->type).status());
   return std::make_unique<DistinctValues>(a.args[0]->type, a.order, nulls, std::move(finisher));
 }

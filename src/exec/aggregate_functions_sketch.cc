@@ -73,7 +73,8 @@ class ApproxDistinct final : public AggregateFunction {
       if (!status.ok()) return;
       const uint64_t h = column::mix64(hashes[static_cast<size_t>(k)]);
       const auto rank = std::countl_zero(h << kIndexBits | uint64_t{1} << (kIndexBits - 1)) + 1;
-      status = raise(span.rows[k], static_cast<uint32_t>(h >> (64 - kIndexBits)), static_cast<uint32_t>(rank), span.tables->owner(span.rows[k]));
+      status =
+          raise(span.rows[k], static_cast<uint32_t>(h >> (64 - kIndexBits)), static_cast<uint32_t>(rank), span.tables->owner(span.rows[k]));
     });
     return status;
   }
@@ -181,8 +182,7 @@ class ApproxQuantile final : public AggregateFunction {
     for (int64_t k = 0; k < span.n; ++k) {
       if (!valid.valid(span.begin + k)) continue;
       const uint64_t bucket = bucket_of(v[span.begin + k]);
-      const arrow::Status status =
-          add(span.rows[k], {reinterpret_cast<const uint8_t*>(&bucket), 0, 1}, span.tables->owner(span.rows[k]));
+      const arrow::Status status = add(span.rows[k], {reinterpret_cast<const uint8_t*>(&bucket), 0, 1}, span.tables->owner(span.rows[k]));
       if (status.ok()) continue;
       if (span.done) *span.done = k;
       return status;
@@ -192,7 +192,8 @@ class ApproxQuantile final : public AggregateFunction {
 
   arrow::Status merge(const MergeSpan& span) const override {
     for (int64_t k = 0; k < span.n; ++k) {
-      ARROW_RETURN_NOT_OK(ValueMap::each(kShape, map(span.from[k]), [&](const MapEntry& e) { return add(span.into[k], e, span.into_table); }));
+      ARROW_RETURN_NOT_OK(
+          ValueMap::each(kShape, map(span.from[k]), [&](const MapEntry& e) { return add(span.into[k], e, span.into_table); }));
     }
     return arrow::Status::OK();
   }

@@ -75,10 +75,10 @@ arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(Aggregat
       }
     }
     if (out.function < 0) {
-      const bool mean = sums(a) && std::any_of(spec.aggregates.begin(), spec.aggregates.end(), [&](const expr::BoundAggregate& b) {
-                          return b.function == "mean" && !b.distinct &&
-                                 same_argument(plan->arguments[static_cast<size_t>(argument)], b.args, b.filter);
-                        });
+      const bool mean =
+          sums(a) && std::any_of(spec.aggregates.begin(), spec.aggregates.end(), [&](const expr::BoundAggregate& b) {
+            return b.function == "mean" && !b.distinct && same_argument(plan->arguments[static_cast<size_t>(argument)], b.args, b.filter);
+          });
       ARROW_ASSIGN_OR_RAISE(auto function, make_function(a, mean, context.exact_float_sums));
       out.function = static_cast<int>(plan->functions.size());
       if (sums(a)) sum_functions.emplace_back(argument, out.function);

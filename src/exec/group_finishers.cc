@@ -70,7 +70,8 @@ class JoinFinisher final : public GroupFinisher {
     }
     const auto text = [&](int64_t g) {
       const int64_t at = ends[static_cast<size_t>(g)];
-      return std::string_view(reinterpret_cast<const char*>(joined.data()) + at, static_cast<size_t>(ends[static_cast<size_t>(g) + 1] - at));
+      return std::string_view(reinterpret_cast<const char*>(joined.data()) + at,
+                              static_cast<size_t>(ends[static_cast<size_t>(g) + 1] - at));
     };
     return make_views(type, n, text, std::move(validity), pool);
   }

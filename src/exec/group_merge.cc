@@ -115,8 +115,9 @@ class Merger {
       return arrow::Status::OK();
     }
     uint64_t map = 0;
-    ARROW_RETURN_NOT_OK(ValueMap::each(r.shape, reinterpret_cast<const uint8_t*>(load<uint64_t>(row + r.offset)),
-                                       [&](const MapEntry& e) { return ValueMap::add(r.shape, &map, e, false, table.arena(), table.pool()); }));
+    ARROW_RETURN_NOT_OK(ValueMap::each(r.shape, reinterpret_cast<const uint8_t*>(load<uint64_t>(row + r.offset)), [&](const MapEntry& e) {
+      return ValueMap::add(r.shape, &map, e, false, table.arena(), table.pool());
+    }));
     store(copy + r.offset, map);
     return arrow::Status::OK();
   }

@@ -232,7 +232,8 @@ class Merge {
     for (int c = 0; c < kCuts; ++c) {
       const auto& part = chosen[static_cast<size_t>(c)];
       if (part.empty()) continue;
-      ARROW_RETURN_NOT_OK(write_rows(layout_, part.data(), static_cast<int64_t>(part.size()), &owner, *file, &(*parts)[static_cast<size_t>(c)]));
+      ARROW_RETURN_NOT_OK(
+          write_rows(layout_, part.data(), static_cast<int64_t>(part.size()), &owner, *file, &(*parts)[static_cast<size_t>(c)]));
     }
     return arrow::Status::OK();
   }

@@ -95,8 +95,7 @@ arrow::Status feed_pending(const AggregatePlan& plan, const PendingSlice& slice,
     for (int w = 0; w < plan.layout.words; ++w)
       words[w] = reinterpret_cast<const uint64_t*>(batch.words[static_cast<size_t>(w)].data()) + begin;
     hash_words(words, plan.layout.words, n, hashes);
-    ARROW_RETURN_NOT_OK(
-        find_word_groups(plan.layout, words, 0, hashes, n, into, rows, [&](int64_t j) { return orders.at(begin + j); }));
+    ARROW_RETURN_NOT_OK(find_word_groups(plan.layout, words, 0, hashes, n, into, rows, [&](int64_t j) { return orders.at(begin + j); }));
     lower_orders(plan.layout, rows, orders, begin, n);
     ARROW_RETURN_NOT_OK(update_all(plan, batch, rows, begin, n, into));
   }

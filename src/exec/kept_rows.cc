@@ -231,7 +231,8 @@ class KeptRows final : public AggregateFunction {
 
 }  // namespace
 
-arrow::Result<AggregateFunctionPtr> make_kept_rows(const expr::BoundAggregate& a, bool skip_nulls, std::unique_ptr<GroupFinisher> finisher) {
+arrow::Result<AggregateFunctionPtr> make_kept_rows(const expr::BoundAggregate& a, bool skip_nulls,
+                                                   std::unique_ptr<GroupFinisher> finisher) {
   std::vector<column::TypePtr> types;
   for (const auto& x : a.args) types.push_back(x->type);
   for (const auto& by : a.order) types.push_back(by.key->type);
@@ -258,7 +259,8 @@ arrow::Status sort_group_rows(std::span<const expr::AggregateOrder> order, Group
     return c != 0 ? c < 0 : x.size() < y.size();
   };
   for (int64_t g = 0; g < rows->groups(); ++g) {
-    std::stable_sort(sorted.begin() + rows->offsets[static_cast<size_t>(g)], sorted.begin() + rows->offsets[static_cast<size_t>(g) + 1], before);
+    std::stable_sort(sorted.begin() + rows->offsets[static_cast<size_t>(g)], sorted.begin() + rows->offsets[static_cast<size_t>(g) + 1],
+                     before);
   }
   rows->arguments.resize(values);
   for (auto& a : rows->arguments) {

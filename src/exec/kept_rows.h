@@ -38,7 +38,8 @@ class GroupFinisher {
 // `skip_nulls`: rows whose first argument is null are not kept.
 arrow::Result<AggregateFunctionPtr> make_kept_rows(const expr::BoundAggregate& a, bool skip_nulls, std::unique_ptr<GroupFinisher> finisher);
 // The same for the distinct values of one argument, in the order of their first rows, or sorted by the one key. `nulls`: NULL is one.
-arrow::Result<AggregateFunctionPtr> make_distinct_values(const expr::BoundAggregate& a, bool nulls, std::unique_ptr<GroupFinisher> finisher);
+arrow::Result<AggregateFunctionPtr> make_distinct_values(const expr::BoundAggregate& a, bool nulls,
+                                                         std::unique_ptr<GroupFinisher> finisher);
 
 // Finishers.
 std::unique_ptr<GroupFinisher> list_finisher();

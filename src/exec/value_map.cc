@@ -69,7 +69,8 @@ arrow::Result<uint8_t*> ValueMap::grown(const MapShape& shape, const uint8_t* ol
   return map;
 }
 
-arrow::Status ValueMap::add(const MapShape& shape, uint64_t* address, const MapEntry& e, bool adopt, Arena& arena, arrow::MemoryPool* pool) {
+arrow::Status ValueMap::add(const MapShape& shape, uint64_t* address, const MapEntry& e, bool adopt, Arena& arena,
+                            arrow::MemoryPool* pool) {
   auto* map = reinterpret_cast<uint8_t*>(*address);
   // A list read back is not ours to change: it becomes a table of this arena first.
   const bool ours = map != nullptr && log2_slots(map) != 0;

@@ -102,7 +102,8 @@ Expr Expr::product() const { return aggregate("product", *this); }
 Expr Expr::n_unique() const { return aggregate("n_unique", *this); }
 Expr Expr::median() const { return aggregate("median", *this); }
 Expr Expr::quantile(double q, std::string interpolation) const {
-  return aggregate("quantile", *this, {number_option("q", q), {"interpolation", std::make_shared<arrow::StringScalar>(std::move(interpolation))}});
+  return aggregate("quantile", *this,
+                   {number_option("q", q), {"interpolation", std::make_shared<arrow::StringScalar>(std::move(interpolation))}});
 }
 Expr Expr::mode() const { return aggregate("mode", *this); }
 Expr Expr::implode() const { return aggregate("implode", *this); }

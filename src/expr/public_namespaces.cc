@@ -65,8 +65,12 @@ Expr StringNamespace::encode(std::string encoding) const { return make("str.enco
 Expr StringNamespace::decode(std::string encoding) const { return make("str.decode", e_, encoding); }
 Expr StringNamespace::regex_contains(std::string pattern) const { return make("str.regex_contains", e_, pattern); }
 Expr StringNamespace::regex_full_match(std::string pattern) const { return make("str.regex_full_match", e_, pattern); }
-Expr StringNamespace::regex_replace(std::string pattern, std::string replacement) const { return make("str.regex_replace", e_, pattern, replacement); }
-Expr StringNamespace::regex_replace_first(std::string pattern, std::string replacement) const { return make("str.regex_replace_first", e_, pattern, replacement); }
+Expr StringNamespace::regex_replace(std::string pattern, std::string replacement) const {
+  return make("str.regex_replace", e_, pattern, replacement);
+}
+Expr StringNamespace::regex_replace_first(std::string pattern, std::string replacement) const {
+  return make("str.regex_replace_first", e_, pattern, replacement);
+}
 Expr StringNamespace::regex_extract(std::string pattern, int group) const { return make("str.regex_extract", e_, pattern, group); }
 Expr StringNamespace::regex_extract_all(std::string pattern, int group) const { return make("str.regex_extract_all", e_, pattern, group); }
 Expr StringNamespace::regex_find(std::string pattern) const { return make("str.regex_find", e_, pattern); }

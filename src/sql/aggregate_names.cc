@@ -15,10 +15,10 @@ namespace {
 using expr::NodePtr;
 
 enum class Form : uint8_t {
-  kPlain,      // values
-  kText,       // x, separator
-  kQuantile,   // x, q
-  kOrdered,    // (q) within group (order by x), or of x alone without q
+  kPlain,     // values
+  kText,      // x, separator
+  kQuantile,  // x, q
+  kOrdered,   // (q) within group (order by x), or of x alone without q
 };
 
 struct AggregateName {
@@ -164,7 +164,8 @@ class AggregateLowering {
     const bool literal = args_.size() == 2 && args_[1]->kind == expr::NodeKind::kLiteral && args_[1]->value->is_valid &&
                          args_[1]->value->type->id() == arrow::Type::STRING_VIEW;
     if (!literal) return error(name + " takes a value and a separator, which is a text literal");
-    option("separator", std::make_shared<arrow::StringScalar>(std::string(static_cast<const arrow::BaseBinaryScalar&>(*args_[1]->value).view())));
+    option("separator",
+           std::make_shared<arrow::StringScalar>(std::string(static_cast<const arrow::BaseBinaryScalar&>(*args_[1]->value).view())));
     args_.resize(1);
     return arrow::Status::OK();
   }

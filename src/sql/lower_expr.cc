@@ -27,10 +27,10 @@ struct Name {
   const char* engine;
 };
 
-constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"},        {"/", "sql_div"}, {"%", "sql_mod"},
-                               {"^", "pow"}, {"=", "eq"},  {"<>", "ne"},        {"<", "lt"},      {"<=", "le"},
-                               {">", "gt"},  {">=", "ge"}, {"||", "str.concat"},
-                               {"&", "bit_and"}, {"|", "bit_or"}, {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
+constexpr Name kOperators[] = {{"+", "add"},     {"-", "sub"},         {"*", "mul"},         {"/", "sql_div"}, {"%", "sql_mod"},
+                               {"^", "pow"},     {"=", "eq"},          {"<>", "ne"},         {"<", "lt"},      {"<=", "le"},
+                               {">", "gt"},      {">=", "ge"},         {"||", "str.concat"}, {"&", "bit_and"}, {"|", "bit_or"},
+                               {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
 
 constexpr Name kFunctions[] = {{"upper", "str.upper"},
                                {"lower", "str.lower"},

@@ -4,9 +4,9 @@
 //   semi join l r                                ->   r may come in any order
 //
 // What is blind to order: a global aggregate of functions that do not look at it (sums are exact), a grouped one whose own order nobody
-// sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts, first
-// appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where
-// something may fail row by row, the first failing row is the error, so rows must come in order there.
+// sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts,
+// first appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where something may
+// fail row by row, the first failing row is the error, so rows must come in order there.
 
 #include <algorithm>
 
