@@ -25,6 +25,14 @@ def page() -> str:
         for f in functions:
             lines.append(f"| `{f['name']}` | {cell(f['summary'])} | `{cell(f['example'])}` |")
         lines.append("")
+    lines += ["## Aggregates", "", "In `select()` of a whole frame or `group_by().agg()`; NULL values do not count unless a line says otherwise. After any of them",
+              "`.filter(predicate)` keeps some rows, `.distinct()` drops repeated values, and `.order_by(keys)` sorts the rows for those that see an order.",
+              "What keeps values (lists, distinct values, exact quantiles) goes to disk under a memory limit as groups do; one group's values must fit in",
+              "memory when it leaves. The examples are over `x` = 3, 1, NULL, 3; `y` = 1, 2, 3, 4; `s` = 'a', NULL, 'b', 'a'.", "",
+              "| Aggregate | Result | Example |", "| --- | --- | --- |"]
+    for a in _engine.aggregates():
+        lines.append(f"| `{a['name']}` | {cell(a['summary'])} | `{cell(a['example'])}` |")
+    lines.append("")
     return "\n".join(lines)
 
 

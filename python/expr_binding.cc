@@ -8,6 +8,7 @@
 #include <arrow/type.h>
 
 #include "column/types.h"
+#include "expr/aggregates.h"
 #include "expr/node.h"
 #include "expr/registry.h"
 #include "gristmill/expr.h"
@@ -53,6 +54,9 @@ void bind_expr(nb::module_& m) {
       .def("cast",
            [](const Expr& e, nb::handle type, bool lenient) { return lenient ? e.try_cast(type_from(type)) : e.cast(type_from(type)); })
       .def("filter", [](const Expr& e, const Expr& predicate) { return e.filter(predicate); })
+      .def("distinct", [](const Expr& e) { return e.distinct(); })
+      .def("order_by", [](const Expr& e, std::vector<Expr> keys,
+                          std::vector<bool> descending) { return e.order_by(std::move(keys), std::move(descending)); })
       .def("text", [](const Expr& e) { return expr::text(*e.node()); })
       .def("output_name", [](const Expr& e) { return expr::output_name(*e.node()); });
   m.def("col", [](const std::string& name) { return Expr(expr::column(name)); });
@@ -73,6 +77,18 @@ void bind_expr(nb::module_& m) {
       one["family"] = f->family;
       one["summary"] = f->summary;
       one["example"] = f->example;
+      out.append(one);
+    }
+    return out;
+  });
+  m.def("aggregates", [] {
+    nb::list out;
+    for (const expr::AggregateInfo& a : expr::all_aggregates()) {
+      nb::dict one;
+      one["name"] = a.name;
+      one["family"] = "aggregate";
+      one["summary"] = a.summary;
+      one["example"] = a.example;
       out.append(one);
     }
     return out;

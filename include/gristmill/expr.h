@@ -79,7 +79,27 @@ class Expr {
   Expr last() const;
   Expr var(int ddof = 1) const;
   Expr std(int ddof = 1) const;
-  Expr filter(Expr predicate) const;  // after an aggregate: only rows where it is true
+  Expr all() const;  // of bools
+  Expr any() const;
+  Expr bit_and() const;
+  Expr bit_or() const;
+  Expr bit_xor() const;
+  Expr product() const;
+  Expr n_unique() const;  // distinct values, NULL not counted
+  Expr median() const;
+  Expr quantile(double q, std::string interpolation = "linear") const;  // or lower, higher, nearest, midpoint, equiprobable
+  Expr mode() const;                                                    // of several the one that came first
+  Expr implode() const;                                                 // a list of the values
+  Expr min_by(Expr by) const;                                           // the value where `by` is least, in the first such row
+  Expr max_by(Expr by) const;
+  Expr approx_n_unique() const;
+  Expr approx_median() const;
+  Expr approx_quantile(double q) const;
+  // After an aggregate:
+  Expr filter(Expr predicate) const;  // only rows where it is true
+  Expr distinct() const;              // of equal values the first only
+  // Rows sorted so before implode(), str().join(), first() and last() look at them; nulls last.
+  Expr order_by(std::vector<Expr> keys, std::vector<bool> descending = {}) const;
 
   StringNamespace str() const;
   TemporalNamespace dt() const;
@@ -104,6 +124,10 @@ Expr lit(Expr value);                        // a literal where an Expr is not d
 Expr lit(std::shared_ptr<arrow::Scalar> v);  // any Arrow value, its type kept
 Expr null();
 Expr count();  // rows
+Expr cov(Expr a, Expr b, int ddof = 1);
+Expr corr(Expr a, Expr b);
+Expr regr_slope(Expr y, Expr x);
+Expr regr_intercept(Expr y, Expr x);
 Expr coalesce(std::vector<Expr> values);
 Expr call(std::string function, std::vector<Expr> args);  // any registered function by name
 

@@ -13,6 +13,7 @@ namespace gristmill {
 class StringNamespace {
  public:
   explicit StringNamespace(Expr e) : e_(std::move(e)) {}
+  Expr join(std::string separator = "") const;  // an aggregate: the values that are not NULL as text, in the order of the rows
   Expr upper() const;
   Expr lower() const;
   Expr title() const;
@@ -27,7 +28,7 @@ class StringNamespace {
   Expr like(Expr pattern) const;  // % and _, backslash escapes
   Expr ilike(Expr pattern) const;
   Expr substring(Expr start, Expr length) const;  // from 0, code points
-  Expr left(Expr count) const;  // negative: all but so many
+  Expr left(Expr count) const;                    // negative: all but so many
   Expr right(Expr count) const;
   Expr find(Expr literal) const;  // from 0; NULL if there is none
   Expr count(Expr literal) const;
@@ -40,7 +41,7 @@ class StringNamespace {
   Expr pad_end(Expr length, Expr fill) const;
   Expr zfill(Expr length) const;
   Expr repeat(Expr times) const;
-  Expr split(Expr separator) const;  // list<string>
+  Expr split(Expr separator) const;                   // list<string>
   Expr split_part(Expr separator, Expr index) const;  // from 0, negative from the end
   Expr levenshtein(Expr other) const;
   Expr encode(std::string encoding) const;  // "hex" or "base64"
@@ -157,8 +158,8 @@ class MapNamespace {
 class JsonNamespace {
  public:
   explicit JsonNamespace(Expr e) : e_(std::move(e)) {}
-  Expr extract(std::string path) const;  // as text; $.a[0].b
-  Expr raw(std::string path) const;  // as JSON
+  Expr extract(std::string path) const;                        // as text; $.a[0].b
+  Expr raw(std::string path) const;                            // as JSON
   Expr parse(std::string type, std::string path = "$") const;  // struct<a:int64,...>
   Expr try_parse(std::string type, std::string path = "$") const;
   Expr type(std::string path = "$") const;

@@ -13,7 +13,7 @@ from ._engine import Cancellation
 from ._sql import sql
 from .errors import CancelledError, DataError, GristmillError, IoError, MemoryLimitError, PlanError, TimeoutError
 from .files import scan_ipc, scan_parquet
-from .expr import Expr, call, coalesce, col, count, lit, when
+from .expr import Expr, call, coalesce, col, corr, count, cov, lit, regr_intercept, regr_slope, when
 from .functions import atan2, chr, concat_ws, duration, from_epoch, greatest, least, make_date, make_timestamp, pack_list, pack_map, pi, struct
 from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas, from_pydict, from_pylist
 from .options import ParallelOptions
@@ -25,7 +25,7 @@ __version__ = _engine.__version__
 
 __all__ = [
     "Cancellation", "CancelledError", "DataError", "Expr", "Frame", "GristmillError", "GroupBy", "IoError", "MemoryLimitError", "ParallelOptions",
-    "PlanError", "PostgresTransaction", "Table", "TimeoutError", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "count", "deserialize", "duration",
-    "from_arrow", "from_epoch", "from_pandas", "from_pydict", "from_pylist", "greatest", "least", "lit", "make_date", "make_timestamp", "pack_list",
-    "pack_map", "pi", "read_postgres", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "sql", "struct", "when",
+    "PlanError", "PostgresTransaction", "Table", "TimeoutError", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "corr", "count", "cov",
+    "deserialize", "duration", "from_arrow", "from_epoch", "from_pandas", "from_pydict", "from_pylist", "greatest", "least", "lit", "make_date", "make_timestamp", "pack_list",
+    "pack_map", "pi", "read_postgres", "regr_intercept", "regr_slope", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "sql", "struct", "when",
 ]

@@ -168,9 +168,91 @@ class Expr(MathMethods):
     def var(self, ddof: int = 1) -> "Expr": return self._aggregate("var", ddof=ddof)
     def std(self, ddof: int = 1) -> "Expr": return self._aggregate("std", ddof=ddof)
 
+    def all(self) -> "Expr": return self._aggregate("all")
+    def any(self) -> "Expr": return self._aggregate("any")
+
+    def bit_and(self, other: IntoExpr = None) -> "Expr":
+        """The bits that both integers have; without the other one an aggregate: the bits that all values have."""
+        return self._aggregate("bit_and") if other is None else _call("bit_and", self, other)
+
+    def bit_or(self, other: IntoExpr = None) -> "Expr":
+        """The bits that one of the integers has; without the other one an aggregate: the bits that some value has."""
+        return self._aggregate("bit_or") if other is None else _call("bit_or", self, other)
+
+    def bit_xor(self, other: IntoExpr = None) -> "Expr":
+        """The bits in which the integers differ; without the other one an aggregate: the bits that an odd number of values have."""
+        return self._aggregate("bit_xor") if other is None else _call("bit_xor", self, other)
+
+    def product(self) -> "Expr":
+        """Product of the non-null values; of floats from the first row to the last."""
+        return self._aggregate("product")
+
+    def n_unique(self) -> "Expr":
+        """Number of distinct values; NULL does not count, NaN is one value."""
+        return self._aggregate("n_unique")
+
+    def median(self) -> "Expr": return self._aggregate("median")
+
+    def quantile(self, q: float, interpolation: str = "linear") -> "Expr":
+        """The value at q of the way through the sorted values; between two values as `interpolation` says: linear, lower, higher, nearest,
+        midpoint or equiprobable (a value of the data, as SQL's percentile_disc).
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"x": [1, 2, 4]}).select(gm.col("x").quantile(0.75)).collect().to_pydict()
+        {'x': [3.0]}
+        """
+        return self._aggregate("quantile", q=float(q), interpolation=interpolation)
+
+    def mode(self) -> "Expr":
+        """The most frequent value; of several the one that came first."""
+        return self._aggregate("mode")
+
+    def implode(self) -> "Expr":
+        """The values, NULL too, as a list in the order of the rows.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"k": [1, 2, 1], "x": [3, None, 1]}).group_by("k").agg(gm.col("x").implode().order_by("x")).collect().to_pydict()
+        {'k': [1, 2], 'x': [[1, 3], [None]]}
+        """
+        return self._aggregate("implode")
+
+    def min_by(self, by: IntoExpr) -> "Expr":
+        """The value, or NULL, where `by` is least, in the first such row."""
+        return Expr(_engine.aggregate("min_by", [self._e, _column_or_expr(by)], {}))
+
+    def max_by(self, by: IntoExpr) -> "Expr":
+        """The value, or NULL, where `by` is greatest, in the first such row."""
+        return Expr(_engine.aggregate("max_by", [self._e, _column_or_expr(by)], {}))
+
+    def approx_n_unique(self) -> "Expr":
+        """About the number of distinct values (standard error 1.6 %), in a few KiB however many there are."""
+        return self._aggregate("approx_n_unique")
+
+    def approx_median(self) -> "Expr": return self._aggregate("approx_median")
+
+    def approx_quantile(self, q: float) -> "Expr":
+        """A quantile at most 0.4 % off, in little memory."""
+        return self._aggregate("approx_quantile", q=float(q))
+
     def filter(self, predicate: IntoExpr) -> "Expr":
         """After an aggregate: only the rows for which the predicate is true."""
         return Expr(self._e.filter(_wrap(predicate)))
+
+    def distinct(self) -> "Expr":
+        """After an aggregate: of equal values the first only.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"x": [3, 1, 3]}).select(gm.col("x").sum().distinct()).collect().to_pydict()
+        {'x': [4]}
+        """
+        return Expr(self._e.distinct())
+
+    def order_by(self, *keys: IntoExpr, descending: Union[bool, Iterable[bool]] = False) -> "Expr":
+        """After implode, str.join, first or last: the rows sorted by the keys before it looks at them, nulls last."""
+        down = [descending] * len(keys) if isinstance(descending, bool) else [bool(d) for d in descending]
+        if len(down) != len(keys):
+            raise ValueError("descending is one bool, or one for each key")
+        return Expr(self._e.order_by([_column_or_expr(k) for k in keys], down))
 
     @property
     def str(self) -> "StringNamespace":
@@ -220,6 +302,31 @@ def lit(value: IntoExpr) -> Expr:
 def count() -> Expr:
     """Number of rows (an aggregate)."""
     return Expr(_engine.aggregate("count", [], {}))
+
+
+def cov(a: IntoExpr, b: IntoExpr, ddof: int = 1) -> Expr:
+    """Covariance of the rows where both are there (an aggregate); text is a column's name."""
+    return Expr(_engine.aggregate("cov", [_column_or_expr(a), _column_or_expr(b)], {"ddof": ddof}))
+
+
+def corr(a: IntoExpr, b: IntoExpr) -> Expr:
+    """Correlation of the rows where both are there (an aggregate); text is a column's name.
+
+    >>> import gristmill as gm
+    >>> gm.from_pydict({"a": [1, 2, 3], "b": [2, 4, 6]}).select(gm.corr("a", "b")).collect().to_pydict()
+    {'a': [1.0]}
+    """
+    return Expr(_engine.aggregate("corr", [_column_or_expr(a), _column_or_expr(b)], {}))
+
+
+def regr_slope(y: IntoExpr, x: IntoExpr) -> Expr:
+    """Slope of the line of least squares of y over x (an aggregate)."""
+    return Expr(_engine.aggregate("regr_slope", [_column_or_expr(y), _column_or_expr(x)], {}))
+
+
+def regr_intercept(y: IntoExpr, x: IntoExpr) -> Expr:
+    """Where the line of least squares of y over x meets x = 0 (an aggregate)."""
+    return Expr(_engine.aggregate("regr_intercept", [_column_or_expr(y), _column_or_expr(x)], {}))
 
 
 def coalesce(*values: IntoExpr) -> Expr:

@@ -15,6 +15,15 @@ class StringNamespace:
     def __init__(self, expr: Expr) -> None:
         self._expr = expr
 
+    def join(self, separator: str = "") -> Expr:
+        """An aggregate: the values that are not NULL as text with the separator, in the order of the rows.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"s": ["b", None, "a"]}).select(gm.col("s").str.join("-")).collect().to_pydict()
+        {'s': ['b-a']}
+        """
+        return self._expr._aggregate("string_agg", separator=separator)
+
     def upper(self) -> Expr: return _call("str.upper", self._expr)
     def lower(self) -> Expr: return _call("str.lower", self._expr)
     def trim(self, characters: IntoExpr = None) -> Expr: return _optional("str.trim", self._expr, characters)

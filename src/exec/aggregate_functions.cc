@@ -12,6 +12,8 @@
 #include "base/status.h"
 #include "column/bits.h"
 #include "column/buffers.h"
+#include "exec/kept_rows.h"
+#include "expr/aggregates.h"
 
 namespace gristmill::exec {
 namespace {
@@ -98,14 +100,54 @@ template column::ExactUnit SharedUnit::choose<double>(const arrow::ArrayData&) c
 
 AggregateFunctionPtr make_count(const expr::BoundAggregate&) { return std::make_unique<Count>(); }
 
+namespace {
+
+// Functions of the rows of a group together; null: it is not one.
+std::unique_ptr<GroupFinisher> finisher_of(const expr::BoundAggregate& a) {
+  if (a.function == "implode") return list_finisher();
+  if (a.function == "string_agg") return join_finisher(expr::text_option(a.options, "separator"));
+  if (a.function == "product" && column::is_float(*a.type)) return product_finisher();
+  if ((a.function == "first" || a.function == "last") && !a.order.empty()) return edge_finisher(a.function == "last");
+  return nullptr;
+}
+
+arrow::Result<AggregateFunctionPtr> make_distinct(const expr::BoundAggregate& a, bool exact_floats) {
+  if (a.function == "count") return make_n_unique(a);
+  if (std::unique_ptr<GroupFinisher> finisher = finisher_of(a))
+    return make_distinct_values(a, a.function == "implode", std::move(finisher));
+  expr::BoundAggregate plain = a;
+  plain.distinct = false;
+  const bool mean = a.function == "mean";
+  ARROW_ASSIGN_OR_RAISE(AggregateFunctionPtr function, make_function(plain, mean, exact_floats));
+  ARROW_ASSIGN_OR_RAISE(auto finisher, function_finisher(std::move(function), mean));
+  // Of these the first or last row's NULL would be the value.
+  return make_distinct_values(a, a.function == "first" || a.function == "last", std::move(finisher));
+}
+
+}  // namespace
+
 arrow::Result<AggregateFunctionPtr> make_function(const expr::BoundAggregate& a, bool mean, bool exact_floats) {
-  if (a.function == "count" && a.args.size() <= 1) return make_count(a);
-  if (a.args.size() != 1) return base::plan_error("the aggregate " + a.function + " takes one argument");
-  if (a.function == "sum" || a.function == "mean") return make_sum(a, mean, exact_floats);
-  if (a.function == "min" || a.function == "max") return make_extreme(a, a.function == "max");
-  if (a.function == "first" || a.function == "last") return make_edge(a, a.function == "last");
-  if (a.function == "var" || a.function == "std") return make_variance(a, a.function == "std");
-  return base::plan_error("unknown aggregate function \"" + a.function + "\"", "known: count, sum, mean, min, max, first, last, var, std");
+  const std::string& f = a.function;
+  if (a.distinct) return make_distinct(a, exact_floats);
+  if (f == "count" && a.args.size() <= 1) return make_count(a);
+  if (f == "cov" || f == "corr" || f == "regr_slope" || f == "regr_intercept") return make_pairs(a);
+  if (f == "min_by" || f == "max_by") return make_extreme_by(a, f == "max_by");
+  if (a.args.size() != 1) return base::plan_error("the aggregate " + f + " takes one argument");
+  if (std::unique_ptr<GroupFinisher> finisher = finisher_of(a)) {
+    return make_kept_rows(a, f == "string_agg" || f == "product", std::move(finisher));
+  }
+  if (f == "sum" || f == "mean") return make_sum(a, mean, exact_floats);
+  if (f == "min" || f == "max" || f == "all" || f == "any") return make_extreme(a, f == "max" || f == "any");
+  if (f == "first" || f == "last") return make_edge(a, f == "last");
+  if (f == "var" || f == "std") return make_variance(a, f == "std");
+  if (f == "bit_and" || f == "bit_or" || f == "bit_xor") return make_bits(a);
+  if (f == "product") return make_integer_product(a);
+  if (f == "n_unique") return make_n_unique(a);
+  if (f == "mode") return make_mode(a);
+  if (f == "median" || f == "quantile") return make_quantile(a);
+  if (f == "approx_n_unique") return make_approx_n_unique();
+  if (f == "approx_quantile" || f == "approx_median") return make_approx_quantile(a);
+  return base::plan_error("unknown aggregate function \"" + f + "\"");
 }
 
 }  // namespace gristmill::exec

@@ -29,6 +29,7 @@ struct UpdateSpan {
   int64_t n;
   RowOrders orders;  // of the argument's rows
   TableSet* tables;
+  int64_t* done = nullptr;  // where memory ends, a function that may not see a row twice leaves here how many it has seen
 };
 
 struct MergeSpan {
@@ -63,7 +64,9 @@ class AggregateFunction {
   virtual arrow::Status update_one(uint8_t* row, const UpdateSpan& span) const;
   virtual arrow::Status merge(const MergeSpan& span) const = 0;
   // After the last merge: what lies in the table comes into the rows. Optional.
-  virtual void seal(uint8_t* const* rows, int64_t n, GroupTable& table) const {}
+  virtual arrow::Status seal(uint8_t* const* rows, int64_t n, GroupTable& table, arrow::MemoryPool* pool) const {
+    return arrow::Status::OK();
+  }
   virtual arrow::Result<std::shared_ptr<arrow::ArrayData>> finish(std::span<const uint8_t* const> rows, Outcome outcome,
                                                                   const column::TypePtr& type, arrow::MemoryPool* pool) const = 0;
 
@@ -77,12 +80,24 @@ class AggregateFunction {
 
 using AggregateFunctionPtr = std::unique_ptr<AggregateFunction>;
 
+// States one after the other behind the order, then the flags.
+void place_functions(std::span<AggregateFunction* const> functions, RowLayout* layout);
+
 // One family a file. `mean`: a mean is wanted of this state, also or only.
 arrow::Result<AggregateFunctionPtr> make_sum(const expr::BoundAggregate& a, bool mean, bool exact_floats);
 arrow::Result<AggregateFunctionPtr> make_extreme(const expr::BoundAggregate& a, bool greatest);
 arrow::Result<AggregateFunctionPtr> make_edge(const expr::BoundAggregate& a, bool last);
 arrow::Result<AggregateFunctionPtr> make_variance(const expr::BoundAggregate& a, bool root);
 AggregateFunctionPtr make_count(const expr::BoundAggregate& a);
+arrow::Result<AggregateFunctionPtr> make_bits(const expr::BoundAggregate& a);
+AggregateFunctionPtr make_integer_product(const expr::BoundAggregate& a);
+AggregateFunctionPtr make_pairs(const expr::BoundAggregate& a);
+arrow::Result<AggregateFunctionPtr> make_extreme_by(const expr::BoundAggregate& a, bool greatest);
+arrow::Result<AggregateFunctionPtr> make_quantile(const expr::BoundAggregate& a);
+arrow::Result<AggregateFunctionPtr> make_n_unique(const expr::BoundAggregate& a);
+arrow::Result<AggregateFunctionPtr> make_mode(const expr::BoundAggregate& a);
+AggregateFunctionPtr make_approx_n_unique();
+AggregateFunctionPtr make_approx_quantile(const expr::BoundAggregate& a);
 arrow::Result<AggregateFunctionPtr> make_function(const expr::BoundAggregate& a, bool mean, bool exact_floats);
 
 // The unit of one exact sum: chosen once, from the first batch that holds a finite value other than zero.

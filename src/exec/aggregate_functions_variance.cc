@@ -46,7 +46,7 @@ class Variance final : public AggregateFunction {
     return arrow::Status::OK();
   }
 
-  void seal(uint8_t* const* rows, int64_t n, GroupTable& table) const override {
+  arrow::Status seal(uint8_t* const* rows, int64_t n, GroupTable& table, arrow::MemoryPool*) const override {
     const GroupVariances* moments = table.find_moments(number_);
     for (int64_t k = 0; k < n; ++k) {
       const auto g = load<uint32_t>(rows[k] + state_);
@@ -55,6 +55,7 @@ class Variance final : public AggregateFunction {
       rows[k][flag_] = value.has_value();
       store<double>(rows[k] + state_, value.value_or(0));
     }
+    return arrow::Status::OK();
   }
 
   arrow::Result<std::shared_ptr<ArrayData>> finish(std::span<const uint8_t* const> rows, Outcome, const column::TypePtr& type,

@@ -54,8 +54,9 @@ arrow::Status AggregateLocal::evaluate_argument(const AggregateArgument& a, cons
     }
   }
   out->values = nullptr;
-  if (!a.value || out->n == 0) return arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(column::Column values, evaluator_.evaluate(*a.value, *rows));
+  if (a.values.empty() || out->n == 0) return arrow::Status::OK();
+  if (a.values.size() > 1) return evaluate_several(a, *rows, out);
+  ARROW_ASSIGN_OR_RAISE(column::Column values, evaluator_.evaluate(*a.values[0], *rows));
   if (!a.needs_values && !column::has_nulls(values) && values.type()->id() != arrow::Type::NA) return arrow::Status::OK();
   if (!out->selection.all()) {
     ARROW_ASSIGN_OR_RAISE(values, column::take(values, out->physical, plan_.pool()));
@@ -64,6 +65,20 @@ arrow::Status AggregateLocal::evaluate_argument(const AggregateArgument& a, cons
     ARROW_ASSIGN_OR_RAISE(values, column::flatten(values, out->n, plan_.pool()));
   }
   out->values = values.values;
+  return arrow::Status::OK();
+}
+
+arrow::Status AggregateLocal::evaluate_several(const AggregateArgument& a, const column::Batch& rows, ArgumentRows* out) {
+  auto packed = std::make_shared<arrow::ArrayData>(a.packed, out->n, std::vector<std::shared_ptr<arrow::Buffer>>{nullptr}, 0);
+  for (const auto& value : a.values) {
+    ARROW_ASSIGN_OR_RAISE(column::Column values, evaluator_.evaluate(*value, rows));
+    if (!out->selection.all()) {
+      ARROW_ASSIGN_OR_RAISE(values, column::take(values, out->physical, plan_.pool()));
+    }
+    ARROW_ASSIGN_OR_RAISE(values, column::flatten(values, out->n, plan_.pool()));
+    packed->child_data.push_back(values.values);
+  }
+  out->values = std::move(packed);
   return arrow::Status::OK();
 }
 
@@ -105,7 +120,7 @@ arrow::Status AggregateLocal::consume(const column::Batch& batch, Position posit
 
   // Every row might be a new group, and indexes double one by one.
   ARROW_RETURN_NOT_OK(side_.grow_to(direct_.bytes() + side_bytes_.load(std::memory_order_relaxed)));
-  const int64_t most = n * (layout_.stride + 24) + bytes_.load(std::memory_order_relaxed) / 16 + kSpareHeadroom;
+  const int64_t most = n * (layout_.stride + 24) + bytes_to_keep() + bytes_.load(std::memory_order_relaxed) / 16 + kSpareHeadroom;
   const arrow::Status room = plan_.context.memory->ensure_headroom(most, "aggregation");
   if (!room.ok() && base::error_kind(room) != base::ErrorKind::kMemory) return room;
   held_ = std::unique_lock(mutex_);
@@ -118,6 +133,19 @@ arrow::Status AggregateLocal::consume(const column::Batch& batch, Position posit
   if (plan_.context.spill_eagerly) ARROW_RETURN_NOT_OK(spill_locked(std::numeric_limits<int64_t>::max()).status());
   count_bytes();
   return arrow::Status::OK();
+}
+
+// What the functions will keep of the batch's values, about.
+int64_t AggregateLocal::bytes_to_keep() const {
+  if (!plan_.keeps_values()) return 0;
+  constexpr int64_t kEach = 48;  // an entry of a map or a record, and the room that doubling leaves
+  int64_t bytes = 0;
+  for (const int argument : plan_.argument_of) {
+    const ArgumentRows& a = arguments_[static_cast<size_t>(argument)];
+    bytes += a.n * kEach;
+    if (a.values) bytes += column::compact_bytes(column::Column::flat(a.values), a.n);
+  }
+  return bytes;
 }
 
 void AggregateLocal::count_bytes() {
@@ -144,10 +172,12 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
   const bool ascending = !any_order_ || orders.at(0) > highest_order_;
   any_order_ = true;
   highest_order_ = std::max(highest_order_, orders.at(n - 1));
-  const auto after = [&](int64_t begin, int64_t count) {
+  const auto after = [&](int64_t begin, int64_t count, Progress* progress) {
     if (!ascending) lower_orders(layout_, rows_.data() + begin, orders, begin, count);
-    return update_span(rows_.data() + begin, orders, begin, count);
+    return update_span(rows_.data() + begin, orders, begin, count, progress);
   };
+  Progress progress;
+  int64_t done = 0;
   direct_spills_ = spills_;
   if (direct_.find(plan_.keys, keys_, n, rows_.data(), &unknown_)) {
     ARROW_RETURN_NOT_OK(with_room([&] { return find_unknown(orders); }));
@@ -158,18 +188,27 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
         __builtin_prefetch(rows_[static_cast<size_t>(j)], 1);
         __builtin_prefetch(rows_[static_cast<size_t>(j)] + layout_.stride - 1, 1);
       }
-      ARROW_RETURN_NOT_OK(after(at, std::min(TableSet::kSpan, n - at)));
+      const arrow::Status status = after(at, std::min(TableSet::kSpan, n - at), &progress);
+      if (status.ok()) continue;
+      ARROW_RETURN_NOT_OK(make_room_after(status, 0));
+      done = at;
+      break;
     }
-    return arrow::Status::OK();
+    if (progress.complete()) return arrow::Status::OK();
+    // The rows went to disk half way: the rest goes the long way.
   }
   KeyBatch keys;
   ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, keys_, n, plan_.waiting.get(), &keys));
-  if (waiting_ && !keys.apart.bits) return with_room([&] { return let_wait(keys, orders); });
+  if (waiting_ && !keys.apart.bits && progress.complete()) return with_room([&] { return let_wait(keys, orders); });
   const int64_t groups = tables_.groups();
-  for (int64_t at = 0; at < n; at += TableSet::kSpan) {
+  for (int64_t at = done; at < n; at += TableSet::kSpan) {
     const int64_t here = std::min(TableSet::kSpan, n - at);
-    ARROW_RETURN_NOT_OK(with_room([&] { return find_span(keys, nullptr, orders, at, here, rows_.data() + at); }));
-    ARROW_RETURN_NOT_OK(after(at, here));
+    for (int round = 0;; ++round) {
+      ARROW_RETURN_NOT_OK(with_room([&] { return find_span(keys, nullptr, orders, at, here, rows_.data() + at); }));
+      const arrow::Status status = after(at, here, &progress);
+      if (status.ok()) break;
+      ARROW_RETURN_NOT_OK(make_room_after(status, round));
+    }
   }
   waiting_ = may_wait_ && tables_.groups() * layout_.stride > kCachedBytes && (tables_.groups() - groups) * kRarelyNew > n;
   return arrow::Status::OK();
@@ -208,6 +247,20 @@ arrow::Status AggregateLocal::with_room(Find&& find) {
     status = find();
   }
   return status;
+}
+
+// A function found no memory for what it keeps: the span's groups go to disk with what they have so far, and the rest of the
+// span, from where `progress` says, finds or makes its groups anew.
+arrow::Status AggregateLocal::make_room_after(const arrow::Status& refused, int round) {
+  constexpr int kMostRounds = 4;
+  if (base::error_kind(refused) != base::ErrorKind::kMemory || round > kMostRounds) return refused;
+  ARROW_ASSIGN_OR_RAISE(const int64_t freed, spill_locked(std::numeric_limits<int64_t>::max()));
+  if (freed > 0 && round == 0) return arrow::Status::OK();
+  held_.unlock();
+  const arrow::Status room = plan_.context.memory->ensure_headroom(kSpareHeadroom, "aggregation");
+  held_.lock();
+  if (room.ok()) return room;
+  return base::error_kind(room) == base::ErrorKind::kMemory ? refused : room;
 }
 
 // What the direct map did not know goes the long way and is remembered.
@@ -282,23 +335,37 @@ arrow::Status AggregateLocal::find_around_nulls(const KeyBatch& keys, const int3
   return arrow::Status::OK();
 }
 
-arrow::Status AggregateLocal::update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n) {
-  for (size_t f = 0; f < plan_.functions.size(); ++f) {
+arrow::Status AggregateLocal::update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n, Progress* progress) {
+  for (size_t& f = progress->function; f < plan_.functions.size(); ++f) {
     const ArgumentRows& a = arguments_[static_cast<size_t>(plan_.argument_of[f])];
+    const int64_t seen = progress->seen;
+    int64_t done = 0;
+    const auto stopped = [&](const arrow::Status& status) {
+      progress->seen = seen + done;
+      progress->stopped = true;
+      return status;
+    };
     if (!a.filtered) {
-      ARROW_RETURN_NOT_OK(plan_.functions[f]->update({rows, a.values.get(), begin, n, orders, &tables_}));
+      const arrow::Status status =
+          plan_.functions[f]->update({rows + seen, a.values.get(), begin + seen, n - seen, orders, &tables_, &done});
+      if (!status.ok()) return stopped(status);
+      progress->seen = 0;
       continue;
     }
     uint8_t* some[TableSet::kSpan];
     const size_t from = fed_[f];
     size_t to = from;
     for (; to < a.places.size() && a.places[to] < begin + n; ++to) some[to - from] = rows[a.places[to] - begin];
-    fed_[f] = to;
     if (to == from) continue;
     const RowOrders filtered{orders.base, a.physical.empty() ? nullptr : a.physical.data()};
-    ARROW_RETURN_NOT_OK(plan_.functions[f]->update(
-        {some, a.values.get(), static_cast<int64_t>(from), static_cast<int64_t>(to - from), filtered, &tables_}));
+    const auto first = static_cast<int64_t>(from);
+    const arrow::Status status = plan_.functions[f]->update(
+        {some + seen, a.values.get(), first + seen, static_cast<int64_t>(to - from) - seen, filtered, &tables_, &done});
+    if (!status.ok()) return stopped(status);
+    fed_[f] = to;
+    progress->seen = 0;
   }
+  *progress = {};
   return arrow::Status::OK();
 }
 

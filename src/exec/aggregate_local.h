@@ -83,6 +83,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   arrow::Status evaluate(const column::Batch& batch);
   arrow::Status evaluate_with_room(const column::Batch& batch);
   arrow::Status evaluate_argument(const AggregateArgument& a, const column::Batch& batch, ArgumentRows* out);
+  arrow::Status evaluate_several(const AggregateArgument& a, const column::Batch& rows, ArgumentRows* out);
   arrow::Status add_global(Position position, int64_t n);
   arrow::Status add_groups(RowOrders orders, int64_t n);
   arrow::Status find_unknown(RowOrders orders);
@@ -92,7 +93,16 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   arrow::Status with_room(Find&& find);
   arrow::Status let_wait(const KeyBatch& keys, RowOrders orders);
   std::vector<PendingSlice> slices(int partition) const;
-  arrow::Status update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n);
+  // How far a span got when memory ended.
+  struct Progress {
+    size_t function = 0;
+    int64_t seen = 0;  // by that function
+    bool stopped = false;
+    bool complete() const { return !stopped; }
+  };
+  arrow::Status update_span(uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n, Progress* progress);
+  arrow::Status make_room_after(const arrow::Status& refused, int round);
+  int64_t bytes_to_keep() const;
   void count_bytes();
   arrow::Result<int64_t> spill_locked(int64_t bytes);
   arrow::Status spill_pending();

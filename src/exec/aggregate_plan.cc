@@ -17,21 +17,45 @@ bool same(const expr::BoundPtr& a, const expr::BoundPtr& b) {
   return a && b && a->kind == expr::BoundKind::kInput && b->kind == expr::BoundKind::kInput && a->input == b->input;
 }
 
-bool same_argument(const AggregateArgument& a, const expr::BoundPtr& value, const expr::BoundPtr& filter) {
-  return same(a.value, value) && same(a.filter, filter);
+bool same_argument(const AggregateArgument& a, const std::vector<expr::BoundPtr>& values, const expr::BoundPtr& filter) {
+  return std::equal(a.values.begin(), a.values.end(), values.begin(), values.end(), same) && same(a.filter, filter);
 }
 
-int argument_number(std::vector<AggregateArgument>* arguments, const expr::BoundPtr& value, const expr::BoundPtr& filter) {
+int argument_number(std::vector<AggregateArgument>* arguments, const std::vector<expr::BoundPtr>& values, const expr::BoundPtr& filter) {
   for (size_t i = 0; i < arguments->size(); ++i) {
-    if (same_argument((*arguments)[i], value, filter)) return static_cast<int>(i);
+    if (same_argument((*arguments)[i], values, filter)) return static_cast<int>(i);
   }
-  arguments->push_back({value, filter, false});
+  arrow::FieldVector fields;
+  for (const auto& v : values) fields.push_back(arrow::field(std::to_string(fields.size()), v->type));
+  arguments->push_back({values, filter, false, values.size() > 1 ? arrow::struct_(std::move(fields)) : nullptr});
   return static_cast<int>(arguments->size()) - 1;
 }
 
-bool sums(const expr::BoundAggregate& a) { return a.function == "sum" || a.function == "mean"; }
+// Arguments, then sort keys.
+std::vector<expr::BoundPtr> values_of(const expr::BoundAggregate& a) {
+  std::vector<expr::BoundPtr> values = a.args;
+  for (const auto& by : a.order) values.push_back(by.key);
+  return values;
+}
+
+bool sums(const expr::BoundAggregate& a) { return (a.function == "sum" || a.function == "mean") && !a.distinct; }
 
 }  // namespace
+
+void place_functions(std::span<AggregateFunction* const> functions, RowLayout* layout) {
+  int states = layout->order_offset + 8;
+  int flags = states;
+  layout->functions = static_cast<int>(functions.size());
+  for (const AggregateFunction* f : functions) flags += f->state_bytes();
+  int number = 0;
+  for (AggregateFunction* f : functions) {
+    f->place(states, flags, number++, layout);
+    states += f->state_bytes();
+    flags += f->has_flag() ? 1 : 0;
+  }
+  layout->partition_offset = flags;
+  layout->stride = (flags + 1 + 7) & ~7;
+}
 
 arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(AggregateSpec spec, const QueryContext& context) {
   auto plan = std::make_shared<AggregatePlan>();
@@ -43,7 +67,7 @@ arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(Aggregat
   // Which (argument, is it a sum) has which function.
   std::vector<std::pair<int, int>> sum_functions;
   for (const auto& a : spec.aggregates) {
-    const int argument = argument_number(&plan->arguments, a.args.empty() ? nullptr : a.args[0], a.filter);
+    const int argument = argument_number(&plan->arguments, values_of(a), a.filter);
     AggregateOutput out{-1, a.function == "mean" ? Outcome::kMean : Outcome::kValue, a.type};
     if (sums(a)) {
       for (const auto& [of, function] : sum_functions) {
@@ -51,10 +75,10 @@ arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(Aggregat
       }
     }
     if (out.function < 0) {
-      const bool mean = sums(a) && std::any_of(spec.aggregates.begin(), spec.aggregates.end(), [&](const expr::BoundAggregate& b) {
-                          return b.function == "mean" && !b.args.empty() &&
-                                 same_argument(plan->arguments[static_cast<size_t>(argument)], b.args[0], b.filter);
-                        });
+      const bool mean =
+          sums(a) && std::any_of(spec.aggregates.begin(), spec.aggregates.end(), [&](const expr::BoundAggregate& b) {
+            return b.function == "mean" && !b.distinct && same_argument(plan->arguments[static_cast<size_t>(argument)], b.args, b.filter);
+          });
       ARROW_ASSIGN_OR_RAISE(auto function, make_function(a, mean, context.exact_float_sums));
       out.function = static_cast<int>(plan->functions.size());
       if (sums(a)) sum_functions.emplace_back(argument, out.function);
@@ -68,30 +92,26 @@ arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(Aggregat
   RowLayout& layout = plan->layout;
   layout.form = plan->keys.form;
   layout.words = plan->keys.words;
-  layout.functions = static_cast<int>(plan->functions.size());
   if (layout.form == KeyForm::kBlob) {
     layout.hash_offset = sizeof(Blob);
     layout.references.push_back({RowReference::kBlob, 0, -1});
   }
   layout.order_offset = plan->keys.key_bytes();
-  int states = layout.order_offset + 8;
-  int flags = states;
-  for (const auto& f : plan->functions) flags += f->state_bytes();
-  for (size_t i = 0; i < plan->functions.size(); ++i) {
-    AggregateFunction& f = *plan->functions[i];
-    f.place(states, flags, static_cast<int>(i), &layout);
-    states += f.state_bytes();
-    flags += f.has_flag() ? 1 : 0;
-  }
-  layout.partition_offset = flags;
-  layout.stride = (flags + 1 + 7) & ~7;
+  std::vector<AggregateFunction*> functions;
+  for (const auto& f : plan->functions) functions.push_back(f.get());
+  place_functions(functions, &layout);
   plan->spec = std::move(spec);
   return plan;
 }
 
-bool AggregatePlan::has_moments() const {
-  return std::any_of(layout.references.begin(), layout.references.end(),
-                     [](const RowReference& r) { return r.kind == RowReference::kMoments; });
+bool AggregatePlan::seals() const {
+  return std::any_of(layout.references.begin(), layout.references.end(), [](const RowReference& r) {
+    return r.kind == RowReference::kMoments || r.kind == RowReference::kPairs || r.until_seal;
+  });
+}
+
+bool AggregatePlan::keeps_values() const {
+  return std::any_of(layout.references.begin(), layout.references.end(), [](const RowReference& r) { return r.grows(); });
 }
 
 arrow::Result<std::vector<column::Column>> AggregatePlan::finish(std::span<const uint8_t* const> rows) const {

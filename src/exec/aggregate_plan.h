@@ -15,9 +15,10 @@
 namespace gristmill::exec {
 
 struct AggregateArgument {
-  expr::BoundPtr value;   // null: rows themselves
-  expr::BoundPtr filter;  // may be null
+  std::vector<expr::BoundPtr> values;  // none: rows themselves; several: a struct of them
+  expr::BoundPtr filter;               // may be null
   bool needs_values = false;
+  column::TypePtr packed;  // of several
 };
 
 struct AggregateOutput {
@@ -45,7 +46,8 @@ struct AggregatePlan {
   std::unique_ptr<PatientPool> waiting;  // while one is
 
   arrow::MemoryPool* pool() const { return context.pool(); }
-  bool has_moments() const;
+  bool seals() const;         // a function has something to do after the last merge
+  bool keeps_values() const;  // as many as there are rows
   // Key columns, then one column per aggregate.
   arrow::Result<std::vector<column::Column>> finish(std::span<const uint8_t* const> rows) const;
 };

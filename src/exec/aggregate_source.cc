@@ -39,17 +39,20 @@ class GroupSource final : public Source {
   arrow::Result<int64_t> start(const QueryContext&) override {
     if (plan_.layout.form == KeyForm::kNone) return 1;
     groups_ = 0;
-    int64_t runs = 0;
+    int64_t runs = 0, kept = 0;
     for (const auto& p : state_->partitions) {
       for (const auto& run : p.runs()) {
         groups_ += run->rows;
+        kept += run->kept_bytes;
         ++runs;
       }
     }
     if (groups_ == 0) return 0;
+    kept_bytes_ = kept / groups_;
     // Not more than this worker's share of the limit; but with very many runs the blocks at the edges would outweigh it.
-    morsel_rows_ = std::clamp(share_of_limit(plan_.context) / row_bytes(), kLeastMorselRows, kMorselRows);
-    morsel_rows_ = std::max(morsel_rows_, runs * kRowsPerRun);
+    const int64_t least = kept_bytes_ > 0 ? 1 : kLeastMorselRows;
+    morsel_rows_ = std::clamp(share_of_limit(plan_.context) / row_bytes(), least, kMorselRows);
+    if (kept_bytes_ == 0) morsel_rows_ = std::max(morsel_rows_, runs * kRowsPerRun);
     if (plan_.spec.ordered) return cut_by_key();
     return (groups_ + morsel_rows_ - 1) / morsel_rows_;
   }
@@ -84,7 +87,7 @@ class GroupSource final : public Source {
   }
 
   // What a row of a morsel takes while it is read: read back, sorted, written out.
-  int64_t row_bytes() const { return 2 * plan_.layout.stride + kSortBytes; }
+  int64_t row_bytes() const { return 2 * (plan_.layout.stride + kept_bytes_) + kSortBytes; }
 
   int64_t cut_by_key() {
     std::vector<uint64_t> sample;
@@ -202,8 +205,9 @@ class GroupSource final : public Source {
     constexpr size_t kAhead = 16;
     const auto batch_rows = static_cast<size_t>(std::clamp<int64_t>(plan_.context.batch_rows, 1, column::kMaxBatchRows));
     std::vector<const uint8_t*> rows;
-    for (auto at = static_cast<size_t>(*emitted); at < entries.size(); at += batch_rows) {
-      const size_t end = std::min(entries.size(), at + batch_rows);
+    for (auto at = static_cast<size_t>(*emitted); at < entries.size(); at = static_cast<size_t>(*emitted)) {
+      size_t end = std::min(entries.size(), at + batch_rows);
+      if (plan_.keeps_values()) end = cut_by_bytes(entries, at, end);
       rows.clear();
       for (size_t i = at; i < end; ++i) {
         if (i + kAhead < end) __builtin_prefetch(entries[i + kAhead].row);
@@ -221,6 +225,18 @@ class GroupSource final : public Source {
       *emitted = static_cast<int64_t>(end);
     }
     return arrow::Status::OK();
+  }
+
+  // Where a batch ends that is to hold no more than so many bytes of what groups keep; one group at least.
+  size_t cut_by_bytes(const std::vector<GroupEntry>& entries, size_t begin, size_t end) const {
+    constexpr int64_t kMostBytes = int64_t{32} << 20;
+    const int64_t most = std::min(kMostBytes, share_of_limit(plan_.context) / 4);
+    int64_t bytes = 0;
+    for (size_t i = begin; i < end; ++i) {
+      bytes += stored_bytes(plan_.layout, entries[i].row, true);
+      if (bytes > most && i > begin) return i;
+    }
+    return end;
   }
 
   // The groups before the first one that has no value go on, as they would in a batch of their own: what they run into comes first.
@@ -258,6 +274,7 @@ class GroupSource final : public Source {
   std::shared_ptr<AggregateState> state_;
   const AggregatePlan& plan_;
   int64_t groups_ = 0;
+  int64_t kept_bytes_ = 0;  // of a group, beside its row
   int64_t morsel_rows_ = kMorselRows;
   std::vector<uint64_t> splitters_;
 };

@@ -64,18 +64,54 @@ PoolBytes::~PoolBytes() {
   if (data_ != nullptr) pool_->Free(data_, size_);
 }
 
+arrow::Status Arena::new_block(int64_t wanted, arrow::MemoryPool* pool) {
+  const int64_t last = blocks_.empty() ? kFirstBlock / 2 : blocks_.back().size();
+  const int64_t size = std::max(std::clamp(2 * last, kFirstBlock, kLargestBlock), wanted);
+  ARROW_ASSIGN_OR_RAISE(PoolBytes block, PoolBytes::allocate(size, pool));
+  at_ = block.data();
+  end_ = at_ + size;
+  bytes_ += size;
+  blocks_.push_back(std::move(block));
+  return arrow::Status::OK();
+}
+
+arrow::Result<uint8_t*> Arena::borrow(int64_t capacity, arrow::MemoryPool* pool) {
+  if (capacity >= kLargestBlock / 4) {
+    ARROW_ASSIGN_OR_RAISE(PoolBytes block, PoolBytes::allocate(capacity, pool));
+    bytes_ += capacity;
+    large_.push_back(std::move(block));
+    return large_.back().data();
+  }
+  for (Free& f : free_) {
+    if (f.capacity != capacity || f.piece == nullptr) continue;
+    return std::exchange(f.piece, reinterpret_cast<uint8_t*>(load<uint64_t>(f.piece)));
+  }
+  // Whole words, so that what lies there can be read as such.
+  const auto padding = [&] { return static_cast<int64_t>(-reinterpret_cast<uintptr_t>(at_) & 7); };
+  if (end_ - at_ < capacity + padding()) ARROW_RETURN_NOT_OK(new_block(capacity, pool));
+  at_ += padding();
+  return std::exchange(at_, at_ + capacity);
+}
+
+void Arena::give_back(uint8_t* piece, int64_t capacity) {
+  if (capacity >= kLargestBlock / 4) {
+    const auto at = std::find_if(large_.begin(), large_.end(), [&](const PoolBytes& b) { return b.data() == piece; });
+    if (at == large_.end()) return;  // of an arena that will be adopted
+    bytes_ -= capacity;
+    std::swap(*at, large_.back());
+    large_.pop_back();
+    return;
+  }
+  auto at = std::find_if(free_.begin(), free_.end(), [&](const Free& f) { return f.capacity == capacity; });
+  if (at == free_.end()) at = free_.insert(at, {capacity, nullptr});
+  exec::store<uint64_t>(piece, reinterpret_cast<uint64_t>(at->piece));
+  at->piece = piece;
+}
+
 arrow::Result<uint8_t*> Arena::store(std::string_view bytes, arrow::MemoryPool* pool, int64_t capacity) {
   capacity = std::max<int64_t>(capacity, static_cast<int64_t>(bytes.size()));
   const int64_t wanted = kCapacityBytes + capacity;
-  if (end_ - at_ < wanted) {
-    const int64_t last = blocks_.empty() ? kFirstBlock / 2 : blocks_.back().size();
-    const int64_t size = std::max(std::clamp(2 * last, kFirstBlock, kLargestBlock), wanted);
-    ARROW_ASSIGN_OR_RAISE(PoolBytes block, PoolBytes::allocate(size, pool));
-    at_ = block.data();
-    end_ = at_ + size;
-    bytes_ += size;
-    blocks_.push_back(std::move(block));
-  }
+  if (end_ - at_ < wanted) ARROW_RETURN_NOT_OK(new_block(wanted, pool));
   exec::store<uint32_t>(at_, static_cast<uint32_t>(capacity));
   uint8_t* const data = at_ + kCapacityBytes;
   std::memcpy(data, bytes.data(), bytes.size());
@@ -103,13 +139,23 @@ arrow::Status Arena::assign(Blob* blob, std::string_view bytes, arrow::MemoryPoo
 void Arena::adopt(Arena&& other) {
   // The block in use stays last, where its size decides the next one's.
   blocks_.insert(blocks_.begin(), std::make_move_iterator(other.blocks_.begin()), std::make_move_iterator(other.blocks_.end()));
+  large_.insert(large_.end(), std::make_move_iterator(other.large_.begin()), std::make_move_iterator(other.large_.end()));
   bytes_ += other.bytes_;
+  for (const Free& f : other.free_) {
+    for (uint8_t* piece = f.piece; piece != nullptr;) {
+      uint8_t* const next = reinterpret_cast<uint8_t*>(load<uint64_t>(piece));
+      give_back(piece, f.capacity);
+      piece = next;
+    }
+  }
   other.blocks_.clear();
   other.clear();
 }
 
 void Arena::clear() {
   blocks_.clear();
+  large_.clear();
+  free_.clear();
   at_ = end_ = nullptr;
   bytes_ = 0;
 }

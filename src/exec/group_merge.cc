@@ -9,6 +9,9 @@
 #include <cstring>
 #include <utility>
 
+#include "exec/value_chain.h"
+#include "exec/value_map.h"
+
 namespace gristmill::exec {
 namespace {
 
@@ -95,23 +98,47 @@ class Merger {
         column::WideSum* const wide = table.make_wide();
         *wide = *reinterpret_cast<const column::WideSum*>(link & ~kTag);
         store<uint64_t>(field, reinterpret_cast<uint64_t>(wide) | (link & kTag));
+      } else if (r.grows()) {
+        ARROW_RETURN_NOT_OK(bring_values(r, row, copy, table));
       }
     }
     ARROW_RETURN_NOT_OK(bring_moments(row, copy));
     return copy;
   }
 
+  // `copy` holds what `row` does; its chains and maps become its table's own.
+  arrow::Status bring_values(const RowReference& r, const uint8_t* row, uint8_t* copy, GroupTable& table) {
+    if (r.kind == RowReference::kChain) {
+      ValueChain chain;
+      ARROW_RETURN_NOT_OK(chain.copy(load<ValueChain>(row + r.offset), table.arena(), table.pool()));
+      store(copy + r.offset, chain);
+      return arrow::Status::OK();
+    }
+    uint64_t map = 0;
+    ARROW_RETURN_NOT_OK(ValueMap::each(r.shape, reinterpret_cast<const uint8_t*>(load<uint64_t>(row + r.offset)), [&](const MapEntry& e) {
+      return ValueMap::add(r.shape, &map, e, false, table.arena(), table.pool());
+    }));
+    store(copy + r.offset, map);
+    return arrow::Status::OK();
+  }
+
   arrow::Status bring_moments(const uint8_t* row, uint8_t* copy) {
     for (const RowReference& r : layout_.references) {
-      if (r.kind != RowReference::kMoments) continue;
+      if (r.kind != RowReference::kMoments && r.kind != RowReference::kPairs) continue;
       const auto group = load<uint32_t>(row + r.offset);
       if (group == 0) continue;
-      const column::GroupVariances& other = *from_.find_moments(r.function);
-      column::GroupVariances& moments = into_->table(0).moments(r.function, other.units());
-      const auto made = static_cast<uint32_t>(moments.size());
-      moments.resize(made + 1);
-      moments.merge_group(made, other, group - 1);
-      store<uint32_t>(copy + r.offset, made + 1);
+      GroupTable& table = into_->table(0);
+      const auto bring = [&](const auto& other, auto& moments) {
+        const auto made = static_cast<uint32_t>(moments.size());
+        moments.resize(made + 1);
+        moments.merge_group(made, other, group - 1);
+        store<uint32_t>(copy + r.offset, made + 1);
+      };
+      if (r.kind == RowReference::kPairs) {
+        bring(*from_.find_pairs(r.function), table.pairs(r.function, from_.find_pairs(r.function)->units()));
+      } else {
+        bring(*from_.find_moments(r.function), table.moments(r.function, from_.find_moments(r.function)->units()));
+      }
     }
     return arrow::Status::OK();
   }

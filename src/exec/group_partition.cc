@@ -155,12 +155,13 @@ class Merge {
     run->rows = table.groups();
     ARROW_ASSIGN_OR_RAISE(run->memory, PoolBytes::allocate(run->rows * static_cast<int64_t>(sizeof(GroupEntry)), plan_.patient.get()));
     auto* const entries = reinterpret_cast<GroupEntry*>(run->memory.data());
-    const bool moments = plan_.has_moments();
+    const bool seals = plan_.seals(), keeps = plan_.keeps_values();
     int64_t n = 0;
     ARROW_RETURN_NOT_OK(table.for_each([&](uint8_t* const* rows, int64_t count) {
-      if (moments) {
-        for (const auto& f : plan_.functions) f->seal(rows, count, table);
+      if (seals) {
+        for (const auto& f : plan_.functions) ARROW_RETURN_NOT_OK(f->seal(rows, count, table, plan_.patient.get()));
       }
+      for (int64_t j = 0; keeps && j < count; ++j) run->kept_bytes += stored_bytes(layout_, rows[j], true) - layout_.stride;
       for (int64_t j = 0; j < count; ++j) entries[n++] = {load<uint64_t>(rows[j] + layout_.order_offset) & ~RowLayout::kNullKey, rows[j]};
       return arrow::Status::OK();
     }));
@@ -231,8 +232,8 @@ class Merge {
     for (int c = 0; c < kCuts; ++c) {
       const auto& part = chosen[static_cast<size_t>(c)];
       if (part.empty()) continue;
-      ARROW_ASSIGN_OR_RAISE(GroupBlock block, write_groups(layout_, part.data(), static_cast<int64_t>(part.size()), &owner, *file));
-      (*parts)[static_cast<size_t>(c)].push_back(block);
+      ARROW_RETURN_NOT_OK(
+          write_rows(layout_, part.data(), static_cast<int64_t>(part.size()), &owner, *file, &(*parts)[static_cast<size_t>(c)]));
     }
     return arrow::Status::OK();
   }
@@ -247,11 +248,17 @@ class Merge {
     for (int64_t at = 0; at < run.rows; at += block_rows) {
       const int64_t n = std::min(block_rows, run.rows - at);
       for (int64_t j = 0; j < n; ++j) rows[static_cast<size_t>(j)] = run.entries()[at + j].row;
-      ARROW_ASSIGN_OR_RAISE(GroupBlock block, write_groups(plan.layout, rows.data(), n, nullptr, *file));
-      block.first_key = run.entries()[at].key;
-      block.last_key = run.entries()[at + n - 1].key;
-      out->blocks.push_back(block);
+      const size_t before = out->blocks.size();
+      ARROW_RETURN_NOT_OK(write_rows(plan.layout, rows.data(), n, nullptr, *file, &out->blocks));
+      int64_t first = at;
+      for (size_t b = before; b < out->blocks.size(); ++b) {
+        GroupBlock& block = out->blocks[b];
+        block.first_key = run.entries()[first].key;
+        first += block.rows;
+        block.last_key = run.entries()[first - 1].key;
+      }
     }
+    out->kept_bytes = run.kept_bytes;
     spill.count(out->blocks);
     return out;
   }

@@ -43,6 +43,7 @@ struct GroupRun {
   std::unique_ptr<GroupTable> table;  // in memory: owns the rows
   PoolBytes memory;                   // GroupEntry each
   std::vector<GroupBlock> blocks;     // on disk
+  int64_t kept_bytes = 0;             // of values its groups keep beside their rows
 
   const GroupEntry* entries() const { return reinterpret_cast<const GroupEntry*>(memory.data()); }
   bool on_disk() const { return table == nullptr; }

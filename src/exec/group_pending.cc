@@ -30,11 +30,12 @@ arrow::Status update_all(const AggregatePlan& plan, const PendingBatch& batch, u
 }  // namespace
 
 bool can_wait(const AggregatePlan& plan) {
-  if (plan.layout.form != KeyForm::kWords) return false;
+  if (plan.layout.form != KeyForm::kWords || plan.keeps_values()) return false;
   return std::all_of(plan.arguments.begin(), plan.arguments.end(), [](const AggregateArgument& a) {
     if (a.filter) return false;
-    if (!a.value) return true;
-    const Physical p = column::physical_unchecked(*a.value->type);
+    if (a.values.empty()) return true;
+    if (a.values.size() > 1) return false;
+    const Physical p = column::physical_unchecked(*a.values[0]->type);
     return p != Physical::kNull && p != Physical::kNested && p != Physical::kView;
   });
 }
@@ -94,8 +95,7 @@ arrow::Status feed_pending(const AggregatePlan& plan, const PendingSlice& slice,
     for (int w = 0; w < plan.layout.words; ++w)
       words[w] = reinterpret_cast<const uint64_t*>(batch.words[static_cast<size_t>(w)].data()) + begin;
     hash_words(words, plan.layout.words, n, hashes);
-    ARROW_RETURN_NOT_OK(
-        find_word_groups(plan.layout, words, 0, hashes, n, into, rows, [&](int64_t j) { return orders.at(begin + j); }));
+    ARROW_RETURN_NOT_OK(find_word_groups(plan.layout, words, 0, hashes, n, into, rows, [&](int64_t j) { return orders.at(begin + j); }));
     lower_orders(plan.layout, rows, orders, begin, n);
     ARROW_RETURN_NOT_OK(update_all(plan, batch, rows, begin, n, into));
   }

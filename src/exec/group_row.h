@@ -5,7 +5,7 @@
 //   kNone    no key                                                | order | states | flags | partition
 //
 // Zero bytes are the empty state of every aggregate. Rows never move while their table lives, so a pointer to one stays
-// good until the table is spilled. What does not fit (long strings, wide sums, moments) lies in the table; `references`
+// good until the table is spilled. What does not fit (long strings, wide sums, moments, values kept) lies in the table; `references`
 // tells where rows point out of themselves, for whoever moves them.
 #pragma once
 
@@ -60,15 +60,31 @@ static_assert(sizeof(Blob) == 16);
 
 enum class KeyForm : uint8_t { kNone, kWords, kBlob };
 
+// What a ValueMap's entries are made of (value_map.h).
+struct MapShape {
+  uint8_t key_bytes = 8;  // 8, or 16: a wide number or a Blob
+  bool blob = false;
+  bool order = false;
+  bool count = false;
+  int stride() const { return key_bytes + (order ? 8 : 0) + (count ? 8 : 0); }
+};
+
 struct RowReference {
   enum Kind : uint8_t {
     kBlob,     // a Blob
     kWide,     // 8 bytes: address of a WideSum | low bits that belong to the aggregate
     kMoments,  // 4 bytes: number of the group in the table's moments of `function`, plus one; 0 = none
+    kPairs,    // the same in its moments of two variables
+    kChain,    // 24 bytes: a ValueChain
+    kMap,      // 8 bytes: address of a ValueMap
   };
   Kind kind;
   int offset;
   int function = -1;
+  bool until_seal = false;  // kChain, kMap: a sealed row holds something else there
+  MapShape shape = {};
+
+  bool grows() const { return kind == kChain || kind == kMap; }  // without bound: a group's part alone may be large
 };
 
 struct RowLayout {

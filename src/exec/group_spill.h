@@ -34,11 +34,12 @@ struct LoadedGroups {
 };
 
 // What a row takes in a block, about.
-int64_t stored_bytes(const RowLayout& layout, const uint8_t* row);
+int64_t stored_bytes(const RowLayout& layout, const uint8_t* row, bool sealed);
 
-// `owner` has the rows' moments; null: rows are sealed and have none any more.
-arrow::Result<GroupBlock> write_groups(const RowLayout& layout, const uint8_t* const* rows, int64_t n, const GroupTable* owner,
-                                       base::SpillFile& file);
+// In blocks of a few hundred kilobytes. `owner` has the rows' moments; null: rows are sealed and have none any more. A row that is
+// not sealed and keeps more than a block holds is written as several rows of its group, which merge to what it was.
+arrow::Status write_rows(const RowLayout& layout, const uint8_t* const* rows, int64_t n, const GroupTable* owner, base::SpillFile& file,
+                         std::vector<GroupBlock>* out);
 arrow::Result<LoadedGroups> read_groups(const RowLayout& layout, const GroupBlock& block, bool sealed, const base::SpillFile& file,
                                         arrow::MemoryPool* pool);
 

@@ -35,6 +35,7 @@ void GroupTable::clear() {
 int64_t GroupTable::side_bytes() const {
   int64_t bytes = 0;
   for (const auto& m : moments_) bytes += m ? m->bytes() : 0;
+  for (const auto& m : pairs_) bytes += m ? m->bytes() : 0;
   // A wide sum has two to some seventy limbs; those of one group seldom need many.
   return bytes + static_cast<int64_t>(wides_.size()) * static_cast<int64_t>(sizeof(column::WideSum) + 96);
 }
@@ -121,6 +122,13 @@ column::GroupVariances& GroupTable::moments(int function, const column::GroupVar
   if (moments_.empty()) moments_.resize(static_cast<size_t>(layout_->functions));
   auto& m = moments_[static_cast<size_t>(function)];
   if (!m) m = std::make_unique<column::GroupVariances>(units);
+  return *m;
+}
+
+column::GroupPairs& GroupTable::pairs(int function, const column::GroupPairs::Units& units) {
+  if (pairs_.empty()) pairs_.resize(static_cast<size_t>(layout_->functions));
+  auto& m = pairs_[static_cast<size_t>(function)];
+  if (!m) m = std::make_unique<column::GroupPairs>(units);
   return *m;
 }
 

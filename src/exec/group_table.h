@@ -67,6 +67,8 @@ class GroupTable {
   column::GroupVariances* find_moments(int function) const {
     return moments_.empty() ? nullptr : moments_[static_cast<size_t>(function)].get();
   }
+  column::GroupPairs& pairs(int function, const column::GroupPairs::Units& units);
+  column::GroupPairs* find_pairs(int function) const { return pairs_.empty() ? nullptr : pairs_[static_cast<size_t>(function)].get(); }
 
   uint8_t* null_row = nullptr;  // the group of null for a lone 64-bit key
 
@@ -92,6 +94,7 @@ class GroupTable {
   Arena arena_;
   std::vector<std::unique_ptr<column::WideSum>> wides_;
   std::vector<std::unique_ptr<column::GroupVariances>> moments_;
+  std::vector<std::unique_ptr<column::GroupPairs>> pairs_;
 };
 
 class TableSet {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -40,6 +41,25 @@ class Validity {
   std::shared_ptr<arrow::Buffer> bits_;
   int64_t nulls_ = 0;
 };
+
+// Values of type T that lie in rows at `offset`, null where the byte at `flag` is 0.
+template <typename T>
+arrow::Result<std::shared_ptr<arrow::ArrayData>> fixed_values(std::span<const uint8_t* const> rows, const column::TypePtr& type,
+                                                              arrow::MemoryPool* pool, int offset, int flag) {
+  const auto n = static_cast<int64_t>(rows.size());
+  ARROW_ASSIGN_OR_RAISE(Validity validity, Validity::make(n, pool));
+  ARROW_ASSIGN_OR_RAISE(auto data, column::allocate_zeroed(n * static_cast<int64_t>(sizeof(T)), pool));
+  for (int64_t i = 0; i < n; ++i) {
+    const uint8_t* const row = rows[static_cast<size_t>(i)];
+    if (row[flag]) {
+      std::memcpy(data->mutable_data() + i * static_cast<int64_t>(sizeof(T)), row + offset, sizeof(T));
+    } else {
+      validity.set_null(i);
+    }
+  }
+  const int64_t nulls = validity.nulls();
+  return column::make_array(type, n, std::move(validity).take(), nulls, std::move(data));
+}
 
 // Views of the strings `at(i)`; long ones are copied. Null rows are zero.
 template <typename At>

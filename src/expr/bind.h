@@ -53,12 +53,19 @@ arrow::Result<column::TypePtr> type_of(const NodePtr& n, const arrow::Schema& in
 arrow::Result<bool> fallible(const NodePtr& n, const arrow::Schema& input);
 
 // An aggregate's arguments bound and cast, and its result type (semantics.md 4).
+struct AggregateOrder {
+  BoundPtr key;
+  bool descending = false;
+  bool nulls_first = false;
+};
 struct BoundAggregate {
-  std::string function;         // count, sum, mean, min, max, first, last, var, std
-  std::vector<BoundPtr> args;   // empty for count()
-  BoundPtr filter;              // may be null
-  column::TypePtr type;         // canonical result type
-  std::vector<Option> options;  // ddof, ...
+  std::string function;               // as in aggregates.h
+  std::vector<BoundPtr> args;         // empty for count()
+  BoundPtr filter;                    // may be null
+  column::TypePtr type;               // canonical result type
+  std::vector<Option> options;        // ddof, ...
+  std::vector<AggregateOrder> order;  // empty: as rows come, or the aggregate does not see it
+  bool distinct = false;
 };
 arrow::Result<BoundAggregate> bind_aggregate(const NodePtr& aggregate, const arrow::Schema& input);
 

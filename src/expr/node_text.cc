@@ -10,6 +10,7 @@
 #include <arrow/type.h>
 
 #include "column/types.h"
+#include "expr/aggregates.h"
 #include "expr/node.h"
 
 namespace gristmill::expr {
@@ -119,6 +120,23 @@ std::string call_text(const Node& n) {
   return n.name + "(" + list_text(n, 0) + ")";
 }
 
+std::string aggregate_text(const Node& n) {
+  const size_t values = value_arguments(n);
+  std::string inside;
+  for (size_t i = 0; i < values; ++i) inside += (i > 0 ? ", " : "") + text(*n.args[i]);
+  for (const Option& o : n.options) {
+    if (o.name == "distinct" || o.name == "order_by" || o.name == "descending" || o.name == "nulls_first") continue;
+    inside += (inside.empty() ? "" : ", ") + o.name + "=" + scalar_text(*o.value);
+  }
+  for (size_t i = values; i < n.args.size(); ++i) {
+    const auto bit = [&](const char* mask) { return (int_option(n.options, mask, 0) >> (i - values) & 1) != 0; };
+    inside += (i == values ? " order by " : ", ") + text(*n.args[i]) + (bit("descending") ? " desc" : "") +
+              (bit("nulls_first") ? " nulls first" : "");
+  }
+  return n.name + (flag_option(n.options, "distinct") ? "(distinct " : "(") + inside + ")" +
+         (n.filter ? " filter (where " + text(*n.filter) + ")" : "");
+}
+
 }  // namespace
 
 std::string text(const Node& n) {
@@ -128,7 +146,7 @@ std::string text(const Node& n) {
     case NodeKind::kCall: return call_text(n);
     case NodeKind::kCast:
       return std::string(n.lenient ? "try_cast(" : "cast(") + text(*n.args[0]) + " as " + column::type_text(*n.type) + ")";
-    case NodeKind::kAggregate: return n.name + "(" + list_text(n, 0) + ")" + (n.filter ? " filter (where " + text(*n.filter) + ")" : "");
+    case NodeKind::kAggregate: return aggregate_text(n);
     case NodeKind::kAlias: return text(*n.args[0]) + " as " + name_text(n.name);
   }
   return {};

@@ -25,6 +25,24 @@ Expr aggregate(const char* function, const Expr& a, std::vector<expr::Option> op
   return Expr(expr::aggregate(function, {a.node()}, std::move(options)));
 }
 
+Expr aggregate_of(const char* function, const Expr& a, const Expr& b, std::vector<expr::Option> options = {}) {
+  return Expr(expr::aggregate(function, {a.node(), b.node()}, std::move(options)));
+}
+
+expr::Option number_option(const char* name, double v) { return {name, std::make_shared<arrow::DoubleScalar>(v)}; }
+expr::Option mask_option(const char* name, int64_t v) { return {name, std::make_shared<arrow::Int64Scalar>(v)}; }
+
+// Every aggregate inside, changed; without one, binding names the missing function.
+template <typename Change>
+Expr change_aggregates(const Expr& e, Change&& change) {
+  return Expr(expr::rewrite(e.node(), [&](const expr::NodePtr& n) -> expr::NodePtr {
+    if (n->kind != expr::NodeKind::kAggregate) return n;
+    auto copy = std::make_shared<expr::Node>(*n);
+    change(*copy);
+    return copy;
+  }));
+}
+
 std::vector<expr::Option> ddof_option(int ddof) { return {{"ddof", std::make_shared<arrow::Int64Scalar>(ddof)}}; }
 
 }  // namespace
@@ -75,6 +93,42 @@ Expr Expr::last() const { return aggregate("last", *this); }
 Expr Expr::var(int ddof) const { return aggregate("var", *this, ddof_option(ddof)); }
 Expr Expr::std(int ddof) const { return aggregate("std", *this, ddof_option(ddof)); }
 
+Expr Expr::all() const { return aggregate("all", *this); }
+Expr Expr::any() const { return aggregate("any", *this); }
+Expr Expr::bit_and() const { return aggregate("bit_and", *this); }
+Expr Expr::bit_or() const { return aggregate("bit_or", *this); }
+Expr Expr::bit_xor() const { return aggregate("bit_xor", *this); }
+Expr Expr::product() const { return aggregate("product", *this); }
+Expr Expr::n_unique() const { return aggregate("n_unique", *this); }
+Expr Expr::median() const { return aggregate("median", *this); }
+Expr Expr::quantile(double q, std::string interpolation) const {
+  return aggregate("quantile", *this,
+                   {number_option("q", q), {"interpolation", std::make_shared<arrow::StringScalar>(std::move(interpolation))}});
+}
+Expr Expr::mode() const { return aggregate("mode", *this); }
+Expr Expr::implode() const { return aggregate("implode", *this); }
+Expr Expr::min_by(Expr by) const { return aggregate_of("min_by", *this, by); }
+Expr Expr::max_by(Expr by) const { return aggregate_of("max_by", *this, by); }
+Expr Expr::approx_n_unique() const { return aggregate("approx_n_unique", *this); }
+Expr Expr::approx_median() const { return aggregate("approx_median", *this); }
+Expr Expr::approx_quantile(double q) const { return aggregate("approx_quantile", *this, {number_option("q", q)}); }
+
+Expr Expr::distinct() const {
+  if (!expr::contains_aggregate(*node_)) return unary("distinct", *this);
+  return change_aggregates(*this, [](expr::Node& n) { n.options.push_back({"distinct", std::make_shared<arrow::BooleanScalar>(true)}); });
+}
+
+Expr Expr::order_by(std::vector<Expr> keys, std::vector<bool> descending) const {
+  if (!expr::contains_aggregate(*node_)) return unary("order_by", *this);
+  int64_t mask = 0;
+  for (size_t i = 0; i < descending.size() && i < keys.size(); ++i) mask |= static_cast<int64_t>(descending[i]) << i;
+  return change_aggregates(*this, [&](expr::Node& n) {
+    for (const Expr& k : keys) n.args.push_back(k.node());
+    n.options.push_back(mask_option("order_by", static_cast<int64_t>(keys.size())));
+    if (mask != 0) n.options.push_back(mask_option("descending", mask));
+  });
+}
+
 // Every aggregate inside gets the predicate; without one, binding names the missing function.
 Expr Expr::filter(Expr predicate) const {
   if (!expr::contains_aggregate(*node_)) return binary("filter", *this, predicate);
@@ -92,6 +146,10 @@ Expr lit(Expr value) { return value; }
 Expr lit(std::shared_ptr<arrow::Scalar> v) { return Expr(expr::literal(std::move(v), false)); }
 Expr null() { return Expr(expr::null_literal()); }
 Expr count() { return Expr(expr::aggregate("count", {})); }
+Expr cov(Expr a, Expr b, int ddof) { return aggregate_of("cov", a, b, ddof_option(ddof)); }
+Expr corr(Expr a, Expr b) { return aggregate_of("corr", a, b); }
+Expr regr_slope(Expr y, Expr x) { return aggregate_of("regr_slope", y, x); }
+Expr regr_intercept(Expr y, Expr x) { return aggregate_of("regr_intercept", y, x); }
 Expr coalesce(std::vector<Expr> values) { return make("coalesce", nodes_of(values)); }
 Expr call(std::string function, std::vector<Expr> args) { return make(std::move(function), nodes_of(args)); }
 Expr concat_ws(Expr separator, std::vector<Expr> values) {

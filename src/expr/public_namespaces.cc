@@ -2,6 +2,8 @@
 
 #include "gristmill/expr_namespaces.h"
 
+#include <arrow/scalar.h>
+
 #include "expr/node.h"
 
 namespace gristmill {
@@ -26,6 +28,9 @@ StructNamespace Expr::struct_() const { return StructNamespace(*this); }
 MapNamespace Expr::map() const { return MapNamespace(*this); }
 JsonNamespace Expr::json() const { return JsonNamespace(*this); }
 
+Expr StringNamespace::join(std::string separator) const {
+  return Expr(expr::aggregate("string_agg", {e_.node()}, {{"separator", std::make_shared<arrow::StringScalar>(std::move(separator))}}));
+}
 Expr StringNamespace::upper() const { return make("str.upper", e_); }
 Expr StringNamespace::lower() const { return make("str.lower", e_); }
 Expr StringNamespace::title() const { return make("str.title", e_); }
@@ -60,8 +65,12 @@ Expr StringNamespace::encode(std::string encoding) const { return make("str.enco
 Expr StringNamespace::decode(std::string encoding) const { return make("str.decode", e_, encoding); }
 Expr StringNamespace::regex_contains(std::string pattern) const { return make("str.regex_contains", e_, pattern); }
 Expr StringNamespace::regex_full_match(std::string pattern) const { return make("str.regex_full_match", e_, pattern); }
-Expr StringNamespace::regex_replace(std::string pattern, std::string replacement) const { return make("str.regex_replace", e_, pattern, replacement); }
-Expr StringNamespace::regex_replace_first(std::string pattern, std::string replacement) const { return make("str.regex_replace_first", e_, pattern, replacement); }
+Expr StringNamespace::regex_replace(std::string pattern, std::string replacement) const {
+  return make("str.regex_replace", e_, pattern, replacement);
+}
+Expr StringNamespace::regex_replace_first(std::string pattern, std::string replacement) const {
+  return make("str.regex_replace_first", e_, pattern, replacement);
+}
 Expr StringNamespace::regex_extract(std::string pattern, int group) const { return make("str.regex_extract", e_, pattern, group); }
 Expr StringNamespace::regex_extract_all(std::string pattern, int group) const { return make("str.regex_extract_all", e_, pattern, group); }
 Expr StringNamespace::regex_find(std::string pattern) const { return make("str.regex_find", e_, pattern); }

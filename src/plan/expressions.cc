@@ -142,7 +142,10 @@ arrow::Result<bool> aggregate_fallible(const NodePtr& aggregate, const arrow::Sc
   for (const auto& arg : bound.args) {
     if (arg->fallible) return true;
   }
-  return bound.function == "sum" && !column::is_float(*bound.type);
+  for (const auto& by : bound.order) {
+    if (by.key->fallible) return true;
+  }
+  return (bound.function == "sum" || bound.function == "product") && !column::is_float(*bound.type);
 }
 
 arrow::Result<bool> any_fallible(const std::vector<NamedExpr>& exprs, const arrow::Schema& input) {

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "column/types.h"
 #include "expr/registry.h"
+#include "sql/aggregate_names.h"
 #include "sql/function_names.h"
 #include "sql/interval.h"
 
@@ -26,10 +27,10 @@ struct Name {
   const char* engine;
 };
 
-constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"},        {"/", "sql_div"}, {"%", "sql_mod"},
-                               {"^", "pow"}, {"=", "eq"},  {"<>", "ne"},        {"<", "lt"},      {"<=", "le"},
-                               {">", "gt"},  {">=", "ge"}, {"||", "str.concat"},
-                               {"&", "bit_and"}, {"|", "bit_or"}, {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
+constexpr Name kOperators[] = {{"+", "add"},     {"-", "sub"},         {"*", "mul"},         {"/", "sql_div"}, {"%", "sql_mod"},
+                               {"^", "pow"},     {"=", "eq"},          {"<>", "ne"},         {"<", "lt"},      {"<=", "le"},
+                               {">", "gt"},      {">=", "ge"},         {"||", "str.concat"}, {"&", "bit_and"}, {"|", "bit_or"},
+                               {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
 
 constexpr Name kFunctions[] = {{"upper", "str.upper"},
                                {"lower", "str.lower"},
@@ -68,16 +69,6 @@ constexpr Name kFunctions[] = {{"upper", "str.upper"},
                                {"hour", "dt.hour"},
                                {"minute", "dt.minute"},
                                {"second", "dt.second"}};
-
-struct AggregateName {
-  const char* sql;
-  const char* engine;
-  int ddof;  // -1: none
-};
-constexpr AggregateName kAggregates[] = {{"count", "count", -1},    {"sum", "sum", -1},      {"avg", "mean", -1},    {"mean", "mean", -1},
-                                         {"min", "min", -1},        {"max", "max", -1},      {"first", "first", -1}, {"last", "last", -1},
-                                         {"variance", "var", 1},    {"var_samp", "var", 1},  {"var_pop", "var", 0},  {"stddev", "std", 1},
-                                         {"stddev_samp", "std", 1}, {"stddev_pop", "std", 0}};
 
 constexpr Name kExtract[] = {{"year", "dt.year"},     {"month", "dt.month"},   {"day", "dt.day"},         {"hour", "dt.hour"},
                              {"minute", "dt.minute"}, {"second", "dt.second"}, {"quarter", "dt.quarter"}, {"isodow", "dt.weekday"},
@@ -346,20 +337,8 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
 arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCall& f) const {
   const std::string name = last_name(f.funcname, f.n_funcname);
   if (f.over) return text_.error(unsupported("a window function"), f.location);
-  if (f.n_agg_order > 0 || f.agg_within_group) return text_.error(unsupported("an ordered aggregate"), f.location);
-  if (const AggregateName* a = find(kAggregates, name)) {
-    if (f.agg_distinct) return text_.error(unsupported(name + "(distinct ...)"), f.location);
-    ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
-    if (args.size() != (f.agg_star ? 0 : 1)) return text_.error(name + " takes one argument", f.location);
-    NodePtr filter;
-    if (f.agg_filter) {
-      ARROW_ASSIGN_OR_RAISE(filter, lower(*f.agg_filter));
-    }
-    std::vector<expr::Option> options;
-    if (a->ddof >= 0) options.push_back({"ddof", std::make_shared<arrow::Int64Scalar>(a->ddof)});
-    return expr::aggregate(a->engine, std::move(args), std::move(options), std::move(filter));
-  }
-  if (f.agg_filter || f.agg_distinct || f.agg_star) return text_.error("no aggregate \"" + name + "\"", f.location);
+  if (is_aggregate_name(name)) return lower_aggregate(f, name, *this, text_);
+  if (f.agg_filter || f.agg_distinct || f.agg_star || f.n_agg_order > 0) return text_.error("no aggregate \"" + name + "\"", f.location);
   if ((name == "extract" || name == "date_part") && f.n_args == 2) {
     const char* part = string_constant(f.args[0]);
     const Name* known = part ? find(kExtract, part) : nullptr;
@@ -384,7 +363,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
     if (expr::find_function(name)) return expr::call(name, std::move(args));
     std::vector<std::string> names = sql_function_names();
     for (const auto& e : kFunctions) names.push_back(e.sql);
-    for (const auto& e : kAggregates) names.push_back(e.sql);
+    for (std::string& n : sql_aggregate_names()) names.push_back(std::move(n));
     return text_.error("no function \"" + name + "\"" + base::suggest_name(name, names), f.location);
   }
   return expr::call(known->engine, std::move(args));

@@ -7,8 +7,11 @@ that nobody asks for is not fixed.
 
 from __future__ import annotations
 
+import functools
 import math
+import struct
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import pyarrow as pa
@@ -17,7 +20,7 @@ from data import Source
 from exact_oracle import rounded, rounded_root
 from expressions import X
 from join_oracle import MOST_ROWS, Joins, MustFail, TooBig, cast_value
-from plans import Aggregate, NoSql, P, frame_sql
+from plans import ORDERED, QUANTILE, Aggregate, NoSql, P, frame_sql
 from reference import Poison, RowError, caster, compile_keys, compile_row, divided, limits
 from values import NAN, UNITS, kind, normal, order_key, raw_values
 
@@ -197,11 +200,17 @@ class Oracle(Joins):
         values = None
         if a.argument is not None:
             values = self._values(a, compile_row(a.argument, q.names(), self.poisoned), rows, keep)
+        seconds = None
+        if a.by is not None:
+            seconds = self._values(a, compile_row(a.by, q.names(), self.poisoned), rows, keep)
         out = []
         for group in groups:
             picked = group if keep is None else [i for i in group if keep[i] is True]
             try:
-                out.append(finish(a, [values[i] for i in picked] if values is not None else picked))
+                if seconds is not None:
+                    out.append(finish_pairs(a, [(values[i], seconds[i]) for i in picked]))
+                else:
+                    out.append(finish(a, [values[i] for i in picked] if values is not None else picked))
             except RowError:
                 self.poisoned = True
                 raise MustFail from None
@@ -227,6 +236,12 @@ class Oracle(Joins):
 
 def finish(a: Aggregate, values) -> object:
     """The aggregate of a group's values, in order."""
+    if a.distinct:
+        values = first_of_each(values)
+    if a.function == "n_unique":
+        return sum(v is not None for v in first_of_each(values))
+    if a.function == "implode":
+        return list(values) or None
     if a.function == "count":
         return len(values) if a.argument is None else sum(v is not None for v in values)
     if a.function in ("first", "last"):
@@ -235,6 +250,10 @@ def finish(a: Aggregate, values) -> object:
     if not there:
         return None
     t = a.argument.type
+    if a.function in VALUES:
+        return VALUES[a.function](there)
+    if a.function in ("median", "quantile", "approx_quantile"):
+        return quantile(a.function, sorted((plain_float(v, t) for v in there), key=order_key))
     if a.function in ("min", "max"):
         return normal((min if a.function == "min" else max)(there, key=order_key))
     scale = t.scale if kind(t) == "decimal" else 0
@@ -249,6 +268,81 @@ def finish(a: Aggregate, values) -> object:
             raise RowError("the sum is too large")
         return total
     return rounded(Fraction(sum(there), len(there) * 10**scale))
+
+
+def finish_pairs(a: Aggregate, pairs: list[tuple]) -> object:
+    """The aggregate of a group's values and what stands beside them, in order."""
+    if a.function in ("min_by", "max_by"):
+        pairs = [p for p in pairs if p[1] is not None]
+        return (min if a.function == "min_by" else max)(pairs, key=lambda p: order_key(p[1]))[0] if pairs else None
+    if a.function in ORDERED:
+        down = sorted((p for p in pairs if p[1] is not None), key=lambda p: order_key(p[1]), reverse=a.descending)
+        return finish(replace(a, by=None), [v for v, _ in down] + [v for v, k in pairs if k is None])
+    pairs = [(plain_float(x, a.argument.type), plain_float(y, a.by.type)) for x, y in pairs if x is not None and y is not None]
+    n = len(pairs)
+    if n == 0 or (a.function == "cov" and n <= a.ddof):
+        return None
+    if not all(math.isfinite(x) and math.isfinite(y) for x, y in pairs):
+        return NAN
+    xs, x_unit = common_unit([x for x, _ in pairs])
+    ys, y_unit = common_unit([y for _, y in pairs])
+    centred = lambda a, b: n * sum([x * y for x, y in zip(a, b)]) - sum(a) * sum(b)  # noqa: E731
+    both = centred(xs, ys)
+    if a.function == "cov":
+        return rounded(Fraction(both, n * (n - a.ddof)) * x_unit * y_unit)
+    spread = centred(xs, xs) * centred(ys, ys)
+    if spread == 0:
+        return NAN
+    return math.copysign(rounded_root(Fraction(both * both, spread)), both) if both else 0.0
+
+
+def first_of_each(values: list) -> list:
+    seen: dict = {}
+    for v in values:
+        seen.setdefault(NAN_KEY if v.__class__ is float and v != v else normal(v), normal(v) if v.__class__ is float else v)
+    return list(seen.values())
+
+
+def mode(there: list) -> object:
+    counts: dict = {}
+    for v in there:
+        counts.setdefault(NAN_KEY if v.__class__ is float and v != v else normal(v), [0, v])[0] += 1
+    most = max(c for c, _ in counts.values())
+    v = next(v for c, v in counts.values() if c == most)
+    return normal(v) if v.__class__ is float else v
+
+
+def plain_float(v: object, t: pa.DataType) -> float:
+    return normal(float(v) if kind(t) == "float" else divided(int(v), 10 ** (t.scale if kind(t) == "decimal" else 0)))
+
+
+def quantile(function: str, values: list[float]) -> float:
+    """Of sorted values."""
+    if function == "approx_quantile":
+        v = values[math.floor(QUANTILE * (len(values) - 1) + 0.5)]
+        (bits,) = struct.unpack("<Q", struct.pack("<d", v))
+        kept = bits >> 44 << 44
+        return v if v != v else struct.unpack("<d", struct.pack("<Q", kept))[0] + 0.0
+    place = (0.5 if function == "median" else QUANTILE) * (len(values) - 1)
+    low, high = values[math.floor(place)], values[math.ceil(place)]
+    weight = place - math.floor(place)
+    if weight == 0 or low == high:
+        return low
+    gap = high - low
+    return normal(low + gap * weight if math.isfinite(gap) else low * (1 - weight) + high * weight)
+
+
+def lower_quantile(there: list) -> object:
+    return normal(sorted(there, key=order_key)[math.floor(QUANTILE * (len(there) - 1))])
+
+
+def folded(f):
+    return lambda there: functools.reduce(f, there)
+
+
+NAN_KEY = ("nan",)
+VALUES = {"all": all, "any": any, "mode": mode, "join": "|".join, "lower_quantile": lower_quantile, "bit_and": folded(lambda x, y: x & y),
+          "bit_or": folded(lambda x, y: x | y), "bit_xor": folded(lambda x, y: x ^ y)}
 
 
 def moments(a: Aggregate, whole: list[int], unit: Fraction) -> float | None:
@@ -296,7 +390,7 @@ def order_is_fixed(p: P) -> bool:
 def _unsteady(p: P) -> bool:
     """Deviations lose digits there, and overflow."""
     aggregates = p.extra if p.op == "total" else p.extra[1] if p.op == "group" else []
-    return any(a.function in ("var", "std") for a in aggregates)
+    return any(a.function in ("var", "std", "cov", "corr") for a in aggregates)
 
 
 def duckdb_rows(p: P, tables: list[pa.Table]) -> Counter | None:

@@ -16,6 +16,10 @@ from expressions import BOOL, FLOAT64, INT64, Generator, NoSql, X, build, common
 from values import kind, limits
 
 
+QUANTILE = 0.3
+ORDERED = ("implode", "join", "first", "last")  # which order_by() changes
+
+
 @dataclass
 class Aggregate:
     name: str
@@ -23,10 +27,17 @@ class Aggregate:
     argument: X | None
     ddof: int = 1
     filter: X | None = None
+    by: X | None = None  # the second value, or what the rows are ordered by
+    distinct: bool = False
+    descending: bool = False
 
     def __str__(self) -> str:
         where = f" filter {self.filter}" if self.filter else ""
-        return f"{self.name}: {self.function}({self.argument or ''}{', ddof=0' if self.ddof == 0 else ''}){where}"
+        by = f", by {self.by}{' desc' if self.descending else ''}" if self.by is not None else ""
+        return f"{self.name}: {self.function}({'distinct ' if self.distinct else ''}{self.argument or ''}{by}{', ddof=0' if self.ddof == 0 else ''}){where}"
+
+    def expressions(self) -> list[X]:
+        return [x for x in (self.argument, self.by, self.filter) if x is not None]
 
 
 @dataclass
@@ -69,8 +80,22 @@ def build_aggregate(a: Aggregate) -> gm.Expr:
         e = gm.count()
     elif a.function in ("var", "std"):
         e = getattr(build(a.argument), a.function)(ddof=a.ddof)
+    elif a.function in ("cov", "corr"):
+        e = gm.corr(build(a.argument), build(a.by)) if a.function == "corr" else gm.cov(build(a.argument), build(a.by), a.ddof)
+    elif a.function in ("min_by", "max_by"):
+        e = getattr(build(a.argument), a.function)(build(a.by))
+    elif a.function in ("quantile", "approx_quantile"):
+        e = getattr(build(a.argument), a.function)(QUANTILE)
+    elif a.function == "lower_quantile":
+        e = build(a.argument).quantile(QUANTILE, "lower")
+    elif a.function == "join":
+        e = build(a.argument).str.join("|")
     else:
         e = getattr(build(a.argument), a.function)()
+    if a.distinct:
+        e = e.distinct()
+    if a.by is not None and a.function in ORDERED:
+        e = e.order_by(build(a.by), descending=a.descending)
     if a.filter is not None:
         e = e.filter(build(a.filter))
     return e.alias(a.name)
@@ -121,7 +146,8 @@ def build_frame(p: P, sources: dict[tuple[int, str], gm.Frame]) -> gm.Frame:
 
 # SQL's form ----------------------------------------------------------------------------------------------------------
 
-_AGGREGATES = {"count": "count", "sum": "sum", "mean": "avg", "min": "min", "max": "max"}
+_AGGREGATES = {"count": "count", "sum": "sum", "mean": "avg", "min": "min", "max": "max", "all": "bool_and", "any": "bool_or", "bit_and": "bit_and",
+               "bit_or": "bit_or", "bit_xor": "bit_xor", "n_unique": "count"}
 
 
 def aggregate_sql(a: Aggregate) -> str:
@@ -132,7 +158,8 @@ def aggregate_sql(a: Aggregate) -> str:
     if name is None:
         raise NoSql
     where = f" filter (where {sql(a.filter)})" if a.filter is not None else ""
-    return f"{name}({'*' if a.argument is None else sql(a.argument)}){where} as {quoted(a.name)}"
+    distinct = "distinct " if a.distinct or a.function == "n_unique" else ""
+    return f"{name}({distinct}{'*' if a.argument is None else sql(a.argument)}){where} as {quoted(a.name)}"
 
 
 def frame_sql(p: P) -> str:
@@ -202,10 +229,12 @@ def sum_type(t: pa.DataType) -> pa.DataType:
 
 
 def aggregate_type(function: str, argument: X | None) -> pa.DataType:
-    if function == "count":
+    if function in ("count", "n_unique"):
         return INT64
-    if function in ("mean", "var", "std"):
+    if function in ("mean", "var", "std", "median", "quantile", "approx_quantile", "cov", "corr"):
         return FLOAT64
+    if function == "implode":
+        return pa.list_(argument.type)
     return sum_type(argument.type) if function == "sum" else argument.type
 
 
@@ -331,15 +360,27 @@ class PlanGenerator:
         out, columns = [], []
         rows = max((len(s.rows) for s in self.sources), default=1) * 100
         for _ in range(rng.choice([1, 1, 2, 3, 4])):
-            f = rng.choice(["count", "count", "sum", "sum", "mean", "min", "max", "first", "last", "var", "std"])
+            f = rng.choice(["count", "count", "sum", "sum", "mean", "min", "max", "first", "last", "var", "std"] if rng.random() < 0.5 else
+                           ["n_unique", "n_unique", "mode", "implode", "join", "median", "quantile", "lower_quantile", "approx_quantile", "cov", "corr",
+                            "min_by", "max_by", "all", "any", "bit_and", "bit_or", "bit_xor"])
             x = self.argument(g, f, rows)
             if x is None and f != "count":
                 f = "count"
-            a = Aggregate(self.fresh(), f, x, rng.choice([0, 1, 1]) if f in ("var", "std") else 1)
+            a = Aggregate(self.fresh(), f, x, rng.choice([0, 1, 1]) if f in ("var", "std", "cov") else 1)
             if rng.random() < 0.15:
                 a.filter = g.predicate(1)
+            if f in ("cov", "corr"):
+                a.by = self.argument(g, f, rows)
+            elif f in ("min_by", "max_by") or (f in ORDERED and rng.random() < 0.3):
+                a.by = g.value(rng.choice([0, 0, 1]), comparable=True)
+                a.descending = f in ORDERED and a.by is not None and rng.random() < 0.5
+            if a.by is None and x is not None and f in ("sum", "mean", "count", "var", "implode", "join", "median"):
+                a.distinct = rng.random() < 0.15
+            if a.by is None and f in ("cov", "corr", "min_by", "max_by"):
+                a.function = f = "mode" if f.endswith("by") else "var"
             out.append(a)
-            bound = x.bound if f in ("min", "max", "first", "last") and x is not None else rows if f == "count" else None
+            picked = f in ("min", "max", "first", "last", "mode", "min_by", "max_by", "lower_quantile") and x is not None
+            bound = x.bound if picked else rows if f in ("count", "n_unique") else None
             columns.append(Column(a.name, aggregate_type(f, x), bound))
         return out, columns
 
@@ -347,10 +388,13 @@ class PlanGenerator:
         rng = self.rng
         if f == "count" and rng.random() < 0.4:
             return None
-        if f in ("count", "first", "last"):
+        if f in ("count", "first", "last", "n_unique", "mode", "min_by", "max_by"):
             return g.value(rng.choice([0, 0, 1, 2]))
-        if f in ("min", "max"):
+        if f in ("min", "max", "implode", "lower_quantile"):
             return g.value(rng.choice([0, 0, 1, 2]), comparable=True)
+        if f in ("join", "all", "any", "bit_and", "bit_or", "bit_xor"):
+            k = {"join": "string", "all": "bool", "any": "bool"}.get(f, "int")
+            return g.column(k) if k in g.by_kind else None
         kinds = [k for k in ("int", "float", "float", "decimal", "bool") if k in g.by_kind]
         if not kinds:
             return None

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from data import Column, Source, source_of
 from expressions import X
-from plans import P, join_columns, right_columns
+from plans import ORDERED, P, join_columns, right_columns
 
 SECONDS = 20.0
 
@@ -141,6 +141,12 @@ def simpler_aggregates(aggregates: list, least: int):
     for i, a in enumerate(aggregates):
         if a.filter is not None:
             yield [*aggregates[:i], replace(a, filter=None), *aggregates[i + 1 :]]
+        if a.distinct:
+            yield [*aggregates[:i], replace(a, distinct=False), *aggregates[i + 1 :]]
+        if a.by is not None and a.function in ORDERED:
+            yield [*aggregates[:i], replace(a, by=None), *aggregates[i + 1 :]]
+        for x in simpler(a.by) if a.by is not None else ():
+            yield [*aggregates[:i], replace(a, by=x), *aggregates[i + 1 :]]
         for x in simpler(a.argument) if a.argument is not None else ():
             yield [*aggregates[:i], replace(a, argument=x), *aggregates[i + 1 :]]
 
@@ -167,9 +173,9 @@ def expressions_of(p: P) -> list[X]:
         case "select" | "with_columns":
             return [x for _, x in p.extra]
         case "group":
-            return [x for _, x in p.extra[0]] + [x for a in p.extra[1] for x in (a.argument, a.filter) if x is not None]
+            return [x for _, x in p.extra[0]] + [x for a in p.extra[1] for x in a.expressions()]
         case "total":
-            return [x for a in p.extra for x in (a.argument, a.filter) if x is not None]
+            return [x for a in p.extra for x in a.expressions()]
         case "sort":
             return [x for x, _, _ in p.extra]
     return []

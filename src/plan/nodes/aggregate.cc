@@ -10,6 +10,7 @@
 #include <arrow/type.h>
 
 #include "base/status.h"
+#include "expr/aggregates.h"
 #include "expr/bind.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
@@ -20,11 +21,9 @@ namespace {
 using expr::NodeKind;
 using expr::NodePtr;
 
-// first, last, min and max hand on a value of their column: over a plain column they keep its border type.
+// min, first and their like hand on a value of their column: over a plain column they keep its border type.
 bool picks_a_value(const expr::Node& aggregate) {
-  static constexpr std::string_view kPicking[] = {"first", "last", "min", "max"};
-  return std::find(std::begin(kPicking), std::end(kPicking), aggregate.name) != std::end(kPicking) && aggregate.args.size() == 1 &&
-         is_column(*aggregate.args[0]);
+  return !aggregate.args.empty() && is_column(*aggregate.args[0]) && expr::aggregate_picks_a_value(aggregate);
 }
 
 arrow::Result<std::shared_ptr<arrow::Field>> aggregate_field(const NamedExpr& e, const arrow::Schema& input) {

@@ -3,15 +3,16 @@
 //   aggregate: sum(a) over aggregate by k: ...   ->   the inner aggregate's groups may leave in any order
 //   semi join l r                                ->   r may come in any order
 //
-// What is blind to order: a global aggregate without first and last (sums are exact), a grouped one whose own order nobody
-// sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts, first
-// appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where
-// something may fail row by row, the first failing row is the error, so rows must come in order there.
+// What is blind to order: a global aggregate of functions that do not look at it (sums are exact), a grouped one whose own order nobody
+// sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts,
+// first appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where something may
+// fail row by row, the first failing row is the error, so rows must come in order there.
 
 #include <algorithm>
 
 #include <arrow/type.h>
 
+#include "expr/aggregates.h"
 #include "expr/bind.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
@@ -22,10 +23,7 @@ namespace {
 
 using expr::NodePtr;
 
-bool sees_order(const NamedExpr& aggregate) {
-  static constexpr std::string_view kBlind[] = {"count", "sum", "mean", "min", "max", "var", "std"};
-  return std::find(std::begin(kBlind), std::end(kBlind), aggregate.expr->name) == std::end(kBlind);
-}
+bool sees_order(const NamedExpr& aggregate) { return expr::aggregate_sees_order(*aggregate.expr); }
 
 arrow::Result<bool> aggregate_needs(const Plan& p, bool ordered) {
   const arrow::Schema& input = *p.inputs[0]->schema;
