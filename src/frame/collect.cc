@@ -18,6 +18,11 @@
 #include "frame/query_runner.h"
 #include "gristmill/frame.h"
 #include "io/resolve.h"
+#include "io/csv_scan.h"
+#include "io/ipc_scan.h"
+#include "io/ipc_write.h"
+#include "io/parquet_scan.h"
+#include "io/parquet_write.h"
 #include "plan/logical.h"
 
 namespace gristmill {
@@ -25,6 +30,15 @@ namespace gristmill {
 Cancellation::Cancellation() : state_(std::make_shared<base::CancelToken>()) {}
 void Cancellation::cancel() const { static_cast<base::CancelToken*>(state_.get())->cancel(base::cancelled_error()); }
 bool Cancellation::cancelled() const { return static_cast<base::CancelToken*>(state_.get())->cancelled(); }
+
+namespace {
+const base::Progress& counts_of(const std::shared_ptr<void>& state) { return *static_cast<const base::Progress*>(state.get()); }
+}  // namespace
+
+Progress::Progress() : state_(std::make_shared<base::Progress>()) {}
+int64_t Progress::rows() const { return counts_of(state_).rows; }
+std::pair<int64_t, int64_t> Progress::steps() const { return {counts_of(state_).tasks_done, counts_of(state_).tasks}; }
+std::pair<int64_t, int64_t> Progress::morsels() const { return {counts_of(state_).morsels_done, counts_of(state_).morsels}; }
 
 namespace {
 
@@ -69,6 +83,7 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   const int64_t batch_rows = options.batch_rows > 0 ? options.batch_rows : batch_setting;
   if (options.memory_limit > 0 && options.memory_limit < kTightMemory) context->batch_rows = kTightBatchRows;
   if (batch_rows > 0) context->batch_rows = std::min(batch_rows, column::kMaxBatchRows);
+  if (options.progress) context->progress = std::static_pointer_cast<base::Progress>(options.progress->state_);
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";
   const auto rows = exec::source_rows(*r.plan_);
@@ -117,6 +132,27 @@ Frame Frame::deserialize(const std::string& text) { return Frame(plan::deseriali
 
 Frame from_arrow(std::shared_ptr<arrow::Table> table) {
   auto source = frame::make_memory_table(std::move(table));
+arrow::Result<int64_t> Frame::sink_parquet(const std::string& path, ParallelOptions options, Cancellation cancel) const {
+  ARROW_RETURN_NOT_OK(plan_->status());
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
+  ARROW_ASSIGN_OR_RAISE(auto writer, io::write_parquet(path, (**plan_)->schema, {}, runner.memory()));
+  auto counted = exec::make_counting_sink(std::move(writer));
+  ARROW_RETURN_NOT_OK(runner.run(counted));
+  return counted->rows();
+}
+
+arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions options, Cancellation cancel) const {
+  ARROW_RETURN_NOT_OK(plan_->status());
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
+  ARROW_ASSIGN_OR_RAISE(auto writer, io::write_ipc(path, (**plan_)->schema, {}, runner.memory()));
+  auto counted = exec::make_counting_sink(std::move(writer));
+  ARROW_RETURN_NOT_OK(runner.run(counted));
+  return counted->rows();
+}
+
+namespace {
+
+Frame scan_of(arrow::Result<plan::TableSourcePtr> source) {
   if (!source.ok()) return Frame(source.status());
   return Frame(plan::make_scan(std::move(*source)));
 }

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "column/types.h"
 #include "expr/registry.h"
+#include "expr/user_function.h"
 #include "sql/function_names.h"
 #include "sql/interval.h"
 
@@ -26,10 +27,10 @@ struct Name {
   const char* engine;
 };
 
-constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"},        {"/", "sql_div"}, {"%", "sql_mod"},
-                               {"^", "pow"}, {"=", "eq"},  {"<>", "ne"},        {"<", "lt"},      {"<=", "le"},
-                               {">", "gt"},  {">=", "ge"}, {"||", "str.concat"},
-                               {"&", "bit_and"}, {"|", "bit_or"}, {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
+constexpr Name kOperators[] = {{"+", "add"},     {"-", "sub"},         {"*", "mul"},         {"/", "sql_div"}, {"%", "sql_mod"},
+                               {"^", "pow"},     {"=", "eq"},          {"<>", "ne"},         {"<", "lt"},      {"<=", "le"},
+                               {">", "gt"},      {">=", "ge"},         {"||", "str.concat"}, {"&", "bit_and"}, {"|", "bit_or"},
+                               {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
 
 constexpr Name kFunctions[] = {{"upper", "str.upper"},
                                {"lower", "str.lower"},
@@ -382,6 +383,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
   if (!known) {
     if (NodePtr named = named_call(name, args)) return named;
     if (expr::find_function(name)) return expr::call(name, std::move(args));
+    if (auto user = expr::find_user_function(name)) return expr::user_call(std::move(user), std::move(args));
     std::vector<std::string> names = sql_function_names();
     for (const auto& e : kFunctions) names.push_back(e.sql);
     for (const auto& e : kAggregates) names.push_back(e.sql);

@@ -4,9 +4,9 @@
 //   semi join l r                                ->   r may come in any order
 //
 // What is blind to order: a global aggregate without first and last (sums are exact), a grouped one whose own order nobody
-// sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts, first
-// appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where
-// something may fail row by row, the first failing row is the error, so rows must come in order there.
+// sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts,
+// first appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where something may
+// fail row by row, the first failing row is the error, so rows must come in order there.
 
 #include <algorithm>
 
@@ -58,6 +58,7 @@ arrow::Result<bool> sort_needs(const Plan& p, bool ordered) {
 arrow::Result<bool> input_needs(const Plan& p, size_t side, bool ordered) {
   switch (p.kind) {
     case PlanKind::kScan:
+    case PlanKind::kRowIndex:
     case PlanKind::kLimit: return true;
     case PlanKind::kUnion: return ordered;
     case PlanKind::kAggregate: return aggregate_needs(p, ordered);
