@@ -96,6 +96,7 @@ struct Windows {
   }
   NodePtr time_of(NodePtr ticks) const {
     if (!clock) return expr::cast(std::move(ticks), type);
+    if (type->id() == arrow::Type::DATE32) return expr::cast(expr::cast(std::move(ticks), clock), type);
     if (!on_the_wall()) return expr::cast(std::move(ticks), type);
     return call("dt.localize", {expr::cast(std::move(ticks), clock), expr::literal(std::string_view(zone))});
   }
@@ -151,8 +152,9 @@ arrow::Result<Windows> windows_over(const arrow::Schema& schema, const std::stri
   ARROW_ASSIGN_OR_RAISE(w.every, parse_span(o.every, "every"));
   ARROW_ASSIGN_OR_RAISE(w.period, parse_span(o.period.empty() ? o.every : o.period, "period"));
   ARROW_ASSIGN_OR_RAISE(const Span offset, parse_span(o.offset.empty() ? (w.clock ? "0s" : "0") : o.offset, "offset"));
-  for (const Span* s : {&w.every, &w.period, &offset}) {
-    if (s->integer == (w.clock != nullptr))
+  const Span spans[] = {w.every, w.period, offset};
+  for (const Span& s : spans) {
+    if (s.integer == (w.clock != nullptr))
       return base::plan_error("windows over integers take plain numbers, windows of time durations like 1h");
   }
   if (w.every.amount <= 0 || w.period.amount <= 0) return base::plan_error("every and period must be longer than nothing");
