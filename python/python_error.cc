@@ -29,7 +29,7 @@ struct Failure {
   std::string function;
 };
 constexpr std::string_view kFailureMark = "\x01python exception ";
-constexpr size_t kMostFailures = 4096;
+constexpr size_t kMostFailures = 1024;
 std::map<int64_t, Failure>& failures() {
   static auto& kept = *std::make_unique<std::map<int64_t, Failure>>().release();  // outlives the interpreter
   return kept;

@@ -64,7 +64,13 @@ class PythonFunction final : public expr::UserFunction {
     } catch (nb::python_error&) {
       text = "an exception without text";
     }
-    return base::data_error("user function \"" + name() + "\" failed: " + text, keep_failure(std::move(exception), name()), row);
+    const bool stops = PyObject_IsInstance(exception.ptr(), PyExc_Exception) == 0;  // KeyboardInterrupt, SystemExit: no row's fault
+    const std::string mark = keep_failure(std::move(exception), name());
+    if (!stops) return base::data_error("user function \"" + name() + "\" failed: " + text, mark, row);
+    const arrow::Status cancelled = base::cancelled_error("user function \"" + name() + "\" was stopped");
+    base::ErrorDetail detail = *base::error_detail(cancelled);
+    detail.value = mark;
+    return base::with_detail(cancelled, std::move(detail));
   }
 
   nb::handle run_;

@@ -100,7 +100,8 @@ def _run_rows(fn: Callable[..., Any], returns: pa.DataType, columns: list[list[A
             for _ in range(rows):
                 append(fn())
     except BaseException as e:  # noqa: BLE001 - handed to the caller of the query
-        return None, len(out), e
+        row, columns, out, values = len(out), [], [], ()  # the traceback keeps this frame, not the data
+        return None, row, e
     try:
         return pa.array(out, type=returns).__arrow_c_array__(), None, None
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as e:
@@ -122,6 +123,7 @@ def _vector_runner(fn: Callable[..., Any], returns: pa.DataType, numpy: bool) ->
                 arrays = [a.to_numpy(zero_copy_only=False) for a in arrays]
             return _to_array(fn(*arrays), returns).__arrow_c_array__(), None, None
         except BaseException as e:  # noqa: BLE001
+            arrays = []
             return None, 0, e
 
     return run

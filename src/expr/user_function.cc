@@ -121,7 +121,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> call_in_pieces(const UserFunction& 
     if (result.ok()) result = checked(f, std::move(*result), n, pool);
     if (!result.ok()) {
       auto detail = base::error_detail(result.status());
-      if (!detail) return result;
+      if (!detail || detail->kind != base::ErrorKind::kData) return result;
       base::ErrorDetail placed = *detail;
       placed.batch_row = std::max<int64_t>(placed.batch_row, 0) + from;
       return base::with_detail(result.status(), std::move(placed));

@@ -248,13 +248,16 @@ def test_a_slow_function_stops_when_the_query_does() -> None:
     assert time.monotonic() - start < 10
 
 
-def test_ctrl_c() -> None:
-    code = """
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c(workers: int) -> None:
+    code = f"""
+WORKERS = {workers}
+""" + """
 import time, gristmill as gm
 slow = gm.udf(lambda x: time.sleep(0.005) or x, returns="int64", name="slow")
 print("ready", flush=True)
 try:
-    gm.from_pydict({"x": list(range(20_000))}).select(slow("x")).collect(num_workers=2, min_parallel_rows=0)
+    gm.from_pydict({"x": list(range(20_000))}).select(slow("x")).collect(num_workers=WORKERS, min_parallel_rows=0)
 except KeyboardInterrupt:
     print("stopped", flush=True)
 """
@@ -262,4 +265,4 @@ except KeyboardInterrupt:
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30)[0] == "stopped\n" and process.returncode == 0
+    assert process.communicate(timeout=10)[0] == "stopped\n" and process.returncode == 0
