@@ -25,9 +25,9 @@
 #include "gristmill/files.h"
 #include "gristmill/options.h"
 #include "gristmill/postgres.h"
-#include "gristmill/text_options.h"
 #include "gristmill/reshape.h"
 #include "gristmill/selectors.h"
+#include "gristmill/text_options.h"
 
 namespace gristmill {
 

@@ -434,13 +434,6 @@ def scan_ipc(path: str | os.PathLike) -> Frame:
     return Frame(_engine.scan_ipc(os.fspath(path)))
 
 
-def concat(frames: Sequence[Frame]) -> Frame:
-    """The rows of all frames, one frame after the other."""
-def scan_csv(path: str | os.PathLike) -> Frame:
-    """CSV files with a header line."""
-    return Frame(_engine.scan_csv(os.fspath(path)))
-
-
 def concat(frames: Sequence[Frame], how: str = "vertical") -> Frame:
     """Frames one after the other ("vertical", the same columns by name; "diagonal", missing columns are null) or side by side
     ("horizontal", row by row; shorter ones end in null).

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .frame import scan_csv, scan_ipc, scan_parquet
+from .frame import scan_ipc, scan_parquet
 from .options import ParallelOptions
 from .table import Table
+from .text_files import Paths, scan_csv
 
 
 def read_parquet(path: str | os.PathLike, *, options: ParallelOptions | None = None, **scan: Any) -> Table:
@@ -20,6 +21,6 @@ def read_ipc(path: str | os.PathLike, *, options: ParallelOptions | None = None,
     return scan_ipc(path, **scan).collect(options)
 
 
-def read_csv(path: str | os.PathLike, *, options: ParallelOptions | None = None, **scan: Any) -> Table:
+def read_csv(path: Paths, *, options: ParallelOptions | None = None, **scan: Any) -> Table:
     """The rows of CSV files as a table; takes what scan_csv takes."""
     return scan_csv(path, **scan).collect(options)
