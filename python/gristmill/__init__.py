@@ -16,10 +16,7 @@ from .errors import CancelledError, DataError, GristmillError, IoError, MemoryLi
 from .files import scan_ipc, scan_parquet
 from .expr import Expr, call, coalesce, col, count, lit, when
 from .functions import atan2, chr, concat_ws, duration, from_epoch, greatest, least, make_date, make_timestamp, pack_list, pack_map, pi, struct
-from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas, from_pydict, from_pylist
-from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas, from_pydict, from_pylist, scan_ipc, scan_parquet
 from .frame import DynamicGroupBy, Frame, GroupBy, concat, deserialize, from_arrow, from_dict, from_numpy, from_pandas, from_polars, from_pydict, from_pylist
-from .frame import scan_ipc, scan_parquet
 from .options import ParallelOptions
 from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .read import read_csv, read_ipc, read_parquet

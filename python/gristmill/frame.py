@@ -276,7 +276,6 @@ class Frame(ReshapeMethods):
                  **settings: Any) -> int:
         """Writes the result as a Parquet file, complete or not at all; gives the number of rows."""
         return self._sink(_engine.sink_parquet, path, options, settings, storage_options)
-        return with_progress(lambda o: self._f.sink_parquet(os.fspath(path), o, _engine.Cancellation()), _engine_options(options, settings))
 
     def sink_ipc(self, path: str | os.PathLike, options: ParallelOptions | None = None, *, storage_options: Mapping[str, Any] | None = None,
                  **settings: Any) -> int:
@@ -293,8 +292,7 @@ class Frame(ReshapeMethods):
         from .files import _sink_options
 
         files = _sink_options(storage_options)
-        return write(self._f, os.fspath(path), _engine_options(options, settings), _engine.Cancellation(), files)
-        return with_progress(lambda o: self._f.sink_ipc(os.fspath(path), o, _engine.Cancellation()), _engine_options(options, settings))
+        return with_progress(lambda o: write(self._f, os.fspath(path), o, _engine.Cancellation(), files), _engine_options(options, settings))
 
     def sink_postgres(self, connection: str, table: str, mode: str = "append", *, key: str | Sequence[str] | None = None,
                       options: ParallelOptions | None = None, **settings: Any) -> int:
@@ -422,16 +420,6 @@ def from_numpy(data: Any, columns: Sequence[str] | None = None) -> Frame:
     if len(names) != data.shape[1]:
         raise ValueError(f"{data.shape[1]} columns, but {len(names)} names")
     return from_arrow(pa.table([pa.array(data[:, i]) for i in range(data.shape[1])], names=names))
-
-
-def scan_parquet(path: str | os.PathLike) -> Frame:
-    """Parquet files: a path or a glob, read lazily, in byte order of their names."""
-    return Frame(_engine.scan_parquet(os.fspath(path)))
-
-
-def scan_ipc(path: str | os.PathLike) -> Frame:
-    """Arrow IPC files."""
-    return Frame(_engine.scan_ipc(os.fspath(path)))
 
 
 def concat(frames: Sequence[Frame], how: str = "vertical") -> Frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .frame import scan_ipc, scan_parquet
+from .files import scan_ipc, scan_parquet
 from .options import ParallelOptions
 from .table import Table
 from .text_files import Paths, scan_csv

@@ -17,12 +17,6 @@
 #include "frame/morsel_size.h"
 #include "frame/query_runner.h"
 #include "gristmill/frame.h"
-#include "io/resolve.h"
-#include "io/csv_scan.h"
-#include "io/ipc_scan.h"
-#include "io/ipc_write.h"
-#include "io/parquet_scan.h"
-#include "io/parquet_write.h"
 #include "plan/logical.h"
 
 namespace gristmill {
@@ -128,31 +122,8 @@ arrow::Result<std::string> Frame::explain_analyze(ParallelOptions options) const
   return runner.analyze_text();
 }
 
-Frame Frame::deserialize(const std::string& text) { return Frame(plan::deserialize(text, io::make_source)); }
-
 Frame from_arrow(std::shared_ptr<arrow::Table> table) {
   auto source = frame::make_memory_table(std::move(table));
-arrow::Result<int64_t> Frame::sink_parquet(const std::string& path, ParallelOptions options, Cancellation cancel) const {
-  ARROW_RETURN_NOT_OK(plan_->status());
-  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
-  ARROW_ASSIGN_OR_RAISE(auto writer, io::write_parquet(path, (**plan_)->schema, {}, runner.memory()));
-  auto counted = exec::make_counting_sink(std::move(writer));
-  ARROW_RETURN_NOT_OK(runner.run(counted));
-  return counted->rows();
-}
-
-arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions options, Cancellation cancel) const {
-  ARROW_RETURN_NOT_OK(plan_->status());
-  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(**plan_, options, cancel));
-  ARROW_ASSIGN_OR_RAISE(auto writer, io::write_ipc(path, (**plan_)->schema, {}, runner.memory()));
-  auto counted = exec::make_counting_sink(std::move(writer));
-  ARROW_RETURN_NOT_OK(runner.run(counted));
-  return counted->rows();
-}
-
-namespace {
-
-Frame scan_of(arrow::Result<plan::TableSourcePtr> source) {
   if (!source.ok()) return Frame(source.status());
   return Frame(plan::make_scan(std::move(*source)));
 }
