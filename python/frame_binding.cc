@@ -45,6 +45,8 @@ ParallelOptions options_from(const nb::dict& d) {
       o.strategy = static_cast<Strategy>(nb::cast<int>(value));
     else if (k == "timeout_ms")
       o.timeout = std::chrono::milliseconds(nb::cast<int64_t>(value));
+    else if (k == "progress")
+      o.progress = nb::cast<Progress>(value);
   }
   return o;
 }
@@ -68,14 +70,22 @@ Join join_kind(const std::string& how) {
 
 }  // namespace
 
+void bind_reshape(nb::module_& m, nb::class_<Frame>& frame);  // reshape_binding.cc
+
 void bind_frame(nb::module_& m) {
   nb::class_<Cancellation>(m, "Cancellation")
       .def(nb::init<>())
       .def("cancel", &Cancellation::cancel)
       .def("cancelled", &Cancellation::cancelled);
 
-  nb::class_<Frame>(m, "Frame")
-      .def("filter", &Frame::filter)
+  nb::class_<Progress>(m, "Progress")
+      .def(nb::init<>())
+      .def("rows", &Progress::rows)
+      .def("steps", &Progress::steps)
+      .def("morsels", &Progress::morsels);
+
+  nb::class_<Frame> frame(m, "Frame");
+  frame.def("filter", &Frame::filter)
       .def("select", &Frame::select)
       .def("with_columns", &Frame::with_columns)
       .def("drop", &Frame::drop)
@@ -107,7 +117,6 @@ void bind_frame(nb::module_& m) {
              return f.sort(std::move(k));
            })
       .def("slice", &Frame::slice, nb::arg("offset"), nb::arg("length").none())
-      .def("distinct", &Frame::distinct)
       .def("explode", &Frame::explode)
       .def("union_with", &Frame::union_with)
       .def("schema", [](const Frame& f) { return export_schema(*unwrap(f.schema())); })
@@ -163,6 +172,7 @@ void bind_frame(nb::module_& m) {
   m.def("from_arrow", [](nb::handle stream) { return from_arrow(import_table(stream)); });
   m.def("deserialize", [](const std::string& text) { return Frame::deserialize(text); });
   m.def("sql", [](const std::string& text, const std::vector<std::pair<std::string, Frame>>& tables) { return sql(text, tables); });
+  bind_reshape(m, frame);
   nb::class_<Table>(m, "Table")
       .def("arrow", [](const Table& t) { return export_table(unwrap(without_gil([&] { return t.arrow(); }))); })
       .def("schema", [](const Table& t) { return export_schema(*t.schema()); })

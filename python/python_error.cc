@@ -11,7 +11,9 @@
 #include <arrow/table.h>
 #include <nanobind/stl/string.h>
 
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "base/status.h"
 
@@ -19,6 +21,29 @@ namespace gristmill::python {
 namespace {
 
 thread_local std::optional<nb::python_error> pending;
+
+// Exceptions of users' functions by number, guarded by the GIL. Only the error that a query ends with is ever asked for; those of later
+// rows go when there are many newer ones.
+struct Failure {
+  nb::object exception;
+  std::string function;
+};
+constexpr std::string_view kFailureMark = "\x01python exception ";
+constexpr size_t kMostFailures = 1024;
+std::map<int64_t, Failure>& failures() {
+  static auto& kept = *std::make_unique<std::map<int64_t, Failure>>().release();  // outlives the interpreter
+  return kept;
+}
+
+[[noreturn]] void raise_failure(Failure failure, const base::ErrorDetail& detail) {
+  std::string note = "in user function \"" + failure.function + "\"";
+  if (!detail.column.empty()) note += ", column \"" + detail.column + "\"";
+  if (detail.row >= 0) note += ", row " + std::to_string(detail.row);
+  if (!detail.file.empty()) note += " of " + detail.file;
+  failure.exception.attr("add_note")(note);
+  PyErr_SetObject(failure.exception.type().ptr(), failure.exception.ptr());
+  throw nb::python_error();
+}
 
 const char* exception_name(base::ErrorKind kind) {
   switch (kind) {
@@ -64,6 +89,10 @@ void raise(const arrow::Status& s) {
     pending.reset();
     throw e;
   }
+  if (auto d = base::error_detail(s); d && d->value.starts_with(kFailureMark)) {
+    auto found = failures().extract(std::stoll(d->value.substr(kFailureMark.size())));
+    if (found) raise_failure(std::move(found.mapped()), *d);
+  }
   nb::object type = nb::module_::import_("gristmill.errors").attr(exception_name(base::error_kind(s)));
   nb::object instance = type(base::describe_error(s));
   if (auto d = base::error_detail(s)) {
@@ -85,6 +114,14 @@ void raise(const arrow::Status& s) {
 arrow::Status keep_exception(nb::python_error& e) {
   if (!pending) pending.emplace(std::move(e));
   return base::cancelled_error("a Python exception is pending");
+}
+
+std::string keep_failure(nb::object exception, const std::string& function) {
+  static int64_t last = 0;
+  auto& kept = failures();
+  if (kept.size() >= kMostFailures) kept.erase(kept.begin());
+  kept.emplace(++last, Failure{std::move(exception), function});
+  return std::string(kFailureMark) + std::to_string(last);
 }
 
 arrow::Status poll_signals() {
@@ -122,6 +159,20 @@ std::shared_ptr<arrow::Scalar> import_scalar(nb::handle capsules) {
   nb::tuple pair = nb::borrow<nb::tuple>(capsules);
   auto array = unwrap(arrow::ImportArray(pointer<ArrowArray>(pair[1], "arrow_array"), pointer<ArrowSchema>(pair[0], "arrow_schema")));
   return unwrap(array->GetScalar(0));
+}
+
+nb::object export_array(const arrow::Array& array) {
+  auto c_schema = std::make_unique<ArrowSchema>();
+  auto c_array = std::make_unique<ArrowArray>();
+  check(arrow::ExportArray(array, c_array.get(), c_schema.get()));
+  nb::object s = own_capsule(c_schema.release(), "arrow_schema", destroy_schema);
+  nb::object a = own_capsule(c_array.release(), "arrow_array", destroy_array);
+  return nb::make_tuple(s, a);
+}
+
+std::shared_ptr<arrow::Array> import_array(nb::handle capsules) {
+  nb::tuple pair = nb::borrow<nb::tuple>(capsules);
+  return unwrap(arrow::ImportArray(pointer<ArrowArray>(pair[1], "arrow_array"), pointer<ArrowSchema>(pair[0], "arrow_schema")));
 }
 
 nb::object export_batch(const arrow::RecordBatch& batch) {

@@ -26,6 +26,8 @@ T unwrap(arrow::Result<T> r) {
 
 // Keeps a Python exception raised while the engine was running, for raise() to throw; returns the status to unwind with.
 arrow::Status keep_exception(nb::python_error& e);
+// Keeps the exception of a user's function and gives the text by which raise() finds it again in an error's value. Holds the GIL.
+std::string keep_failure(nb::object exception, const std::string& function);
 // Ctrl-C: looks at pending signals; called on the thread that waits for a query, without the GIL.
 arrow::Status poll_signals();
 
@@ -34,6 +36,8 @@ nb::object export_table(const std::shared_ptr<arrow::Table>& table);  // arrow_a
 std::shared_ptr<arrow::DataType> import_type(nb::handle schema_capsule);
 nb::object export_schema(const arrow::Schema& schema);                    // arrow_schema capsule
 std::shared_ptr<arrow::Scalar> import_scalar(nb::handle array_capsules);  // (schema, array) of one row
-nb::object export_batch(const arrow::RecordBatch& batch);                 // (schema, array) capsules
+nb::object export_array(const arrow::Array& array);                       // (schema, array) capsules
+std::shared_ptr<arrow::Array> import_array(nb::handle array_capsules);
+nb::object export_batch(const arrow::RecordBatch& batch);  // (schema, array) capsules
 
 }  // namespace gristmill::python

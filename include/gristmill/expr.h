@@ -46,6 +46,8 @@ class Expr {
   explicit Expr(std::shared_ptr<const expr::Node> node);
 
   Expr alias(std::string name) const;
+  Expr name_suffix(std::string suffix) const;  // the name it would have, and the suffix; with selectors: each of the names
+  Expr name_prefix(std::string prefix) const;
   Expr cast(std::shared_ptr<arrow::DataType> type) const;      // a value that does not fit is an error naming the row
   Expr try_cast(std::shared_ptr<arrow::DataType> type) const;  // NULL instead
 

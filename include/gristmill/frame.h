@@ -25,6 +25,8 @@
 #include "gristmill/files.h"
 #include "gristmill/options.h"
 #include "gristmill/postgres.h"
+#include "gristmill/reshape.h"
+#include "gristmill/selectors.h"
 #include "gristmill/text_options.h"
 
 namespace gristmill {
@@ -106,6 +108,12 @@ struct AsofOptions {
 
 class GroupBy;
 
+// A plan and the tables in memory it reads: enough to make the frame again in another process.
+struct FrameParts {
+  std::string plan;
+  std::vector<std::pair<std::string, Table>> tables;  // what the plan calls them
+};
+
 class Frame {
  public:
   explicit Frame(arrow::Result<std::shared_ptr<const plan::Plan>> plan);
@@ -117,17 +125,46 @@ class Frame {
   Frame rename(std::vector<std::pair<std::string, std::string>> names) const;
   GroupBy group_by(std::vector<Expr> keys) const;
   GroupBy group_by(std::initializer_list<const char*> columns) const;
+  // Groups rows into windows of time (or of integers): see DynamicOptions. One row a window that has rows, in order of `by` and time.
+  GroupBy group_by_dynamic(const std::string& index, DynamicOptions options) const;
   Frame join(const Frame& right, JoinOptions options) const;
   Frame cross_join(const Frame& right, std::string suffix = "_right") const;  // every pair, left rows outside
   Frame join_asof(const Frame& right, AsofOptions options) const;
   Frame sort(std::vector<SortKey> keys) const;  // stable
   Frame head(int64_t n = 5) const;
-  Frame slice(int64_t offset, std::optional<int64_t> length = {}) const;  // nothing: all rows that are left
-  Frame distinct(std::vector<std::string> subset = {}) const;             // keeps the first
+  Frame tail(int64_t n = 5) const;
+  Frame slice(int64_t offset, std::optional<int64_t> length = {}) const;  // nothing: all rows that are left; negative: from the end
+  Frame reverse() const;
+  // One row of those that are equal in `subset` (nothing: in all columns): the first, the last, or only rows without another. In order.
+  Frame distinct(std::vector<std::string> subset = {}, Keep keep = Keep::kFirst) const;
+  Frame unique(std::vector<std::string> subset = {}, Keep keep = Keep::kFirst) const { return distinct(std::move(subset), keep); }
+  Frame with_row_index(std::string name = "index", int64_t offset = 0) const;  // a first column that numbers the rows
+  Frame top_k(int64_t k, std::vector<Expr> by) const;                          // the greatest first; NULL is last
+  Frame bottom_k(int64_t k, std::vector<Expr> by) const;
+  Frame sample(SampleOptions options) const;
+
+  Frame pivot(PivotOptions options) const;  // without `on_values` it runs once to find them
+  Frame unpivot(UnpivotOptions options) const;
+  Frame melt(UnpivotOptions options) const { return unpivot(std::move(options)); }
+  // How often each pair of values comes: a row for each value of `index`, a column for each of `on`.
+  Frame crosstab(std::string index, std::string on, std::optional<std::vector<Expr>> on_values = {}) const;
+  Frame value_counts(std::string column, bool sort = true, std::string name = "count") const;
+
+  Frame null_count() const;                                      // one row: nulls of each column
+  Frame drop_nulls(std::vector<std::string> subset = {}) const;  // rows with a NULL in `subset` (nothing: anywhere) go
+  Frame fill_null(Expr value) const;                             // in the columns whose type the value fits
+  Frame validate(const Rules& rules) const;                      // rows that break a rule: `row`, `failed`, then their columns
+  Frame validation_report(const Rules& rules) const;             // each rule and how many rows break it
+  Frame outliers(std::vector<std::string> columns, OutlierOptions options = {}) const;
+  // count, null_count, mean, std, min and max of each column.
+  arrow::Result<Table> describe(ParallelOptions options = {}) const;
+
   Frame explode(std::vector<std::string> columns) const;
   Frame union_with(std::vector<Frame> others) const;
 
   arrow::Result<std::shared_ptr<arrow::Schema>> schema() const;
+  // The columns that expressions with selectors stand for, by name.
+  arrow::Result<std::vector<std::string>> column_names(const std::vector<Expr>& exprs) const;
   // The plan before and after optimisation.
   arrow::Result<std::string> explain(bool optimized = true) const;
   // Runs the query and prints the plan with rows, time and detail per operator.
@@ -152,6 +189,9 @@ class Frame {
   // The plan as versioned JSON, and back (file sources only).
   arrow::Result<std::string> serialize() const;
   static Frame deserialize(const std::string& text);
+  // The same with tables in memory beside the plan.
+  arrow::Result<FrameParts> to_parts() const;
+  static Frame from_parts(const FrameParts& parts);
 
   const arrow::Result<std::shared_ptr<const plan::Plan>>& plan() const { return *plan_; }
 
@@ -161,15 +201,16 @@ class Frame {
 
 class GroupBy {
  public:
-  GroupBy(Frame frame, std::vector<Expr> keys);
+  GroupBy(Frame frame, std::vector<Expr> keys, bool sorted = false);  // sorted: groups leave in the order of their keys
   Frame agg(std::vector<Expr> aggregates) const;
 
  private:
   Frame frame_;
   std::vector<Expr> keys_;
+  bool sorted_ = false;
 };
 
-Frame concat(std::vector<Frame> frames);
+Frame concat(std::vector<Frame> frames, Concat how = Concat::kVertical);
 
 // Files: a path, a glob, a directory or a URL; several files come in byte order of their names. Errors name the file.
 Frame scan_parquet(const std::string& pattern, const FileOptions& files = {});

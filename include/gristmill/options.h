@@ -7,12 +7,26 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <arrow/status.h>
 
 namespace gristmill {
 
 enum class Strategy { kAuto, kFixedChunks, kCacheFriendly, kMemoryBound };
+
+// How far a running query is; give one with the options and look at it from any thread. Copies share the state.
+class Progress {
+ public:
+  Progress();
+  int64_t rows() const;                         // read by the steps of the query so far
+  std::pair<int64_t, int64_t> steps() const;    // done, all
+  std::pair<int64_t, int64_t> morsels() const;  // done, all that are known by now: of the steps that have begun
+
+ private:
+  friend class QueryRunner;
+  std::shared_ptr<void> state_;
+};
 
 struct ParallelOptions {
   int num_workers = 0;                 // 0 = all cores this process may use; 1 = the caller's thread
@@ -26,6 +40,7 @@ struct ParallelOptions {
   bool ordered = true;           // false: rows may come in any order (still a function of the data alone)
   bool exact_float_sums = true;  // false: float sums depend on the order of addition; faster
   std::optional<std::chrono::milliseconds> timeout;
+  std::optional<Progress> progress;
 };
 
 // Stops a running query from another thread. Copies share the state.

@@ -8,24 +8,30 @@
 
 import pyarrow as _pyarrow  # noqa: F401 - first: the engine uses the Arrow that this loads
 
-from . import _engine
+from . import _engine, selectors
 from ._engine import Cancellation
 from ._sql import sql
+from .config import Config
 from .errors import CancelledError, DataError, GristmillError, IoError, MemoryLimitError, PlanError, TimeoutError
 from .files import scan_ipc, scan_parquet
 from .expr import Expr, call, coalesce, col, corr, count, cov, lit, regr_intercept, regr_slope, when
 from .functions import atan2, chr, concat_ws, duration, from_epoch, greatest, least, make_date, make_timestamp, pack_list, pack_map, pi, struct
-from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas, from_pydict, from_pylist
+from .frame import DynamicGroupBy, Frame, GroupBy, concat, deserialize, from_arrow, from_dict, from_numpy, from_pandas, from_polars, from_pydict, from_pylist
 from .options import ParallelOptions
 from .postgres import PostgresTransaction, read_postgres, scan_postgres
+from .read import read_csv, read_ipc, read_parquet
+from .selectors import Selector, all, exclude
 from .table import Table
 from .text_files import scan_csv
+from .udf import UserFunction, register, udf
 
 __version__ = _engine.__version__
 
 __all__ = [
-    "Cancellation", "CancelledError", "DataError", "Expr", "Frame", "GristmillError", "GroupBy", "IoError", "MemoryLimitError", "ParallelOptions",
-    "PlanError", "PostgresTransaction", "Table", "TimeoutError", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "corr", "count", "cov",
-    "deserialize", "duration", "from_arrow", "from_epoch", "from_pandas", "from_pydict", "from_pylist", "greatest", "least", "lit", "make_date", "make_timestamp", "pack_list",
-    "pack_map", "pi", "read_postgres", "regr_intercept", "regr_slope", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "sql", "struct", "when",
+    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Frame", "GristmillError", "GroupBy", "IoError",
+    "MemoryLimitError", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Table", "TimeoutError", "UserFunction", "all", "atan2",
+    "call", "chr", "coalesce", "col", "concat", "concat_ws", "corr", "count", "cov", "deserialize", "duration", "exclude", "from_arrow", "from_dict",
+    "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist", "greatest", "least", "lit", "make_date", "make_timestamp",
+    "pack_list", "pack_map", "pi", "read_csv", "read_ipc", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "scan_csv",
+    "scan_ipc", "scan_parquet", "scan_postgres", "selectors", "sql", "struct", "udf", "when",
 ]

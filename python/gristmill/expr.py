@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime as _dt
 import decimal as _decimal
 from typing import Any, Iterable, Union
@@ -110,6 +111,11 @@ class Expr(MathMethods):
     def alias(self, name: str) -> "Expr":
         """Names the result."""
         return Expr(self._e.alias(name))
+
+    @property
+    def name(self) -> "NameNamespace":
+        """Other names for the result."""
+        return NameNamespace(self)
 
     def cast(self, dtype: Any) -> "Expr":
         """Converts to a pyarrow type or a type's text ("int64", "decimal(12,2)"); a value that does not fit is a DataError."""
@@ -287,6 +293,28 @@ class Expr(MathMethods):
     def to_json(self) -> "Expr":
         """The value as JSON."""
         return _call("to_json", self)
+
+
+class NameNamespace:
+    """Names made from the name an expression would have; with selectors, from each of the columns' names.
+
+    >>> import gristmill as gm
+    >>> gm.from_pydict({"a": [1], "b": [2]}).select(gm.all().sum().name.suffix("_sum")).columns
+    ['a_sum', 'b_sum']
+    """
+
+    __slots__ = ("_x",)
+
+    def __init__(self, x: Expr) -> None:
+        self._x = x
+
+    def suffix(self, suffix: builtins.str) -> Expr:
+        """The name with something after it."""
+        return _call("name.suffix", self._x, suffix)
+
+    def prefix(self, prefix: builtins.str) -> Expr:
+        """The name with something before it."""
+        return _call("name.prefix", self._x, prefix)
 
 
 def col(name: str) -> Expr:

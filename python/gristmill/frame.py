@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import html
 import os
 import queue
 import threading
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from . import _engine
+from .config import Config
 from .expr import Expr, IntoExpr, _column_or_expr, _wrap
 from .options import ParallelOptions
+from .progress import with_progress
+from .reshape import ReshapeMethods
 from .table import Table, _Schema
+
+if TYPE_CHECKING:
+    from .selectors import Selector
 
 _JOINS = ("inner", "left", "right", "full", "semi", "anti", "cross")
 _POSTGRES_MODES = ("append", "replace", "create", "fail", "upsert")
+_CONCATS = ("vertical", "diagonal", "horizontal")
 _STRATEGIES = ("backward", "forward", "nearest")
 
 
@@ -45,7 +53,7 @@ def _per_key(value: bool | Sequence[bool], n: int, what: str) -> list[bool]:
     return list(value)
 
 
-class Frame:
+class Frame(ReshapeMethods):
     """A lazy query. Every method gives a new frame; nothing runs before collect(), collect_batches() or a sink.
 
     >>> import gristmill as gm
@@ -84,17 +92,44 @@ class Frame:
         """Adds columns, or replaces those of the same name."""
         return Frame(self._f.with_columns(_many(exprs, named)))
 
-    def drop(self, *columns: str) -> "Frame":
-        """All columns but these."""
-        return Frame(self._f.drop([n for c in columns for n in _names(c)]))
+    def drop(self, *columns: "str | Selector | Sequence[str | Selector]") -> "Frame":
+        """All columns but these; selectors are taken too."""
+        return Frame(self._f.drop(self._f.column_names(_many(columns))))
 
-    def rename(self, names: Mapping[str, str]) -> "Frame":
-        """New names for some columns."""
+    def rename(self, names: Mapping[str, str] | Callable[[str], str]) -> "Frame":
+        """New names for some columns: a dict, or a function of the old name.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"a": [1], "b": [2]}).rename(str.upper).columns
+        ['A', 'B']
+        """
+        if not isinstance(names, Mapping):
+            names = {old: names(old) for old in self.columns}
         return Frame(self._f.rename(list(names.items())))
 
     def group_by(self, *keys: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> "GroupBy":
         """Groups rows with equal keys, in the order of their first row; null is a key like others. Follow with agg()."""
         return GroupBy(self, _many(keys, named))
+
+    def group_by_dynamic(self, index: str, *, every: str | int, period: str | int | None = None, offset: str | int | None = None,
+                         by: IntoExpr | Sequence[IntoExpr] | None = None, closed: str = "left", label: str = "left") -> "DynamicGroupBy":
+        """Groups rows into windows of time: they begin at every multiple of `every` (moved by `offset`) and are `period` long (default:
+        `every`); longer ones overlap, and a row is in several. Rows need not be sorted; rows without a time are in no window.
+
+        Durations: "15m", "1h", "1d", "1w" (from Monday), "1mo", "1q", "1y" and "s", "ms", "us", "ns"; plain numbers for integer columns. Days
+        and longer follow the clock on the wall of the column's zone. `closed`, `label`: which edge belongs to a window, and which is shown.
+
+        >>> import gristmill as gm
+        >>> f = gm.from_pydict({"t": [1, 2, 5, 11], "v": [1, 2, 3, 4]})
+        >>> f.group_by_dynamic("t", every=5).agg(gm.col("v").sum()).collect().to_pydict()
+        {'t': [0, 5, 10], 'v': [3, 3, 4]}
+        """
+        for edge in (closed, label):
+            if edge not in ("left", "right"):
+                raise ValueError(f"an edge is 'left' or 'right', not {edge!r}")
+        keys = [] if by is None else _many(by if isinstance(by, (list, tuple)) else [by])
+        spans = [str(every), "" if period is None else str(period), "" if offset is None else str(offset)]
+        return DynamicGroupBy(self, index, spans, keys, (closed == "right", label == "right"))
 
     def join(self, other: "Frame", on: str | Sequence[str] | None = None, how: str = "inner", *, left_on: str | Sequence[str] | None = None,
              right_on: str | Sequence[str] | None = None, where: IntoExpr | None = None, suffix: str = "_right",
@@ -165,17 +200,13 @@ class Frame:
     limit = head
 
     def slice(self, offset: int, length: int | None = None) -> "Frame":
-        """Rows [offset, offset + length); without a length all that are left.
+        """Rows [offset, offset + length); without a length all that are left; a negative offset counts from the end.
 
         >>> import gristmill as gm
         >>> gm.from_pydict({"a": [1, 2, 3]}).slice(1).collect().to_pydict()
         {'a': [2, 3]}
         """
         return Frame(self._f.slice(offset, length))
-
-    def distinct(self, subset: str | Sequence[str] | None = None) -> "Frame":
-        """One row for each value of the subset's columns (default: all), the first."""
-        return Frame(self._f.distinct(_names(subset)))
 
     def explode(self, *columns: str) -> "Frame":
         """One row per list element; an empty or null list gives one row with null."""
@@ -206,7 +237,8 @@ class Frame:
 
     def collect(self, options: ParallelOptions | None = None, *, cancel: _engine.Cancellation | None = None, **settings: Any) -> Table:
         """Runs the query; settings are fields of ParallelOptions, e.g. ``collect(num_workers=2)``."""
-        return Table(self._f.collect(_engine_options(options, settings), cancel or _engine.Cancellation()))
+        stop = cancel or _engine.Cancellation()
+        return Table(with_progress(lambda o: self._f.collect(o, stop), _engine_options(options, settings)))
 
     def collect_batches(self, options: ParallelOptions | None = None, **settings: Any) -> Iterator[pa.RecordBatch]:
         """Record batches in order, while the query runs; only a few wait in memory. Closing the iterator stops the query."""
@@ -260,7 +292,7 @@ class Frame:
         from .files import _sink_options
 
         files = _sink_options(storage_options)
-        return write(self._f, os.fspath(path), _engine_options(options, settings), _engine.Cancellation(), files)
+        return with_progress(lambda o: write(self._f, os.fspath(path), o, _engine.Cancellation(), files), _engine_options(options, settings))
 
     def sink_postgres(self, connection: str, table: str, mode: str = "append", *, key: str | Sequence[str] | None = None,
                       options: ParallelOptions | None = None, **settings: Any) -> int:
@@ -281,13 +313,31 @@ class Frame:
     def __repr__(self) -> str:
         return f"<lazy Frame: collect() runs it>\n{self._f.explain(False)}"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the plan."""
+        return f"<small>lazy frame, collect() runs it</small><pre>{html.escape(self._f.explain(False))}</pre>"
+
+    def __reduce__(self) -> tuple:
+        plan, tables = self._f.to_parts()
+        return _from_parts, (plan, [(name, Table(t)) for name, t in tables])
+
+    def __copy__(self) -> "Frame":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "Frame":
+        return self
+
 
 def _engine_options(options: ParallelOptions | None, settings: Mapping[str, Any]) -> dict:
     if settings:
         if options is not None:
             raise TypeError("give ParallelOptions or single settings, not both")
-        options = ParallelOptions(**settings)
-    return (options or ParallelOptions())._engine()
+        options = ParallelOptions(**{"num_workers": Config.get("num_workers"), "memory_limit": Config.get("memory_limit"), **settings})
+    return (options or ParallelOptions(num_workers=Config.get("num_workers"), memory_limit=Config.get("memory_limit")))._engine()
+
+
+def _from_parts(plan: str, tables: Sequence[tuple[str, Table]]) -> Frame:
+    return Frame(_engine.Frame.from_parts(plan, [(name, t._table) for name, t in tables]))
 
 
 class GroupBy:
@@ -302,6 +352,19 @@ class GroupBy:
     def agg(self, *aggregates: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> Frame:
         """One row a group: the keys, then these aggregates."""
         return Frame(self._frame._f.aggregate(self._keys, _many(aggregates, named)))
+
+
+class DynamicGroupBy:
+    """Rows grouped into windows, waiting for agg()."""
+
+    __slots__ = ("_frame", "_index", "_spans", "_keys", "_edges")
+
+    def __init__(self, frame: Frame, index: str, spans: list[str], keys: list[_engine.Expr], edges: tuple[bool, bool]) -> None:
+        self._frame, self._index, self._spans, self._keys, self._edges = frame, index, spans, keys, edges
+
+    def agg(self, *aggregates: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> Frame:
+        """One row a window that has rows: the `by` keys, the window's edge, then these aggregates; in order of keys and time."""
+        return Frame(self._frame._f.aggregate_dynamic(self._index, self._spans, self._keys, *self._edges, _many(aggregates, named)))
 
 
 def from_arrow(data: Any) -> Frame:
@@ -328,11 +391,51 @@ def from_pandas(data: Any) -> Frame:
     return from_arrow(pa.Table.from_pandas(data, preserve_index=False))
 
 
-def concat(frames: Sequence[Frame]) -> Frame:
-    """The rows of all frames, one frame after the other."""
+def from_dict(data: Mapping[str, Any], schema: Any = None) -> Frame:
+    """The same as from_pydict."""
+    return from_pydict(data, schema)
+
+
+def from_polars(data: Any) -> Frame:
+    """A frame over a polars DataFrame; a LazyFrame is collected."""
+    return from_arrow(data.collect() if hasattr(data, "collect") else data)
+
+
+def from_numpy(data: Any, columns: Sequence[str] | None = None) -> Frame:
+    """A frame over a dict of arrays, a structured array, or a matrix with one column a name.
+
+    >>> import gristmill as gm, numpy as np
+    >>> gm.from_numpy(np.array([[1, 2], [3, 4]]), ["a", "b"]).collect().to_pydict()
+    {'a': [1, 3], 'b': [2, 4]}
+    """
+    if isinstance(data, Mapping):
+        return from_arrow(pa.table({name: pa.array(values) for name, values in data.items()}))
+    if data.dtype.names:
+        return from_arrow(pa.table({name: pa.array(data[name]) for name in data.dtype.names}))
+    if data.ndim == 1:
+        data = data.reshape(-1, 1)
+    if data.ndim != 2:
+        raise ValueError(f"from_numpy needs one or two dimensions, got {data.ndim}")
+    names = list(columns) if columns is not None else [f"column_{i}" for i in range(data.shape[1])]
+    if len(names) != data.shape[1]:
+        raise ValueError(f"{data.shape[1]} columns, but {len(names)} names")
+    return from_arrow(pa.table([pa.array(data[:, i]) for i in range(data.shape[1])], names=names))
+
+
+def concat(frames: Sequence[Frame], how: str = "vertical") -> Frame:
+    """Frames one after the other ("vertical", the same columns by name; "diagonal", missing columns are null) or side by side
+    ("horizontal", row by row; shorter ones end in null).
+
+    >>> import gristmill as gm
+    >>> a, b = gm.from_pydict({"x": [1]}), gm.from_pydict({"x": [2], "y": ["b"]})
+    >>> gm.concat([a, b], how="diagonal").collect().to_pydict()
+    {'x': [1, 2], 'y': [None, 'b']}
+    """
     if not frames:
         raise ValueError("concat needs at least one frame")
-    return frames[0].union(*frames[1:]) if len(frames) > 1 else frames[0]
+    if how not in _CONCATS:
+        raise ValueError(f"unknown concat {how!r}; known: {', '.join(_CONCATS)}")
+    return Frame(_engine.concat([f._f for f in frames], _CONCATS.index(how)))
 
 
 def deserialize(text: str) -> Frame:

@@ -21,6 +21,7 @@
 #include "exec/join_plan.h"
 #include "exec/limit.h"
 #include "exec/project.h"
+#include "exec/row_index.h"
 #include "exec/scan.h"
 #include "exec/sort.h"
 #include "plan/nodes.h"
@@ -103,6 +104,7 @@ class Lowering {
       case PlanKind::kLimit: return lower_limit(p);
       case PlanKind::kUnion: return lower_union(p);
       case PlanKind::kExplode: return lower_explode(p);
+      case PlanKind::kRowIndex: return lower_row_index(p);
     }
     return base::internal_error("unknown plan node");
   }
@@ -239,6 +241,28 @@ class Lowering {
     return then(std::move(head), make_explode(std::move(columns), label), id(p));
   }
 
+  // Rows of a scan know their numbers; elsewhere the rows before must have been counted, so the pipeline runs on one worker.
+  arrow::Result<Head> lower_row_index(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    head.origins.insert(head.origins.begin(), Origin{});
+    if (!p->position_only) head.origins.assign(head.origins.size(), {});
+    const Plan& in = *p->inputs[0];
+    const bool whole_scan = in.kind == PlanKind::kScan && !in.predicate;
+    head.resolve = [inner = std::move(head.resolve), p, whole_scan, node = id(p)]() -> arrow::Result<Segment> {
+      ARROW_ASSIGN_OR_RAISE(Segment s, inner());
+      if (p->position_only) {
+        s.append(make_row_position(p->index_name), node);
+      } else if (whole_scan && s.branches[0].source->numbers_rows()) {
+        s.append(make_origin_index(p->index_name, p->offset), node);
+      } else {
+        s.append(make_running_index(p->index_name, p->offset), node);
+        s.sequential = true;
+      }
+      return s;
+    };
+    return head;
+  }
+
   arrow::Result<Head> after_breaker(const PlanPtr& p, const Breaker& b, int last) {
     Head out;
     out.resolve = from_source(b.source, id(p));
@@ -287,7 +311,8 @@ class Lowering {
     ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
     if (p->count >= 0) head = then(std::move(head), make_morsel_limit(p->offset + p->count), id(p));
     auto buffer = make_buffer_sink();
-    const int last = add_pipeline("limit", std::move(head), nullptr, make_limited_sink(p->offset, p->count, buffer, context_), id(p), nullptr);
+    const int last =
+        add_pipeline("limit", std::move(head), nullptr, make_limited_sink(p->offset, p->count, buffer, context_), id(p), nullptr);
     Head out;
     out.resolve = [buffer, node = id(p)]() -> arrow::Result<Segment> {
       Segment s;
@@ -312,6 +337,7 @@ class Lowering {
       for (const auto& part : parts) {
         ARROW_ASSIGN_OR_RAISE(Segment s, part());
         for (auto& b : s.branches) all.branches.push_back(std::move(b));
+        all.sequential |= s.sequential;
       }
       return all;
     };
@@ -389,6 +415,7 @@ arrow::Result<PhysicalQuery> lower(const PlanPtr& plan, std::shared_ptr<OrderedS
   ARROW_RETURN_NOT_OK(lowering.number(*plan));
   ARROW_RETURN_NOT_OK(lowering.finish(plan, std::move(sink)));
   out.query = lowering.take();
+  if (context->progress) context->progress->tasks = static_cast<int64_t>(out.query.nodes.size());
   out.query.cancel = context->cancel;
   return out;
 }

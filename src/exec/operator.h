@@ -4,6 +4,7 @@
 // sinks a shared state they guard themselves. Who calls what:
 //
 //   make_local    once per (worker slot, operator), on that worker, before its first batch
+//   begin_morsel  before a morsel's first batch
 //   process       for every batch of a morsel, in row order; may emit any number of batches (never empty ones)
 //   end_morsel    after the last batch of a morsel: emit what was held back; locals carry nothing over to the next morsel
 //   Sink::consume every batch that reaches the end; Sink::end_morsel; then, when all is consumed:
@@ -24,6 +25,7 @@
 
 #include "base/cancellation.h"
 #include "base/memory_budget.h"
+#include "base/progress.h"
 #include "base/waiting.h"
 #include "column/batch.h"
 
@@ -37,7 +39,8 @@ struct QueryContext {
   int64_t morsel_rows = 0;  // 0 = auto
   int64_t batch_rows = column::kDefaultBatchRows;
   bool exact_float_sums = true;
-  bool spill_eagerly = false;  // tests: spill whenever spilling is possible
+  std::shared_ptr<base::Progress> progress;  // null: nobody looks
+  bool spill_eagerly = false;                // tests: spill whenever spilling is possible
   arrow::MemoryPool* pool() const { return memory->pool(); }
 };
 
@@ -76,6 +79,8 @@ class Operator {
   virtual ~Operator() = default;
   virtual std::string name() const = 0;  // for explain(analyze): "filter fare > 10"
   virtual arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) const = 0;
+  // Before the first batch of a morsel; `seq` rises in the pipeline's order of rows.
+  virtual void begin_morsel(uint64_t seq, LocalState& local) const {}
   virtual arrow::Status process(column::Batch batch, LocalState& local, const Emit& emit) const = 0;
   virtual arrow::Status end_morsel(LocalState& local, const Emit& emit) const { return arrow::Status::OK(); }
   // How the difference between rows in and rows out is to be booked: dropped rows are `filtered`, extra ones `generated`.
@@ -130,6 +135,7 @@ class Source {
   virtual arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) = 0;
   virtual arrow::Status read(uint64_t seq, LocalState& local, const Emit& emit, RowCounts& counts) = 0;
   virtual std::string file_of(int32_t input) const { return {}; }
+  virtual bool numbers_rows() const { return false; }  // the origins of its batches number the rows of the whole source from 0
   virtual std::string detail() const { return {}; }
 };
 

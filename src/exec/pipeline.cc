@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "exec/branch_gates.h"
 #include "exec/breaker.h"
+#include "expr/user_function.h"
 #include "sched/claim.h"
 #include "sched/ordered_ring.h"
 
@@ -138,10 +139,12 @@ class PipelineTask final : public sched::Task {
       ring_.emplace(static_cast<uint64_t>(4 * std::max(1, slots)), cap,
                     [this](uint64_t seq, sched::RingSlot& slot) { return flush(seq, slot); });
     }
+    if (context_->progress && total_ > 0) context_->progress->morsels += total_;
     gates_.open(segment_, sizes_);
-    if (total_ >= 0) claims_ = spec_.ordered ? sched::counter_claims(total_) : sched::range_claims(total_, slots);
+    const bool sequential = spec_.sequential || segment_.sequential;
+    if (total_ >= 0) claims_ = spec_.ordered || sequential ? sched::counter_claims(total_) : sched::range_claims(total_, slots);
     slots_.resize(slots);
-    max_slots_ = spec_.sequential ? 1 : total_ >= 0 ? static_cast<int>(std::min<int64_t>(slots, std::max<int64_t>(total_, 1))) : slots;
+    max_slots_ = sequential ? 1 : total_ >= 0 ? static_cast<int>(std::min<int64_t>(slots, std::max<int64_t>(total_, 1))) : slots;
     return arrow::Status::OK();
   }
 
@@ -184,11 +187,16 @@ class PipelineTask final : public sched::Task {
     slot.busy_ns += now_ns() - before;
     slot.processed++;
     slot.rows += static_cast<int64_t>(runner->rows_of_morsel_);
+    if (context_->progress) {
+      context_->progress->morsels_done++;
+      context_->progress->rows += static_cast<int64_t>(runner->rows_of_morsel_);
+    }
     gates_.processed(morsel.branch);
     return deliver(morsel, slot, *runner, status);
   }
 
   arrow::Status finish() override {
+    if (context_->progress) context_->progress->tasks_done++;
     if (disabled_) return arrow::Status::OK();
     const arrow::Status accounted = report_rows();
     if (!error_.ok()) {
@@ -442,6 +450,9 @@ arrow::Status BranchRunner::run(const Morsel& morsel) {
   output_.clear();
   clock_of_ = 0;
   clock_since_ = now_ns();
+  const expr::CancelScope cancel(task_.context_->cancel);
+  const auto& operators = task_.segment_.branches[branch_].operators;
+  for (size_t i = 0; i < operators.size(); ++i) operators[i].op->begin_morsel(morsel.seq, *locals_[i]);
   Source& source = *task_.segment_.branches[branch_].source;
   arrow::Status status = source.read(morsel.local, *source_local_, emits_[0], counts_[0]);
   if (status.ok()) {
@@ -596,6 +607,7 @@ class PhaseTask final : public sched::Task {
   }
 
   arrow::Status finish() override {
+    if (context_->progress) context_->progress->tasks_done++;
     if (!active_) return arrow::Status::OK();
     RowCounts c;
     c.nanoseconds = nanoseconds_.load();

@@ -57,6 +57,7 @@ struct Branch {
 
 struct Segment {
   std::vector<Branch> branches;
+  bool sequential = false;  // an operator needs the rows one after the other: one worker, morsels in order
   void append(std::shared_ptr<const Operator> op, int plan_node);
 };
 
@@ -70,7 +71,7 @@ struct PipelineSpec {
   std::shared_ptr<Sink> sink;
   std::shared_ptr<OrderedSink> ordered;
   int sink_node = -1;
-  bool sequential = false;  // one slot only
+  bool sequential = false;  // one slot only, morsels in order
 };
 
 std::shared_ptr<sched::Task> make_pipeline_task(PipelineSpec spec, std::shared_ptr<const QueryContext> context,

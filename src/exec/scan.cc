@@ -36,6 +36,7 @@ class ScanSource final : public Source {
   }
 
   std::string file_of(int32_t input) const override { return scan_->file_of(input); }
+  bool numbers_rows() const override { return scan_->numbers_rows(); }
   std::string detail() const override { return scan_->detail(); }
 
  private:

@@ -18,6 +18,7 @@
 #include "expr/evaluate.h"
 #include "expr/membership.h"
 #include "expr/registry.h"
+#include "expr/user_function.h"
 
 namespace gristmill::expr {
 namespace {
@@ -65,13 +66,15 @@ void note_inputs(Bound& b) {
 }
 
 bool holds_map(const arrow::DataType& t) {
-  return t.id() == arrow::Type::MAP || std::any_of(t.fields().begin(), t.fields().end(), [](const auto& f) { return holds_map(*f->type()); });
+  return t.id() == arrow::Type::MAP ||
+         std::any_of(t.fields().begin(), t.fields().end(), [](const auto& f) { return holds_map(*f->type()); });
 }
 
 // Computed now if it can be; a failing or non-deterministic constant stays as it is, and a map, which Arrow's scalars lose.
 arrow::Result<BoundPtr> folded(std::shared_ptr<Bound> b) {
   const bool constant = std::all_of(b->args.begin(), b->args.end(), [](const BoundPtr& a) { return a->kind == BoundKind::kConstant; });
-  if (!constant || !b->deterministic || holds_map(*b->type)) return b;
+  const bool of_user = b->function && b->function->run == user_function_entry(true).run;  // planning calls nobody's code
+  if (!constant || of_user || !b->deterministic || holds_map(*b->type)) return b;
   Evaluator evaluator(arrow::default_memory_pool());
   column::Batch one;
   one.rows = 1;
@@ -145,7 +148,8 @@ class Binder {
   }
 
   arrow::Result<Part> bind_call(const Node& n) {
-    const Function* f = find_function(n.name);
+    const UserFunctionPtr user = n.user ? n.user : find_function(n.name) ? nullptr : find_user_function(n.name);
+    const Function* f = user ? &user_function_entry(user->deterministic()) : find_function(n.name);
     if (!f) return unknown_function(n.name);
     std::vector<ArgumentInfo> infos;
     std::vector<BoundPtr> args;
@@ -156,7 +160,7 @@ class Binder {
       args.push_back(std::move(p.bound));
       untyped &= infos.back().untyped_literal;
     }
-    ARROW_ASSIGN_OR_RAISE(Signature s, f->bind(infos, n.options));
+    ARROW_ASSIGN_OR_RAISE(Signature s, user ? bind_user_function(user, infos) : f->bind(infos, n.options));
     for (size_t i = 0; i < s.casts.size(); ++i) {
       if (!s.casts[i] || s.casts[i]->Equals(*args[i]->type)) continue;
       ARROW_ASSIGN_OR_RAISE(args[i], expr::bind_cast(args[i], s.casts[i]));

@@ -93,7 +93,7 @@ NodePtr alias(NodePtr x, std::string name) {
 
 bool equal(const Node& a, const Node& b) {
   if (&a == &b) return true;
-  if (a.kind != b.kind || a.name != b.name || a.untyped != b.untyped || a.lenient != b.lenient) return false;
+  if (a.kind != b.kind || a.name != b.name || a.user != b.user || a.untyped != b.untyped || a.lenient != b.lenient) return false;
   if (a.args.size() != b.args.size() || !a.filter != !b.filter || !a.type != !b.type) return false;
   if (a.type && !a.type->Equals(*b.type)) return false;
   if (!same_scalar(a.value, b.value) || !same_options(a.options, b.options)) return false;

@@ -23,6 +23,7 @@ enum class NodeKind : uint8_t {
 };
 
 struct Node;
+class UserFunction;  // user_function.h
 using NodePtr = std::shared_ptr<const Node>;
 
 struct Option {
@@ -38,6 +39,7 @@ struct Node {
   std::shared_ptr<arrow::DataType> type;
   std::vector<Option> options;
   NodePtr filter;
+  std::shared_ptr<const UserFunction> user;  // kCall: a user's function instead of a registered one
   bool untyped = false;
   bool lenient = false;
 };

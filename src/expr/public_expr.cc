@@ -56,6 +56,8 @@ Expr::Expr(const std::string& v) : node_(expr::literal(std::string_view(v))) {}
 Expr::Expr(std::shared_ptr<const expr::Node> node) : node_(std::move(node)) {}
 
 Expr Expr::alias(std::string name) const { return Expr(expr::alias(node_, std::move(name))); }
+Expr Expr::name_suffix(std::string suffix) const { return binary("name.suffix", *this, Expr(suffix)); }
+Expr Expr::name_prefix(std::string prefix) const { return binary("name.prefix", *this, Expr(prefix)); }
 Expr Expr::cast(std::shared_ptr<arrow::DataType> type) const { return Expr(expr::cast(node_, std::move(type))); }
 Expr Expr::try_cast(std::shared_ptr<arrow::DataType> type) const { return Expr(expr::cast(node_, std::move(type), true)); }
 

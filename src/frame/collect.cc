@@ -17,7 +17,6 @@
 #include "frame/morsel_size.h"
 #include "frame/query_runner.h"
 #include "gristmill/frame.h"
-#include "io/resolve.h"
 #include "plan/logical.h"
 
 namespace gristmill {
@@ -25,6 +24,15 @@ namespace gristmill {
 Cancellation::Cancellation() : state_(std::make_shared<base::CancelToken>()) {}
 void Cancellation::cancel() const { static_cast<base::CancelToken*>(state_.get())->cancel(base::cancelled_error()); }
 bool Cancellation::cancelled() const { return static_cast<base::CancelToken*>(state_.get())->cancelled(); }
+
+namespace {
+const base::Progress& counts_of(const std::shared_ptr<void>& state) { return *static_cast<const base::Progress*>(state.get()); }
+}  // namespace
+
+Progress::Progress() : state_(std::make_shared<base::Progress>()) {}
+int64_t Progress::rows() const { return counts_of(state_).rows; }
+std::pair<int64_t, int64_t> Progress::steps() const { return {counts_of(state_).tasks_done, counts_of(state_).tasks}; }
+std::pair<int64_t, int64_t> Progress::morsels() const { return {counts_of(state_).morsels_done, counts_of(state_).morsels}; }
 
 namespace {
 
@@ -69,6 +77,7 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   const int64_t batch_rows = options.batch_rows > 0 ? options.batch_rows : batch_setting;
   if (options.memory_limit > 0 && options.memory_limit < kTightMemory) context->batch_rows = kTightBatchRows;
   if (batch_rows > 0) context->batch_rows = std::min(batch_rows, column::kMaxBatchRows);
+  if (options.progress) context->progress = std::static_pointer_cast<base::Progress>(options.progress->state_);
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";
   const auto rows = exec::source_rows(*r.plan_);
@@ -112,8 +121,6 @@ arrow::Result<std::string> Frame::explain_analyze(ParallelOptions options) const
   ARROW_RETURN_NOT_OK(runner.run(exec::make_callback_sink((**plan_)->schema, discard)));
   return runner.analyze_text();
 }
-
-Frame Frame::deserialize(const std::string& text) { return Frame(plan::deserialize(text, io::make_source)); }
 
 Frame from_arrow(std::shared_ptr<arrow::Table> table) {
   auto source = frame::make_memory_table(std::move(table));

@@ -11,32 +11,18 @@
 
 #include "base/status.h"
 #include "expr/node.h"
+#include "frame/selectors.h"
+#include "frame/steps.h"
 #include "plan/expressions.h"
 #include "plan/logical.h"
 
 namespace gristmill {
 namespace {
 
+using frame::columns_of;
+using frame::expand;
+using frame::then;
 using plan::PlanPtr;
-
-std::vector<expr::NodePtr> nodes_of(const std::vector<Expr>& exprs) {
-  std::vector<expr::NodePtr> out;
-  for (const Expr& e : exprs) out.push_back(e.node());
-  return out;
-}
-
-std::vector<expr::NodePtr> columns_of(const std::vector<std::string>& names) {
-  std::vector<expr::NodePtr> out;
-  for (const std::string& n : names) out.push_back(expr::column(n));
-  return out;
-}
-
-// `step` on the plan of a frame that has no error yet.
-template <typename F>
-Frame then(const Frame& frame, F step) {
-  const arrow::Result<PlanPtr>& before = frame.plan();
-  return Frame(before.ok() ? step(*before) : before);
-}
 
 plan::JoinKind join_kind(Join how) {
   switch (how) {
@@ -77,18 +63,26 @@ SortKey desc(const char* column) { return desc(col(column)); }
 Frame::Frame(arrow::Result<PlanPtr> plan) : plan_(std::make_shared<arrow::Result<PlanPtr>>(std::move(plan))) {}
 
 Frame Frame::filter(Expr predicate) const {
-  return then(*this, [&](const PlanPtr& p) { return plan::make_filter(p, predicate.node()); });
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(const auto all, expand({predicate}, *p->schema));
+    return all.empty() ? p : plan::make_filter(p, expr::conjunction(all));
+  });
 }
 
 Frame Frame::select(std::vector<Expr> exprs) const {
   return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
     if (exprs.empty()) return base::plan_error("select needs at least one expression");
-    return plan::make_project(p, nodes_of(exprs));
+    ARROW_ASSIGN_OR_RAISE(auto all, expand(exprs, *p->schema));
+    if (all.empty()) return base::plan_error("no column is selected");
+    return plan::make_project(p, std::move(all));
   });
 }
 
 Frame Frame::with_columns(std::vector<Expr> exprs) const {
-  return then(*this, [&](const PlanPtr& p) { return plan::make_with_columns(p, nodes_of(exprs)); });
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(auto all, expand(exprs, *p->schema));
+    return plan::make_with_columns(p, std::move(all));
+  });
 }
 
 Frame Frame::drop(std::vector<std::string> columns) const {
@@ -158,9 +152,12 @@ Frame Frame::join_asof(const Frame& right, AsofOptions o) const {
 }
 
 Frame Frame::sort(std::vector<SortKey> keys) const {
-  return then(*this, [&](const PlanPtr& p) {
+  return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
     std::vector<plan::SortBy> by;
-    for (const SortKey& k : keys) by.push_back({k.expr.node(), k.descending, k.nulls_first});
+    for (const SortKey& k : keys) {
+      ARROW_ASSIGN_OR_RAISE(auto all, expand({k.expr}, *p->schema));
+      for (auto& e : all) by.push_back({std::move(e), k.descending, k.nulls_first});
+    }
     return plan::make_sort(p, std::move(by));
   });
 }
@@ -169,13 +166,13 @@ Frame Frame::head(int64_t n) const { return slice(0, n); }
 
 Frame Frame::slice(int64_t offset, std::optional<int64_t> length) const {
   return then(*this, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
+    if (offset < 0) {
+      const Frame last = tail(-offset);
+      return length ? last.head(*length).plan() : last.plan();
+    }
     if (length && *length < 0) return base::plan_error("the number of rows of a limit cannot be negative: " + std::to_string(*length));
     return plan::make_limit(p, offset, length.value_or(-1));
   });
-}
-
-Frame Frame::distinct(std::vector<std::string> subset) const {
-  return then(*this, [&](const PlanPtr& p) { return plan::make_distinct(p, std::move(subset)); });
 }
 
 Frame Frame::explode(std::vector<std::string> columns) const {
@@ -193,6 +190,14 @@ arrow::Result<std::shared_ptr<arrow::Schema>> Frame::schema() const {
   return p->schema;
 }
 
+arrow::Result<std::vector<std::string>> Frame::column_names(const std::vector<Expr>& exprs) const {
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr p, plan());
+  ARROW_ASSIGN_OR_RAISE(const auto all, expand(exprs, *p->schema));
+  std::vector<std::string> names;
+  for (const auto& e : all) names.push_back(expr::output_name(*e));
+  return names;
+}
+
 arrow::Result<std::string> Frame::explain(bool optimized) const {
   ARROW_ASSIGN_OR_RAISE(PlanPtr p, plan());
   if (optimized) {
@@ -201,42 +206,18 @@ arrow::Result<std::string> Frame::explain(bool optimized) const {
   return plan::explain(*p);
 }
 
-namespace {
-
-// What only this process can read must not be written down.
-arrow::Status check_portable(const plan::Plan& p) {
-  if (p.source && p.source->kind() == "memory") {
-    return base::plan_error("a plan over a memory source cannot leave its process", "write the data to a file and scan that");
-  }
-  for (const PlanPtr& input : p.inputs) ARROW_RETURN_NOT_OK(check_portable(*input));
-  return arrow::Status::OK();
-}
-
-}  // namespace
-
-arrow::Result<std::string> Frame::serialize() const {
-  ARROW_ASSIGN_OR_RAISE(const PlanPtr p, plan());
-  ARROW_RETURN_NOT_OK(check_portable(*p));
-  return plan::serialize(*p);
-}
-
-GroupBy::GroupBy(Frame frame, std::vector<Expr> keys) : frame_(std::move(frame)), keys_(std::move(keys)) {}
+GroupBy::GroupBy(Frame frame, std::vector<Expr> keys, bool sorted) : frame_(std::move(frame)), keys_(std::move(keys)), sorted_(sorted) {}
 
 Frame GroupBy::agg(std::vector<Expr> aggregates) const {
   return then(frame_, [&](const PlanPtr& p) -> arrow::Result<PlanPtr> {
     if (keys_.empty()) return base::plan_error("group_by needs at least one key", "use select() to aggregate a whole frame");
-    return plan::make_aggregate(p, nodes_of(keys_), nodes_of(aggregates));
+    ARROW_ASSIGN_OR_RAISE(auto keys, expand(keys_, *p->schema));
+    ARROW_ASSIGN_OR_RAISE(auto outputs, expand(aggregates, *p->schema));
+    std::vector<plan::SortBy> order;
+    for (const auto& k : keys) order.push_back({expr::column(expr::output_name(*k)), false, false});
+    ARROW_ASSIGN_OR_RAISE(PlanPtr groups, plan::make_aggregate(p, std::move(keys), std::move(outputs)));
+    return sorted_ ? plan::make_sort(std::move(groups), std::move(order)) : groups;
   });
-}
-
-Frame concat(std::vector<Frame> frames) {
-  std::vector<PlanPtr> inputs;
-  for (const Frame& f : frames) {
-    if (!f.plan().ok()) return f;
-    inputs.push_back(*f.plan());
-  }
-  if (inputs.empty()) return Frame(base::plan_error("concat needs at least one frame"));
-  return Frame(plan::make_union(std::move(inputs)));
 }
 
 }  // namespace gristmill

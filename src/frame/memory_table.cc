@@ -44,6 +44,7 @@ class MemoryScan final : public plan::Scan {
   }
 
   int64_t num_morsels() const override { return (rows_ + morsel_rows_ - 1) / morsel_rows_; }
+  bool numbers_rows() const override { return true; }
   arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override { return std::make_unique<plan::ScanLocal>(); }
 
   arrow::Status read(uint64_t seq, plan::ScanLocal&, const plan::BatchConsumer& emit, plan::ScanCounts& counts) override {
@@ -129,6 +130,8 @@ class MemoryTable final : public plan::TableSource {
     return std::make_shared<MemoryScan>(data_, request);
   }
 
+  const TableData& data() const { return *data_; }
+
  private:
   std::shared_ptr<const TableData> data_;
   int64_t id_ = 0;
@@ -150,6 +153,11 @@ std::shared_ptr<arrow::Table> without_empty_chunks(const std::shared_ptr<arrow::
 }
 
 }  // namespace
+
+MemoryData memory_data(const plan::TableSource& source) {
+  const auto* memory = dynamic_cast<const MemoryTable*>(&source);
+  return memory ? MemoryData{memory->data().table, memory->data().schema} : MemoryData{};
+}
 
 int64_t auto_morsel_rows(int64_t rows, int workers) {
   const int64_t share = rows / (kMorselsPerWorker * std::max(workers, 1)) / kLeastMorselRows * kLeastMorselRows;

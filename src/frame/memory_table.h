@@ -21,6 +21,13 @@ arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Tab
 // A result of the engine with the types of `schema`: views where that has text.
 arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table, std::shared_ptr<arrow::Schema> schema);
 
+// The table of a source made above, and the types its user sees; nothing for other sources.
+struct MemoryData {
+  std::shared_ptr<arrow::Table> table;
+  std::shared_ptr<arrow::Schema> schema;
+};
+MemoryData memory_data(const plan::TableSource& source);
+
 // Rows of a morsel when the query leaves the choice to us: at least four morsels a worker where there are rows for it.
 int64_t auto_morsel_rows(int64_t rows, int workers);
 

@@ -184,6 +184,7 @@ class IpcScan final : public plan::Scan {
   }
 
   int64_t num_morsels() const override { return static_cast<int64_t>(pieces_.size()); }
+  bool numbers_rows() const override { return files_->size() == 1; }
   std::string file_of(int32_t input) const override { return (*files_)[input].path; }
   arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override { return std::make_unique<IpcLocal>(); }
 

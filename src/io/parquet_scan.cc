@@ -114,6 +114,7 @@ class ParquetScan final : public plan::Scan {
 
   int64_t num_morsels() const override { return static_cast<int64_t>(pieces_.size()); }
   bool filters_exactly() const override { return true; }
+  bool numbers_rows() const override { return inputs_.size() == 1; }
   std::string file_of(int32_t input) const override { return inputs_[input].file->path; }
   arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override { return std::make_unique<ParquetLocal>(pool_); }
 

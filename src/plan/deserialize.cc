@@ -231,6 +231,12 @@ struct Reader {
     return make_explode(in[0], std::move(columns));
   }
 
+  static arrow::Result<PlanPtr> row_index(const element& e, Inputs in) {
+    ARROW_ASSIGN_OR_RAISE(auto name, text(e, "name"));
+    ARROW_ASSIGN_OR_RAISE(const int64_t offset, number(e, "offset"));
+    return make_row_index(in[0], std::move(name), offset, flag(e, "position_only"));
+  }
+
   struct Kind {
     const char* name;
     size_t inputs;  // 0: one or more
@@ -239,8 +245,9 @@ struct Reader {
   static constexpr int kAny = 0;
 
   arrow::Result<PlanPtr> node(const element& e, const Inputs& nodes) const {
-    static constexpr Kind kKinds[] = {{"filter", 1, filter}, {"project", 1, project}, {"aggregate", 1, aggregate}, {"join", 2, join},
-                                      {"sort", 1, sort},     {"limit", 1, limit},     {"union", kAny, unite},      {"explode", 1, explode}};
+    static constexpr Kind kKinds[] = {{"filter", 1, filter},  {"project", 1, project}, {"aggregate", 1, aggregate},
+                                      {"join", 2, join},      {"sort", 1, sort},       {"limit", 1, limit},
+                                      {"union", kAny, unite}, {"explode", 1, explode}, {"row_index", 1, row_index}};
     if (has(e, "scan")) {
       ARROW_ASSIGN_OR_RAISE(const element body, member(e, "scan"));
       return scan(body);

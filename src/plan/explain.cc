@@ -43,8 +43,8 @@ std::string aggregate_text(const Plan& p) {
 
 std::string asof_text(const AsofMatch& m) {
   static constexpr const char* kStrategies[] = {"backward", "forward", "nearest"};
-  std::string out = std::string(" ") + kStrategies[static_cast<int>(m.strategy)] + " on " + expr::text(*m.left_on) + " ~ " +
-                    expr::text(*m.right_on);
+  std::string out =
+      std::string(" ") + kStrategies[static_cast<int>(m.strategy)] + " on " + expr::text(*m.left_on) + " ~ " + expr::text(*m.right_on);
   if (m.tolerance) out += " within " + expr::text(*m.tolerance);
   return m.allow_exact ? out : out + " not exact";
 }
@@ -78,6 +78,12 @@ std::string limit_text(const Plan& p) {
   return out;
 }
 
+std::string index_text(const Plan& p) {
+  const std::string name = expr::text(*expr::column(p.index_name));
+  if (p.position_only) return "row order " + name;
+  return "row index " + name + (p.offset != 0 ? " from " + std::to_string(p.offset) : "");
+}
+
 std::string node_text(const Plan& p) {
   switch (p.kind) {
     case PlanKind::kScan: return scan_text(p);
@@ -89,6 +95,7 @@ std::string node_text(const Plan& p) {
     case PlanKind::kLimit: return limit_text(p);
     case PlanKind::kUnion: return "union";
     case PlanKind::kExplode: return "explode " + join_text(p.explode);
+    case PlanKind::kRowIndex: return index_text(p);
   }
   return {};
 }

@@ -19,7 +19,7 @@
 
 namespace gristmill::plan {
 
-enum class PlanKind : uint8_t { kScan, kFilter, kProject, kAggregate, kJoin, kSort, kLimit, kUnion, kExplode };
+enum class PlanKind : uint8_t { kScan, kFilter, kProject, kAggregate, kJoin, kSort, kLimit, kUnion, kExplode, kRowIndex };
 enum class JoinKind : uint8_t { kInner, kLeft, kSemi, kAnti, kRight, kFull, kAsof };
 enum class AsofStrategy : uint8_t { kBackward, kForward, kNearest };
 
@@ -75,10 +75,15 @@ struct Plan {
   std::vector<SortBy> sort;    // kSort
   std::optional<int64_t> top;  // kSort: only the first so many (offset included) are wanted
 
-  int64_t offset = 0;  // kLimit
+  int64_t offset = 0;  // kLimit, kRowIndex
   int64_t count = 0;   // kLimit; -1 = all after offset
 
   std::vector<std::string> explode;  // kExplode: list columns of equal lengths
+
+  // kRowIndex: a column before the others that numbers the rows: offset, offset + 1, ...; `position_only`: numbers that rise, with gaps
+  // that depend on how the query is run. Only their order may be looked at.
+  std::string index_name;
+  bool position_only = false;
 
   // Whether rows must leave in the plan's defined order (set by the order rule; true until it ran).
   bool ordered = true;
@@ -104,6 +109,7 @@ arrow::Result<PlanPtr> make_sort(PlanPtr input, std::vector<SortBy> keys);
 arrow::Result<PlanPtr> make_limit(PlanPtr input, int64_t offset, int64_t count);
 arrow::Result<PlanPtr> make_union(std::vector<PlanPtr> inputs);  // by name; types promoted, else a plan error
 arrow::Result<PlanPtr> make_explode(PlanPtr input, std::vector<std::string> columns);
+arrow::Result<PlanPtr> make_row_index(PlanPtr input, std::string name, int64_t offset = 0, bool position_only = false);
 arrow::Result<PlanPtr> make_distinct(PlanPtr input, std::vector<std::string> subset = {});  // keeps the first
 
 // The same node over other inputs (schema recomputed). Inputs may have other columns as long as those that the node uses

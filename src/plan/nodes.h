@@ -49,6 +49,7 @@ arrow::Result<PlanPtr> limit_node(PlanPtr input, int64_t offset, int64_t count);
 // Inputs agree in names and canonical types.
 arrow::Result<PlanPtr> union_node(std::vector<PlanPtr> inputs);
 arrow::Result<PlanPtr> explode_node(PlanPtr input, std::vector<std::string> columns);
+arrow::Result<PlanPtr> row_index_node(PlanPtr input, std::string name, int64_t offset, bool position_only);
 
 // Bare columns of the input, in this order.
 arrow::Result<PlanPtr> keep_columns(PlanPtr input, const std::vector<std::string>& names);

@@ -129,6 +129,11 @@ const char* write_node(const Plan& p, Members& m) {
       return "limit";
     case PlanKind::kUnion: return "union";
     case PlanKind::kExplode: m.raw("columns", names_json(p.explode)); return "explode";
+    case PlanKind::kRowIndex:
+      m.text("name", p.index_name);
+      m.number("offset", p.offset);
+      m.flag("position_only", p.position_only);
+      return "row_index";
   }
   return "";
 }

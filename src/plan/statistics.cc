@@ -76,6 +76,7 @@ RowEstimate estimate_rows(const Plan& p) {
       return all;
     }
     case PlanKind::kJoin: return join_rows(p);
+    case PlanKind::kRowIndex: return estimate_rows(*p.inputs[0]);
     case PlanKind::kExplode: return {};
   }
   return {};

@@ -73,6 +73,7 @@ class Scan {
   // if filters_exactly(). Thread safe for different locals. Stops when emit fails, returning its status.
   virtual arrow::Status read(uint64_t seq, ScanLocal& local, const BatchConsumer& emit, ScanCounts& counts) = 0;
   virtual bool filters_exactly() const { return false; }
+  virtual bool numbers_rows() const { return false; }  // origins number the rows of the whole source from 0: one file, one table
   virtual std::string file_of(int32_t input) const { return {}; }  // for Origin::input
   virtual std::string detail() const { return {}; }                // explain(analyze): "row groups 3 of 12"
 };

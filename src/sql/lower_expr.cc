@@ -14,6 +14,7 @@
 #include "column/types.h"
 #include "expr/registry.h"
 #include "sql/aggregate_names.h"
+#include "expr/user_function.h"
 #include "sql/function_names.h"
 #include "sql/interval.h"
 
@@ -361,6 +362,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
   if (!known) {
     if (NodePtr named = named_call(name, args)) return named;
     if (expr::find_function(name)) return expr::call(name, std::move(args));
+    if (auto user = expr::find_user_function(name)) return expr::user_call(std::move(user), std::move(args));
     std::vector<std::string> names = sql_function_names();
     for (const auto& e : kFunctions) names.push_back(e.sql);
     for (std::string& n : sql_aggregate_names()) names.push_back(std::move(n));

@@ -29,6 +29,7 @@ int64_t reach(const Plan& limit) { return saturating_add(limit.offset, limit.cou
 
 arrow::Result<PlanPtr> want_first(const PlanPtr& p, int64_t rows, const TakeFirst& take) {
   switch (p->kind) {
+    case PlanKind::kRowIndex:
     case PlanKind::kProject: return want_of_inputs(p, 1, rows, take);
     case PlanKind::kUnion: return want_of_inputs(p, p->inputs.size(), rows, take);
     case PlanKind::kJoin: return keeps_left_rows(p->join) ? want_of_inputs(p, 1, rows, take) : arrow::Result<PlanPtr>(p);

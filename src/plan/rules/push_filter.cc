@@ -195,6 +195,7 @@ arrow::Result<PlanPtr> push(const PlanPtr& filter) {
     case PlanKind::kFilter: return into_filter(filter, parts);
     case PlanKind::kUnion: return past_union(filter, parts, movable);
     case PlanKind::kJoin: return past_join(filter, parts, movable);
+    case PlanKind::kRowIndex:
     case PlanKind::kLimit: return filter;
     case PlanKind::kProject: {
       ARROW_ASSIGN_OR_RAISE(names, through_project(*node));

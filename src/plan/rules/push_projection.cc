@@ -145,6 +145,12 @@ arrow::Result<PlanPtr> prune(const PlanPtr& p, const NameSet& needed) {
       add_columns(*p->predicate, more);
       return prune_input(p, more);
     }
+    case PlanKind::kRowIndex: {
+      if (!needed.contains(p->index_name)) return prune(p->inputs[0], needed);
+      NameSet below = needed;
+      below.erase(p->index_name);
+      return prune_input(p, below);
+    }
     case PlanKind::kExplode: {
       NameSet more = needed;
       more.insert(p->explode.begin(), p->explode.end());

@@ -161,7 +161,7 @@ class RandomPlan {
   }
 
   Step step(const PlanPtr& p) {
-    switch (below(15)) {
+    switch (below(16)) {
       case 0:
       case 1:
       case 2:
@@ -176,6 +176,7 @@ class RandomPlan {
       case 8: return join(p);
       case 9: return unite(p);
       case 10: return explode(p);
+      case 15: return make_row_index(p, fresh(), static_cast<int64_t>(below(3)));
       default: return make_distinct(p, chance(50) ? some(keys(*p->schema), 2) : std::vector<std::string>{});
     }
   }
@@ -258,7 +259,8 @@ class RandomPlan {
     const std::string suffix = "_r" + std::to_string(names_++);
     Step joined = arrow::Status::Invalid("no join");
     if (chance(15)) {
-      AsofMatch match{l[0], r[0], pick<AsofStrategy>({AsofStrategy::kBackward, AsofStrategy::kForward, AsofStrategy::kNearest}), chance(70), {}};
+      AsofMatch match{
+          l[0], r[0], pick<AsofStrategy>({AsofStrategy::kBackward, AsofStrategy::kForward, AsofStrategy::kNearest}), chance(70), {}};
       joined = make_asof_join(p, other, match, {l.begin() + 1, l.end()}, {r.begin() + 1, r.end()}, same && chance(70), false, suffix);
     } else {
       expr::NodePtr condition;
