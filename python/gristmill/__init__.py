@@ -19,12 +19,15 @@ from .options import ParallelOptions
 from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .table import Table
 from .text_files import scan_csv
+from .window_methods import WindowFrame, cume_dist, dense_rank, groups_between, ntile, percent_rank, range_between, rank, row_number, rows_between
 
 __version__ = _engine.__version__
 
 __all__ = [
     "Cancellation", "CancelledError", "DataError", "Expr", "Frame", "GristmillError", "GroupBy", "IoError", "MemoryLimitError", "ParallelOptions",
-    "PlanError", "PostgresTransaction", "Table", "TimeoutError", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "count", "deserialize", "duration",
-    "from_arrow", "from_epoch", "from_pandas", "from_pydict", "from_pylist", "greatest", "least", "lit", "make_date", "make_timestamp", "pack_list",
-    "pack_map", "pi", "read_postgres", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "sql", "struct", "when",
+    "PlanError", "PostgresTransaction", "Table", "TimeoutError", "WindowFrame", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws",
+    "count", "cume_dist", "dense_rank", "deserialize", "duration", "from_arrow", "from_epoch", "from_pandas", "from_pydict", "from_pylist",
+    "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "ntile", "pack_list", "pack_map", "percent_rank", "pi",
+    "range_between", "rank", "read_postgres", "row_number", "rows_between", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "sql",
+    "struct", "when",
 ]

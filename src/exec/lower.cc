@@ -23,6 +23,7 @@
 #include "exec/project.h"
 #include "exec/scan.h"
 #include "exec/sort.h"
+#include "exec/window.h"
 #include "plan/nodes.h"
 
 namespace gristmill::exec {
@@ -102,6 +103,7 @@ class Lowering {
       case PlanKind::kSort: return lower_sort(p);
       case PlanKind::kLimit: return lower_limit(p);
       case PlanKind::kUnion: return lower_union(p);
+      case PlanKind::kWindow: return lower_window(p);
       case PlanKind::kExplode: return lower_explode(p);
     }
     return base::internal_error("unknown plan node");
@@ -282,12 +284,43 @@ class Lowering {
     return after_breaker(p, b, last);
   }
 
+  // Whether the rows went to disk, and so which way they take on, is known when they have been consumed.
+  arrow::Result<Head> lower_window(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    WindowSpec spec;
+    for (const auto& w : p->aggregates) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind_window(w.expr, *p->inputs[0]->schema));
+      spec.functions.push_back(std::move(b));
+    }
+    spec.types = canonical_types(*p->inputs[0]->schema);
+    spec.label = label_of(p->aggregates);
+    ARROW_ASSIGN_OR_RAISE(auto window, make_window(std::move(spec), *context_));
+    const Breaker memory = window->memory();
+    int last = add_breaker("window", std::move(head), memory, id(p));
+    const auto spilled = [window] { return window->spilled(); };
+    for (const WindowPass& pass : window->passes()) {
+      Head sorted;
+      sorted.resolve = from_source(pass.source, id(p));
+      sorted.after = {last};
+      last = add_pipeline("window pass", std::move(sorted), nullptr, pass.through, id(p), spilled);
+      for (const auto& phase : pass.phases) last = add_task(make_phase_task(phase, spilled, context_, report_, id(p)), {last});
+    }
+    Head out;
+    out.resolve = [window, source = memory.source, node = id(p)] {
+      return from_source(window->spilled() ? window->source_from_disk() : source, node)();
+    };
+    out.after = {last};
+    out.origins.resize(static_cast<size_t>(p->schema->num_fields()));
+    return out;
+  }
+
   // A limit in the middle of a plan: its rows are cut in order and kept, then read again.
   arrow::Result<Head> lower_limit(const PlanPtr& p) {
     ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
     if (p->count >= 0) head = then(std::move(head), make_morsel_limit(p->offset + p->count), id(p));
     auto buffer = make_buffer_sink();
-    const int last = add_pipeline("limit", std::move(head), nullptr, make_limited_sink(p->offset, p->count, buffer, context_), id(p), nullptr);
+    const int last =
+        add_pipeline("limit", std::move(head), nullptr, make_limited_sink(p->offset, p->count, buffer, context_), id(p), nullptr);
     Head out;
     out.resolve = [buffer, node = id(p)]() -> arrow::Result<Segment> {
       Segment s;

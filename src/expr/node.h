@@ -20,9 +20,11 @@ enum class NodeKind : uint8_t {
   kCast,       // args[0], type; lenient = try_cast
   kAggregate,  // name, args (none for count()), options, filter
   kAlias,      // args[0], name
+  kWindow,     // name, options, filter, window; args: see window.h
 };
 
 struct Node;
+struct Window;  // window.h
 using NodePtr = std::shared_ptr<const Node>;
 
 struct Option {
@@ -38,6 +40,7 @@ struct Node {
   std::shared_ptr<arrow::DataType> type;
   std::vector<Option> options;
   NodePtr filter;
+  std::shared_ptr<const Window> window;
   bool untyped = false;
   bool lenient = false;
 };

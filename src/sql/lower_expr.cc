@@ -15,6 +15,7 @@
 #include "expr/registry.h"
 #include "sql/function_names.h"
 #include "sql/interval.h"
+#include "sql/window.h"
 
 namespace gristmill::sqltext {
 namespace {
@@ -26,10 +27,10 @@ struct Name {
   const char* engine;
 };
 
-constexpr Name kOperators[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"},        {"/", "sql_div"}, {"%", "sql_mod"},
-                               {"^", "pow"}, {"=", "eq"},  {"<>", "ne"},        {"<", "lt"},      {"<=", "le"},
-                               {">", "gt"},  {">=", "ge"}, {"||", "str.concat"},
-                               {"&", "bit_and"}, {"|", "bit_or"}, {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
+constexpr Name kOperators[] = {{"+", "add"},     {"-", "sub"},         {"*", "mul"},         {"/", "sql_div"}, {"%", "sql_mod"},
+                               {"^", "pow"},     {"=", "eq"},          {"<>", "ne"},         {"<", "lt"},      {"<=", "le"},
+                               {">", "gt"},      {">=", "ge"},         {"||", "str.concat"}, {"&", "bit_and"}, {"|", "bit_or"},
+                               {"#", "bit_xor"}, {"<<", "shift_left"}, {">>", "shift_right"}};
 
 constexpr Name kFunctions[] = {{"upper", "str.upper"},
                                {"lower", "str.lower"},
@@ -345,7 +346,8 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
 
 arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCall& f) const {
   const std::string name = last_name(f.funcname, f.n_funcname);
-  if (f.over) return text_.error(unsupported("a window function"), f.location);
+  if (f.over) return lower_windowed(f, name);
+  if (expr::is_window_function(name)) return text_.error("window function " + name + " needs an OVER clause", f.location);
   if (f.n_agg_order > 0 || f.agg_within_group) return text_.error(unsupported("an ordered aggregate"), f.location);
   if (const AggregateName* a = find(kAggregates, name)) {
     if (f.agg_distinct) return text_.error(unsupported(name + "(distinct ...)"), f.location);
@@ -388,6 +390,19 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
     return text_.error("no function \"" + name + "\"" + base::suggest_name(name, names), f.location);
   }
   return expr::call(known->engine, std::move(args));
+}
+
+// The same call without OVER says whether it is an aggregate, and which.
+arrow::Result<NodePtr> ExpressionLowering::lower_windowed(const PgQuery__FuncCall& f, const std::string& name) const {
+  if (expr::is_window_function(name)) {
+    ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
+    return lower_window_call(f, name, std::move(args), nullptr, *this, text_, windows_);
+  }
+  PgQuery__FuncCall plain = f;
+  plain.over = nullptr;
+  ARROW_ASSIGN_OR_RAISE(NodePtr call, lower_function(plain));
+  if (call->kind != expr::NodeKind::kAggregate) return text_.error(name + " is neither an aggregate nor a window function", f.location);
+  return lower_window_call(f, name, {}, call, *this, text_, windows_);
 }
 
 arrow::Result<NodePtr> ExpressionLowering::lower_case(const PgQuery__CaseExpr& c) const {
