@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,8 @@ namespace expr {
 struct Node;
 }
 
+class WindowFrame;
+struct SortKey;
 class StringNamespace;
 class TemporalNamespace;
 class ListNamespace;
@@ -102,6 +105,42 @@ class Expr {
   Expr distinct() const;              // of equal values the first only
   // Rows sorted so before implode(), str().join(), first() and last() look at them; nulls last.
   Expr order_by(std::vector<Expr> keys, std::vector<bool> descending = {}) const;
+
+  // Windows (gristmill/window.h). over() reaches every aggregate and window function of the expression that has none yet.
+  Expr over(std::vector<Expr> partition_by) const;
+  Expr over(std::vector<Expr> partition_by, std::vector<SortKey> order_by) const;
+  Expr over(std::vector<Expr> partition_by, std::vector<SortKey> order_by, WindowFrame frame) const;
+  Expr over(std::initializer_list<const char*> partition_by) const;
+  Expr over(std::initializer_list<const char*> partition_by, std::vector<SortKey> order_by) const;
+  Expr over(std::initializer_list<const char*> partition_by, std::vector<SortKey> order_by, WindowFrame frame) const;
+  Expr shift(int64_t n = 1, std::optional<Expr> fill = {}) const;  // the value n rows before; negative: after
+  Expr lag(int64_t n = 1, std::optional<Expr> fill = {}, bool ignore_nulls = false) const;
+  Expr lead(int64_t n = 1, std::optional<Expr> fill = {}, bool ignore_nulls = false) const;
+  Expr first_value(bool ignore_nulls = false) const;  // of the frame
+  Expr last_value(bool ignore_nulls = false) const;
+  Expr nth_value(int64_t n, bool ignore_nulls = false) const;
+  Expr rank(std::string method = "average", bool descending = false) const;  // average, min, max, dense, ordinal; NULL has none
+  Expr diff(int64_t n = 1) const;
+  Expr pct_change(int64_t n = 1) const;
+  Expr cum_sum() const;
+  Expr cum_min() const;
+  Expr cum_max() const;
+  Expr cum_count() const;
+  // The last `window` rows; NULL where fewer than min_periods (nothing: window) of them are not null.
+  Expr rolling_sum(int64_t window, std::optional<int64_t> min_periods = {}) const;
+  Expr rolling_mean(int64_t window, std::optional<int64_t> min_periods = {}) const;
+  Expr rolling_min(int64_t window, std::optional<int64_t> min_periods = {}) const;
+  Expr rolling_max(int64_t window, std::optional<int64_t> min_periods = {}) const;
+  Expr rolling_std(int64_t window, std::optional<int64_t> min_periods = {}, int ddof = 1) const;
+  Expr rolling_var(int64_t window, std::optional<int64_t> min_periods = {}, int ddof = 1) const;
+  // Rows whose `by` is within `window` before the row's (the row's own included, the far end not): "7d", or a number.
+  Expr rolling_sum_by(Expr by, Expr window) const;
+  Expr rolling_mean_by(Expr by, Expr window) const;
+  Expr rolling_min_by(Expr by, Expr window) const;
+  Expr rolling_max_by(Expr by, Expr window) const;
+  Expr rolling_std_by(Expr by, Expr window, int ddof = 1) const;
+  Expr forward_fill(std::optional<int64_t> limit = {}) const;  // the last value before that is not null
+  Expr backward_fill(std::optional<int64_t> limit = {}) const;
 
   StringNamespace str() const;
   TemporalNamespace dt() const;

@@ -24,14 +24,16 @@ from .selectors import Selector, all, exclude
 from .table import Table
 from .text_files import scan_csv
 from .udf import UserFunction, register, udf
+from .window_methods import WindowFrame, cume_dist, dense_rank, groups_between, ntile, percent_rank, range_between, rank, row_number, rows_between
 
 __version__ = _engine.__version__
 
 __all__ = [
     "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Frame", "GristmillError", "GroupBy", "IoError",
-    "MemoryLimitError", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Table", "TimeoutError", "UserFunction", "all", "atan2",
-    "call", "chr", "coalesce", "col", "concat", "concat_ws", "corr", "count", "cov", "deserialize", "duration", "exclude", "from_arrow", "from_dict",
-    "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist", "greatest", "least", "lit", "make_date", "make_timestamp",
-    "pack_list", "pack_map", "pi", "read_csv", "read_ipc", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "scan_csv",
-    "scan_ipc", "scan_parquet", "scan_postgres", "selectors", "sql", "struct", "udf", "when",
+    "MemoryLimitError", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Table", "TimeoutError", "UserFunction", "WindowFrame",
+    "all", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "corr", "count", "cov", "cume_dist", "dense_rank", "deserialize",
+    "duration", "exclude", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
+    "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "ntile", "pack_list", "pack_map", "percent_rank", "pi",
+    "range_between", "rank", "read_csv", "read_ipc", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "row_number",
+    "rows_between", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "selectors", "sql", "struct", "udf", "when",
 ]

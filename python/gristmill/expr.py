@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from . import _engine
 from .math_methods import MathMethods
+from .window_methods import WindowMethods
 
 IntoExpr = Union["Expr", bool, int, float, str, bytes, None, _dt.date, _dt.datetime, _dt.timedelta, _decimal.Decimal, pa.Scalar]
 
@@ -53,7 +54,7 @@ def _type_argument(dtype: Any) -> Any:
     return dtype if isinstance(dtype, str) else pa.types.lib.ensure_type(dtype).__arrow_c_schema__()
 
 
-class Expr(MathMethods):
+class Expr(MathMethods, WindowMethods):
     """A computation over the columns of a frame.
 
     >>> import gristmill as gm

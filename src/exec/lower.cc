@@ -24,6 +24,7 @@
 #include "exec/row_index.h"
 #include "exec/scan.h"
 #include "exec/sort.h"
+#include "exec/window.h"
 #include "plan/nodes.h"
 
 namespace gristmill::exec {
@@ -103,6 +104,7 @@ class Lowering {
       case PlanKind::kSort: return lower_sort(p);
       case PlanKind::kLimit: return lower_limit(p);
       case PlanKind::kUnion: return lower_union(p);
+      case PlanKind::kWindow: return lower_window(p);
       case PlanKind::kExplode: return lower_explode(p);
       case PlanKind::kRowIndex: return lower_row_index(p);
     }
@@ -304,6 +306,36 @@ class Lowering {
     ARROW_ASSIGN_OR_RAISE(Breaker b, make_sort(std::move(spec), *context_));
     const int last = add_breaker("sort", std::move(head), b, id(p));
     return after_breaker(p, b, last);
+  }
+
+  // Whether the rows went to disk, and so which way they take on, is known when they have been consumed.
+  arrow::Result<Head> lower_window(const PlanPtr& p) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
+    WindowSpec spec;
+    for (const auto& w : p->aggregates) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind_window(w.expr, *p->inputs[0]->schema));
+      spec.functions.push_back(std::move(b));
+    }
+    spec.types = canonical_types(*p->inputs[0]->schema);
+    spec.label = label_of(p->aggregates);
+    ARROW_ASSIGN_OR_RAISE(auto window, make_window(std::move(spec), *context_));
+    const Breaker memory = window->memory();
+    int last = add_breaker("window", std::move(head), memory, id(p));
+    const auto spilled = [window] { return window->spilled(); };
+    for (const WindowPass& pass : window->passes()) {
+      Head sorted;
+      sorted.resolve = from_source(pass.source, id(p));
+      sorted.after = {last};
+      last = add_pipeline("window pass", std::move(sorted), nullptr, pass.through, id(p), spilled);
+      for (const auto& phase : pass.phases) last = add_task(make_phase_task(phase, spilled, context_, report_, id(p)), {last});
+    }
+    Head out;
+    out.resolve = [window, source = memory.source, node = id(p)] {
+      return from_source(window->spilled() ? window->source_from_disk() : source, node)();
+    };
+    out.after = {last};
+    out.origins.resize(static_cast<size_t>(p->schema->num_fields()));
+    return out;
   }
 
   // A limit in the middle of a plan: its rows are cut in order and kept, then read again.

@@ -40,6 +40,8 @@ int64_t referenced_bytes(const column::Batch& b) {
   return n;
 }
 
+int64_t chunk_bytes(const SortChunk& c) { return referenced_bytes(c.rows) + (c.prefixes ? c.prefixes->size() : 0); }
+
 // Neighbours together, up to `bytes` each.
 std::vector<std::vector<SortChunk>> pieces_of(std::vector<SortChunk> chunks, int64_t bytes) {
   std::vector<std::vector<SortChunk>> out;
@@ -49,7 +51,7 @@ std::vector<std::vector<SortChunk>> pieces_of(std::vector<SortChunk> chunks, int
       out.emplace_back();
       held = 0;
     }
-    held += referenced_bytes(c.rows) + c.prefixes->size();
+    held += chunk_bytes(c);
     out.back().push_back(std::move(c));
   }
   return out;
@@ -111,11 +113,11 @@ class SortSink final : public Sink {
       ARROW_ASSIGN_OR_RAISE(c, column::compact_views(c, chunk.rows.rows, pool));
     }
     for (int k : shared_->layout.keys) chunk.keys.push_back(chunk.rows.columns[static_cast<size_t>(k)]);
-    ARROW_RETURN_NOT_OK(encode_chunk(chunk, shared_->layout.order, pool));
+    if (!shared_->encode_late) ARROW_RETURN_NOT_OK(encode_chunk(chunk, shared_->layout.order, pool));
     bool eager = false;
     {
       std::lock_guard lock(local.mutex);
-      local.bytes.fetch_add(referenced_bytes(chunk.rows) + chunk.prefixes->size());
+      local.bytes.fetch_add(chunk_bytes(chunk));
       local.chunks.push_back(std::move(chunk));
       const auto& memory = *shared_->context.memory;
       const bool filling = memory.limited() && memory.used() > memory.cap() / 2 && local.bytes.load() > shared_->run_bytes();
@@ -144,7 +146,8 @@ class SortSink final : public Sink {
     const auto& memory = *s.context.memory;
     // Pairs twice, columns joined and gathered: if that may not fit, merging from disk will.
     const bool tight =
-        memory.limited() && memory.used() + rows * 2 * static_cast<int64_t>(sizeof(SortEntry)) + bytes > memory.cap() * 3 / 4;
+        memory.limited() &&
+        memory.used() + rows * (2 * static_cast<int64_t>(sizeof(SortEntry)) + s.more_bytes_a_row) + bytes > memory.cap() * 3 / 4;
     s.to_disk = s.spilled() || tight || (s.context.spill_eagerly && rows > 0);
     if (s.to_disk) return arrow::Status::OK();
     for (const auto& c : s.chunks) {
@@ -242,6 +245,9 @@ arrow::Result<base::SpillFile*> SortState::spill_file() {
 
 arrow::Status SortState::spill_chunks(std::vector<SortChunk> some) {
   if (some.empty()) return arrow::Status::OK();
+  for (SortChunk& c : some) {
+    if (!c.prefixes) ARROW_RETURN_NOT_OK(encode_chunk(c, layout.order, context.pool()));
+  }
   ARROW_ASSIGN_OR_RAISE(base::SpillFile * to, spill_file());
   ARROW_ASSIGN_OR_RAISE(SortedRun run, write_run(std::move(some), layout, *to, *context.memory));
   std::lock_guard lock(mutex);
@@ -251,6 +257,20 @@ arrow::Status SortState::spill_chunks(std::vector<SortChunk> some) {
 
 arrow::Result<Breaker> make_sort(SortSpec spec, const QueryContext& context) {
   if (spec.top && *spec.top <= kTopNRows) return make_top_n(std::move(spec), context);
+  ARROW_ASSIGN_OR_RAISE(auto shared, make_sort_state(std::move(spec), context));
+  Breaker b;
+  b.sink = make_sort_sink(shared);
+  b.phases = make_sort_phases(shared);
+  b.phases.insert(b.phases.begin(), make_write_runs(shared));
+  b.source = make_sort_source(shared);
+  return b;
+}
+
+std::shared_ptr<Sink> make_sort_sink(std::shared_ptr<SortState> state) { return std::make_shared<SortSink>(std::move(state)); }
+std::shared_ptr<Phase> make_write_runs(std::shared_ptr<SortState> state) { return std::make_shared<WriteRuns>(std::move(state)); }
+std::shared_ptr<Source> make_sort_source(std::shared_ptr<SortState> state) { return std::make_shared<SortSource>(std::move(state)); }
+
+arrow::Result<std::shared_ptr<SortState>> make_sort_state(SortSpec spec, const QueryContext& context) {
   auto shared = std::make_shared<SortState>();
   shared->context = context;
   shared->layout.types = spec.types;
@@ -266,12 +286,7 @@ arrow::Result<Breaker> make_sort(SortSpec spec, const QueryContext& context) {
     }
   }
   shared->spec = std::move(spec);
-  Breaker b;
-  b.sink = std::make_shared<SortSink>(shared);
-  b.phases = make_sort_phases(shared);
-  b.phases.insert(b.phases.begin(), std::make_shared<WriteRuns>(shared));
-  b.source = std::make_shared<SortSource>(shared);
-  return b;
+  return shared;
 }
 
 }  // namespace gristmill::exec

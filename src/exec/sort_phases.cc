@@ -178,8 +178,15 @@ class SortPieces final : public Phase {
 }  // namespace
 
 std::vector<std::shared_ptr<Phase>> make_sort_phases(const std::shared_ptr<SortState>& state) {
-  return {std::make_shared<JoinColumns>(state), std::make_shared<CountBuckets>(state), std::make_shared<Scatter>(state),
-          std::make_shared<SortPieces>(state)};
+  auto phases = make_order_phases(state);
+  phases.insert(phases.begin(), make_join_phase(state));
+  return phases;
+}
+
+std::shared_ptr<Phase> make_join_phase(const std::shared_ptr<SortState>& state) { return std::make_shared<JoinColumns>(state); }
+
+std::vector<std::shared_ptr<Phase>> make_order_phases(const std::shared_ptr<SortState>& state) {
+  return {std::make_shared<CountBuckets>(state), std::make_shared<Scatter>(state), std::make_shared<SortPieces>(state)};
 }
 
 }  // namespace gristmill::exec

@@ -77,8 +77,8 @@ bool less(const Cursor& a, const Cursor& b) {
 // Rows picked for the next output batch, by block.
 class Output {
  public:
-  Output(size_t payload, int64_t batch_rows, arrow::MemoryPool* pool, const Emit& emit)
-      : payload_(payload), batch_rows_(batch_rows), pool_(pool), emit_(emit) {}
+  Output(size_t payload, bool orders, int64_t batch_rows, arrow::MemoryPool* pool, const Emit& emit)
+      : payload_(payload), orders_(orders), batch_rows_(batch_rows), pool_(pool), emit_(emit) {}
 
   arrow::Status add(const std::shared_ptr<column::Batch>& block, int64_t row, size_t cursor) {
     if (part_of_.size() <= cursor) part_of_.resize(cursor + 1, -1);
@@ -98,6 +98,7 @@ class Output {
       column::Batch v;
       v.rows = p->rows;
       v.columns.assign(p->columns.begin(), p->columns.begin() + static_cast<std::ptrdiff_t>(payload_));
+      if (orders_) v.columns.push_back(p->columns.back());
       views.push_back(std::move(v));
     }
     std::vector<const column::Batch*> parts;
@@ -111,6 +112,7 @@ class Output {
 
  private:
   size_t payload_;
+  bool orders_;
   int64_t batch_rows_;
   arrow::MemoryPool* pool_;
   const Emit& emit_;
@@ -215,7 +217,7 @@ arrow::Status merge_runs(const std::vector<SortedRun>& runs, const RunLayout& la
     if (any) heap.push_back(i);
   }
   std::make_heap(heap.begin(), heap.end(), after);
-  Output out(layout.payload, batch_rows, pool, emit);
+  Output out(layout.payload, layout.emit_orders, batch_rows, pool, emit);
   while (!heap.empty()) {
     std::pop_heap(heap.begin(), heap.end(), after);
     const size_t i = heap.back();

@@ -31,6 +31,7 @@ struct RunLayout {
   std::vector<int> keys;               // columns that are the keys
   std::vector<column::SortKey> order;
   size_t payload = 0;  // leading columns to emit
+  bool emit_orders = false;  // and the rows' orders, uint64, behind them
 };
 
 // Sorts the chunks and writes them. The chunks are consumed.

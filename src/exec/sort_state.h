@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "exec/breaker.h"
 #include "exec/sort.h"
 #include "exec/sort_chunk.h"
 #include "exec/sort_run.h"
@@ -22,6 +23,8 @@ struct SortState {
   RunLayout layout;                      // payload and hidden key columns
   std::vector<expr::BoundPtr> computed;  // keys that are not plain input columns
   QueryContext context;
+  bool encode_late = false;      // key prefixes are made when rows go to disk: in memory somebody else orders them
+  int64_t more_bytes_a_row = 0;  // what the rows' owner will need beside the sort, in memory
 
   std::mutex mutex;  // runs, file
   std::vector<SortChunk> chunks;
@@ -54,5 +57,12 @@ struct SortState {
  private:
   arrow::Result<base::SpillFile*> spill_file();
 };
+
+// The parts of a sort for operators that do more with the rows than hand them on in order (sort.cc). With `emit_orders` the source
+// of rows on disk gives each row's order as one more column.
+arrow::Result<std::shared_ptr<SortState>> make_sort_state(SortSpec spec, const QueryContext& context);
+std::shared_ptr<Sink> make_sort_sink(std::shared_ptr<SortState> state);
+std::shared_ptr<Phase> make_write_runs(std::shared_ptr<SortState> state);
+std::shared_ptr<Source> make_sort_source(std::shared_ptr<SortState> state);
 
 }  // namespace gristmill::exec

@@ -120,6 +120,9 @@ class Binder {
       case NodeKind::kAggregate:
         return base::plan_error("the aggregate " + text(*n) + " cannot stand here",
                                 "aggregates belong in group_by().agg() or in select() of a whole frame");
+      case NodeKind::kWindow:
+        return base::plan_error("the window function " + text(*n) + " cannot stand here",
+                                "compute it with select() or with_columns() first");
     }
     return base::internal_error("an expression of unknown kind");
   }

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "column/types.h"
+#include "expr/window_json.h"
 
 namespace gristmill::expr {
 namespace {
@@ -34,6 +35,7 @@ std::string call_to_json(const Node& n, const char* key) {
     out += "]";
   }
   if (n.filter) out += ",\"filter\":" + to_json(*n.filter);
+  if (n.window) out += ",\"window\":" + window_to_json(*n.window);
   return out + "}";
 }
 
@@ -87,6 +89,11 @@ arrow::Result<NodePtr> read_call(const element& e, NodeKind kind, const char* ke
   if (has(e, "filter")) {
     ARROW_ASSIGN_OR_RAISE(n->filter, node_at(e, "filter"));
   }
+  if (kind == NodeKind::kWindow) {
+    element inner;
+    if (e["window"].get(inner)) return malformed("a window function without window");
+    ARROW_ASSIGN_OR_RAISE(n->window, window_from_json(inner, n->args.size()));
+  }
   return n;
 }
 
@@ -111,6 +118,7 @@ std::string to_json(const Node& n) {
     case NodeKind::kLiteral: return "{\"lit\":" + scalar_to_json(*n.value) + (n.untyped ? ",\"untyped\":true}" : "}");
     case NodeKind::kCall: return call_to_json(n, "call");
     case NodeKind::kAggregate: return call_to_json(n, "agg");
+    case NodeKind::kWindow: return call_to_json(n, "win");
     case NodeKind::kAlias: return "{\"alias\":" + json_string(n.name) + ",\"of\":" + to_json(*n.args[0]) + "}";
     case NodeKind::kCast: {
       std::string out = "{\"cast\":" + to_json(*n.args[0]) + ",\"to\":" + type_to_json(*n.type) + (n.lenient ? ",\"lenient\":true" : "");
@@ -138,13 +146,14 @@ arrow::Result<NodePtr> from_json(const element& e) {
   }
   if (has(e, "call")) return read_call(e, NodeKind::kCall, "call");
   if (has(e, "agg")) return read_call(e, NodeKind::kAggregate, "agg");
+  if (has(e, "win")) return read_call(e, NodeKind::kWindow, "win");
   if (has(e, "cast")) return read_cast(e);
   if (has(e, "alias")) {
     ARROW_ASSIGN_OR_RAISE(std::string name, text_at(e, "alias"));
     ARROW_ASSIGN_OR_RAISE(NodePtr x, node_at(e, "of"));
     return alias(std::move(x), std::move(name));
   }
-  return malformed("expected one of col, lit, call, cast, agg, alias");
+  return malformed("expected one of col, lit, call, cast, agg, win, alias");
 }
 
 arrow::Result<NodePtr> from_json(std::string_view text) {

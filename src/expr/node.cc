@@ -9,6 +9,7 @@
 #include <arrow/type.h>
 
 #include "column/types.h"
+#include "expr/window.h"
 
 namespace gristmill::expr {
 namespace {
@@ -32,8 +33,9 @@ bool same_options(const std::vector<Option>& a, const std::vector<Option>& b) {
 
 const std::string* leftmost_column(const Node& n) {
   if (n.kind == NodeKind::kColumn) return &n.name;
-  for (const NodePtr& a : n.args) {
-    if (const std::string* name = leftmost_column(*a)) return name;
+  const size_t named_by = n.window ? static_cast<size_t>(n.window->arguments) : n.args.size();  // not by the keys of a window
+  for (size_t i = 0; i < named_by; ++i) {
+    if (const std::string* name = leftmost_column(*n.args[i])) return name;
   }
   return nullptr;
 }
@@ -96,6 +98,7 @@ bool equal(const Node& a, const Node& b) {
   if (a.kind != b.kind || a.name != b.name || a.user != b.user || a.untyped != b.untyped || a.lenient != b.lenient) return false;
   if (a.args.size() != b.args.size() || !a.filter != !b.filter || !a.type != !b.type) return false;
   if (a.type && !a.type->Equals(*b.type)) return false;
+  if (!a.window != !b.window || (a.window && !equal(*a.window, *b.window))) return false;
   if (!same_scalar(a.value, b.value) || !same_options(a.options, b.options)) return false;
   for (size_t i = 0; i < a.args.size(); ++i) {
     if (!equal(*a.args[i], *b.args[i])) return false;

@@ -20,10 +20,12 @@ enum class NodeKind : uint8_t {
   kCast,       // args[0], type; lenient = try_cast
   kAggregate,  // name, args (none for count()), options, filter
   kAlias,      // args[0], name
+  kWindow,     // name, options, filter, window; args: see window.h
 };
 
 struct Node;
 class UserFunction;  // user_function.h
+struct Window;  // window.h
 using NodePtr = std::shared_ptr<const Node>;
 
 struct Option {
@@ -40,6 +42,7 @@ struct Node {
   std::vector<Option> options;
   NodePtr filter;
   std::shared_ptr<const UserFunction> user;  // kCall: a user's function instead of a registered one
+  std::shared_ptr<const Window> window;
   bool untyped = false;
   bool lenient = false;
 };

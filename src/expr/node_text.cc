@@ -12,6 +12,7 @@
 #include "column/types.h"
 #include "expr/aggregates.h"
 #include "expr/node.h"
+#include "expr/window.h"
 
 namespace gristmill::expr {
 namespace {
@@ -137,6 +138,32 @@ std::string aggregate_text(const Node& n) {
          (n.filter ? " filter (where " + text(*n.filter) + ")" : "");
 }
 
+std::string window_text(const Node& n) {
+  const Window& w = *n.window;
+  const auto arguments = static_cast<size_t>(w.arguments), keys = arguments + static_cast<size_t>(w.partitions);
+  std::string out = n.name + "(", inside;
+  for (size_t i = 0; i < arguments; ++i) out += (i ? ", " : "") + text(*n.args[i]);
+  bool first = arguments == 0, ignore = false;
+  for (const Option& o : n.options) {
+    if (o.name == "ignore_nulls") {
+      ignore = true;
+      continue;
+    }
+    out += (first ? "" : ", ") + o.name + "=" + scalar_text(*o.value);
+    first = false;
+  }
+  out += ignore ? ") ignore nulls" : ")";
+  if (n.filter) out += " filter (where " + text(*n.filter) + ")";
+  for (size_t i = arguments; i < keys; ++i) inside += (i == arguments ? "partition by " : ", ") + text(*n.args[i]);
+  for (size_t i = keys; i < n.args.size(); ++i) {
+    const WindowOrder& o = w.order[i - keys];
+    inside += (i == keys ? (inside.empty() ? "order by " : " order by ") : ", ") + text(*n.args[i]) + (o.descending ? " desc" : "") +
+              (o.nulls_first ? " nulls first" : "");
+  }
+  const std::string frame = frame_text(w.frame);
+  return out + " over (" + inside + (inside.empty() || frame.empty() ? "" : " ") + frame + ")";
+}
+
 }  // namespace
 
 std::string text(const Node& n) {
@@ -148,6 +175,7 @@ std::string text(const Node& n) {
       return std::string(n.lenient ? "try_cast(" : "cast(") + text(*n.args[0]) + " as " + column::type_text(*n.type) + ")";
     case NodeKind::kAggregate: return aggregate_text(n);
     case NodeKind::kAlias: return text(*n.args[0]) + " as " + name_text(n.name);
+    case NodeKind::kWindow: return window_text(n);
   }
   return {};
 }

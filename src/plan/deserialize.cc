@@ -163,6 +163,14 @@ struct Reader {
     return aggregate_node(in[0], std::move(keys), std::move(aggregates));
   }
 
+  static arrow::Result<PlanPtr> window(const element& e, Inputs in) {
+    ARROW_ASSIGN_OR_RAISE(auto functions, list<NamedExpr>(e, "functions", named_of));
+    for (const NamedExpr& f : functions) {
+      if (f.expr->kind != expr::NodeKind::kWindow) return malformed("\"" + f.name + "\" is not a window function");
+    }
+    return window_node(in[0], std::move(functions));
+  }
+
   // Keys of one type on both sides.
   static arrow::Status check_pair(const NodePtr& left, const NodePtr& right, const Inputs& in) {
     ARROW_ASSIGN_OR_RAISE(auto l, expr::type_of(left, *in[0]->schema));
@@ -247,7 +255,8 @@ struct Reader {
   arrow::Result<PlanPtr> node(const element& e, const Inputs& nodes) const {
     static constexpr Kind kKinds[] = {{"filter", 1, filter},  {"project", 1, project}, {"aggregate", 1, aggregate},
                                       {"join", 2, join},      {"sort", 1, sort},       {"limit", 1, limit},
-                                      {"union", kAny, unite}, {"explode", 1, explode}, {"row_index", 1, row_index}};
+                                      {"union", kAny, unite}, {"explode", 1, explode}, {"row_index", 1, row_index},
+                                      {"window", 1, window}};
     if (has(e, "scan")) {
       ARROW_ASSIGN_OR_RAISE(const element body, member(e, "scan"));
       return scan(body);

@@ -72,6 +72,16 @@ std::string sort_text(const Plan& p) {
   return "sort by " + join_text(keys) + (p.top ? " top " + std::to_string(*p.top) : "");
 }
 
+// Most are called by their text.
+std::string window_text(const Plan& p) {
+  std::vector<std::string> parts;
+  for (const NamedExpr& w : p.aggregates) {
+    const std::string own = expr::text(*w.expr);
+    parts.push_back(w.name == own ? own : expr_text(w));
+  }
+  return "window " + join_text(parts);
+}
+
 std::string limit_text(const Plan& p) {
   std::string out = p.count >= 0 ? "limit " + std::to_string(p.count) : "";
   if (p.offset > 0 || p.count < 0) out += (out.empty() ? "skip " : " skip ") + std::to_string(p.offset);
@@ -93,6 +103,7 @@ std::string node_text(const Plan& p) {
     case PlanKind::kJoin: return join_node_text(p);
     case PlanKind::kSort: return sort_text(p);
     case PlanKind::kLimit: return limit_text(p);
+    case PlanKind::kWindow: return window_text(p);
     case PlanKind::kUnion: return "union";
     case PlanKind::kExplode: return "explode " + join_text(p.explode);
     case PlanKind::kRowIndex: return index_text(p);

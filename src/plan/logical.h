@@ -19,7 +19,7 @@
 
 namespace gristmill::plan {
 
-enum class PlanKind : uint8_t { kScan, kFilter, kProject, kAggregate, kJoin, kSort, kLimit, kUnion, kExplode, kRowIndex };
+enum class PlanKind : uint8_t { kScan, kFilter, kProject, kAggregate, kJoin, kSort, kLimit, kUnion, kExplode, kRowIndex, kWindow };
 enum class JoinKind : uint8_t { kInner, kLeft, kSemi, kAnti, kRight, kFull, kAsof };
 enum class AsofStrategy : uint8_t { kBackward, kForward, kNearest };
 
@@ -58,7 +58,7 @@ struct Plan {
   std::optional<int64_t> scan_limit;  // kScan: rows wanted at most, after the predicate
 
   std::vector<NamedExpr> exprs;       // kProject: outputs; kAggregate: group keys
-  std::vector<NamedExpr> aggregates;  // kAggregate: each expr is exactly one kAggregate node
+  std::vector<NamedExpr> aggregates;  // kAggregate: each expr is exactly one kAggregate node; kWindow: one kWindow node
 
   // kJoin. Output: left columns, then right columns (without right keys when coalesce_keys), clashes get `suffix`. No keys: all
   // pairs.
@@ -94,7 +94,7 @@ arrow::Result<PlanPtr> make_scan(TableSourcePtr source);
 arrow::Result<PlanPtr> make_filter(PlanPtr input, expr::NodePtr predicate);
 arrow::Result<PlanPtr> make_project(PlanPtr input, std::vector<expr::NodePtr> exprs, bool allow_duplicates = false);
 arrow::Result<PlanPtr> make_with_columns(PlanPtr input, std::vector<expr::NodePtr> exprs);  // replaces or appends
-// Aggregates may stand anywhere inside the expressions: `sum(a) / count()` becomes an aggregate and a projection.
+// Aggregates may stand anywhere inside the expressions, window functions outside them: `sum(a) / count()` becomes an aggregate and a projection.
 arrow::Result<PlanPtr> make_aggregate(PlanPtr input, std::vector<expr::NodePtr> keys, std::vector<expr::NodePtr> aggregates);
 // `condition`: what a pair must meet beside equal keys (there may be none then); it names columns as an inner join's output does.
 arrow::Result<PlanPtr> make_join(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<expr::NodePtr> left_keys,

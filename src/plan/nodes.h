@@ -17,6 +17,14 @@ arrow::Result<PlanPtr> filter_node(PlanPtr input, expr::NodePtr predicate);
 arrow::Result<PlanPtr> project_node(PlanPtr input, std::vector<NamedExpr> exprs);
 arrow::Result<PlanPtr> aggregate_node(PlanPtr input, std::vector<NamedExpr> keys, std::vector<NamedExpr> aggregates);
 
+// The input's columns, then the windows'.
+arrow::Result<PlanPtr> window_node(PlanPtr input, std::vector<NamedExpr> windows);
+// `input` with the window functions in `exprs` as further columns, which the expressions then refer to. Rows and their order stay.
+arrow::Result<PlanPtr> add_windows(PlanPtr input, const std::vector<expr::NodePtr*>& exprs);
+arrow::Status refuse_windows(const expr::Node& e, std::string_view where);
+// Whether computing the window function can fail: its expressions, or a sum that leaves its type.
+arrow::Result<bool> window_fallible(const expr::NodePtr& window, const arrow::Schema& input);
+
 struct JoinParts {
   JoinKind kind = JoinKind::kInner;
   std::vector<expr::NodePtr> left_keys, right_keys;  // of the same canonical types pairwise

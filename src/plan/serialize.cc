@@ -127,6 +127,7 @@ const char* write_node(const Plan& p, Members& m) {
       m.number("offset", p.offset);
       m.number("count", p.count);
       return "limit";
+    case PlanKind::kWindow: m.raw("functions", named_json(p.aggregates)); return "window";
     case PlanKind::kUnion: return "union";
     case PlanKind::kExplode: m.raw("columns", names_json(p.explode)); return "explode";
     case PlanKind::kRowIndex:

@@ -54,6 +54,7 @@ RowEstimate estimate_rows(const Plan& p) {
   switch (p.kind) {
     case PlanKind::kScan: return scan_rows(p);
     case PlanKind::kFilter: return filtered(estimate_rows(*p.inputs[0]));
+    case PlanKind::kWindow:
     case PlanKind::kProject: return estimate_rows(*p.inputs[0]);
     case PlanKind::kSort: {
       const RowEstimate e = estimate_rows(*p.inputs[0]);

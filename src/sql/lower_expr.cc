@@ -17,6 +17,7 @@
 #include "expr/user_function.h"
 #include "sql/function_names.h"
 #include "sql/interval.h"
+#include "sql/window.h"
 
 namespace gristmill::sqltext {
 namespace {
@@ -337,7 +338,8 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
 
 arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCall& f) const {
   const std::string name = last_name(f.funcname, f.n_funcname);
-  if (f.over) return text_.error(unsupported("a window function"), f.location);
+  if (f.over) return lower_windowed(f, name);
+  if (expr::is_window_function(name)) return text_.error("window function " + name + " needs an OVER clause", f.location);
   if (is_aggregate_name(name)) return lower_aggregate(f, name, *this, text_);
   if (f.agg_filter || f.agg_distinct || f.agg_star || f.n_agg_order > 0) return text_.error("no aggregate \"" + name + "\"", f.location);
   if ((name == "extract" || name == "date_part") && f.n_args == 2) {
@@ -369,6 +371,19 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
     return text_.error("no function \"" + name + "\"" + base::suggest_name(name, names), f.location);
   }
   return expr::call(known->engine, std::move(args));
+}
+
+// The same call without OVER says whether it is an aggregate, and which.
+arrow::Result<NodePtr> ExpressionLowering::lower_windowed(const PgQuery__FuncCall& f, const std::string& name) const {
+  if (expr::is_window_function(name)) {
+    ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
+    return lower_window_call(f, name, std::move(args), nullptr, *this, text_, windows_);
+  }
+  PgQuery__FuncCall plain = f;
+  plain.over = nullptr;
+  ARROW_ASSIGN_OR_RAISE(NodePtr call, lower_function(plain));
+  if (call->kind != expr::NodeKind::kAggregate) return text_.error(name + " is neither an aggregate nor a window function", f.location);
+  return lower_window_call(f, name, {}, call, *this, text_, windows_);
 }
 
 arrow::Result<NodePtr> ExpressionLowering::lower_case(const PgQuery__CaseExpr& c) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,13 @@
 
 namespace gristmill::sqltext {
 
+using NamedWindows = std::map<std::string, const PgQuery__WindowDef*>;  // window.h
+
 class ExpressionLowering {
  public:
-  ExpressionLowering(const ParsedText& text, const Scope& scope) : text_(text), scope_(scope) {}
+  // `windows`: what OVER may name; it must outlive this.
+  ExpressionLowering(const ParsedText& text, const Scope& scope, const NamedWindows* windows = nullptr)
+      : text_(text), scope_(scope), windows_(windows) {}
 
   arrow::Result<expr::NodePtr> lower(const PgQuery__Node& n) const;
   // PostgreSQL's name for an output column without alias.
@@ -25,6 +30,7 @@ class ExpressionLowering {
   arrow::Result<expr::NodePtr> lower_column(const PgQuery__ColumnRef& c) const;
   arrow::Result<expr::NodePtr> lower_operator(const PgQuery__AExpr& e) const;
   arrow::Result<expr::NodePtr> lower_function(const PgQuery__FuncCall& f) const;
+  arrow::Result<expr::NodePtr> lower_windowed(const PgQuery__FuncCall& f, const std::string& name) const;
   arrow::Result<expr::NodePtr> lower_case(const PgQuery__CaseExpr& c) const;
   arrow::Result<expr::NodePtr> lower_cast(const PgQuery__TypeCast& c) const;
   arrow::Result<expr::NodePtr> date_plus_interval(const PgQuery__AExpr& e, bool minus) const;
@@ -32,6 +38,7 @@ class ExpressionLowering {
 
   const ParsedText& text_;
   const Scope& scope_;
+  const NamedWindows* windows_;
 };
 
 arrow::Result<expr::NodePtr> lower_constant(const PgQuery__AConst& c, const ParsedText& text);

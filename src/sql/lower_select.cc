@@ -10,8 +10,11 @@
 #include <arrow/type.h>
 
 #include "base/status.h"
+#include "expr/window.h"
+#include "plan/nodes.h"
 #include "sql/from.h"
 #include "sql/lower_expr.h"
+#include "sql/window.h"
 
 namespace gristmill::sqltext {
 namespace {
@@ -55,6 +58,9 @@ class Grouping {
     for (auto& a : copy->args) {
       ARROW_ASSIGN_OR_RAISE(a, rewrite(a));
     }
+    if (copy->filter) {
+      ARROW_ASSIGN_OR_RAISE(copy->filter, rewrite(copy->filter));
+    }
     return copy;
   }
 
@@ -82,22 +88,29 @@ class SelectLowering {
     split_and(s.where_clause, where);
     FromLowering from(text_, tables_, [this](const PgQuery__SelectStmt& inner) { return lower(inner); });
     ARROW_ASSIGN_OR_RAISE(Relation input, from.lower(s.from_clause, s.n_from_clause, where));
-    ExpressionLowering expressions(text_, input.scope);
+    ARROW_ASSIGN_OR_RAISE(const NamedWindows windows, named_windows(s, text_));
+    ExpressionLowering expressions(text_, input.scope, &windows);
     for (const PgQuery__Node* condition : where) {
       ARROW_ASSIGN_OR_RAISE(NodePtr predicate, expressions.lower(*condition));
       if (expr::contains_aggregate(*predicate)) return text_.error("aggregates are not allowed in WHERE; use HAVING", -1);
+      if (expr::contains_window(*predicate)) return text_.error("window functions are not allowed in WHERE; filter a subquery", -1);
       ARROW_ASSIGN_OR_RAISE(input.plan, plan::make_filter(input.plan, std::move(predicate)));
     }
     ARROW_ASSIGN_OR_RAISE(std::vector<Output> outputs, select_list(s, input.scope, expressions));
     ARROW_ASSIGN_OR_RAISE(std::vector<OrderItem> order, order_items(s, outputs, expressions));
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan, grouped(s, input.plan, outputs, order, expressions));
+    std::vector<NodePtr*> inside;
+    for (Output& o : outputs) inside.push_back(&o.expr);
+    for (OrderItem& o : order) {
+      if (o.expr) inside.push_back(&o.expr);
+    }
+    ARROW_ASSIGN_OR_RAISE(plan, plan::add_windows(std::move(plan), inside));
     return finish(s, std::move(plan), outputs, order);
   }
 
  private:
   arrow::Status refuse(const PgQuery__SelectStmt& s) const {
     if (s.with_clause) return text_.error("WITH is not supported yet", s.with_clause->location);
-    if (s.n_window_clause > 0) return text_.error("WINDOW is not supported yet", -1);
     if (s.n_values_lists > 0) return text_.error("VALUES is not supported yet", -1);
     if (s.into_clause) return text_.error("SELECT INTO is not supported", -1);
     if (s.n_locking_clause > 0) return text_.error("FOR UPDATE is not supported", -1);
@@ -229,6 +242,7 @@ class SelectLowering {
     NodePtr having;
     if (s.having_clause) {
       ARROW_ASSIGN_OR_RAISE(having, expressions.lower(*s.having_clause));
+      if (expr::contains_window(*having)) return text_.error("window functions are not allowed in HAVING; filter a subquery", -1);
       ARROW_ASSIGN_OR_RAISE(having, grouping.rewrite(having));
     }
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan, grouping.apply(std::move(input)));

@@ -37,6 +37,7 @@ arrow::Result<std::shared_ptr<arrow::Field>> aggregate_field(const NamedExpr& e,
 }
 
 arrow::Status refuse_nested(const expr::Node& aggregate) {
+  ARROW_RETURN_NOT_OK(refuse_windows(aggregate, "an aggregate"));
   const auto bad = [](const NodePtr& n) { return n && expr::contains_aggregate(*n); };
   if (std::any_of(aggregate.args.begin(), aggregate.args.end(), bad) || bad(aggregate.filter)) {
     return base::plan_error("an aggregate cannot stand inside another: " + expr::text(aggregate));
@@ -105,6 +106,7 @@ arrow::Result<std::vector<NamedExpr>> checked_keys(const Plan& input, const std:
   std::vector<NamedExpr> out;
   for (const NodePtr& k : keys) {
     ARROW_RETURN_NOT_OK(refuse_aggregates(*k, "a group key"));
+    ARROW_RETURN_NOT_OK(refuse_windows(*k, "a group key"));
     NamedExpr key = named(k);
     ARROW_ASSIGN_OR_RAISE(auto type, expr::type_of(key.expr, *input.schema));
     ARROW_RETURN_NOT_OK(check_key_type(*key.expr, type, "group by"));
@@ -155,7 +157,11 @@ arrow::Result<PlanPtr> make_aggregate(PlanPtr input, std::vector<NodePtr> key_ex
     }
   }
   ARROW_ASSIGN_OR_RAISE(PlanPtr p, aggregate_node(std::move(input), keys, extraction.take()));
-  return plain ? p : project_node(std::move(p), std::move(outputs));
+  if (plain) return p;
+  std::vector<NodePtr*> inside;
+  for (NamedExpr& o : outputs) inside.push_back(&o.expr);
+  ARROW_ASSIGN_OR_RAISE(p, add_windows(std::move(p), inside));
+  return project_node(std::move(p), std::move(outputs));
 }
 
 // Keeps the first row of each: groups leave in the order of their first row, which is what distinct promises.

@@ -27,7 +27,10 @@ arrow::Result<PlanPtr> make_project(PlanPtr input, std::vector<expr::NodePtr> ex
   const bool aggregates = std::any_of(exprs.begin(), exprs.end(), [](const auto& e) { return expr::contains_aggregate(*e); });
   if (aggregates) return make_aggregate(std::move(input), {}, std::move(exprs));
   std::vector<NamedExpr> outputs;
+  std::vector<expr::NodePtr*> inside;
   for (const expr::NodePtr& e : exprs) outputs.push_back(named(e));
+  for (NamedExpr& o : outputs) inside.push_back(&o.expr);
+  ARROW_ASSIGN_OR_RAISE(input, add_windows(std::move(input), inside));
   ARROW_ASSIGN_OR_RAISE(PlanPtr p, project_node(std::move(input), std::move(outputs)));
   if (!allow_duplicates) ARROW_RETURN_NOT_OK(check_unique(*p->schema));
   return p;
@@ -50,6 +53,9 @@ arrow::Result<PlanPtr> make_with_columns(PlanPtr input, std::vector<expr::NodePt
       outputs.push_back(std::move(one));
     }
   }
+  std::vector<expr::NodePtr*> inside;
+  for (NamedExpr& o : outputs) inside.push_back(&o.expr);
+  ARROW_ASSIGN_OR_RAISE(input, add_windows(std::move(input), inside));
   return project_node(std::move(input), std::move(outputs));
 }
 

@@ -34,6 +34,7 @@ arrow::Result<PlanPtr> rebuild(const Plan& p, std::vector<PlanPtr> inputs) {
     case PlanKind::kSort: return sort_node(std::move(inputs[0]), p.sort, p.top);
     case PlanKind::kLimit: return limit_node(std::move(inputs[0]), p.offset, p.count);
     case PlanKind::kUnion: return union_node(std::move(inputs));
+    case PlanKind::kWindow: return window_node(std::move(inputs[0]), p.aggregates);
     case PlanKind::kExplode: return explode_node(std::move(inputs[0]), p.explode);
     case PlanKind::kRowIndex: return row_index_node(std::move(inputs[0]), p.index_name, p.offset, p.position_only);
   }

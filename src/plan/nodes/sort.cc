@@ -1,9 +1,12 @@
 // Sorts: stable, keys are expressions over the input; the columns are the input's.
 
+#include <algorithm>
+
 #include <arrow/type.h>
 
 #include "base/status.h"
 #include "expr/bind.h"
+#include "expr/window.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 
@@ -19,6 +22,17 @@ arrow::Result<PlanPtr> sort_node(PlanPtr input, std::vector<SortBy> keys, std::o
 
 arrow::Result<PlanPtr> make_sort(PlanPtr input, std::vector<SortBy> keys) {
   if (keys.empty()) return base::plan_error("sort needs at least one key");
+  if (std::any_of(keys.begin(), keys.end(), [](const SortBy& k) { return expr::contains_window(*k.expr); })) {
+    const auto names = input->schema->field_names();
+    std::vector<expr::NodePtr*> inside;
+    for (SortBy& k : keys) {
+      k.expr = strip_aliases(k.expr);
+      inside.push_back(&k.expr);
+    }
+    ARROW_ASSIGN_OR_RAISE(PlanPtr windowed, add_windows(std::move(input), inside));
+    ARROW_ASSIGN_OR_RAISE(PlanPtr sorted, make_sort(std::move(windowed), std::move(keys)));
+    return keep_columns(std::move(sorted), names);
+  }
   for (SortBy& k : keys) {
     ARROW_RETURN_NOT_OK(refuse_aggregates(*k.expr, "a sort key"));
     k.expr = strip_aliases(k.expr);

@@ -66,7 +66,7 @@ NodePtr fold_node(const NodePtr& e, const arrow::Schema& input) {
 // The folded expression; the given one when its type would change.
 NodePtr fold(const NodePtr& e, const arrow::Schema& input) {
   const NodePtr folded = expr::rewrite(e, [&](const NodePtr& n) { return fold_node(n, input); });
-  if (folded == e || e->kind == NodeKind::kAggregate) return folded;
+  if (folded == e || e->kind == NodeKind::kAggregate || e->kind == NodeKind::kWindow) return folded;
   const auto before = expr::type_of(e, input), after = expr::type_of(folded, input);
   return before.ok() && after.ok() && (*before)->Equals(**after) ? folded : e;
 }

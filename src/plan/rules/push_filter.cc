@@ -4,6 +4,7 @@
 //   filter p over sort, explode      ->  sort, explode over filter p (p not on exploded columns)
 //   filter p over union a b          ->  union (filter p over a) (filter p over b)
 //   filter p over aggregate by k     ->  aggregate over filter p'    (p on keys that are columns)
+//   filter p over window             ->  window over filter p        (p on columns that all its functions partition by)
 //   filter p and q over join l r     ->  join (filter p over l) (filter q over r)
 //   filter p over scan               ->  scan where p
 //
@@ -17,6 +18,7 @@
 #include <arrow/type.h>
 
 #include "expr/bind.h"
+#include "expr/window.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 #include "plan/rules/rules.h"
@@ -96,6 +98,24 @@ arrow::Result<Substitution> through_aggregate(const Plan& aggregate) {
   for (const NamedExpr& k : aggregate.exprs) {
     ARROW_ASSIGN_OR_RAISE(auto type, expr::type_of(k.expr, input));
     if (is_column(k) && !column::is_float(*type)) out.emplace(k.name, k.expr);
+  }
+  return out;
+}
+
+// A partition goes whole or stays whole: only what every function partitions by may choose.
+arrow::Result<Substitution> through_window(const Plan& window) {
+  const arrow::Schema& input = *window.inputs[0]->schema;
+  Substitution out = every_column(input);
+  for (const NamedExpr& w : window.aggregates) {
+    ARROW_ASSIGN_OR_RAISE(const bool fails, window_fallible(w.expr, input));
+    if (fails) return Substitution{};
+    Substitution shared;
+    const auto keys = w.expr->args.begin() + w.expr->window->arguments;
+    for (auto k = keys; k != keys + w.expr->window->partitions; ++k) {
+      ARROW_ASSIGN_OR_RAISE(auto type, expr::type_of(*k, input));
+      if (is_column(**k) && !column::is_float(*type) && out.contains((*k)->name)) shared.emplace((*k)->name, *k);
+    }
+    out = std::move(shared);
   }
   return out;
 }
@@ -207,6 +227,10 @@ arrow::Result<PlanPtr> push(const PlanPtr& filter) {
     }
     case PlanKind::kSort: {
       ARROW_ASSIGN_OR_RAISE(names, through_sort(*node));
+      break;
+    }
+    case PlanKind::kWindow: {
+      ARROW_ASSIGN_OR_RAISE(names, through_window(*node));
       break;
     }
     case PlanKind::kExplode: names = through_explode(*node); break;

@@ -2,6 +2,7 @@
 //
 //   project a over project a, b + c as d over scan [a, b, c, e]   ->   project a over scan [a]
 //   aggregate: sum(a), min(b), of which only sum(a) is used       ->   aggregate: sum(a)
+//   window sum(a) over w, min(b) over w, of which only the sum is used    ->   window sum(a) over w
 //   sort by k over filter p over scan                             ->   sort by k over project (without p's columns) over ...
 //
 // A fallible expression whose value is not needed stays: dropping it would hide its error. A scan may end up
@@ -85,6 +86,28 @@ arrow::Result<PlanPtr> prune_aggregate(const PlanPtr& p, const NameSet& needed) 
   return aggregate_node(std::move(input), p->exprs, std::move(kept));
 }
 
+arrow::Result<PlanPtr> prune_window(const PlanPtr& p, const NameSet& needed) {
+  std::vector<NamedExpr> kept;
+  NameSet below;
+  for (const std::string& n : p->inputs[0]->schema->field_names()) {
+    if (needed.contains(n)) below.insert(n);
+  }
+  for (const NamedExpr& w : p->aggregates) {
+    bool keep = needed.contains(w.name);
+    if (!keep) {
+      ARROW_ASSIGN_OR_RAISE(keep, window_fallible(w.expr, *p->inputs[0]->schema));
+    }
+    if (!keep) continue;
+    add_columns(*w.expr, below);
+    kept.push_back(w);
+  }
+  if (kept.empty()) return prune(p->inputs[0], below);
+  // Like a sort it holds every column it is given.
+  ARROW_ASSIGN_OR_RAISE(PlanPtr input, prune_exactly(p->inputs[0], below));
+  if (input == p->inputs[0] && kept.size() == p->aggregates.size()) return p;
+  return window_node(std::move(input), std::move(kept));
+}
+
 arrow::Result<PlanPtr> prune_join(const PlanPtr& p, const NameSet& needed) {
   const arrow::Schema &left = *p->inputs[0]->schema, &right = *p->inputs[1]->schema;
   NameSet below[2];
@@ -138,6 +161,7 @@ arrow::Result<PlanPtr> prune(const PlanPtr& p, const NameSet& needed) {
     case PlanKind::kAggregate: return prune_aggregate(p, needed);
     case PlanKind::kJoin: return prune_join(p, needed);
     case PlanKind::kSort: return prune_sort(p, needed);
+    case PlanKind::kWindow: return prune_window(p, needed);
     case PlanKind::kUnion: return prune_union(p, needed);
     case PlanKind::kLimit: return prune_input(p, needed);
     case PlanKind::kFilter: {

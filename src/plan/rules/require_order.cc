@@ -57,6 +57,7 @@ arrow::Result<bool> input_needs(const Plan& p, size_t side, bool ordered) {
   switch (p.kind) {
     case PlanKind::kScan:
     case PlanKind::kRowIndex:
+    case PlanKind::kWindow:  // the order of the rows is the last order key
     case PlanKind::kLimit: return true;
     case PlanKind::kUnion: return ordered;
     case PlanKind::kAggregate: return aggregate_needs(p, ordered);

@@ -1,0 +1,213 @@
+// The way of a window's rows in memory.
+//
+//   consume       input and computed columns, dense, by all workers            (on disk: window_spill.cc)
+//   join columns  one column each
+//   per ordering  packed, sorted, marked (window_order.cc), then computed: units of whole partitions, any worker, results by row
+//   source        slices of the input's columns and of the results, nothing copied
+//
+// Invariant: a row's values depend on its partition alone, never on units, so any cut gives the same bits.
+
+#include "exec/window.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "column/kernels.h"
+#include "exec/sort_phases.h"
+#include "exec/window_spill.h"
+#include "exec/window_state.h"
+
+namespace gristmill::exec {
+namespace {
+
+constexpr int64_t kOutputMorsel = 65536;
+
+// Rows joined, places for the results.
+class Prepare final : public Phase {
+ public:
+  explicit Prepare(std::shared_ptr<WindowState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "prepare results"; }
+  arrow::Result<int64_t> start(const QueryContext& context) override {
+    if (s_->spilled()) return 0;
+    s_->input->chunks.clear();
+    for (const WindowTask& t : s_->layout.tasks) {
+      ARROW_ASSIGN_OR_RAISE(auto r, WindowResult::make(t, s_->rows().rows, context.pool()));
+      s_->results.push_back(std::move(r));
+    }
+    return 0;
+  }
+  arrow::Status run(int64_t) override { return arrow::Status::OK(); }
+
+ private:
+  std::shared_ptr<WindowState> s_;
+};
+
+class Compute final : public Phase {
+ public:
+  explicit Compute(std::shared_ptr<OrderingState> o) : o_(std::move(o)) {}
+  std::string name() const override { return "compute windows"; }
+
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    if (o_->window->spilled()) return 0;
+    for (size_t t = 0; t < o_->window->layout.tasks.size(); ++t) {
+      const WindowTask& task = o_->window->layout.tasks[t];
+      if (task.ordering == o_->number) (is_local(task) ? local_ : other_).push_back(t);
+    }
+    // Those that take whole partitions first: they are the longest.
+    whole_ = other_.empty() ? 0 : static_cast<int64_t>(o_->whole.size());
+    return whole_ + (local_.empty() ? 0 : static_cast<int64_t>(o_->split.size()));
+  }
+
+  arrow::Status run(int64_t piece) override {
+    WindowState& w = *o_->window;
+    const bool whole = piece < whole_;
+    const WindowUnit& unit = whole ? o_->whole[static_cast<size_t>(piece)] : o_->split[static_cast<size_t>(piece - whole_)];
+    for (const size_t t : whole ? other_ : local_) {
+      arrow::Status s = compute_window(w.layout.tasks[t], unit, w.context.pool(), w.results[t]);
+      if (!s.ok()) ARROW_RETURN_NOT_OK(w.note(t, std::move(s)));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status finish() override {
+    o_->rows.reset();
+    o_->marks.reset();
+    return o_->window->spilled() ? arrow::Status::OK() : o_->window->first_failure(o_->number);
+  }
+
+ private:
+  std::shared_ptr<OrderingState> o_;
+  std::vector<size_t> local_, other_;
+  int64_t whole_ = 0;
+};
+
+class WindowSource final : public Source {
+ public:
+  explicit WindowSource(std::shared_ptr<WindowState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "rows with windows"; }
+  arrow::Result<int64_t> start(const QueryContext& context) override {
+    morsel_ = context.morsel_rows > 0 ? context.morsel_rows : kOutputMorsel;
+    return (s_->rows().rows + morsel_ - 1) / morsel_;
+  }
+  arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext&) override { return std::make_unique<LocalState>(); }
+
+  arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts& counts) override {
+    const column::Batch& rows = s_->rows();
+    const int64_t end = std::min((static_cast<int64_t>(seq) + 1) * morsel_, rows.rows);
+    for (int64_t at = static_cast<int64_t>(seq) * morsel_; at < end; at += s_->context.batch_rows) {
+      column::Batch out;
+      out.rows = std::min(s_->context.batch_rows, end - at);
+      for (size_t c = 0; c < s_->layout.inputs; ++c) out.columns.push_back(column::slice(rows.columns[c], at, out.rows));
+      for (const WindowResult& r : s_->results) {
+        ARROW_ASSIGN_OR_RAISE(auto column, r.slice(rows, at, out.rows, s_->context.pool()));
+        out.columns.push_back(std::move(column));
+      }
+      counts.in += out.rows;
+      ARROW_RETURN_NOT_OK(emit(std::move(out)));
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<WindowState> s_;
+  int64_t morsel_ = kOutputMorsel;
+};
+
+SortSpec sort_spec(const WindowLayout& layout, const WindowOrdering& o) {
+  SortSpec spec;
+  spec.types = layout.types;
+  for (const int c : o.partition) {
+    spec.keys.push_back(input_column(layout, c));
+    spec.order.push_back({});
+  }
+  for (size_t i = 0; i < o.order.size(); ++i) {
+    spec.keys.push_back(input_column(layout, o.order[i]));
+    spec.order.push_back(o.directions[i]);
+  }
+  return spec;
+}
+
+class Windows final : public WindowOperator {
+ public:
+  explicit Windows(std::shared_ptr<WindowState> s) : s_(std::move(s)) {}
+
+  arrow::Status prepare(const std::string& label) {
+    WindowState& s = *s_;
+    ARROW_ASSIGN_OR_RAISE(s.input, make_sort_state(sort_spec(s.layout, s.layout.orderings[0]), s.context));
+    s.input->spec.label = label;
+    s.input->computed = s.layout.computed;  // the keys are among these or the input's columns
+    s.input->encode_late = true;
+    s.input->layout.emit_orders = true;
+    for (const WindowTask& t : s.layout.tasks) s.input->more_bytes_a_row += WindowResult::bytes_a_row(t);
+    s.input->more_bytes_a_row += 16;  // positions, marks, gathered values
+    s.failures.resize(s.layout.tasks.size());
+    ARROW_ASSIGN_OR_RAISE(disk_, make_window_disk(s_));
+    return arrow::Status::OK();
+  }
+
+  Breaker memory() override {
+    Breaker b;
+    b.sink = make_sort_sink(s_->input);
+    b.phases = {make_write_runs(s_->input), make_join_phase(s_->input), std::make_shared<Prepare>(s_)};
+    for (size_t i = 0; i < s_->layout.orderings.size(); ++i) {
+      auto o = std::make_shared<OrderingState>();
+      o->window = s_;
+      o->number = i;
+      o->sort = std::make_shared<SortState>();
+      o->sort->context = s_->context;
+      const WindowOrdering& keys = s_->layout.orderings[i];
+      o->sort->layout.keys = keys.partition;
+      o->sort->layout.keys.insert(o->sort->layout.keys.end(), keys.order.begin(), keys.order.end());
+      o->sort->layout.order.resize(keys.partition.size());
+      o->sort->layout.order.insert(o->sort->layout.order.end(), keys.directions.begin(), keys.directions.end());
+      for (auto& p : make_window_order_phases(o)) b.phases.push_back(std::move(p));
+      b.phases.push_back(std::make_shared<Compute>(o));
+    }
+    b.source = std::make_shared<WindowSource>(s_);
+    return b;
+  }
+
+  bool spilled() const override { return s_->spilled(); }
+
+  const std::vector<WindowPass>& passes() override { return disk_->passes; }
+  std::shared_ptr<Source> source_from_disk() override { return disk_->source; }
+
+ private:
+  std::shared_ptr<WindowState> s_;
+  std::shared_ptr<WindowDisk> disk_;
+};
+
+}  // namespace
+
+expr::BoundPtr input_column(const WindowLayout& layout, int column) {
+  auto b = std::make_shared<expr::Bound>();
+  b->kind = expr::BoundKind::kInput;
+  b->input = column;
+  b->type = layout.types[static_cast<size_t>(column)];
+  return b;
+}
+
+arrow::Status WindowState::note(size_t task, arrow::Status status) {
+  if (base::error_kind(status) != base::ErrorKind::kData) return status;
+  std::lock_guard lock(mutex);
+  if (failures[task].ok()) failures[task] = std::move(status);
+  return arrow::Status::OK();
+}
+
+arrow::Status WindowState::first_failure(size_t ordering) {
+  for (size_t t = 0; t < failures.size(); ++t) {
+    if (layout.tasks[t].ordering == ordering) ARROW_RETURN_NOT_OK(failures[t]);
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::shared_ptr<WindowOperator>> make_window(WindowSpec spec, const QueryContext& context) {
+  auto s = std::make_shared<WindowState>();
+  s->context = context;
+  s->layout = window_layout(std::move(spec.types), std::move(spec.functions));
+  auto out = std::make_shared<Windows>(s);
+  ARROW_RETURN_NOT_OK(out->prepare(spec.label));
+  return out;
+}
+
+}  // namespace gristmill::exec
