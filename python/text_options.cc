@@ -62,4 +62,17 @@ CsvOptions csv_options_from(const nb::dict& d) {
   return o;
 }
 
+NdjsonOptions ndjson_options_from(const nb::dict& d) {
+  NdjsonOptions o;
+  take(d, "schema", o.schema);
+  take(d, "schema_overrides", o.schema_overrides);
+  take(d, "try_parse_dates", o.try_parse_dates);
+  o.on_error = policy(d);
+  take(d, "extra_columns", o.extra_columns);
+  take(d, "infer_rows", o.infer_rows);
+  take(d, "compression", o.compression);
+  take(d, "block_bytes", o.block_bytes);
+  return o;
+}
+
 }  // namespace gristmill::python

@@ -8,5 +8,6 @@
 namespace gristmill::python {
 
 CsvOptions csv_options_from(const nanobind::dict& d);
+NdjsonOptions ndjson_options_from(const nanobind::dict& d);
 
 }  // namespace gristmill::python

@@ -179,6 +179,8 @@ Frame scan_postgres(const std::string& connection, const std::string& query, Pos
 // Text may be compressed (.csv.gz, .csv.zst, ...); text_options.h says what can be set.
 Frame scan_csv(const std::string& pattern, CsvOptions options = {});
 Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options = {});
+Frame scan_ndjson(const std::string& pattern, NdjsonOptions options = {});  // one JSON object a line
+Frame scan_ndjson(const std::vector<std::string>& patterns, NdjsonOptions options = {});
 // Memory: zero copies.
 Frame from_arrow(std::shared_ptr<arrow::Table> table);
 

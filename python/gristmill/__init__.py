@@ -19,7 +19,7 @@ from .frame import Frame, GroupBy, concat, deserialize, from_arrow, from_pandas,
 from .options import ParallelOptions
 from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .table import Table
-from .text_files import scan_csv
+from .text_files import scan_csv, scan_ndjson
 
 __version__ = _engine.__version__
 
@@ -27,5 +27,5 @@ __all__ = [
     "Cancellation", "CancelledError", "DataError", "Expr", "Frame", "GristmillError", "GroupBy", "IoError", "MemoryLimitError", "ParallelOptions",
     "PlanError", "PostgresTransaction", "Table", "TimeoutError", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "count", "deserialize", "duration",
     "from_arrow", "from_epoch", "from_pandas", "from_pydict", "from_pylist", "greatest", "least", "lit", "make_date", "make_timestamp", "pack_list",
-    "pack_map", "pi", "read_postgres", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "sql", "struct", "when",
+    "pack_map", "pi", "read_postgres", "scan_csv", "scan_ipc", "scan_ndjson", "scan_parquet", "scan_postgres", "sql", "struct", "when",
 ]

@@ -7,6 +7,7 @@
 #include "io/csv_write.h"
 #include "io/ipc_scan.h"
 #include "io/ipc_write.h"
+#include "io/ndjson_scan.h"
 #include "io/parquet_scan.h"
 #include "io/parquet_write.h"
 #include "plan/logical.h"
@@ -75,5 +76,9 @@ Frame scan_ipc(const std::string& pattern, const FileOptions& files) {
 
 Frame scan_csv(const std::string& pattern, CsvOptions options) { return scan_of(io::scan_csv({pattern}, std::move(options))); }
 Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options) { return scan_of(io::scan_csv(patterns, std::move(options))); }
+Frame scan_ndjson(const std::string& pattern, NdjsonOptions options) { return scan_of(io::scan_ndjson({pattern}, std::move(options))); }
+Frame scan_ndjson(const std::vector<std::string>& patterns, NdjsonOptions options) {
+  return scan_of(io::scan_ndjson(patterns, std::move(options)));
+}
 
 }  // namespace gristmill

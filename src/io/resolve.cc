@@ -10,6 +10,7 @@
 #include "io/csv_scan.h"
 #include "io/ipc_scan.h"
 #include "io/json.h"
+#include "io/ndjson_scan.h"
 #include "io/parquet_scan.h"
 #include "io/text_input.h"
 
@@ -58,6 +59,7 @@ const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats = {
       {"parquet", {".parquet", ".parq", ".pq"}, make_parquet, [](const std::vector<std::string>& p) { return scan_parquet(p); }},
       {"csv", {".csv", ".tsv", ".txt"}, make_csv, open_csv_files, true},
+      {"ndjson", {".ndjson", ".jsonl"}, make_ndjson, [](const std::vector<std::string>& p) { return scan_ndjson(p); }, true},
       {"postgres", {}, make_postgres, nullptr},  // no ending leads to it
       {"ipc", {".arrow", ".ipc", ".feather", ".arrows"}, make_ipc, [](const std::vector<std::string>& p) { return scan_ipc(p); }},
   };
