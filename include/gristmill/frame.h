@@ -142,8 +142,11 @@ class Frame {
                                       const SinkOptions& files = {}) const;
   arrow::Result<int64_t> sink_ipc(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
                                   const SinkOptions& files = {}) const;
+  // Text, compressed by the ending of the path; text_options.h says what can be set.
   arrow::Result<int64_t> sink_csv(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
-                                  const SinkOptions& files = {}) const;
+                                  const SinkOptions& files = {}, const CsvWriteOptions& text = {}) const;
+  arrow::Result<int64_t> sink_ndjson(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
+                                     const SinkOptions& files = {}, const NdjsonWriteOptions& text = {}) const;
 
   // Into a table, in one transaction: all rows or none. Rows written. Connection strings as in gristmill/connect.h.
   arrow::Result<int64_t> sink_postgres(const std::string& connection, const std::string& table, PostgresSinkOptions postgres = {},

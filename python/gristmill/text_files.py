@@ -123,6 +123,7 @@ def scan_ndjson(
     infer_rows: int | None = 10_000,
     compression: str = "infer",
     block_bytes: int = 1 << 20,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Frame:
     """Newline-delimited JSON, an object a line: a path, a glob or several, compressed or not, read by every worker.
 
@@ -145,5 +146,6 @@ def scan_ndjson(
         "infer_rows": infer_rows,
         "compression": compression,
         "block_bytes": block_bytes,
+        "storage": _storage(storage_options),
     }
     return Frame(_engine.scan_ndjson(_paths(source), options))

@@ -327,10 +327,11 @@ arrow::Result<plan::TableSourcePtr> scan_ndjson(const std::vector<std::string>& 
   plan->patterns = patterns;
   plan->rules.dialect = {'\n', -1, -1, "", true};
   plan->rules.block_bytes = plan->options.block_bytes;
-  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, with_codec_endings({".ndjson", ".jsonl", ".json"})));
+  ARROW_ASSIGN_OR_RAISE(const StoragePtr storage, storage_options(plan->options.storage));
+  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, with_codec_endings({".ndjson", ".jsonl", ".json"}), storage));
   for (const std::string& path : paths) {
     TextFile f;
-    ARROW_ASSIGN_OR_RAISE(f.input, find_input(path));
+    ARROW_ASSIGN_OR_RAISE(f.input, find_input(path, storage));
     ARROW_ASSIGN_OR_RAISE(f.codec, text_codec(plan->options.compression, path));
     plan->bytes += f.input->stamp().bytes;
     plan->files.push_back(std::move(f));
