@@ -10,6 +10,7 @@
 #include "gristmill/frame.h"
 #include "options_from.h"
 #include "python_error.h"
+#include "text_options.h"
 
 namespace gristmill::python {
 namespace {
@@ -48,7 +49,24 @@ void bind_files(nb::module_& m) {
   bind_scan(m, "scan_ipc", scan_ipc);
   bind_sink(m, "sink_parquet", &Frame::sink_parquet);
   bind_sink(m, "sink_ipc", &Frame::sink_ipc);
-  bind_sink(m, "sink_csv", &Frame::sink_csv);
+  m.def("sink_csv", [](const Frame& frame, const std::string& path, const nb::dict& options, const Cancellation& cancel,
+                       const SinkOptions& files, const nb::dict& text) {
+    const ParallelOptions o = options_from(options);
+    const CsvWriteOptions t = csv_write_options_from(text);
+    return unwrap([&] {
+      nb::gil_scoped_release release;
+      return frame.sink_csv(path, o, cancel, files, t);
+    }());
+  });
+  m.def("sink_ndjson", [](const Frame& frame, const std::string& path, const nb::dict& options, const Cancellation& cancel,
+                          const SinkOptions& files, const nb::dict& text) {
+    const ParallelOptions o = options_from(options);
+    const NdjsonWriteOptions t = ndjson_write_options_from(text);
+    return unwrap([&] {
+      nb::gil_scoped_release release;
+      return frame.sink_ndjson(path, o, cancel, files, t);
+    }());
+  });
 }
 
 }  // namespace gristmill::python

@@ -165,6 +165,10 @@ void bind_frame(nb::module_& m) {
     const CsvOptions o = csv_options_from(options);
     return without_gil([&] { return scan_csv(paths, o); });
   });
+  m.def("scan_ndjson", [](const std::vector<std::string>& paths, const nb::dict& options) {
+    const NdjsonOptions o = ndjson_options_from(options);
+    return without_gil([&] { return scan_ndjson(paths, o); });
+  });
   m.def("scan_postgres", [](const std::string& connection, const std::string& query, const std::string& partition_on, int partitions,
                             const std::string& unbounded_numeric) {
     return without_gil([&] { return scan_postgres(connection, query, {partition_on, partitions, unbounded_numeric}); });

@@ -61,4 +61,51 @@ CsvOptions csv_options_from(const nb::dict& d) {
   return o;
 }
 
+NdjsonOptions ndjson_options_from(const nb::dict& d) {
+  NdjsonOptions o;
+  take(d, "schema", o.schema);
+  take(d, "schema_overrides", o.schema_overrides);
+  take(d, "try_parse_dates", o.try_parse_dates);
+  o.on_error = policy(d);
+  take(d, "extra_columns", o.extra_columns);
+  take(d, "infer_rows", o.infer_rows);
+  take(d, "compression", o.compression);
+  take(d, "block_bytes", o.block_bytes);
+  take(d, "storage", o.storage);
+  return o;
+}
+
+CsvWriteOptions csv_write_options_from(const nb::dict& d) {
+  CsvWriteOptions o;
+  std::optional<char> separator = o.separator, quote = o.quote_char;
+  take_character(d, "separator", separator);
+  take_character(d, "quote_char", quote);
+  o.separator = *separator;
+  o.quote_char = *quote;
+  std::string style = "necessary";
+  take(d, "quote_style", style);  // the Python side has checked the name
+  o.quote_style = style == "always"        ? QuoteStyle::kAlways
+                  : style == "non_numeric" ? QuoteStyle::kNonNumeric
+                  : style == "never"       ? QuoteStyle::kNever
+                                           : QuoteStyle::kNecessary;
+  take(d, "include_header", o.include_header);
+  take(d, "null_value", o.null_value);
+  take(d, "line_terminator", o.line_terminator);
+  take(d, "date_format", o.date_format);
+  take(d, "time_format", o.time_format);
+  take(d, "datetime_format", o.datetime_format);
+  take(d, "float_precision", o.float_precision);
+  take(d, "compression", o.compression);
+  take(d, "compression_level", o.compression_level);
+  return o;
+}
+
+NdjsonWriteOptions ndjson_write_options_from(const nb::dict& d) {
+  NdjsonWriteOptions o;
+  take(d, "omit_nulls", o.omit_nulls);
+  take(d, "compression", o.compression);
+  take(d, "compression_level", o.compression_level);
+  return o;
+}
+
 }  // namespace gristmill::python

@@ -8,5 +8,8 @@
 namespace gristmill::python {
 
 CsvOptions csv_options_from(const nanobind::dict& d);
+NdjsonOptions ndjson_options_from(const nanobind::dict& d);
+CsvWriteOptions csv_write_options_from(const nanobind::dict& d);
+NdjsonWriteOptions ndjson_write_options_from(const nanobind::dict& d);
 
 }  // namespace gristmill::python

@@ -179,8 +179,11 @@ class Frame {
                                       const SinkOptions& files = {}) const;
   arrow::Result<int64_t> sink_ipc(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
                                   const SinkOptions& files = {}) const;
+  // Text, compressed by the ending of the path; text_options.h says what can be set.
   arrow::Result<int64_t> sink_csv(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
-                                  const SinkOptions& files = {}) const;
+                                  const SinkOptions& files = {}, const CsvWriteOptions& text = {}) const;
+  arrow::Result<int64_t> sink_ndjson(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
+                                     const SinkOptions& files = {}, const NdjsonWriteOptions& text = {}) const;
 
   // Into a table, in one transaction: all rows or none. Rows written. Connection strings as in gristmill/connect.h.
   arrow::Result<int64_t> sink_postgres(const std::string& connection, const std::string& table, PostgresSinkOptions postgres = {},
@@ -220,6 +223,8 @@ Frame scan_postgres(const std::string& connection, const std::string& query, Pos
 // Text may be compressed (.csv.gz, .csv.zst, ...); text_options.h says what can be set.
 Frame scan_csv(const std::string& pattern, CsvOptions options = {});
 Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options = {});
+Frame scan_ndjson(const std::string& pattern, NdjsonOptions options = {});  // one JSON object a line
+Frame scan_ndjson(const std::vector<std::string>& patterns, NdjsonOptions options = {});
 // Memory: zero copies.
 Frame from_arrow(std::shared_ptr<arrow::Table> table);
 

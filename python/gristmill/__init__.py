@@ -22,7 +22,7 @@ from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .read import read_csv, read_ipc, read_parquet
 from .selectors import Selector, all, exclude
 from .table import Table
-from .text_files import scan_csv
+from .text_files import scan_csv, scan_ndjson
 from .udf import UserFunction, register, udf
 from .window_methods import WindowFrame, cume_dist, dense_rank, groups_between, ntile, percent_rank, range_between, rank, row_number, rows_between
 
@@ -35,5 +35,5 @@ __all__ = [
     "duration", "exclude", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
     "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "ntile", "pack_list", "pack_map", "percent_rank", "pi",
     "range_between", "rank", "read_csv", "read_ipc", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "row_number",
-    "rows_between", "scan_csv", "scan_ipc", "scan_parquet", "scan_postgres", "selectors", "sql", "struct", "udf", "when",
+    "rows_between", "scan_csv", "scan_ipc", "scan_ndjson", "scan_parquet", "scan_postgres", "selectors", "sql", "struct", "udf", "when",
 ]

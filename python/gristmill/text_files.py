@@ -113,3 +113,42 @@ def scan_csv(
         "files": _file_options(storage_options, hive_partitioning, hive_schema),
     }
     return Frame(_engine.scan_csv(_paths(source), options))
+
+
+def scan_ndjson(
+    source: Paths,
+    *,
+    schema: Mapping[str, str] | None = None,
+    schema_overrides: Mapping[str, str] | None = None,
+    try_parse_dates: bool = False,
+    on_error: OnError = "fail",
+    extra_columns: bool = True,
+    infer_rows: int | None = 10_000,
+    compression: str = "infer",
+    block_bytes: int = 1 << 20,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Frame:
+    """Newline-delimited JSON, an object a line: a path, a glob or several, compressed or not, read by every worker.
+
+    The schema is guessed from the first `infer_rows` lines (None: all) of the first file, lists and structs too, but for what `schema` (all columns)
+    or `schema_overrides` (some) give. A field that a line has not is null; one that the schema has not is left out, or an error with
+    `extra_columns=False`. In a column of type string other values keep their JSON.
+
+    >>> import gristmill as gm, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "t.ndjson")
+    >>> _ = path.write_text('{"id": 1, "tags": ["a"], "at": {"x": 1.5}}\\n{"id": 2, "at": null}\\n')
+    >>> gm.scan_ndjson(path).collect().to_pylist()
+    [{'id': 1, 'tags': ['a'], 'at': {'x': 1.5}}, {'id': 2, 'tags': None, 'at': None}]
+    """
+    options: dict[str, Any] = {
+        "schema": _types("schema", schema),
+        "schema_overrides": _types("schema_overrides", schema_overrides),
+        "try_parse_dates": try_parse_dates,
+        "on_error": _policy(on_error),
+        "extra_columns": extra_columns,
+        "infer_rows": infer_rows,
+        "compression": compression,
+        "block_bytes": block_bytes,
+        "storage": _storage(storage_options),
+    }
+    return Frame(_engine.scan_ndjson(_paths(source), options))

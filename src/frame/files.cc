@@ -11,10 +11,13 @@
 #include "io/hive_source.h"
 #include "io/ipc_scan.h"
 #include "io/ipc_write.h"
+#include "io/ndjson_scan.h"
 #include "io/parquet_scan.h"
 #include "io/parquet_write.h"
 #include "io/text_input.h"
 #include "plan/logical.h"
+
+#include <arrow/type.h>
 
 namespace gristmill {
 namespace {
@@ -71,10 +74,36 @@ arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions 
   });
 }
 
-arrow::Result<int64_t> Frame::sink_csv(const std::string& path, ParallelOptions options, Cancellation cancel,
-                                       const SinkOptions& files) const {
+namespace {
+
+// Moments in the forms that the user named become text before they are written.
+Frame with_formats(const Frame& frame, const arrow::Schema& schema, const CsvWriteOptions& text) {
+  std::vector<Expr> formatted;
+  for (const auto& f : schema.fields()) {
+    const auto id = f->type()->id();
+    std::string pattern;
+    if (id == arrow::Type::DATE32) pattern = text.date_format;
+    if (id == arrow::Type::TIMESTAMP) pattern = text.datetime_format;
+    if (id == arrow::Type::TIME32 || id == arrow::Type::TIME64) pattern = text.time_format;
+    if (!pattern.empty()) formatted.push_back(col(f->name()).dt().strftime(pattern).alias(f->name()));
+  }
+  return formatted.empty() ? frame : frame.with_columns(std::move(formatted));
+}
+
+}  // namespace
+
+arrow::Result<int64_t> Frame::sink_csv(const std::string& path, ParallelOptions options, Cancellation cancel, const SinkOptions& files,
+                                       const CsvWriteOptions& text) const {
+  ARROW_RETURN_NOT_OK(plan_->status());
+  return run_into(with_formats(*this, *(**plan_)->schema, text), options, cancel, files, [&](auto schema, auto storage, auto memory) {
+    return io::write_csv(path, std::move(schema), text, std::move(memory), storage);
+  });
+}
+
+arrow::Result<int64_t> Frame::sink_ndjson(const std::string& path, ParallelOptions options, Cancellation cancel, const SinkOptions& files,
+                                          const NdjsonWriteOptions& text) const {
   return run_into(*this, options, cancel, files, [&](auto schema, auto storage, auto memory) {
-    return io::write_csv(path, std::move(schema), {.storage = std::move(storage)}, std::move(memory));
+    return io::write_ndjson(path, std::move(schema), text, std::move(memory), storage);
   });
 }
 
@@ -100,6 +129,11 @@ Frame scan_csv(const std::vector<std::string>& patterns, CsvOptions options) {
                         if (like != nullptr && same.schema.empty()) same.schema_overrides = types_of(*like);
                         return io::scan_csv(paths, std::move(same));
                       });
+}
+
+Frame scan_ndjson(const std::string& pattern, NdjsonOptions options) { return scan_of(io::scan_ndjson({pattern}, std::move(options))); }
+Frame scan_ndjson(const std::vector<std::string>& patterns, NdjsonOptions options) {
+  return scan_of(io::scan_ndjson(patterns, std::move(options)));
 }
 
 }  // namespace gristmill

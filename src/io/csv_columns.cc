@@ -13,8 +13,8 @@
 #include "column/column.h"
 #include "expr/moment.h"
 #include "expr/parse_text.h"
-#include "expr/text_out.h"
 #include "io/text_values.h"
+#include "io/text_views.h"
 
 namespace gristmill::io {
 namespace {
@@ -250,85 +250,12 @@ arrow::Status convert_timestamp(const ConvertCall& call, Converted& out) {
   });
 }
 
-// 12 bytes at most into a view, whatever lies behind them.
-inline void set_short(View16& v, const char* p, int64_t n) {
-  uint64_t w[2];
-  std::memcpy(w, p, 16);
-  const uint64_t low = n >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * n)) - 1;
-  w[0] &= low;
-  w[1] &= n <= 8 ? 0 : (uint64_t{1} << (8 * (n - 8))) - 1;
-  v.size = static_cast<uint32_t>(n);
-  std::memcpy(v.inlined, w, 8);
-  std::memcpy(v.inlined + 8, w + 1, 4);
-}
-
-// Views of a block's texts; buffer 0 is the block, buffer 1 what had to be rewritten.
-class TextColumn {
- public:
-  TextColumn(const ConvertCall& call, View16* views)
-      : call_(call), base_(reinterpret_cast<const char*>(call.block->buffer->data())), to_(views) {}
-
-  void set(int64_t i, const char* p, int64_t n) {
-    View16& v = to_[i];
-    if (n <= 12) return set_short(v, p, n);
-    v.size = static_cast<uint32_t>(n);
-    std::memcpy(v.ref.prefix, p, 4);
-    v.ref.buffer = 0;
-    v.ref.offset = static_cast<int32_t>(p - base_);
-    in_place_ += n;
-  }
-  void set_rewritten(int64_t i, std::string_view s) {
-    if (s.size() <= 12) {
-      to_[i] = expr::inline_view(s);
-      return;
-    }
-    View16& v = to_[i];
-    v.size = static_cast<uint32_t>(s.size());
-    std::memcpy(v.ref.prefix, s.data(), 4);
-    v.ref.buffer = 1;
-    v.ref.offset = static_cast<int32_t>(rewritten_.size());
-    rewritten_ += s;
-  }
-
-  arrow::Result<std::vector<std::shared_ptr<arrow::Buffer>>> buffers() {
-    std::vector<std::shared_ptr<arrow::Buffer>> out;
-    const bool copied = in_place_ * 4 < call_.block->buffer->size();
-    if (in_place_ == 0 && rewritten_.empty()) return out;
-    if (copied) {
-      ARROW_ASSIGN_OR_RAISE(auto own, column::allocate_buffer(in_place_, call_.pool));
-      char* to = reinterpret_cast<char*>(own->mutable_data());
-      int64_t at = 0;
-      for (int64_t i = 0; i < call_.count && in_place_ > 0; ++i) {
-        if (to_[i].is_inline() || to_[i].ref.buffer != 0) continue;
-        std::memcpy(to + at, base_ + to_[i].ref.offset, to_[i].size);
-        to_[i].ref.offset = static_cast<int32_t>(at);
-        at += to_[i].size;
-      }
-      out.push_back(std::move(own));
-    } else {
-      out.push_back(call_.block->buffer);
-    }
-    if (!rewritten_.empty()) {
-      ARROW_ASSIGN_OR_RAISE(auto own, column::allocate_buffer(std::ssize(rewritten_), call_.pool));
-      std::memcpy(own->mutable_data(), rewritten_.data(), rewritten_.size());
-      out.push_back(std::move(own));
-    }
-    return out;
-  }
-
- private:
-  const ConvertCall& call_;
-  const char* const base_;
-  View16* const to_;
-  int64_t in_place_ = 0;  // bytes
-  std::string rewritten_;
-};
-
 arrow::Status convert_text(const ConvertCall& call, Converted& out) {
   Nulls nulls(call.count, call.pool);
   ARROW_ASSIGN_OR_RAISE(const auto views, column::allocate_buffer(call.count * static_cast<int64_t>(sizeof(View16)), call.pool));
   auto* to = reinterpret_cast<View16*>(views->mutable_data());
-  TextColumn texts(call, to);
+  ViewTexts texts;
+  texts.base = reinterpret_cast<const char*>(call.block->buffer->data());
   const bool is_text = column::is_text(*call.type);
   const CsvValues& values = *call.values;
   const int quote = call.dialect->quote;
@@ -340,7 +267,7 @@ arrow::Status convert_text(const ConvertCall& call, Converted& out) {
     if (plain && raw.size > 0) {
       const auto first = static_cast<uint8_t>(raw.text[0]);
       if (first != quote && !values.null_begins[first]) {
-        texts.set(i, raw.text, raw.size);
+        texts.set(to[i], raw.text, raw.size);
         continue;
       }
     }
@@ -353,12 +280,12 @@ arrow::Status convert_text(const ConvertCall& call, Converted& out) {
       ARROW_ASSIGN_OR_RAISE(const bool on, refuse(call, out, nulls, i, row, raw, true));
       if (!on) return arrow::Status::OK();
     } else if (text.data() >= raw.text && text.data() < raw.text + raw.size) {
-      texts.set(i, text.data(), std::ssize(text));
+      texts.set(to[i], text.data(), std::ssize(text));
     } else {
-      texts.set_rewritten(i, text);
+      texts.set_rewritten(to[i], text);
     }
   }
-  ARROW_ASSIGN_OR_RAISE(auto more, texts.buffers());
+  ARROW_ASSIGN_OR_RAISE(auto more, texts.finish(to, call.count, call.block->buffer, call.pool));
   auto data = column::make_array(call.type, call.count, nulls.bits(), nulls.count(), views);
   data->buffers.insert(data->buffers.end(), more.begin(), more.end());
   out.column = column::Column::flat(std::move(data));

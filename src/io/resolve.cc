@@ -11,6 +11,7 @@
 #include "io/hive_source.h"
 #include "io/ipc_scan.h"
 #include "io/json.h"
+#include "io/ndjson_scan.h"
 #include "io/parquet_scan.h"
 #include "io/text_input.h"
 
@@ -60,6 +61,7 @@ const std::vector<Format>& formats() {
       {"parquet", {".parquet", ".parq", ".pq"}, make_parquet, [](const std::vector<std::string>& p) { return scan_parquet(p); }},
       {"csv", {".csv", ".tsv", ".txt"}, make_csv, open_csv_files, true},
       {"hive", {}, [](const JsonReader& json) { return make_hive(json, make_source); }, nullptr},
+      {"ndjson", {".ndjson", ".jsonl"}, make_ndjson, [](const std::vector<std::string>& p) { return scan_ndjson(p); }, true},
       {"postgres", {}, make_postgres, nullptr},  // no ending leads to it
       {"ipc", {".arrow", ".ipc", ".feather", ".arrows"}, make_ipc, [](const std::vector<std::string>& p) { return scan_ipc(p); }},
   };

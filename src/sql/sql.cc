@@ -24,6 +24,8 @@ constexpr Format kFormats[] = {
     {".feather", scan_ipc},
     {".csv", [](const std::string& name, const FileOptions&) { return scan_csv(name); }},
     {".tsv", [](const std::string& name, const FileOptions&) { return scan_csv(name, {.separator = '\t'}); }},
+    {".ndjson", [](const std::string& name, const FileOptions&) { return scan_ndjson(name); }},
+    {".jsonl", [](const std::string& name, const FileOptions&) { return scan_ndjson(name); }},
 };
 
 // Text may be compressed as a whole: trips.csv.gz.
@@ -54,7 +56,8 @@ arrow::Result<plan::PlanPtr> find_table(const std::string& name, const std::vect
   std::vector<std::string> known;
   for (const auto& t : tables) known.push_back(t.first);
   if (known.empty() && looks_like_file(name)) {
-    return base::plan_error("cannot tell the format of \"" + name + "\"; known endings: .parquet, .arrow, .ipc, .feather, .csv, .tsv");
+    return base::plan_error("cannot tell the format of \"" + name +
+                            "\"; known endings: .parquet, .arrow, .ipc, .feather, .csv, .tsv, .ndjson");
   }
   return base::plan_error("no table \"" + name + "\"" + (known.empty() ? "" : base::suggest_name(name, known)));
 }

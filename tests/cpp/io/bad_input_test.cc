@@ -189,8 +189,8 @@ const std::vector<Case>& cases() {
        scan_files,
        {"t.xlsx"},
        [](auto& d) {},
-       "cannot tell the format of \"D/t.xlsx\" from its name; known endings: .parquet, .parq, .pq, .csv, .tsv, .txt, .arrow, .ipc, "
-       ".feather, .arrows"},
+       "cannot tell the format of \"D/t.xlsx\" from its name; known endings: .parquet, .parq, .pq, .csv, .tsv, .txt, .ndjson, "
+       ".jsonl, .arrow, .ipc, .feather, .arrows"},
   };
   return kCases;
 }
