@@ -71,7 +71,7 @@ NdjsonOptions ndjson_options_from(const nb::dict& d) {
   take(d, "infer_rows", o.infer_rows);
   take(d, "compression", o.compression);
   take(d, "block_bytes", o.block_bytes);
-  take(d, "storage", o.storage);
+  if (d.contains("files")) o.files = nb::cast<FileOptions>(d["files"]);
   return o;
 }
 

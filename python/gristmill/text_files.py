@@ -149,6 +149,6 @@ def scan_ndjson(
         "infer_rows": infer_rows,
         "compression": compression,
         "block_bytes": block_bytes,
-        "storage": _storage(storage_options),
+        "files": _file_options(storage_options, "auto", None),
     }
     return Frame(_engine.scan_ndjson(_paths(source), options))

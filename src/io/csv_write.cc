@@ -21,7 +21,8 @@ using arrow::ArrayData;
 
 class CsvEncoder final : public TextEncoder {
  public:
-  CsvEncoder(std::shared_ptr<arrow::Schema> schema, const CsvWriteOptions& options) : schema_(std::move(schema)), options_(options) {
+  CsvEncoder(std::string path, std::shared_ptr<arrow::Schema> schema, const CsvWriteOptions& options)
+      : path_(std::move(path)), schema_(std::move(schema)), options_(options) {
     special_.fill(false);
     for (const char c : {options.separator, options.quote_char, '\n', '\r'}) special_[static_cast<uint8_t>(c)] = true;
   }
@@ -47,7 +48,7 @@ class CsvEncoder final : public TextEncoder {
         if (c > 0) out += options_.separator;
         const ArrayData& d = *batch.columns[c].values;
         if (d.type->id() == arrow::Type::NA || !column::validity_of(d).valid(row)) {
-          if (!schema_->field(static_cast<int>(c))->nullable()) return null_refused(*schema_->field(static_cast<int>(c)), "a CSV file");
+          if (!schema_->field(static_cast<int>(c))->nullable()) return null_refused(*schema_->field(static_cast<int>(c)), path_);
           out += options_.null_value;
         } else {
           ARROW_RETURN_NOT_OK(append_value(d, row, static_cast<int>(c), out));
@@ -108,6 +109,7 @@ class CsvEncoder final : public TextEncoder {
     return arrow::Status::OK();
   }
 
+  const std::string path_;  // for errors
   const std::shared_ptr<arrow::Schema> schema_;
   const CsvWriteOptions options_;
   std::array<bool, 256> special_;
@@ -133,7 +135,7 @@ arrow::Result<std::shared_ptr<exec::OrderedSink>> write_csv(const std::string& p
   if (options.float_precision && (*options.float_precision < 0 || *options.float_precision > 60)) {
     return base::plan_error("float_precision must lie between 0 and 60");
   }
-  auto encoder = std::make_shared<CsvEncoder>(schema, options);
+  auto encoder = std::make_shared<CsvEncoder>(path, schema, options);
   return text_sink("csv", path, options.compression, options.compression_level, std::move(encoder), std::move(memory), storage);
 }
 

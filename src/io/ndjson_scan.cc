@@ -327,7 +327,7 @@ arrow::Result<plan::TableSourcePtr> scan_ndjson(const std::vector<std::string>& 
   plan->patterns = patterns;
   plan->rules.dialect = {'\n', -1, -1, "", true};
   plan->rules.block_bytes = plan->options.block_bytes;
-  ARROW_ASSIGN_OR_RAISE(const StoragePtr storage, storage_options(plan->options.storage));
+  ARROW_ASSIGN_OR_RAISE(const StoragePtr storage, storage_options(plan->options.files.storage));
   ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, with_codec_endings({".ndjson", ".jsonl", ".json"}), storage));
   for (const std::string& path : paths) {
     TextFile f;

@@ -41,7 +41,8 @@ bool is_quoted(arrow::Type::type id) {
 
 class JsonEncoder final : public TextEncoder {
  public:
-  JsonEncoder(std::shared_ptr<arrow::Schema> schema, bool omit_nulls) : schema_(std::move(schema)), omit_nulls_(omit_nulls) {
+  JsonEncoder(std::string path, std::shared_ptr<arrow::Schema> schema, bool omit_nulls)
+      : path_(std::move(path)), schema_(std::move(schema)), omit_nulls_(omit_nulls) {
     for (const auto& f : schema_->fields()) {
       keys_.emplace_back();
       append_json_text(f->name(), keys_.back());
@@ -55,8 +56,7 @@ class JsonEncoder final : public TextEncoder {
       for (size_t c = 0; c < batch.columns.size(); ++c) {
         const ArrayData& d = *batch.columns[c].values;
         const bool null = is_null(d, row);
-        if (null && !schema_->field(static_cast<int>(c))->nullable())
-          return null_refused(*schema_->field(static_cast<int>(c)), "a JSON file");
+        if (null && !schema_->field(static_cast<int>(c))->nullable()) return null_refused(*schema_->field(static_cast<int>(c)), path_);
         if (null && omit_nulls_) continue;
         out += before;
         before = ',';
@@ -137,6 +137,7 @@ class JsonEncoder final : public TextEncoder {
     }
   }
 
+  const std::string path_;  // for errors
   const std::shared_ptr<arrow::Schema> schema_;
   const bool omit_nulls_;
   std::vector<std::string> keys_;
@@ -153,7 +154,7 @@ arrow::Result<std::shared_ptr<exec::OrderedSink>> write_ndjson(const std::string
                               "write Parquet or IPC, or turn it into text");
     }
   }
-  auto encoder = std::make_shared<JsonEncoder>(schema, options.omit_nulls);
+  auto encoder = std::make_shared<JsonEncoder>(path, schema, options.omit_nulls);
   return text_sink("ndjson", path, options.compression, options.compression_level, std::move(encoder), std::move(memory), storage);
 }
 

@@ -71,7 +71,7 @@ TEST(Reshape, Quality) {
 }
 
 TEST(Reshape, SelectorsExpand) {
-  const auto names = trips().column_names({cs::text() | cs::floats(), (cs::all() - cs::by_name({"day"})).name_suffix("_x")});
+  const auto names = trips().column_names({cs::text() | cs::floats(), (all() - cs::by_name({"day"})).name_suffix("_x")});
   ASSERT_TRUE(names.ok());
   EXPECT_EQ(*names, (std::vector<std::string>{"zone", "day", "fare", "zone_x", "fare_x"}));
   EXPECT_EQ(rows(trips().select({cs::numeric().sum()})), "10\n");
