@@ -35,8 +35,8 @@ def _frame(mode: int, start: Any, end: Any, exclude: str | None) -> WindowFrame:
         for n in (start, end):
             if n is not None and (isinstance(n, bool) or not isinstance(n, int)):
                 raise TypeError(f"a frame of {'rows' if mode == 0 else 'groups'} is counted in whole numbers, not {n!r}")
-    bounds = [None if n is None else _wrap(n) for n in (start, end)]
-    return WindowFrame(_engine.frame(mode, *bounds, _EXCLUDE[exclude]))
+    first, last = (None if n is None else _wrap(n) for n in (start, end))
+    return WindowFrame(_engine.frame(mode, first, last, _EXCLUDE[exclude]))
 
 
 def rows_between(start: int | None, end: int | None, exclude: str | None = None) -> WindowFrame:
@@ -78,6 +78,10 @@ def _flags(value: bool | Sequence[bool], n: int, name: str) -> list[bool]:
     return flags
 
 
+def _null_rule(ignore_nulls: bool) -> dict[str, Any]:
+    return {"ignore_nulls": True} if ignore_nulls else {}
+
+
 def _window(function: str, args: Sequence[Any] = (), frame: WindowFrame | None = None, **options: Any) -> "Expr":
     from .expr import Expr, _wrap
 
@@ -113,23 +117,23 @@ class WindowMethods:
 
     def lag(self, n: int = 1, default: "IntoExpr" = None, ignore_nulls: bool = False) -> "Expr":
         """The value `n` rows before; `default` where there is none. With ignore_nulls rows that are NULL are not counted."""
-        return _window("lag", [self, n] if default is None else [self, n, default], **({"ignore_nulls": True} if ignore_nulls else {}))
+        return _window("lag", [self, n] if default is None else [self, n, default], **_null_rule(ignore_nulls))
 
     def lead(self, n: int = 1, default: "IntoExpr" = None, ignore_nulls: bool = False) -> "Expr":
         """The value `n` rows after; `default` where there is none."""
-        return _window("lead", [self, n] if default is None else [self, n, default], **({"ignore_nulls": True} if ignore_nulls else {}))
+        return _window("lead", [self, n] if default is None else [self, n, default], **_null_rule(ignore_nulls))
 
     def first_value(self, ignore_nulls: bool = False) -> "Expr":
         """The first value of the frame."""
-        return _window("first_value", [self], **({"ignore_nulls": True} if ignore_nulls else {}))
+        return _window("first_value", [self], **_null_rule(ignore_nulls))
 
     def last_value(self, ignore_nulls: bool = False) -> "Expr":
         """The last value of the frame."""
-        return _window("last_value", [self], **({"ignore_nulls": True} if ignore_nulls else {}))
+        return _window("last_value", [self], **_null_rule(ignore_nulls))
 
     def nth_value(self, n: int, ignore_nulls: bool = False) -> "Expr":
         """The nth value of the frame, from 1."""
-        return _window("nth_value", [self, n], **({"ignore_nulls": True} if ignore_nulls else {}))
+        return _window("nth_value", [self, n], **_null_rule(ignore_nulls))
 
     def rank(self, method: str = "average", descending: bool = False) -> "Expr":
         """The place of the value among all: "average", "min", "max", "dense" or "ordinal" for equal ones; NULL has none.

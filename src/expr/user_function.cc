@@ -121,6 +121,8 @@ arrow::Result<std::shared_ptr<arrow::Array>> call_in_pieces(const UserFunction& 
     if (result.ok()) result = checked(f, std::move(*result), n, pool);
     if (!result.ok()) {
       auto detail = base::error_detail(result.status());
+      // Ctrl-C inside the function is nobody's row: rows before it are not waited for.
+      if (detail && detail->kind == base::ErrorKind::kCancelled && current_query) current_query->cancel(result.status());
       if (!detail || detail->kind != base::ErrorKind::kData) return result;
       base::ErrorDetail placed = *detail;
       placed.batch_row = std::max<int64_t>(placed.batch_row, 0) + from;

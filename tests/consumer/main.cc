@@ -1,5 +1,6 @@
 // What a program outside the tree needs: the installed headers, one CMake target, twenty lines.
 #include <arrow/compute/initialize.h>
+#include <gristmill/connect.h>
 #include <gristmill/frame.h>
 #include <gristmill/sql.h>
 
@@ -18,5 +19,8 @@ int main(int argc, char** argv) {
                  .collect({.num_workers = 2});
   if (!out.ok()) return std::cerr << out.status().message() << "\n", 1;
   std::cout << out->to_string() << "\n";
+  // No server is there; that this is what it says shows that the installed module was found and loaded.
+  const auto refused = PostgresTransaction::open("host=/nonexistent dbname=none connect_timeout=2").status().message();
+  if (refused.find("cannot connect to PostgreSQL") == std::string::npos) return std::cerr << refused << "\n", 3;
   return sql("select count(*) from t", {{"t", scan_parquet(argv[1])}}).collect().ok() ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 
 #include "io/connect/postgres_write.h"
 
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <set>
@@ -19,6 +20,7 @@
 namespace gristmill::io {
 namespace {
 
+constexpr auto kLastWait = std::chrono::seconds(5);  // for the server's word on a COPY that is given up
 constexpr size_t kPieceBytes = size_t{1} << 20;
 constexpr const char* kStaging = "pg_temp.\"gristmill rows\"";
 constexpr const char* kOrder = "\"gristmill order\"";
@@ -111,7 +113,9 @@ class Sink final : public PostgresSink {
 
   void abandon() override {
     if (session_->copying_in()) {
-      session_->set_keep_waiting({});
+      session_->set_keep_waiting([deadline = std::chrono::steady_clock::now() + kLastWait] {
+        return std::chrono::steady_clock::now() < deadline ? arrow::Status::OK() : base::cancelled_error();
+      });
       server_error_ = session_->refuse_copy_in();
     }
     session_->close();

@@ -5,6 +5,7 @@
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_scalar.h>
+#include <arrow/compute/initialize.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
 #include <gtest/gtest.h>
@@ -85,6 +86,7 @@ TEST(Udf, AnErrorNamesTheFirstRowAtAnySetting) {
 }
 
 TEST(Udf, VectorFunctionsAreCheckedAndFoundInSql) {
+  ASSERT_TRUE(arrow::compute::Initialize().ok());
   const Udf negated = udf_vector("test_negated", arrow::int64(), [](const Arrays& args) -> arrow::Result<std::shared_ptr<arrow::Array>> {
     ARROW_ASSIGN_OR_RAISE(auto out, arrow::compute::Negate(args[0]));
     return out.make_array();
