@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Damaged files: each is read in a process of its own and must give an error or a result, never a crash, a hang or a stray exception.
+
+    ./run fuzz-files --count 20000        until so many files were read
+    ./run fuzz-files --seed 7 --case 12   one file again; it stays in the folder that is printed
+
+Seeds are small CSV, NDJSON, IPC and Parquet files written by the engine and by pyarrow; bits are flipped, bytes cut off, pieces spliced, numbers
+that may be lengths replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SECONDS = 10
+PER_PROCESS = 40  # files a child reads before the next child is started; a crash is found by the file it had begun
+
+READER = """
+import sys, pathlib
+import gristmill as gm
+for line in sys.stdin:
+    path = line.rstrip("\\n")
+    print("begin", path, flush=True)
+    scan = {".csv": gm.scan_csv, ".ndjson": gm.scan_ndjson, ".arrow": gm.scan_ipc, ".parquet": gm.scan_parquet}[pathlib.Path(path).suffixes[0]]
+    for workers in (1, 2):
+        try:
+            frame = scan(path)
+            frame.collect(num_workers=workers, min_parallel_rows=0, memory_limit=256 << 20)
+            frame.select(gm.count()).collect(num_workers=workers)
+        except gm.GristmillError as e:
+            str(e)
+    print("done", path, flush=True)
+"""
+
+
+def write_seeds(folder: Path) -> list[Path]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    import gristmill as gm
+
+    data = pa.table({
+        "id": pa.array(range(300), pa.int64()), "name": [None if i % 7 == 0 else f"name {i} with, \"some\" text" for i in range(300)],
+        "value": [i / 7 for i in range(300)], "flag": [i % 3 == 0 for i in range(300)], "list": [[i] * (i % 4) for i in range(300)],
+    })
+    flat = gm.from_arrow(data.drop_columns(["list"]))
+    flat.sink_csv(folder / "a.csv")
+    flat.sink_csv(folder / "b.csv.gz")
+    flat.sink_csv(folder / "c.csv.zst", quote_style="always")
+    gm.from_arrow(data).sink_ndjson(folder / "a.ndjson")
+    gm.from_arrow(data).sink_ndjson(folder / "b.ndjson.gz")
+    gm.from_arrow(data).sink_ipc(folder / "a.arrow")
+    gm.from_arrow(data).sink_parquet(folder / "a.parquet")
+    pq.write_table(data, folder / "b.parquet", compression="snappy", row_group_size=100, data_page_version="2.0")
+    with pa.OSFile(str(folder / "b.arrow"), "wb") as f, pa.ipc.new_stream(f, data.schema) as out:
+        out.write_table(data, 100)
+    return sorted(folder.iterdir())
+
+
+def mutate(rng: random.Random, raw: bytes, other: bytes) -> bytes:
+    out = bytearray(raw)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        at = rng.randrange(len(out)) if out else 0
+        match rng.randrange(7):
+            case 0 if out:
+                out[at] ^= 1 << rng.randrange(8)
+            case 1:
+                del out[at:]
+            case 2:
+                out[at:at] = other[rng.randrange(len(other)):][: rng.randrange(1, 200)]
+            case 3:
+                del out[at:at + rng.randrange(1, 100)]
+            case 4 if len(out) > 8:
+                at = rng.randrange(len(out) - 8)
+                number = rng.choice([0, 1, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1, rng.randrange(2**20)])
+                width = rng.choice([4, 8])
+                out[at:at + width] = struct.pack("<Q", number)[:width]
+            case 5 if out:
+                out[at] = rng.choice(b'",\n\r\\{}[]:\x00\xff0-eE.')
+            case _:
+                out += other[: rng.randrange(100)]
+    return bytes(out)
+
+
+def make_case(folder: Path, seeds: list[Path], seed: int, case: int) -> Path:
+    rng = random.Random(seed * 1_000_003 + case)
+    source, other = rng.choice(seeds), rng.choice(seeds)
+    path = folder / f"case{case}{''.join(source.suffixes)}"
+    path.write_bytes(mutate(rng, source.read_bytes(), other.read_bytes()))
+    return path
+
+
+def read_all(paths: list[Path]) -> str:
+    """Empty when every file gave a result or an error of ours; else what happened."""
+    child = subprocess.run([sys.executable, "-X", "faulthandler", "-c", READER], input="".join(f"{p}\n" for p in paths), capture_output=True, text=True,
+                           timeout=SECONDS * len(paths), env=os.environ | {"PYTHONDEVMODE": "0"})
+    if child.returncode == 0:
+        return ""
+    begun = [line.split(" ", 1)[1] for line in child.stdout.splitlines() if line.startswith("begin")]
+    return f"{begun[-1] if begun else 'nothing read'}: exit {child.returncode}\n{child.stderr[-3000:]}"
+
+
+def run(count: int, seed: int, first: int = 0, keep: bool = False) -> list[str]:
+    folder = Path(tempfile.mkdtemp(prefix="gristmill-files-"))
+    (folder / "seeds").mkdir()
+    (folder / "cases").mkdir()
+    seeds = write_seeds(folder / "seeds")
+    failures = []
+    for begin in range(first, first + count, PER_PROCESS):
+        cases = range(begin, min(begin + PER_PROCESS, first + count))
+        paths = [make_case(folder / "cases", seeds, seed, case) for case in cases]
+        try:
+            problem = read_all(paths)
+        except subprocess.TimeoutExpired as e:
+            problem = f"no answer within {SECONDS * len(paths)} s: {(e.stdout or b'').decode().splitlines()[-1:]}"
+        if problem:
+            failures.append(f"seed {seed}, cases {cases.start} to {cases.stop - 1}: {problem}")
+        for p in paths:
+            if not problem and not keep:
+                p.unlink()
+    if failures or keep:
+        print(json.dumps({"files": str(folder)}))
+    else:
+        shutil.rmtree(folder)
+    return failures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
+    parser.add_argument("--case", type=int, help="only this one, kept")
+    options = parser.parse_args()
+    one = options.case is not None
+    failures = run(1 if one else options.count, options.seed, options.case or 0, keep=one)
+    print("\n".join(failures) or f"{1 if one else options.count} damaged files, seed {options.seed}: an error or a result each")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
