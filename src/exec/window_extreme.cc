@@ -70,7 +70,7 @@ arrow::Status extremes(const Inputs& in, Keeps&& keeps, Give&& give) {
     counted = 0;
     Frames frames(in.task, in.keys, *in.unit.ordered, p);
     follow_frames(
-        frames, p,
+        frames, p, nullptr,
         [&](int w, int64_t i) {
           if (!in.counts(i)) return;
           queue[w].push(i, keeps);

@@ -73,21 +73,22 @@ class Frames {
 };
 
 // Follows the frames of one partition: add(w, position) and remove(w, position) for what enters and leaves part w of a frame (0: before
-// the exclusion, 1: behind it), each in order; then row(frame) for every row.
+// the exclusion, 1: behind it), each in order; then row(frame) for every row. `added`: positions before it have entered part 0 already;
+// in the end, those that have.
 template <typename Add, typename Remove, typename Row>
-void follow_frames(Frames& frames, const Partition& p, Add&& add, Remove&& remove, Row&& row) {
-  int64_t begin[2] = {p.first, p.first}, end[2] = {p.first, p.first};
+void follow_frames(Frames& frames, const Partition& p, int64_t* added, Add&& add, Remove&& remove, Row&& row) {
+  int64_t begin[2] = {p.first, p.first}, end[2] = {added ? *added : p.first, p.first};
   for (int64_t i = p.begin; i < p.end; ++i) {
     const FrameRow f = frames.next();
     const int64_t low[2] = {f.low, f.cut_high}, high[2] = {f.cut_low, f.high};
     for (int w = 0; w < 2; ++w) {
-      const int64_t leave = std::min(low[w], end[w]);
-      for (; begin[w] < leave; ++begin[w]) remove(w, begin[w]);
+      for (const int64_t leave = std::min(low[w], end[w]); begin[w] < leave; ++begin[w]) remove(w, begin[w]);
       if (end[w] < low[w]) begin[w] = end[w] = low[w];
       for (; end[w] < high[w]; ++end[w]) add(w, end[w]);
     }
     row(f);
   }
+  if (added) *added = end[0];
 }
 
 }  // namespace gristmill::exec

@@ -146,7 +146,7 @@ class Mark final : public Phase {
   arrow::Status finish() override {
     if (s_->window->spilled() || s_->ordered.count == 0) return arrow::Status::OK();
     s_->sort.reset();
-    cut_units(s_->ordered, s_->whole, s_->split);
+    cut_units(s_->ordered, 0, s_->whole, s_->split);
     return arrow::Status::OK();
   }
 
@@ -178,8 +178,8 @@ uint8_t mark_of(const WindowOrdering& ordering, const column::Batch& rows, int64
   return same(ordering.order) ? 0 : kPeerStart;
 }
 
-void cut_units(const OrderedRows& o, std::vector<WindowUnit>& whole, std::vector<WindowUnit>& split) {
-  for (int64_t at = 0; at < o.count;) {
+void cut_units(const OrderedRows& o, int64_t from, std::vector<WindowUnit>& whole, std::vector<WindowUnit>& split) {
+  for (int64_t at = from; at < o.count;) {
     int64_t stop = std::min(at + kUnitRows, o.count), last_start = at;
     // Up to the last partition that begins within the unit; a partition that fills it alone goes on to its end.
     for (int64_t i = stop; i > at; --i) {

@@ -8,8 +8,9 @@ namespace gristmill::exec {
 namespace {
 
 arrow::Status row_numbers(const WindowUnit& unit, WindowResult& out) {
+  const int64_t before = unit.carry ? unit.carry->rows : 0;
   return for_partitions(unit, [&](const Partition& p) {
-    for (int64_t i = p.begin; i < p.end; ++i) out.set<int64_t>(unit.ordered->row(i), i - p.first + 1);
+    for (int64_t i = p.begin; i < p.end; ++i) out.set<int64_t>(unit.ordered->row(i), i - p.first + 1 + before);
     return arrow::Status::OK();
   });
 }
@@ -37,6 +38,8 @@ arrow::Status by_peers(const WindowTask& task, const WindowUnit& unit, bool coun
     } else {
       while (begin > p.first && !o.starts(begin, kPeerStart)) --begin;
       for (int64_t i = p.first + 1; count_groups && i <= begin; ++i) groups += o.starts(i, kPeerStart);
+      // The group that began last among the rows that have left is not over unless the first row here begins one.
+      if (unit.carry && unit.carry->rows > 0) groups += unit.carry->groups - (o.starts(p.first, kPeerStart) ? 0 : 1);
     }
     for (int64_t at = p.begin; at < p.end; ++groups) {
       int64_t end = task.all_peers ? p.last : at + 1;
@@ -56,7 +59,9 @@ arrow::Status compute_ranks(const WindowTask& task, const WindowUnit& unit, Wind
   if (f == "row_number") return row_numbers(unit, out);
   if (f == "ntile") return ntiles(task, unit, out);
   if (f == "rank") {
-    return by_peers<int64_t>(task, unit, false, out, [](const Partition& p, int64_t b, int64_t, int64_t) { return b - p.first + 1; });
+    const int64_t before = unit.carry ? unit.carry->rows : 0;
+    return by_peers<int64_t>(task, unit, false, out,
+                             [before](const Partition& p, int64_t b, int64_t, int64_t) { return b - p.first + 1 + before; });
   }
   if (f == "rank_max") {
     return by_peers<int64_t>(task, unit, false, out, [](const Partition& p, int64_t, int64_t e, int64_t) { return e - p.first; });

@@ -2,8 +2,9 @@
 //
 //   pass k    sorted rows in order -> partition by partition, computed like in memory -> sorted by ordering k + 1, or by place
 //
-// Rows travel as input and computed columns, their place, and the results so far. A pass holds the rows of the partitions at hand:
-// one that does not fit the limit is an error that says so.
+// Rows travel as input and computed columns, their place, and the results so far. A pass holds the rows of the partitions at hand. One
+// that does not fit the limit passes by in stretches if its functions look at a bounded number of rows, or are running sums; else
+// it is an error that says so.
 
 #include "exec/window_spill.h"
 
@@ -20,7 +21,8 @@
 namespace gristmill::exec {
 namespace {
 
-constexpr int64_t kPassRows = 65536;  // computed together at least
+constexpr int64_t kPassRows = 65536;   // computed together at least
+constexpr int64_t kScratchBytes = 40;  // a row, of gathered values and the like
 
 // Its own rows': slices of shared buffers count their part.
 int64_t bytes_of(const column::Batch& b) {
@@ -87,48 +89,104 @@ class Pass final : public OrderedSink {
     held_bytes_ += bytes_of(batch);
     held_.push_back(std::move(batch));
     if (complete_ > 0 && (complete_ >= kPassRows || s_->context.spill_eagerly || crowded())) return compute(complete_);
-    if (!crowded()) return arrow::Status::OK();
-    return base::memory_error(
-        "a partition of a window function has more than " + std::to_string(held_rows_) + " rows and does not fit the memory limit",
-        "raise memory_limit, or partition by more keys");
+    return crowded() ? compute_stretch() : arrow::Status::OK();
   }
 
-  // Joining the rows and the results take as much again.
   bool crowded() const {
     const auto& memory = *s_->context.memory;
-    return memory.limited() && held_bytes_ > memory.cap() / 4;
+    if (!memory.limited()) return false;
+    int64_t a_row = kScratchBytes;
+    for (const size_t t : tasks_) a_row += WindowResult::bytes_a_row(s_->layout.tasks[t]);
+    return held_bytes_ * 2 + held_rows_ * a_row > memory.cap() / 3;  // held, joined, results
+  }
+
+  arrow::Status too_large() const {
+    return base::memory_error("a partition of a window function has more than " + std::to_string(carry_.rows + held_rows_) +
+                                  " rows and does not fit the memory limit",
+                              "raise memory_limit, or partition by more keys");
+  }
+
+  // Part of a partition that is too large to hold, if its functions need no more than what is around a row.
+  arrow::Status compute_stretch() {
+    Reach all{true, false, 1, 0};  // the last row stays, to compare the next one with
+    for (const size_t t : tasks_) {
+      const Reach r = reach_of(s_->layout.tasks[t]);
+      all = {all.streams && r.streams, all.whole_peers || r.whole_peers, std::max(all.back, r.back), std::max(all.ahead, r.ahead)};
+    }
+    int64_t end = held_rows_ - all.ahead;
+    if (all.whole_peers && end == held_rows_) --end;  // a group may go on
+    while (all.whole_peers && end > margin_ && !(marks_[static_cast<size_t>(end)] & kPeerStart)) --end;
+    if (!all.streams || end <= margin_ || all.back + all.ahead > held_rows_ / 2) return too_large();
+    streaming_ = true;
+    ARROW_ASSIGN_OR_RAISE(column::Batch rows, join_held());
+    ARROW_RETURN_NOT_OK(emit_rows(rows, held_rows_, {stretch(end, held_rows_)}, margin_, end));
+    const int64_t from = std::max<int64_t>(end - all.back, 0);
+    carry_.rows += from;
+    for (int64_t i = 0; i < from; ++i) carry_.groups += (marks_[static_cast<size_t>(i)] & kPeerStart) != 0;
+    keep_rest(rows, from);
+    margin_ = end - from;
+    carry_.added = margin_;
+    return arrow::Status::OK();
+  }
+
+  WindowUnit stretch(int64_t end, int64_t last) {
+    carry_.sums.resize(s_->layout.tasks.size());
+    return {nullptr, margin_, end, 0, last, &carry_};
   }
 
   // The first `rows` rows that are held, which end with a partition.
   arrow::Status compute(int64_t rows) {
     if (rows == 0) return arrow::Status::OK();
-    ARROW_RETURN_NOT_OK(open());
+    ARROW_ASSIGN_OR_RAISE(column::Batch all, join_held());
+    std::vector<WindowUnit> units, split;
+    OrderedRows o{&all, rows, nullptr, marks_.data()};
+    int64_t from = 0;
+    if (streaming_) {  // what is left of the partition that passed by
+      for (from = 1; from < rows && !(marks_[static_cast<size_t>(from)] & kPartitionStart);) ++from;
+      units.push_back(stretch(from, from));
+    }
+    cut_units(o, from, units, split);
+    ARROW_RETURN_NOT_OK(emit_rows(all, rows, std::move(units), margin_, rows));
+    keep_rest(all, rows);
+    streaming_ = false;
+    margin_ = 0;
+    carry_ = {};
+    return arrow::Status::OK();
+  }
+
+  arrow::Result<column::Batch> join_held() {
     ARROW_ASSIGN_OR_RAISE(column::Batch all, join_batches(std::move(held_), s_->context.pool()));
     held_.clear();
-    OrderedRows o{&all, rows, nullptr, marks_.data()};
-    std::vector<WindowUnit> whole, split;
-    cut_units(o, whole, split);
+    return all;
+  }
+
+  // Computes the units of the first `rows` rows and hands on those from `begin` to `end`.
+  arrow::Status emit_rows(const column::Batch& all, int64_t rows, std::vector<WindowUnit> units, int64_t begin, int64_t end) {
+    ARROW_RETURN_NOT_OK(open());
+    const OrderedRows o{&all, rows, nullptr, marks_.data()};
     std::vector<WindowResult> results;
     for (const size_t t : tasks_) {
       ARROW_ASSIGN_OR_RAISE(WindowResult r, WindowResult::make(s_->layout.tasks[t], rows, s_->context.pool()));
-      for (const WindowUnit& unit : whole) {
+      for (WindowUnit& unit : units) {
+        unit.ordered = &o;
+        unit.task = t;
         arrow::Status status = compute_window(s_->layout.tasks[t], unit, s_->context.pool(), r);
         if (!status.ok()) ARROW_RETURN_NOT_OK(s_->note(t, std::move(status)));
       }
       results.push_back(std::move(r));
     }
-    for (int64_t at = 0; at < rows; at += s_->context.batch_rows) {
+    for (int64_t at = begin; at < end; at += s_->context.batch_rows) {
       column::Batch out;
-      out.rows = std::min(s_->context.batch_rows, rows - at);
+      out.rows = std::min(s_->context.batch_rows, end - at);
       for (const auto& c : all.columns) out.columns.push_back(column::slice(c, at, out.rows));
       for (const WindowResult& r : results) {
         ARROW_ASSIGN_OR_RAISE(auto c, r.slice(all, at, out.rows, s_->context.pool()));
         out.columns.push_back(std::move(c));
       }
+      const int64_t given = out.rows;
       ARROW_RETURN_NOT_OK(next_->consume(std::move(out), Position{0, given_}, *local_));
-      given_ += static_cast<uint64_t>(std::min(s_->context.batch_rows, rows - at));
+      given_ += static_cast<uint64_t>(given);
     }
-    keep_rest(all, rows);
     return arrow::Status::OK();
   }
 
@@ -152,6 +210,10 @@ class Pass final : public OrderedSink {
   int64_t held_rows_ = 0, held_bytes_ = 0;
   int64_t complete_ = 0;  // of them, those before the last partition
   uint64_t given_ = 0;
+  // A partition that is too large to hold passes by in stretches: the first margin_ rows are held for those after them only.
+  bool streaming_ = false;
+  int64_t margin_ = 0;
+  WindowCarry carry_;
 };
 
 // The sorted rows with the columns a window node shows: the input's, then the functions'.

@@ -43,8 +43,8 @@ struct OrderingState {
 
 // Phases that put the rows in order and cut the units; none has pieces when the rows went to disk.
 std::vector<std::shared_ptr<Phase>> make_window_order_phases(const std::shared_ptr<OrderingState>& state);
-// Units of positions [0, n) with marks, for about so many rows each.
-void cut_units(const OrderedRows& ordered, std::vector<WindowUnit>& whole, std::vector<WindowUnit>& split);
+// Units of the positions from `from` on, which begins a partition.
+void cut_units(const OrderedRows& ordered, int64_t from, std::vector<WindowUnit>& whole, std::vector<WindowUnit>& split);
 // Marks position i from the columns alone.
 uint8_t mark_of(const WindowOrdering& ordering, const column::Batch& rows, int64_t before, int64_t row);
 

@@ -4,6 +4,7 @@
 // the frame alone. A sum that leaves its type in some frame is an error.
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -186,13 +187,29 @@ struct Variance {
   }
 };
 
+// The sums of the rows of this partition that have left already go on with the values at hand.
 template <typename Sum>
-arrow::Status follow(const WindowTask& task, const WindowUnit& unit, const FrameKeys& keys, const Counts& counts, Sum sum,
+Sum* carried(const WindowTask& task, const WindowUnit& unit, Sum& fresh) {
+  if (!unit.carry || task.function.start.edge != expr::FrameEdge::kUnboundedPreceding) return &fresh;
+  std::shared_ptr<void>& kept = unit.carry->sums[unit.task];
+  if (!kept) {
+    kept = std::make_shared<Sum>(std::move(fresh));
+  } else if constexpr (requires { fresh.values; }) {
+    static_cast<Sum*>(kept.get())->values = fresh.values;
+  }
+  return static_cast<Sum*>(kept.get());
+}
+
+template <typename Sum>
+arrow::Status follow(const WindowTask& task, const WindowUnit& unit, const FrameKeys& keys, const Counts& counts, Sum fresh,
                      WindowResult& out) {
   const bool all = !counts.filter && (!counts.values || !counts.values->valid.bits);
   const OrderedRows& o = *unit.ordered;
+  Sum& sum = *carried(task, unit, fresh);
+  const bool goes_on = &sum != &fresh;
+  int64_t added = goes_on ? unit.carry->added : 0;
   return for_partitions(unit, [&](const Partition& p) {
-    sum.reset();
+    if (!goes_on) sum.reset();
     Frames frames(task, keys, o, p);
     arrow::Status status;
     const auto add = [&](int, int64_t i) {
@@ -201,7 +218,7 @@ arrow::Status follow(const WindowTask& task, const WindowUnit& unit, const Frame
     const auto remove = [&](int, int64_t i) {
       if (all || counts(i)) sum.remove(i);
     };
-    follow_frames(frames, p, add, remove, [&](const FrameRow& r) {
+    follow_frames(frames, p, goes_on ? &added : nullptr, add, remove, [&](const FrameRow& r) {
       if (!status.ok()) return;
       if (r.self) add(0, r.position);
       status = sum.write(o.row(r.position), out);

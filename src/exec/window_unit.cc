@@ -42,7 +42,33 @@ bool is_local(const WindowTask& task) {
          f.exclude != expr::FrameExclude::kTies && f.start.rows <= kLocalRows && f.end.rows <= kLocalRows;
 }
 
+Reach reach_of(const WindowTask& task) {
+  const expr::BoundWindow& f = task.function;
+  Reach r;
+  if (f.function == "row_number") return {true, false, 0, 0};
+  if (f.function == "rank" || f.function == "dense_rank") return {!task.all_peers, true, 0, 0};
+  if (f.function == "lag" || f.function == "lead") {
+    r.back = std::max<int64_t>(f.number, 0);
+    r.ahead = std::max<int64_t>(-f.number, 0);
+    r.streams = !f.ignore_nulls && r.back <= kLocalRows && r.ahead <= kLocalRows;
+    return r;
+  }
+  if (f.function == "ntile" || f.function == "percent_rank" || f.function == "cume_dist" || f.function.starts_with("rank_")) return r;
+  if (f.mode == expr::FrameMode::kRows && is_local(task)) {
+    const auto rows = [](const expr::BoundEdge& e, expr::FrameEdge side) { return e.edge == side ? e.rows : 0; };
+    const int64_t back = std::max(rows(f.start, expr::FrameEdge::kPreceding), rows(f.end, expr::FrameEdge::kPreceding));
+    return {true, false, back, std::max(rows(f.end, expr::FrameEdge::kFollowing), rows(f.start, expr::FrameEdge::kFollowing))};
+  }
+  // Running sums: everything up to the row, or to its last peer.
+  const bool sums = f.function == "sum" || f.function == "mean" || f.function == "count" || f.function == "var" || f.function == "std";
+  r.streams = sums && (!task.all_peers || f.mode == expr::FrameMode::kRows) && f.start.edge == expr::FrameEdge::kUnboundedPreceding &&
+              f.end.edge == expr::FrameEdge::kCurrentRow && f.exclude == expr::FrameExclude::kNothing;
+  r.whole_peers = f.mode != expr::FrameMode::kRows;
+  return r;
+}
+
 PositionRange touched(const WindowTask& task, const WindowUnit& unit) {
+  if (unit.carry) return {unit.first, unit.last};
   const bool part = unit.begin != unit.first || unit.end != unit.last;
   if (!part || !is_local(task)) return {unit.first, unit.last};
   return {std::max(unit.first, unit.begin - kLocalRows), std::min(unit.last, unit.end + kLocalRows)};

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <arrow/memory_pool.h>
 #include <arrow/result.h>
@@ -28,10 +29,19 @@ struct OrderedRows {
   bool starts(int64_t position, uint8_t what) const { return (marks[position] & what) != 0; }
 };
 
+// Of a partition that passes by in stretches: what functions need of the rows that have left.
+struct WindowCarry {
+  int64_t rows = 0, groups = 0;             // how many rows have left, and how many groups of peers began among them
+  int64_t added = 0;                        // positions before it are in the sums already
+  std::vector<std::shared_ptr<void>> sums;  // by task; of the type that task's function keeps
+};
+
 struct WindowUnit {
   const OrderedRows* ordered = nullptr;
-  int64_t begin = 0, end = 0;   // positions to compute
-  int64_t first = 0, last = 0;  // of the partitions it touches; the same as begin and end but for a part of a partition
+  int64_t begin = 0, end = 0;    // positions to compute
+  int64_t first = 0, last = 0;   // of the partitions it touches; the same as begin and end but for a part of a partition
+  WindowCarry* carry = nullptr;  // the unit is a stretch of one partition, whose first rows have left
+  size_t task = 0;               // which of carry's sums
 };
 
 // One partition within a unit: positions [first, last), of which [begin, end) are to be computed.
@@ -41,7 +51,7 @@ struct Partition {
 
 template <typename F>  // F(Partition) -> arrow::Status
 arrow::Status for_partitions(const WindowUnit& unit, F&& f) {
-  if (unit.begin != unit.first || unit.end != unit.last) return f(Partition{unit.first, unit.last, unit.begin, unit.end});
+  if (unit.carry || unit.begin != unit.first || unit.end != unit.last) return f(Partition{unit.first, unit.last, unit.begin, unit.end});
   const OrderedRows& o = *unit.ordered;
   for (int64_t at = unit.begin; at < unit.end;) {
     int64_t stop = at + 1;
@@ -70,6 +80,13 @@ struct PositionRange {
   int64_t from, to;
 };
 PositionRange touched(const WindowTask& task, const WindowUnit& unit);
+// Whether a function can follow a partition that passes by in stretches, and how many rows around a stretch it looks at.
+struct Reach {
+  bool streams = false;
+  bool whole_peers = false;  // stretches end with groups of peers
+  int64_t back = 0, ahead = 0;
+};
+Reach reach_of(const WindowTask& task);
 // Whether a row's value needs only rows at a bounded distance: a partition may then be cut anywhere.
 bool is_local(const WindowTask& task);
 

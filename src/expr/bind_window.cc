@@ -110,7 +110,14 @@ class WindowBinder {
       known.insert(known.end(), std::begin(kAggregates), std::end(kAggregates));
       return base::plan_error(node_.name + "() is not supported as a window function" + base::suggest_name(node_.name, known));
     }
-    ARROW_ASSIGN_OR_RAISE(BoundAggregate a, bind_aggregate(expr::aggregate(node_.name, parts_.args, options(), node_.filter), input_));
+    // An argument that may fail is computed where the filter lets the row in only, as without a window.
+    std::vector<NodePtr> args = parts_.args;
+    for (NodePtr& a : args) {
+      if (!node_.filter) break;
+      ARROW_ASSIGN_OR_RAISE(const bool fails, expr::fallible(a, input_));
+      if (fails) a = call("case", {node_.filter, a});
+    }
+    ARROW_ASSIGN_OR_RAISE(BoundAggregate a, bind_aggregate(expr::aggregate(node_.name, args, options(), node_.filter), input_));
     out_.args = std::move(a.args);
     out_.filter = std::move(a.filter);
     out_.type = std::move(a.type);

@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import pyarrow as pa
 
+import windows
 from data import Source
 from exact_oracle import rounded, rounded_root
 from expressions import X
@@ -192,6 +193,21 @@ class Oracle(Joins):
         rows = self._whole(p.inputs[0])
         columns = [self._aggregate(a, p.inputs[0], rows, [range(len(rows))]) for a in p.extra]
         return list(zip(*columns))
+
+    def _window(self, p: P) -> list[tuple]:
+        rows, q = self._whole(p.inputs[0]), p.inputs[0]
+        columns = []
+        for w in p.extra:
+            a = w.aggregate
+            if a.function in ("row_number", "rank", "lag", "lead"):
+                values = None if a.argument is None else self._needed(compile_row(a.argument, q.names(), self.poisoned), rows)
+                columns.append(windows.places(w, q.names(), rows, values))
+                continue
+            of_row = windows.frames(w, q.names(), rows)
+            if sum(map(len, of_row.values())) > 40 * MOST_ROWS:
+                raise TooBig
+            columns.append(self._aggregate(a, q, rows, [of_row[i] for i in range(len(rows))]))
+        return [(*row, *values) for row, *values in zip(rows, *columns)]
 
     def _aggregate(self, a: Aggregate, q: P, rows: list[tuple], groups) -> list:
         keep = None

@@ -14,6 +14,7 @@ import gristmill as gm
 from data import Column, Source
 from expressions import BOOL, FLOAT64, INT64, Generator, NoSql, X, build, common, quoted, sql
 from values import kind, limits
+from windows import Window, build_window
 
 
 QUANTILE = 0.3
@@ -46,6 +47,7 @@ class P:
 
     source: (number, "memory" | "parquet" | "ipc" | "csv")   filter: X   select, with_columns: [(name, X)]   drop: [name]
     group: ([(name, X)], [Aggregate])   total: [Aggregate]
+    window: [Window]
     join: (how, [(left column, right column)], by name on both sides, nulls_equal, suffix, condition or None)
     asof: (left column, right column, by name, [(left column, right column)], those by name, strategy, tolerance or None, allow_exact, suffix)
     sort: [(X, descending, nulls_first)]   slice: (offset, length or None)   distinct: [name] or None   union: None   explode: name
@@ -119,6 +121,11 @@ def build_frame(p: P, sources: dict[tuple[int, str], gm.Frame]) -> gm.Frame:
             return inputs[0].group_by(*named(p.extra[0])).agg(*map(build_aggregate, p.extra[1]))
         case "total":
             return inputs[0].select(*map(build_aggregate, p.extra))
+        case "window":
+            plain = ("row_number", "rank", "lag", "lead")
+            arguments = [w.aggregate.argument if w.aggregate.function in plain else None for w in p.extra]
+            made = [build_aggregate(w.aggregate) if w.aggregate.function not in plain else None if x is None else build(x) for w, x in zip(p.extra, arguments)]
+            return inputs[0].with_columns(*(build_window(w, e) for w, e in zip(p.extra, made)))
         case "join":
             how, pairs, by_name, nulls_equal, suffix, where = p.extra
             if how == "cross":
@@ -229,7 +236,7 @@ def sum_type(t: pa.DataType) -> pa.DataType:
 
 
 def aggregate_type(function: str, argument: X | None) -> pa.DataType:
-    if function in ("count", "n_unique"):
+    if function in ("count", "n_unique", "row_number", "rank"):
         return INT64
     if function in ("mean", "var", "std", "median", "quantile", "approx_quantile", "cov", "corr"):
         return FLOAT64
@@ -295,7 +302,7 @@ class PlanGenerator:
         return P("source", [], list(columns), (i, via))
 
     def step(self, p: P, depth: int) -> P:
-        makers = [self.filter, self.filter, self.filter, self.select, self.with_columns, self.with_columns, self.group, self.group, self.total, self.join,
+        makers = [self.filter, self.filter, self.filter, self.select, self.with_columns, self.with_columns, self.group, self.group, self.total, self.window, self.window, self.join,
                   self.join, self.join, self.asof, self.sort, self.sort, self.slice, self.distinct, self.union, self.explode, self.drop]
         return self.rng.choice(makers)(p, depth) or self.filter(p, depth)
 
@@ -383,6 +390,33 @@ class PlanGenerator:
             bound = x.bound if picked else rows if f in ("count", "n_unique") else None
             columns.append(Column(a.name, aggregate_type(f, x), bound))
         return out, columns
+
+    def window(self, p: P, depth: int) -> P | None:
+        rng, keys = self.rng, self._keys(p)
+        windows, columns = [], []
+        rows = max((len(s.rows) for s in self.sources), default=1) * 100
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            partition = [c.name for c in rng.sample(keys, min(len(keys), rng.choice([0, 1, 1, 2])))]
+            order = [(c.name, rng.random() < 0.4, rng.random() < 0.3) for c in rng.sample(keys, min(len(keys), rng.choice([0, 1, 1, 2])))]
+            if windows and rng.random() < 0.5:
+                partition, order = windows[0].partition, windows[0].order
+            if rng.random() < 0.4:
+                f = rng.choice(["row_number", "rank", "lag", "lead"])
+                x = self.expressions(p).value(rng.choice([0, 1])) if f in ("lag", "lead") else None
+                a = Aggregate(self.fresh(), f, x)
+                windows.append(Window(a, partition, order, distance=rng.choice([0, 1, 2, 5])))
+                bound = rows if x is None else x.bound
+                columns.append(Column(a.name, aggregate_type(f, x), bound))
+                continue
+            (a, *_), (c, *_) = self.aggregates(p, set())
+            w = Window(a, partition, order)
+            if rng.random() < 0.7 or not order:  # the whole partition, or some rows around
+                start, end = sorted([rng.randrange(-6, 7), rng.randrange(-6, 7)])
+                w.frame = (start, end) if rng.random() < 0.8 or rows > 40_000 else (None, None)
+                w.exclude = rng.choice([None, None, "current_row", "group", "ties"])
+            windows.append(w)
+            columns.append(c)
+        return P("window", [p], [*p.columns, *columns], windows)
 
     def argument(self, g: Generator, f: str, rows: int) -> X | None:
         rng = self.rng

@@ -123,6 +123,11 @@ def simpler_extra(p: P):
             yield from ((keys, a) for a in simpler_aggregates(aggregates, 0))
         case "total":
             yield from simpler_aggregates(p.extra, 1)
+        case "window":
+            yield from shorter(p.extra, 1)
+            for i, w in enumerate(p.extra):
+                others = [replace(w, partition=x) for x in shorter(w.partition)] + [replace(w, order=x) for x in shorter(w.order)]
+                yield from ([*p.extra[:i], o, *p.extra[i + 1 :]] for o in others)
         case "sort":
             yield from shorter(p.extra)
         case "join":
@@ -176,6 +181,8 @@ def expressions_of(p: P) -> list[X]:
             return [x for _, x in p.extra[0]] + [x for a in p.extra[1] for x in a.expressions()]
         case "total":
             return [x for a in p.extra for x in a.expressions()]
+        case "window":
+            return [x for w in p.extra for x in w.aggregate.expressions()]
         case "sort":
             return [x for x, _, _ in p.extra]
     return []
@@ -207,6 +214,10 @@ def columns_of(p: P, below: dict[str, Column]) -> list[Column]:
             return [Column(n, x.type) for n, x in p.extra[0]] + made(p.extra[1])
         case "total":
             return made(p.extra)
+        case "window":
+            if not {n for w in p.extra for n in [*w.partition, *(o[0] for o in w.order)]} <= set(below):
+                raise Invalid
+            return columns + made([w.aggregate for w in p.extra])
         case "explode":
             if p.extra not in below or not hasattr(below[p.extra].type, "value_type"):
                 raise Invalid
