@@ -152,6 +152,7 @@ class Expr(MathMethods, WindowMethods):
     def floor(self) -> "Expr": return _call("floor", self)
     def ceil(self) -> "Expr": return _call("ceil", self)
     def round(self, digits: int = 0) -> "Expr": return _call("round", self, digits)
+    def round_significant(self, digits: int) -> "Expr": return _call("round_significant", self, digits)
     def sign(self) -> "Expr": return _call("sign", self)
 
     # Aggregates.

@@ -113,6 +113,10 @@ class StringNamespace:
     def regex_count(self, pattern: str) -> Expr: return _call("str.regex_count", self._expr, pattern)
     def regex_split(self, pattern: str) -> Expr: return _call("str.regex_split", self._expr, pattern)
 
+    def pairs_to_object(self, pairs: str, key_and_value: str, removed_from_keys: str = "") -> Expr:
+        """Text such as 'k:v|k:v' as a JSON object; pieces without exactly one key separator are passed over."""
+        return _call("str.pairs_to_object", self._expr, pairs, key_and_value, removed_from_keys)
+
     def strptime(self, pattern: str) -> Expr:
         """The timestamp that the text is by a pattern as in C; other text is a DataError."""
         return _call("str.strptime", self._expr, pattern)

@@ -113,6 +113,20 @@ class JsonNamespace:
         """As parse, but NULL for what does not fit."""
         return _call("json.try_parse", self._expr, dtype, path)
 
+    def text_object(self, *keys: str) -> Expr:
+        """The object with its values as text and its keys in order, of the given keys only if there are some.
+
+        >>> import gristmill as gm
+        >>> pods = gm.from_pydict({"labels": ['{"tier": "db", "app": "shop"}']})
+        >>> pods.select(gm.col("labels").json.text_object("app", "env")).collect().to_pylist()
+        [{'labels': '{"app":"shop"}'}]
+        """
+        return _call("json.text_object", self._expr, *keys)
+
+    def merge_objects(self, *others: IntoExpr) -> Expr:
+        """The entries of all objects as text_object, a later one's value where keys are equal."""
+        return _call("json.merge_objects", self._expr, *others)
+
     def to_map(self, path: str = "$") -> Expr:
         """An object as map<string,string>; NULL for what is none."""
         return _call("json.to_map", self._expr, path)

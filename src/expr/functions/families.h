@@ -12,6 +12,7 @@ std::vector<Function> bit_functions();
 std::vector<Function> comparison_functions();
 std::vector<Function> float_functions();
 std::vector<Function> json_functions();
+std::vector<Function> json_object_functions();
 std::vector<Function> json_value_functions();
 std::vector<Function> list_build_functions();
 std::vector<Function> list_functions();

@@ -1,5 +1,7 @@
 // Roots, logarithms, angles and their kin of float64, one value at a time through the C library.
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <numbers>
 
@@ -37,6 +39,21 @@ double cube_root(double x) {
 double degrees(double x) { return x * (180.0 / std::numbers::pi); }
 double radians(double x) { return x * (std::numbers::pi / 180.0); }
 double cotangent(double x) { return 1.0 / std::tan(x); }
+
+// By way of the decimal text, as people and %.15g count digits.
+arrow::Result<Column> run_significant(const KernelCall& call) {
+  const Argument<double> a(call.args[0]);
+  const Argument<int64_t> digits(call.args[1]);
+  return number_rows<double>(call, [&](int64_t i, double& out) {
+    out = a[i];
+    if (!std::isfinite(out)) return;
+    char text[64];
+    const auto n = static_cast<int>(std::clamp<int64_t>(digits[i], 1, 17));
+    const auto end = std::to_chars(text, text + sizeof text, out, std::chars_format::scientific, n - 1).ptr;
+    double rounded = out;
+    if (std::from_chars(text, end, rounded).ec == std::errc{}) out = rounded;
+  });
+}
 
 arrow::Result<Column> run_pi(const KernelCall& call) {
   return number_rows<double>(call, [](int64_t, double& out) { out = std::numbers::pi; });
@@ -83,6 +100,8 @@ std::vector<Function> float_functions() {
       one<"atanh", std::atanh>("the inverse hyperbolic tangent; NaN beyond -1 and 1", "lit(0).atanh() -> 0.0"),
       one<"degrees", degrees>("radians as degrees", "lit(0).degrees() -> 0.0"),
       one<"radians", radians>("degrees as radians", "lit(0).radians() -> 0.0"),
+      {"round_significant", "math", "a float rounded to so many significant decimal digits, 1 to 17", "call('round_significant', 2.0, 1) -> 2.0",
+       NullRule::kPropagate, true, bind_as<"round_significant", "fi>f">, run_significant},
       {"pi", "math", "the number pi", "pi() -> 3.141592653589793", NullRule::kPropagate, true, bind_as<"pi", ">f">, run_pi},
       {"is_infinite", "math", "whether a number is infinite", "lit(float('-inf')).is_infinite() -> true", NullRule::kPropagate, true,
        bind_infinite, run_infinite},

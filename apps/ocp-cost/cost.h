@@ -1,0 +1,61 @@
+// The cost summary of one month: from usage rows to the rows of the summary table, as one plan.
+//
+// hourly rows -> daily rows -> pods | storage -> unallocated shares -> summary. Each step is a frame over those before; nothing
+// runs until the summary is collected or written. Where the modes differ, Month::mode decides.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+
+#include "gristmill/frame.h"
+#include "input.h"
+#include "month.h"
+
+namespace ocp {
+
+// The three small tables beside the usage: enabled keys, namespace patterns and their category, nodes and their role.
+struct Reference {
+  std::vector<std::string> keys;  // enabled for OCP; vm_kubevirt_io_name is added
+  gristmill::Frame categories;    // pattern: string, cost_category_id: int64
+  gristmill::Frame nodes;         // node, resource_id, node_role: string
+};
+
+// Rows of the month in the form of input.h. `pods_hourly` always serves capacity.
+struct Usage {
+  gristmill::Frame pods_hourly, pods_daily, storage_daily, node_labels, namespace_labels;
+  bool has_storage = false;
+};
+arrow::Result<Usage> daily_usage(const InputFiles (&files)[4], const Month& month);
+
+// Seconds and byte-seconds: node_cpu and node_memory per (day, node), cluster_cpu and cluster_memory per day.
+struct Capacity {
+  gristmill::Frame nodes, clusters;
+};
+Capacity capacity(const gristmill::Frame& pods_hourly);
+
+// Labels of nodes (day, node, labels) and namespaces (day, namespace, labels), each set once; only enabled keys.
+struct LabelSets {
+  gristmill::Frame nodes, namespaces;
+};
+LabelSets label_sets(const Usage& usage, const Reference& reference);
+// JSON text cut to the enabled keys; NULL and blank text are {} .
+gristmill::Expr enabled_labels(gristmill::Expr text, const Reference& reference);
+
+// (namespace, cost_category_id) for the namespaces in `rows`, one row per matching pattern.
+gristmill::Frame categories_of(const gristmill::Frame& rows, const Reference& reference, Mode mode);
+
+gristmill::Frame pod_costs(const Usage& usage, const Capacity& capacity, const LabelSets& labels, const Reference& reference,
+                           const Month& month);
+gristmill::Frame storage_costs(const Usage& usage, const LabelSets& labels, const Reference& reference, const Month& month);
+gristmill::Frame unallocated_costs(const gristmill::Frame& pods, const Reference& reference, const Month& month);
+
+// All rows with the columns of the summary table (uuid aside), numbers as numeric(33,15), in a fixed order.
+gristmill::Frame summary(const gristmill::Frame& pods, const gristmill::Frame& storage, const gristmill::Frame& unallocated,
+                         const Month& month);
+
+// All of it.
+arrow::Result<gristmill::Frame> month_summary(const InputFiles (&files)[4], const Reference& reference, const Month& month);
+
+}  // namespace ocp

@@ -1,0 +1,100 @@
+// Daily rows from hourly ones, node capacity from hourly pod rows, label sets from label rows.
+//
+// Labels are keys by their text here: a pod whose label text changes has two daily rows.
+
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+
+#include "cost.h"
+
+namespace ocp {
+
+using gristmill::col;
+using gristmill::Expr;
+using gristmill::Frame;
+using gristmill::when;
+
+namespace {
+
+bool ends_with(const std::string& s, const char* end) {
+  const std::string e = end;
+  return s.size() >= e.size() && s.compare(s.size() - e.size(), e.size(), e) == 0;
+}
+
+// Seconds are summed; capacities in cores and bytes, and text that is no key, give their greatest.
+Frame to_daily(const Frame& hourly, Kind kind, const std::vector<std::string>& keys) {
+  std::vector<Expr> group = {col("day")}, values;
+  for (const std::string& key : keys) group.push_back(col(key));
+  for (const InputColumn& c : input_columns(kind)) {
+    if (std::find(keys.begin(), keys.end(), c.name) != keys.end()) continue;
+    values.push_back(ends_with(c.name, "_seconds") ? col(c.name).sum() : col(c.name).max());
+  }
+  return hourly.group_by(group).agg(values);
+}
+
+Frame day_labels(const Frame& rows, const char* name) {
+  return rows.select({col("day"), col(name), col(std::string(name) + "_labels")}).distinct();
+}
+
+}  // namespace
+
+arrow::Result<Usage> daily_usage(const InputFiles (&files)[4], const Month& month) {
+  const auto of = [&](Kind kind) -> const InputFiles& { return files[static_cast<int>(kind)]; };
+  const auto rows = [&](Kind kind, bool daily) { return read_rows(kind, daily ? of(kind).daily : of(kind).hourly, month); };
+  ARROW_ASSIGN_OR_RAISE(Frame pods, rows(Kind::kPod, false));
+  ARROW_ASSIGN_OR_RAISE(Frame pods_daily, rows(Kind::kPod, true));
+  const bool has_daily_storage = !of(Kind::kStorage).daily.empty();
+  ARROW_ASSIGN_OR_RAISE(Frame storage, rows(Kind::kStorage, has_daily_storage));
+  ARROW_ASSIGN_OR_RAISE(Frame nodes, rows(Kind::kNodeLabels, !of(Kind::kNodeLabels).daily.empty()));
+  ARROW_ASSIGN_OR_RAISE(Frame namespaces, rows(Kind::kNamespaceLabels, !of(Kind::kNamespaceLabels).daily.empty()));
+  if (of(Kind::kPod).daily.empty()) pods_daily = to_daily(pods, Kind::kPod, {"namespace", "node", "pod", "pod_labels"});
+  if (!has_daily_storage) {
+    storage = to_daily(storage, Kind::kStorage,
+                       {"namespace", "pod", "persistentvolumeclaim", "persistentvolume", "storageclass", "csi_driver", "csi_volume_handle",
+                        "persistentvolume_labels", "persistentvolumeclaim_labels"});
+  }
+  return Usage{pods,
+               pods_daily,
+               storage,
+               day_labels(nodes, "node"),
+               day_labels(namespaces, "namespace"),
+               has_daily_storage || !of(Kind::kStorage).hourly.empty()};
+}
+
+Capacity capacity(const Frame& pods_hourly) {
+  Frame nodes = pods_hourly.group_by({"interval_start", "day", "node"})
+                    .agg({col("node_capacity_cpu_core_seconds").max().alias("node_cpu"),
+                          col("node_capacity_memory_byte_seconds").max().alias("node_memory")})
+                    .group_by({"day", "node"})
+                    .agg({col("node_cpu").sum(), col("node_memory").sum()});
+  Frame clusters =
+      nodes.group_by({"day"}).agg({col("node_cpu").sum().alias("cluster_cpu"), col("node_memory").sum().alias("cluster_memory")});
+  return {nodes, clusters};
+}
+
+Expr enabled_labels(Expr text, const Reference& reference) {
+  const Expr blank = text.is_null() | (text.str().trim() == "");
+  return when(blank).then("{}").otherwise(text.json().text_object(reference.keys));
+}
+
+LabelSets label_sets(const Usage& usage, const Reference& reference) {
+  const auto sets = [&](const Frame& rows, const char* name, const char* labels) {
+    return rows.select({col("day"), col(name), enabled_labels(col(std::string(name) + "_labels"), reference).alias(labels)})
+        .filter(col(name).is_not_null())
+        .distinct();
+  };
+  return {sets(usage.node_labels, "node", "from_node"), sets(usage.namespace_labels, "namespace", "from_namespace")};
+}
+
+Frame categories_of(const Frame& rows, const Reference& reference, Mode mode) {
+  // Trino's LIKE has no escape: a backslash stands for itself.
+  const Expr pattern = mode == Mode::kTrino ? col("pattern").str().replace("\\", "\\\\") : col("pattern");
+  return rows.select({col("namespace")})
+      .distinct()
+      .filter(col("namespace").is_not_null())
+      .cross_join(reference.categories)
+      .filter(col("namespace").str().like(pattern))
+      .select({col("namespace"), col("cost_category_id")});
+}
+
+}  // namespace ocp
