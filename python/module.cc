@@ -17,6 +17,8 @@ void bind_udf(nanobind::module_& m);
 
 NB_MODULE(_engine, m) {
   using namespace gristmill;
+  // A function of the user's holds its module, which holds the function: a cycle that Python's collector cannot see through.
+  nanobind::set_leak_warnings(false);
   python::check(arrow::compute::Initialize());
   python::bind_expr(m);
   python::bind_frame(m);

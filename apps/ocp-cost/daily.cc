@@ -5,7 +5,10 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 
+#include <algorithm>
+
 #include "cost.h"
+#include "units.h"
 
 namespace ocp {
 
@@ -74,7 +77,7 @@ Capacity capacity(const Frame& pods_hourly) {
 
 Expr enabled_labels(Expr text, const Reference& reference) {
   const Expr blank = text.is_null() | (text.str().trim() == "");
-  return when(blank).then("{}").otherwise(text.json().text_object(reference.keys));
+  return when(blank).then("{}").otherwise(label_object(text, reference.keys));
 }
 
 LabelSets label_sets(const Usage& usage, const Reference& reference) {

@@ -34,7 +34,7 @@ arrow::Status run_case(const std::string& folder, const std::string& out, const 
   ARROW_ASSIGN_OR_RAISE(gristmill::Frame rows, ocp::month_summary(job.files, job.reference, job.month));
   gristmill::CsvWriteOptions csv;
   csv.null_value = "\\N";
-  return rows.sink_csv(out, csv, options).status();
+  return rows.sink_csv(out, options, {}, {}, csv).status();
 }
 
 }  // namespace

@@ -46,15 +46,15 @@ Frame pod_costs(const Usage& usage, const Capacity& capacity, const LabelSets& l
                                         effective("pod_effective_usage_memory_byte_seconds", "pod_usage_memory_byte_seconds",
                                                   "pod_request_memory_byte_seconds", month.mode)
                                             .alias("pod_effective_usage_memory_byte_seconds")});
-  const Frame joined = pods.join(labels.nodes, {.on = {"day", "node"}, .how = Join::kLeft})
-                           .join(labels.namespaces, {.on = {"day", "namespace"}, .how = Join::kLeft})
-                           .join(categories_of(pods, reference, month.mode), {.on = {"namespace"}, .how = Join::kLeft})
-                           .join(capacity.nodes, {.on = {"day", "node"}, .how = Join::kLeft})
-                           .join(capacity.clusters, {.on = {"day"}, .how = Join::kLeft})
-                           .with_columns({coalesce({col("from_node"), lit("{}")})
-                                              .json()
-                                              .merge_objects({coalesce({col("from_namespace"), lit("{}")}), col("own_labels")})
-                                              .alias("labels")});
+  const Frame joined =
+      pods.join(labels.nodes, {.on = {"day", "node"}, .how = Join::kLeft})
+          .join(labels.namespaces, {.on = {"day", "namespace"}, .how = Join::kLeft})
+          .join(categories_of(pods, reference, month.mode), {.on = {"namespace"}, .how = Join::kLeft})
+          .join(capacity.nodes, {.on = {"day", "node"}, .how = Join::kLeft})
+          .join(capacity.clusters, {.on = {"day"}, .how = Join::kLeft})
+          .with_columns(
+              {merged_labels({coalesce({col("from_node"), lit("{}")}), coalesce({col("from_namespace"), lit("{}")}), col("own_labels")})
+                   .alias("labels")});
   std::vector<Expr> sums = {col("resource_id").max(), col("cost_category_id").max()};
   for (const char* what : {"usage", "request", "effective_usage", "limit"}) {
     const std::string w = what;

@@ -55,8 +55,7 @@ Frame storage_costs(const Usage& usage, const LabelSets& labels, const Reference
           .join(labels.namespaces, {.on = {"day", "namespace"}, .how = Join::kLeft})
           .join(node_counts(nodes), {.on = {"day", "persistentvolume"}, .how = Join::kLeft})
           .join(categories_of(storage, reference, month.mode), {.on = {"namespace"}, .how = Join::kLeft})
-          .with_columns(
-              {from_node.json().merge_objects({from_namespace, col("own_volume_labels"), col("own_claim_labels")}).alias("labels")});
+          .with_columns({merged_labels({from_node, from_namespace, col("own_volume_labels"), col("own_claim_labels")}).alias("labels")});
   // A count of 0 stops the incumbent with a division by zero; here it is 1. No count: PostgreSQL's incumbent divides by 1.
   Expr count = when(col("node_count").max() == 0).then(lit(int64_t{1})).otherwise(col("node_count").max()).cast(arrow::float64());
   if (month.mode == Mode::kSelfHosted) count = count.fill_null(1.0);

@@ -50,7 +50,7 @@ Frame shaped(const Frame& rows, const Part& part, const Month& month) {
   const auto text = [](bool there, const char* name) { return (there ? col(name) : no_text()).alias(name); };
   const auto number = [](bool there, const char* name) {
     const Expr value = there ? col(name) : no_number();
-    return value.round_significant(15).cast(arrow::decimal128(33, 15)).alias(name);
+    return numeric(value).alias(name);
   };
   std::vector<Expr> columns = {lit(month.report_period_id).alias("report_period_id"),
                                col("cost_category_id"),

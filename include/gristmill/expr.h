@@ -69,7 +69,6 @@ class Expr {
   Expr floor() const;
   Expr ceil() const;
   Expr round(int digits = 0) const;
-  Expr round_significant(int digits) const;  // of a float's decimal text, 1 to 17
   Expr trunc(int digits = 0) const;
   Expr clip(Expr low, Expr high) const;  // a NULL bound does not bind
   Expr hash() const;                     // 64 bits, the same in every run

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "gristmill/expr.h"
 
@@ -56,7 +55,6 @@ class StringNamespace {
   Expr regex_find(std::string pattern) const;
   Expr regex_count(std::string pattern) const;
   Expr regex_split(std::string pattern) const;
-  Expr pairs_to_object(std::string pairs, std::string key_and_value, std::string removed_from_keys = "") const;  // "k:v|k:v" as JSON
   Expr strptime(std::string pattern) const;
   Expr try_strptime(std::string pattern) const;
 
@@ -169,8 +167,6 @@ class JsonNamespace {
   Expr keys(std::string path = "$") const;
   Expr is_valid() const;
   Expr to_map(std::string path = "$") const;
-  Expr text_object(std::vector<std::string> keys = {}) const;  // values as text, keys in order; of these keys only
-  Expr merge_objects(std::vector<Expr> others) const;          // a later one's value where keys are equal
 
  private:
   Expr e_;

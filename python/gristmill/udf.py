@@ -153,7 +153,7 @@ class UserFunction:
     def __call__(self, *args: IntoExpr) -> Expr:
         nodes = [_column_or_expr(a) for a in args]
         if self.kind == "aggregate":
-            nodes = [_engine.aggregate("list", [n], {}) for n in nodes]
+            nodes = [_engine.aggregate("implode", [n], {}) for n in nodes]
         return Expr(self._udf.call(nodes))
 
     def __repr__(self) -> str:

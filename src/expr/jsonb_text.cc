@@ -211,7 +211,8 @@ error_code read_text_entries(simdjson::ondemand::document& document, std::vector
     if (entry.is_null) entry.value.clear();
     entries.push_back(std::move(entry));
   }
-  return document.at_end() ? simdjson::SUCCESS : simdjson::TRAILING_CONTENT;
+  const char* behind = nullptr;  // nothing may follow
+  return document.current_location().get(behind) == simdjson::OUT_OF_BOUNDS ? simdjson::SUCCESS : simdjson::TAPE_ERROR;
 }
 
 void sort_entries(std::vector<TextEntry>& entries) {

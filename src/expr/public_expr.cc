@@ -79,7 +79,6 @@ Expr Expr::ln() const { return unary("ln", *this); }
 Expr Expr::exp() const { return unary("exp", *this); }
 Expr Expr::floor() const { return unary("floor", *this); }
 Expr Expr::ceil() const { return unary("ceil", *this); }
-Expr Expr::round_significant(int digits) const { return make("round_significant", {node_, expr::literal(static_cast<int64_t>(digits))}); }
 Expr Expr::round(int digits) const { return make("round", {node_, expr::literal(static_cast<int64_t>(digits))}); }
 Expr Expr::trunc(int digits) const { return make("trunc", {node_, expr::literal(static_cast<int64_t>(digits))}); }
 Expr Expr::clip(Expr low, Expr high) const { return make("clip", {node_, low.node_, high.node_}); }

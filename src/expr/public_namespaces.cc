@@ -76,9 +76,6 @@ Expr StringNamespace::regex_extract_all(std::string pattern, int group) const { 
 Expr StringNamespace::regex_find(std::string pattern) const { return make("str.regex_find", e_, pattern); }
 Expr StringNamespace::regex_count(std::string pattern) const { return make("str.regex_count", e_, pattern); }
 Expr StringNamespace::regex_split(std::string pattern) const { return make("str.regex_split", e_, pattern); }
-Expr StringNamespace::pairs_to_object(std::string pairs, std::string key_and_value, std::string removed_from_keys) const {
-  return make("str.pairs_to_object", e_, pairs, key_and_value, removed_from_keys);
-}
 Expr StringNamespace::strptime(std::string pattern) const { return make("str.strptime", e_, pattern); }
 Expr StringNamespace::try_strptime(std::string pattern) const { return make("str.try_strptime", e_, pattern); }
 
@@ -150,15 +147,6 @@ Expr JsonNamespace::type(std::string path) const { return make("json.type", e_, 
 Expr JsonNamespace::array_length(std::string path) const { return make("json.array_length", e_, path); }
 Expr JsonNamespace::keys(std::string path) const { return make("json.keys", e_, path); }
 Expr JsonNamespace::is_valid() const { return make("json.is_valid", e_); }
-Expr JsonNamespace::text_object(std::vector<std::string> keys) const {
-  std::vector<Expr> args = {e_};
-  for (std::string& key : keys) args.emplace_back(std::move(key));
-  return call("json.text_object", std::move(args));
-}
-Expr JsonNamespace::merge_objects(std::vector<Expr> others) const {
-  others.insert(others.begin(), e_);
-  return call("json.merge_objects", std::move(others));
-}
 Expr JsonNamespace::to_map(std::string path) const { return make("json.to_map", e_, path); }
 
 }  // namespace gristmill

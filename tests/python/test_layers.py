@@ -44,6 +44,12 @@ def test_public_headers_stand_on_arrow_alone() -> None:
             assert path.startswith("gristmill/"), f"{file.name} includes {path}"
 
 
+def test_applications_stand_on_the_public_headers_alone() -> None:
+    for file in [*(ROOT / "apps").rglob("*.h"), *(ROOT / "apps").rglob("*.cc")]:
+        for path in INCLUDE.findall(file.read_text()):
+            assert path.startswith("gristmill/") or (file.parent / path).exists(), f"{file.name} includes {path}"
+
+
 def test_a_look_upwards_is_found() -> None:
     assert violations("column", '#include "exec/filter.h"\n') == ["exec/filter.h"]
     assert violations("exec", '#include "column/batch.h"\n#include "kernels-inl.h"\n') == []
