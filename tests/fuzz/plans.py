@@ -362,12 +362,13 @@ class PlanGenerator:
         aggregates, columns = self.aggregates(p, set())
         return P("total", [p], columns, aggregates)
 
-    def aggregates(self, p: P, taken: set[str]) -> tuple[list[Aggregate], list[Column]]:
+    def aggregates(self, p: P, taken: set[str], plain: bool = False) -> tuple[list[Aggregate], list[Column]]:
+        """`plain`: those that also work over windows."""
         rng, g = self.rng, self.expressions(p)
         out, columns = [], []
         rows = max((len(s.rows) for s in self.sources), default=1) * 100
         for _ in range(rng.choice([1, 1, 2, 3, 4])):
-            f = rng.choice(["count", "count", "sum", "sum", "mean", "min", "max", "first", "last", "var", "std"] if rng.random() < 0.5 else
+            f = rng.choice(["count", "count", "sum", "sum", "mean", "min", "max", "first", "last", "var", "std"] if plain or rng.random() < 0.5 else
                            ["n_unique", "n_unique", "mode", "implode", "join", "median", "quantile", "lower_quantile", "approx_quantile", "cov", "corr",
                             "min_by", "max_by", "all", "any", "bit_and", "bit_or", "bit_xor"])
             x = self.argument(g, f, rows)
@@ -378,10 +379,10 @@ class PlanGenerator:
                 a.filter = g.predicate(1)
             if f in ("cov", "corr"):
                 a.by = self.argument(g, f, rows)
-            elif f in ("min_by", "max_by") or (f in ORDERED and rng.random() < 0.3):
+            elif f in ("min_by", "max_by") or (not plain and f in ORDERED and rng.random() < 0.3):
                 a.by = g.value(rng.choice([0, 0, 1]), comparable=True)
                 a.descending = f in ORDERED and a.by is not None and rng.random() < 0.5
-            if a.by is None and x is not None and f in ("sum", "mean", "count", "var", "implode", "join", "median"):
+            if not plain and a.by is None and x is not None and f in ("sum", "mean", "count", "var", "implode", "join", "median"):
                 a.distinct = rng.random() < 0.15
             if a.by is None and f in ("cov", "corr", "min_by", "max_by"):
                 a.function = f = "mode" if f.endswith("by") else "var"
@@ -408,7 +409,7 @@ class PlanGenerator:
                 bound = rows if x is None else x.bound
                 columns.append(Column(a.name, aggregate_type(f, x), bound))
                 continue
-            (a, *_), (c, *_) = self.aggregates(p, set())
+            (a, *_), (c, *_) = self.aggregates(p, set(), plain=True)
             w = Window(a, partition, order)
             if rng.random() < 0.7 or not order:  # the whole partition, or some rows around
                 start, end = sorted([rng.randrange(-6, 7), rng.randrange(-6, 7)])
