@@ -302,3 +302,10 @@ def test_a_partition_larger_than_memory_passes_by(monkeypatch: pytest.MonkeyPatc
     assert bits(tight) == bits(free)
     with pytest.raises(gm.MemoryLimitError, match="a partition of a window function has more than"):
         t.select(gm.ntile(7).over(order_by="t").alias("n"), "x").filter(col("n") == 0).collect(num_workers=2, memory_limit="12MB")
+
+
+def test_a_window_below_the_small_side_of_a_join() -> None:
+    small = gm.from_pydict({"g": [1, 1, 2], "x": [1.0, 2.0, 3.0]}).with_columns(col("x").sum().over("g", frame=gm.rows_between(2, 4, exclude="ties")).alias("s"))
+    large = gm.from_pydict({"g": [1 + i % 3 for i in range(1000)], "i": list(range(1000))})
+    assert small.join(large, on="g").select(gm.count()).collect().to_pylist() == [{"count": 334 + 334 + 333}]
+    assert "window sum(x)" in small.join(large, on="g").explain()

@@ -34,7 +34,8 @@ arrow::Result<bool> may_fail(const Plan& p) {
   if (p.kind == PlanKind::kFilter) parts.push_back(p.predicate);
   if (p.inputs.empty()) return false;
   for (const NamedExpr& a : p.aggregates) {
-    ARROW_ASSIGN_OR_RAISE(const bool fails, aggregate_fallible(a.expr, *p.inputs[0]->schema));
+    const auto& input = *p.inputs[0]->schema;
+    ARROW_ASSIGN_OR_RAISE(const bool fails, p.kind == PlanKind::kWindow ? window_fallible(a.expr, input) : aggregate_fallible(a.expr, input));
     if (fails) return true;
   }
   ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(parts, *p.inputs[0]->schema));
