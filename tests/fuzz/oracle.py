@@ -309,7 +309,8 @@ def finish_pairs(a: Aggregate, pairs: list[tuple]) -> object:
     spread = centred(xs, xs) * centred(ys, ys)
     if spread == 0:
         return NAN
-    return math.copysign(rounded_root(Fraction(both * both, spread)), both) if both else 0.0
+    root = rounded_root(Fraction(both * both, spread)) if both else 0.0
+    return -root if both < 0 else root
 
 
 def first_of_each(values: list) -> list:
