@@ -9,7 +9,7 @@ import gristmill as gm
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres.PostgresServer]:
     if postgres.programs() is None:
-        pytest.skip("no PostgreSQL server is installed")
+        pytest.fail("no PostgreSQL server is installed: ./run test installs it, or apt-get install postgresql")
     made = postgres.PostgresServer()
     yield made
     made.stop()

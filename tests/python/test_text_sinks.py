@@ -54,8 +54,6 @@ def test_csv_reads_back_the_same_at_any_setting(case, tmp_path):
         rows = gm.from_arrow(data).sink_csv(path, num_workers=workers, batch_rows=batch, min_parallel_rows=0, **style)
         assert rows == data.num_rows
         back = gm.scan_csv(path, separator=style["separator"], schema=TYPES, null_values=["NULL"] if "null_value" in style else None).collect().to_arrow()
-        if style["quote_style"] == "non_numeric" or style["quote_style"] == "always":
-            back = back.set_column(4, "s", data["s"]) if style["quote_style"] else back  # the text "null" is not NULL, so only this may differ
         assert back.to_pylist() == data.to_pylist()
         if ending == "":
             wanted = wanted or path.read_bytes()
