@@ -203,8 +203,8 @@ class Oracle(Joins):
                 values = None if a.argument is None else self._needed(compile_row(a.argument, q.names(), self.poisoned), rows)
                 columns.append(windows.places(w, q.names(), rows, values))
                 continue
-            of_row = windows.frames(w, q.names(), rows)
-            if sum(map(len, of_row.values())) > 40 * MOST_ROWS:
+            of_row = windows.frames(w, q.names(), rows, 40 * MOST_ROWS)
+            if of_row is None:
                 raise TooBig
             columns.append(self._aggregate(a, q, rows, [of_row[i] for i in range(len(rows))]))
         return [(*row, *values) for row, *values in zip(rows, *columns)]

@@ -60,9 +60,10 @@ def peers(w: Window, names: list[str], rows: list[tuple], members: list[int]) ->
     return [tuple(normal(rows[i][k]) for k in at) for i in members]
 
 
-def frames(w: Window, names: list[str], rows: list[tuple]) -> dict[int, list[int]]:
-    """Of each row, the rows of its frame, in order."""
+def frames(w: Window, names: list[str], rows: list[tuple], most: int) -> dict[int, list[int]] | None:
+    """Of each row, the rows of its frame, in order; nothing when they are more than `most` together."""
     out: dict[int, list[int]] = {}
+    total = 0
     for members in partitions(w, names, rows):
         keys = peers(w, names, rows, members)
         end = 0
@@ -73,9 +74,15 @@ def frames(w: Window, names: list[str], rows: list[tuple]) -> dict[int, list[int
                     while end < len(members) and keys[end] == keys[p]:
                         end += 1
                 out[i] = members[:end]
+                total += end
+                if total > most:
+                    return None
                 continue
             start, stop = w.frame
             places = range(0 if start is None else max(0, p + start), len(members) if stop is None else max(0, min(len(members), p + stop + 1)))
+            total += len(places)
+            if total > most:
+                return None
             kept = [q for q in places if not (w.exclude == "current_row" and q == p) and not (w.exclude == "group" and keys[q] == keys[p])
                     and not (w.exclude == "ties" and keys[q] == keys[p] and q != p)]
             out[i] = [members[q] for q in kept]
