@@ -25,7 +25,6 @@ import gristmill as gm
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ROOT / "build/release/bin/gristmill"
-pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="needs the release build")
 VERBS = ["head", "schema", "count", "describe", "convert", "explain", "help", "completions", "man"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
-import shutil
 import threading
 import time
 from decimal import Decimal
@@ -319,8 +318,6 @@ def test_decimal_sums_stay_exact(odd: PostgresServer) -> None:
 
 def test_an_encrypted_connection_beside_parquet(tmp_path: Path) -> None:
     """libpq's TLS and the one that Arrow's Parquet brings live side by side in one process."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl to make a certificate")
     gm.from_pydict({"id": [1, 2]}).sink_parquet(tmp_path / "t.parquet")
     own = PostgresServer(tls=True)
     try:
