@@ -6,6 +6,9 @@
 [{'fare': 32.0}]
 """
 
+import importlib as _importlib
+from typing import TYPE_CHECKING, Any as _Any
+
 import pyarrow as _pyarrow  # noqa: F401 - first: the engine uses the Arrow that this loads
 
 from . import _engine, selectors
@@ -26,14 +29,28 @@ from .text_files import scan_csv, scan_ndjson
 from .udf import UserFunction, register, udf
 from .window_methods import WindowFrame, cume_dist, dense_rank, groups_between, ntile, percent_rank, range_between, rank, row_number, rows_between
 
+if TYPE_CHECKING:
+    from . import flow
+    from .flow.flow import Flow
+    from .flow.node import node
+
 __version__ = _engine.__version__
 
 __all__ = [
-    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Frame", "GristmillError", "GroupBy", "IoError",
+    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "IoError",
     "MemoryLimitError", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Table", "TimeoutError", "UserFunction", "WindowFrame",
     "all", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "corr", "count", "cov", "cume_dist", "dense_rank", "deserialize",
-    "duration", "exclude", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
-    "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "ntile", "pack_list", "pack_map", "percent_rank", "pi",
+    "duration", "exclude", "flow", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
+    "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "node", "ntile", "pack_list", "pack_map", "percent_rank", "pi",
     "range_between", "rank", "read_csv", "read_ipc", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "row_number",
     "rows_between", "scan_csv", "scan_ipc", "scan_ndjson", "scan_parquet", "scan_postgres", "selectors", "sql", "struct", "udf", "when",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Flows are loaded when somebody asks for them."""
+    if name in ("Flow", "flow", "node"):
+        flows = _importlib.import_module(".flow", __name__)
+        globals().update(Flow=flows.Flow, node=flows.node)
+        return flows if name == "flow" else getattr(flows, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -115,6 +115,29 @@ def _scalar_runner(fn: Callable[..., Any], returns: pa.DataType) -> Callable[[An
     return lambda capsules, rows: _run_rows(fn, returns, [_values(a) for a in _import(capsules)], rows)
 
 
+def _waiting_runner(fn: Any, returns: pa.DataType) -> Callable[[Any, int], tuple]:
+    """For async functions and nodes: the rows of a batch are open together."""
+    from .flow.column import row_flow, rows_through
+
+    flow = row_flow(fn)
+
+    def run(capsules: Any, rows: int) -> tuple:
+        try:
+            values, row, error = rows_through(flow, [_values(a) for a in _import(capsules)], rows)
+        except BaseException as e:  # noqa: BLE001 - handed to the caller of the query
+            return None, 0, e
+        if error is not None:
+            return None, row, error
+        give = iter(values)
+        return _run_rows(lambda: next(give), returns, [], rows)
+
+    return run
+
+
+def _waits(fn: Any) -> bool:
+    return getattr(type(fn), "__gristmill_node__", False) or inspect.iscoroutinefunction(fn)
+
+
 def _vector_runner(fn: Callable[..., Any], returns: pa.DataType, numpy: bool) -> Callable[[Any, int], tuple]:
     def run(capsules: Any, rows: int) -> tuple:
         arrays: list[Any] = _import(capsules)
@@ -179,6 +202,9 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
     nulls: "pass" gives null for rows with a null argument without calling the function, "call" calls it with None. An aggregate always
     sees its nulls.
 
+    An async function, or a `gm.node` with its rules (retry, timeout, rate, limit, cache), is called for the rows of a batch side by
+    side; results stay in the order of the rows, and the first failing row is the one that is told. `gm.node(f, kind="blocking")` does so for a function that waits.
+
     The function may run on any thread, and more than once for a row when a row fails. Its exception ends the query and
     is raised as it is, with a note that says which row it was. Functions are never moved past filters: they only see rows that get to
     them, or with `deterministic=True` (equal arguments, equal results) once for each value of a dictionary column instead of once a row.
@@ -198,7 +224,10 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
         raise ValueError(f"unknown kind {kind!r}; known: {', '.join(_KINDS)}")
     if nulls not in ("pass", "call"):
         raise ValueError(f"nulls must be 'pass' or 'call', got {nulls!r}")
-    hints = _hints(fn)
+    waits = _waits(fn)
+    if waits and kind != "scalar":
+        raise ValueError(f"an async function or a node is called for each row; kind={kind!r} is for plain functions")
+    hints = _hints(getattr(fn, "fn", fn) if waits else fn)
     if returns is None:
         returns = _annotated_type(hints.get("return"))
     if returns is None:
@@ -206,10 +235,10 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
     dtype = _arrow_type(returns)
     parameters = [h for p, h in hints.items() if p != "return"]
     numpy = bool(parameters) and getattr(parameters[0], "__module__", "") == "numpy"
-    runner = (_scalar_runner(fn, dtype) if kind == "scalar" else _vector_runner(fn, dtype, numpy) if kind == "vector"
+    runner = (_waiting_runner(fn, dtype) if waits else _scalar_runner(fn, dtype) if kind == "scalar" else _vector_runner(fn, dtype, numpy) if kind == "vector"
               else _aggregate_runner(fn, dtype, numpy))
     called: str = name or getattr(fn, "__name__", "") or "udf"
-    skips_nulls, count = nulls == "pass" and kind != "aggregate", _count_parameters(fn)
+    skips_nulls, count = nulls == "pass" and kind != "aggregate", _count_parameters(getattr(fn, "fn", fn) if waits else fn)
     return UserFunction(fn, called, kind, dtype,
                         lambda n: _engine.udf(n, dtype.__arrow_c_schema__(), runner, skips_nulls, deterministic, count))
 

@@ -1,0 +1,165 @@
+"""Waiting for a run: on the caller's thread, or in the caller's event loop; and what the caller gets from it."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from typing import Any
+
+from .. import progress
+from .classify import LOOP
+from .failures import with_place
+from .inline import run_inline, suits
+from .plan import GUARDED
+from .run import CALLER, NOBODY, Run
+
+_GRACE = 2.0  # seconds that cancelled coroutines have for their last words
+
+
+def finish(run: Run) -> None:
+    """Raises what ended the run, if anything did."""
+    if run.broken is not None:
+        raise run.broken
+    if run.failures:
+        failure = min(run.failures, key=lambda f: f.path)
+        try:
+            raise with_place(failure, run.settings.mapped)
+        finally:
+            run.failures.clear()  # no circle of traceback and run
+
+
+def rows_of(run: Run) -> list[Any]:
+    results = run.root.results or []
+    return [row for rows in results if rows for row in rows]
+
+
+class _Display:
+    """A line about a run that takes long; a display that fails never fails the run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.began = run, time.monotonic()
+        self.shown: Any = None
+        self.wanted = progress._wanted()
+
+    def show(self) -> None:
+        try:
+            if self.shown is None:
+                self.shown = progress._Notebook() if progress._in_notebook() else progress._Terminal()
+            self.shown.show(progress_line(self.run, time.monotonic() - self.began))
+        except Exception:  # noqa: BLE001
+            self.wanted = False
+
+    def end(self) -> None:
+        if self.shown is not None:
+            try:
+                self.shown.clear()
+            except Exception:  # noqa: BLE001
+                pass
+
+
+def progress_line(run: Run, seconds: float) -> str:
+    root, bar = run.root, 24
+    done, failed = root.passed, run.counts["failed"]
+    total = root.mapped.total if root.mapped is not None else None
+    text = f"{done:,} of {total:,} items" if total is not None else f"{done:,} items"
+    if total:
+        filled = round(done / total * bar)
+        text = f"[{'#' * filled}{'.' * (bar - filled)}] " + text
+    return text + (f", {failed:,} failed" if failed else "") + f", {seconds:.1f} s"
+
+
+def begins_on_loop(run: Run) -> bool:
+    return bool(run.plan.first) and all(s.fixed in (LOOP, GUARDED) for s in run.plan.first)
+
+
+def wait(run: Run) -> None:
+    """Runs the root's items to the end, on the caller's thread as far as that is best."""
+    bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+    run.bell = lambda: bell.put(None)
+    try:
+        if suits(run):
+            run_inline(run)
+            if run.over or _all_through(run):
+                return
+        if begins_on_loop(run):
+            run.home.soon(run.pump, run.root, NOBODY)
+        else:
+            run.pump(run.root, CALLER)
+        _listen(run, bell)
+    except BaseException:
+        run.abort(None)
+        raise
+    finally:
+        if run.cancelled:
+            _join_cancelled(run)
+
+
+def _all_through(run: Run) -> bool:
+    root = run.root
+    with run.lock:
+        return root.mapped is not None and root.passed == root.mapped.total and not root.live
+
+
+def _listen(run: Run, bell: "queue.SimpleQueue[None]") -> None:
+    if run.over:
+        return
+    display = _Display(run)
+    if not display.wanted:
+        while not run.over:
+            bell.get()
+        return
+    pause = progress._QUIET_SECONDS
+    try:
+        while not run.over:
+            try:
+                bell.get(timeout=pause)
+            except queue.Empty:
+                pause = progress._EVERY_SECONDS
+                display.show()
+    finally:
+        display.end()
+
+
+def _join_cancelled(run: Run) -> None:
+    """Coroutines that were cancelled get to their ends before the caller goes on."""
+    home = run.home
+    if threading.get_ident() == home.ident:
+        return
+    through = threading.Event()
+
+    async def join() -> None:
+        try:
+            pending = [t for t in run.cancelled if not t.done()]
+            if pending:
+                await asyncio.wait(pending, timeout=_GRACE)
+        finally:
+            through.set()
+
+    keep: list[Any] = []
+    if home.soon(lambda: keep.append(home.loop.create_task(join()))):
+        through.wait(_GRACE + 1.0)
+
+
+async def wait_async(run: Run) -> None:
+    """As wait(), without holding up the caller's loop."""
+    loop = asyncio.get_running_loop()
+    through: asyncio.Future[None] = loop.create_future()
+
+    def ring() -> None:
+        if run.over and not through.done():
+            through.set_result(None)
+
+    run.bell = lambda: run.home.soon(ring)
+    try:
+        run.pump(run.root, NOBODY)
+        if not run.over:
+            await through
+    except BaseException:
+        run.abort(None)
+        raise
+    finally:
+        pending = [t for t in run.cancelled if not t.done()]
+        if pending:
+            await asyncio.wait(pending, timeout=_GRACE)

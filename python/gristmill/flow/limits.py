@@ -1,0 +1,181 @@
+"""How many calls may start in a time, and how many may be open at once; shared by whoever uses the same name.
+
+A rate is strict: of the starts in any window of its length there are never more than its number. Both are safe between threads and event loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Any, Callable
+
+_UNITS = {"s": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0, "ms": 0.001}
+_GRAIN = 0.01  # seconds within which a rate may be used up in one go
+_named: "weakref.WeakValueDictionary[tuple[str, str], Any]" = weakref.WeakValueDictionary()
+_naming = threading.Lock()
+
+
+def _shared(kind: str, name: str | None, made: Any, same: Callable[[Any], bool]) -> Any:
+    """The one object of that name; a second one that says something else is an error."""
+    if name is None:
+        return made
+    with _naming:
+        known = _named.setdefault((kind, name), made)
+    if not same(known):
+        raise ValueError(f"there is a {kind} {name!r} already with other numbers: {known!r}")
+    return known
+
+
+class _Rate:
+    def __init__(self, calls: int, per: float, burst: int, clock: Callable[[], float]) -> None:
+        self.calls, self.per, self.burst, self.clock = calls, per, burst, clock
+        self.window = per * burst / calls
+        self.lock = threading.Lock()
+        self.starts: deque[float] = deque(maxlen=burst)
+        self.promised: deque[float] = deque(maxlen=burst)
+
+    def __repr__(self) -> str:
+        return f"{self.calls} calls per {self.per:g} s, {self.burst} at once"
+
+    def promise(self) -> float:
+        """Seconds until a call that asks now may expect its turn."""
+        with self.lock:
+            now = self.clock()
+            turn = now if len(self.promised) < self.burst else max(now, self.promised[0] + self.window)
+            self.promised.append(turn)
+            return turn - now
+
+    def start(self) -> float:
+        """0 and the start is counted, or the seconds until it is worth asking again."""
+        with self.lock:
+            now = self.clock()
+            if len(self.starts) == self.burst and now - self.starts[0] < self.window:
+                return self.window - (now - self.starts[0])
+            self.starts.append(now)
+            return 0.0
+
+
+class RateLimit:
+    """At most `calls` starts in any `per` seconds, in every flow and thread of the process that uses the same name.
+
+    burst: how many may start at one moment; by default what belongs to a hundredth of a second, at least one, so that calls come evenly.
+
+    >>> RateLimit(100, name="api")
+    RateLimit(100 calls per 1 s, 1 at once)
+    """
+
+    def __init__(self, calls: int, per: float = 1.0, *, burst: int | None = None, name: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        if calls < 1 or per <= 0 or (burst is not None and not 1 <= burst <= calls):
+            raise ValueError(f"a rate needs calls >= 1, per > 0 and burst from 1 to calls, got {calls}, {per}, {burst}")
+        amount = burst or max(1, int(calls / per * _GRAIN))
+        made = _Rate(calls, per, min(amount, calls), clock)
+        self._rate: _Rate = _shared("rate", name, made, lambda r: (r.calls, r.per, r.burst) == (made.calls, made.per, made.burst))
+
+    def __repr__(self) -> str:
+        return f"RateLimit({self._rate!r})"
+
+    async def wait(self) -> None:
+        """Returns when the call may start, which is counted at that moment."""
+        pause = self._rate.promise()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        while (pause := self._rate.start()) > 0:
+            await asyncio.sleep(pause)
+
+    async def turn(self) -> None:
+        """Waits for the expected turn only; start() or block() counts it."""
+        pause = self._rate.promise()
+        if pause > 0:
+            await asyncio.sleep(pause)
+
+    def block(self) -> None:
+        """As wait() after turn(), for a thread."""
+        while (pause := self._rate.start()) > 0:
+            time.sleep(pause)
+
+
+def as_rate(rate: RateLimit | str | None) -> RateLimit | None:
+    """A RateLimit of itself or of text.
+
+    >>> as_rate("100/s"), as_rate("5 / min"), as_rate("1000/10s")
+    (RateLimit(100 calls per 1 s, 1 at once), RateLimit(5 calls per 60 s, 1 at once), RateLimit(1000 calls per 10 s, 1 at once))
+    """
+    if rate is None or isinstance(rate, RateLimit):
+        return rate
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d*\.?\d*)\s*([a-z]+)\s*", rate) if isinstance(rate, str) else None
+    if not match or match[3] not in _UNITS:
+        raise ValueError(f"not a rate: {rate!r}; write for example '100/s', '5/min', or give a RateLimit")
+    return RateLimit(int(match[1]), float(match[2] or 1) * _UNITS[match[3]])
+
+
+class _Gate:
+    def __init__(self, open_calls: int) -> None:
+        self.most, self.free = open_calls, open_calls
+        self.lock = threading.Lock()
+        self.waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+
+    def __repr__(self) -> str:
+        return f"{self.most} at once"
+
+    def leave(self) -> None:
+        """Gives the place to who has waited longest, if his loop still runs."""
+        while True:
+            with self.lock:
+                if not self.waiting:
+                    self.free += 1
+                    return
+                loop, place = self.waiting.popleft()
+            try:
+                loop.call_soon_threadsafe(self._give, place)
+                return
+            except RuntimeError:  # that loop is closed
+                continue
+
+    def _give(self, place: asyncio.Future[None]) -> None:
+        if place.done():  # cancelled while waiting
+            self.leave()
+        else:
+            place.set_result(None)
+
+
+class Limit:
+    """At most so many calls open at once, in every flow and thread of the process that uses the same name.
+
+    >>> Limit(4, name="database")
+    Limit(4 at once)
+    """
+
+    def __init__(self, open_calls: int, *, name: str | None = None) -> None:
+        if isinstance(open_calls, bool) or not isinstance(open_calls, int) or open_calls < 1:
+            raise ValueError(f"a limit needs a number of calls of at least 1, got {open_calls!r}")
+        self._gate: _Gate = _shared("limit", name, _Gate(open_calls), lambda g: g.most == open_calls)
+
+    def __repr__(self) -> str:
+        return f"Limit({self._gate!r})"
+
+    async def enter(self) -> None:
+        gate = self._gate
+        with gate.lock:
+            if gate.free and not gate.waiting:
+                gate.free -= 1
+                return
+            loop = asyncio.get_running_loop()
+            place: asyncio.Future[None] = loop.create_future()
+            gate.waiting.append((loop, place))
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():  # the place came at the same moment
+                gate.leave()
+            raise
+
+    def leave(self) -> None:
+        self._gate.leave()
+
+
+def as_limit(limit: Limit | int | None) -> Limit | None:
+    return limit if limit is None or isinstance(limit, Limit) else Limit(limit)

@@ -1,0 +1,107 @@
+"""Threads for calls that wait: as many as there are calls open, kept for a while.
+
+Jobs and sleeping threads are lists of the interpreter's own, whose operations are atomic; so a hand-over takes no lock. Who sleeps last wakes first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any, Callable
+
+IDLE_SECONDS = 30.0
+MOST_THREADS = 1024
+
+Job = tuple[Any, ...]  # a function and its arguments
+
+
+class ThreadPool:
+    """Grows by a thread whenever a job finds nobody asleep, up to `most`; further jobs wait in line."""
+
+    def __init__(self, most: int = MOST_THREADS, name: str = "gristmill-flow") -> None:
+        self.most, self.name = most, name
+        self._jobs: deque[Job] = deque()
+        self._idle: list[threading.Lock] = []
+        self._size = 0
+        self._growing = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._stopping = False
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def submit(self, fn: Callable[..., Any], *args: Any) -> None:
+        self._jobs.append((fn, *args))
+        try:
+            self._idle.pop().release()
+        except IndexError:
+            if self._size < self.most:
+                self._grow()
+
+    def _grow(self) -> None:
+        with self._growing:
+            if self._size >= self.most or self._stopping:
+                return
+            self._size += 1
+            thread = threading.Thread(target=self._work, name=f"{self.name}-{self._size}", daemon=True)
+            self._threads.add(thread)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more: those there are will do
+                self._size -= 1
+                self._threads.discard(thread)
+                if not self._size:
+                    raise
+
+    def _work(self) -> None:
+        wake = threading.Lock()
+        wake.acquire()
+        jobs = self._jobs
+        while True:
+            try:
+                job = jobs.popleft()
+            except IndexError:
+                if not self._sleep(wake):
+                    break
+                continue
+            fn, *args = job
+            del job
+            fn(*args)
+            del fn, args
+        with self._growing:
+            self._size -= 1
+            self._threads.discard(threading.current_thread())
+
+    def _sleep(self, wake: threading.Lock) -> bool:
+        """False when it slept long enough to be let go."""
+        self._idle.append(wake)
+        if (self._jobs or self._stopping) and self._unlist(wake):  # a job that came while nobody was listed
+            return not self._stopping
+        if wake.acquire(timeout=IDLE_SECONDS):
+            return not (self._stopping and not self._jobs)
+        if self._unlist(wake):
+            return False
+        wake.acquire()  # woken at the last moment
+        return True
+
+    def _unlist(self, wake: threading.Lock) -> bool:
+        try:
+            self._idle.remove(wake)
+            return True
+        except ValueError:
+            return False
+
+    def stop(self) -> None:
+        """Ends the threads that sleep; those in a call end after it."""
+        with self._growing:
+            self._stopping = True
+            threads = list(self._threads)
+        while self._idle:
+            try:
+                self._idle.pop().release()
+            except IndexError:
+                break
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(0.2)
