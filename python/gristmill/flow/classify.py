@@ -5,10 +5,10 @@ A place never changes a result, only where and beside what a call runs. What is 
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-from typing import Final
+import time
+from typing import Any, Callable, Final, Mapping, Sequence
 
 UNKNOWN: Final = 0
 INLINE: Final = 1  # where the item is
@@ -38,17 +38,13 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
-try:
-    from resource import RUSAGE_THREAD, getrusage
-
-    def waits() -> int:
-        """How often this thread gave up its core by itself; one that only was kept from it has not waited."""
-        return getrusage(RUSAGE_THREAD).ru_nvcsw
-except ImportError:  # not on Linux
-    _counter = itertools.count()
-
-    def waits() -> int:
-        return next(_counter)
+def queued(task: int | str = "thread-self") -> float:
+    """Seconds a thread has stood in the system's line for a core so far, where the system tells: that is no waiting of its own."""
+    try:
+        with open(f"/proc/{task}/schedstat", "rb") as f:
+            return int(f.read().split()[1]) * 1e-9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 class Stats:
@@ -67,10 +63,7 @@ class Stats:
         self.stays = ""  # why its calls cannot leave this process
         self.probing = False
 
-    def record(self, wall: float, cpu: float, waited: bool = True) -> None:
-        """waited: whether anything but a core was waited for."""
-        if not waited:
-            wall = cpu
+    def record(self, wall: float, cpu: float) -> None:
         self.samples += 1
         self.calls += 1
         share = max(1.0 / self.samples, 1.0 / _FADE)
@@ -99,6 +92,20 @@ class Stats:
         if self.verdict == NATIVE and self.wall > STALL:
             return NATIVE
         return PROCESS if self.cpu >= WORTH_A_PROCESS else INLINE
+
+
+def timed(stats: Stats, call: Callable[..., Any], args: Sequence[Any], names: Mapping[str, Any]) -> Any:
+    """A call whose times are noted, also when it fails."""
+    long = not stats.samples or stats.wall >= TRIVIAL  # only then it is worth asking the system
+    line = queued() if long else 0.0
+    wall, cpu = time.perf_counter(), time.thread_time()
+    try:
+        return call(*args, **names)
+    finally:
+        wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+        if long and wall - cpu > TRIVIAL:
+            wall = max(cpu, wall - (queued() - line))
+        stats.record(wall, cpu)
 
 
 def worth_processes(stats: Stats, calls_left: float, warm: bool) -> bool:

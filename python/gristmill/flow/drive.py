@@ -14,6 +14,7 @@ from .failures import with_place
 from .inline import run_inline, suits
 from .plan import GUARDED
 from .run import CALLER, NOBODY, Run
+from .walk import LoopWalks, ThreadWalks, suits_loop, suits_threads
 
 _GRACE = 2.0  # seconds that cancelled coroutines have for their last words
 
@@ -61,7 +62,7 @@ class _Display:
 
 def progress_line(run: Run, seconds: float) -> str:
     root, bar = run.root, 24
-    done, failed = root.passed, run.counts["failed"]
+    done, failed = root.passed + (run.walks.unsaid if run.walks is not None else 0), run.counts["failed"]
     total = root.mapped.total if root.mapped is not None else None
     text = f"{done:,} of {total:,} items" if total is not None else f"{done:,} items"
     if total:
@@ -78,12 +79,18 @@ def wait(run: Run) -> None:
     """Runs the root's items to the end, on the caller's thread as far as that is best."""
     bell: queue.SimpleQueue[None] = queue.SimpleQueue()
     run.bell = lambda: bell.put(None)
+    if _total(run) == 0:
+        return
     try:
         if suits(run):
             run_inline(run)
             if run.over or _all_through(run):
                 return
-        if begins_on_loop(run):
+        if suits_threads(run):
+            ThreadWalks(run).begin()
+        elif suits_loop(run):
+            LoopWalks(run).begin_there()
+        elif begins_on_loop(run):
             run.home.soon(run.pump, run.root, NOBODY)
         else:
             run.pump(run.root, CALLER)
@@ -96,9 +103,15 @@ def wait(run: Run) -> None:
             _join_cancelled(run)
 
 
+def _total(run: Run) -> int:
+    return run.root.mapped.total if run.root.mapped is not None else 1
+
+
 def _all_through(run: Run) -> bool:
     root = run.root
     with run.lock:
+        if run.walks is not None:
+            run.walks.count_in()
         return root.mapped is not None and root.passed == root.mapped.total and not root.live
 
 
@@ -152,8 +165,13 @@ async def wait_async(run: Run) -> None:
             through.set_result(None)
 
     run.bell = lambda: run.home.soon(ring)
+    if _total(run) == 0:
+        return
     try:
-        run.pump(run.root, NOBODY)
+        if suits_loop(run):
+            LoopWalks(run).begin()
+        else:
+            run.pump(run.root, NOBODY)
         if not run.over:
             await through
     except BaseException:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from . import pools
 from .cache import MISSING, Cache, key_of
-from .classify import INLINE, KINDS, LOOP, NATIVE, PROCESS, THREAD, UNKNOWN, waits
+from .classify import INLINE, KINDS, LOOP, NATIVE, PROCESS, THREAD, UNKNOWN, timed
 from .failures import CallTimeout
 from .items import Item
 from .plan import Step
@@ -144,11 +144,7 @@ async def _once(run: "Run", item: Item, step: Step, way: int, args: tuple[Any, .
 def _measured(step: Step, args: tuple[Any, ...], names: dict[str, Any], rate: Any) -> Any:
     if rate is not None:
         rate.block()
-    before, wall, cpu = waits(), time.perf_counter(), time.thread_time()
-    try:
-        return step.call(*args, **names)
-    finally:
-        step.stats.record(time.perf_counter() - wall, time.thread_time() - cpu, waits() != before)
+    return timed(step.stats, step.call, args, names)
 
 
 async def _elsewhere(run: "Run", item: Item, fn: Callable[..., Any], *args: Any) -> Any:

@@ -13,6 +13,7 @@ from . import pools
 from .classify import ENOUGH, INLINE, KINDS, PROCESS, STALL, THREAD, UNKNOWN
 from .failures import Failure
 from .items import Item
+from .walk import ThreadWalks, suits_threads
 from .watch import Probe
 
 if TYPE_CHECKING:
@@ -191,6 +192,9 @@ def _stalled(run: "Run", handed: _Handed, mark: Any, kind: int) -> None:
 
 def _take_over(run: "Run") -> None:
     try:
-        run.pump(run.root, 0)
+        if suits_threads(run):
+            ThreadWalks(run).begin()
+        else:
+            run.pump(run.root, 0)
     except BaseException as e:  # noqa: BLE001 - our own mistake must not hang the caller
         run.abort(e)

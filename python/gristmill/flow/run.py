@@ -17,7 +17,7 @@ from typing import Any, Callable, Sequence
 from . import pools
 from .batch import drop_item, join_batch
 from .cache import fingerprint
-from .classify import INLINE, LOOP, NATIVE, PROCESS, STALL, THREAD, UNKNOWN, in_worker, waits, worth_processes
+from .classify import INLINE, LOOP, NATIVE, PROCESS, STALL, THREAD, UNKNOWN, in_worker, timed, worth_processes
 from .event_loop import Home
 from .events import Event
 from .failures import Failure
@@ -73,6 +73,7 @@ class Run:
         self.root.in_order = settings.in_order
         self.many = any(s.fixed in (NESTED, SPLIT) for s in plan.names())  # more items may come than are mapped
         self.single: Item | None = None
+        self.walks: Any = None  # items on the short way through the loop
         if mapped is not None and settings.collect:
             self.root.results = [None] * mapped.total
         self._make_home = home
@@ -434,6 +435,8 @@ class Run:
         """What follows when an item of a scope is through: more items, or the end of the scope."""
         with self.lock:
             waiters, self.waiters = self.waiters, []
+            if self.walks is not None:
+                self.walks.count_in()
             state = scope.state()
             batches, self.full_batches = self.full_batches, []
         for wake in waiters:
@@ -519,7 +522,7 @@ class Run:
 
     def step_failed(self, item: Item, step: Step, error: BaseException, attempts: int = 1) -> None:
         """A step will give no result. The item fails with the smallest such step, once no smaller one can still fail."""
-        if item.dead or (self.over and not self.failures):
+        if item.dead or self.over:
             return
         failure = self.failure_of(item, step, error, attempts)
         if failure is None:
@@ -618,6 +621,8 @@ class Run:
             self.over = True
             self.root.over = True
             self.root.kill_from(0, tasks)
+            if self.walks is not None:
+                tasks += self.walks.open_tasks()
             waiters, self.waiters = self.waiters, []
             self._probing.clear()
             self._to_loop.clear()
@@ -662,8 +667,4 @@ def several(step: Step, value: Any) -> Any:
 
 def measured(step: Step, values: list[Any]) -> Any:
     """A call whose times are noted, also when it fails."""
-    before, wall, cpu = waits(), time.perf_counter(), time.thread_time()
-    try:
-        return step.call(*[values[a] for a in step.args], **{n: values[s] for n, s in step.names})
-    finally:
-        step.stats.record(time.perf_counter() - wall, time.thread_time() - cpu, waits() != before)
+    return timed(step.stats, step.call, [values[a] for a in step.args], {n: values[s] for n, s in step.names})

@@ -60,10 +60,10 @@ class ThreadPool:
         jobs = self._jobs
         while True:
             try:
-                job = jobs.popleft()
-            except IndexError:
-                if not self._sleep(wake):
+                if not jobs and not self._sleep(wake):
                     break
+                job = jobs.popleft()
+            except IndexError:  # another one was quicker
                 continue
             fn, *args = job
             del job

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Callable
 
-from .classify import NATIVE, PROCESS, STALL, THREAD
+from .classify import NATIVE, PROCESS, STALL, THREAD, queued
 
 _LATE = 2.5e-3  # seconds; a waking thread waits for the lock up to 5 ms, as long as somebody computes in Python
 _ROUNDS = 4
@@ -92,7 +92,7 @@ class Watch:
             return False
         now = time.perf_counter()
         try:
-            cpu = (time.clock_gettime(probe.clock) if probe.clock != -1 else 0.0) + _queued(probe.task)
+            cpu = (time.clock_gettime(probe.clock) if probe.clock != -1 else 0.0) + queued(f"self/task/{probe.task}")
         except OSError:  # the thread is gone
             return False
         process = time.process_time()
@@ -114,12 +114,3 @@ class Watch:
         if probe.mark is mark:
             probe.verdict(mark, kind)
         return False
-
-
-def _queued(task: int) -> float:
-    """Seconds the thread has stood in the system's line for a core so far, where it tells: that is no waiting of its own."""
-    try:
-        with open(f"/proc/self/task/{task}/schedstat", "rb") as f:
-            return int(f.read().split()[1]) * 1e-9
-    except (OSError, IndexError, ValueError):
-        return 0.0

@@ -27,7 +27,7 @@ def counts() -> dict[str, Any]:
     children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(os.getpid())], capture_output=True, text=True).stdout.split()
     alive = [c for c in children if Path(f"/proc/{c}/cmdline").exists() and "worker.py" in Path(f"/proc/{c}/cmdline").read_text()]
     return {"threads": sorted(t.name for t in threading.enumerate() if t.name.startswith("gristmill-flow")), "fds": len(os.listdir("/proc/self/fd")),
-            "processes": len(alive), "memory": sorted(p.name for p in Path("/dev/shm").iterdir()) if Path("/dev/shm").exists() else []}
+            "processes": len(alive), "memory": sorted(p.name for p in Path("/dev/shm").iterdir() if not p.name.startswith("PostgreSQL")) if Path("/dev/shm").exists() else []}
 
 
 def settled() -> dict[str, Any]:

@@ -440,7 +440,7 @@ def test_the_default_stops_at_once() -> None:
     began = time.perf_counter()
     with pytest.raises(ValueError, match="five"):
         gm.Flow([slow]).map({"x": range(10)}, "x")
-    assert time.perf_counter() - began < 1 and sorted(ended) == [0, 1, 2, 3, 4]
+    assert time.perf_counter() - began < 1 and {0, 1, 2, 3, 4} <= set(ended) and 5 not in ended
 
 
 def test_ordered_errors_are_those_of_the_earliest_item() -> None:

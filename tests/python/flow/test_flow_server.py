@@ -12,12 +12,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-ITEMS = 1_500
+ITEMS = 1_000
 RATE = 1_000
 
 
 class Server:
-    """HTTP on a port of its own: every 7th item fails its first two calls, every 50th stalls once, every 101st always fails."""
+    """HTTP on a port of its own: every 7th item fails its first two calls, every 100th stalls once, every 101st always fails."""
 
     def __init__(self) -> None:
         self.calls: Counter[int] = Counter()
@@ -60,8 +60,8 @@ class Server:
 
     async def say(self, item: int, writer: asyncio.StreamWriter) -> None:
         call = self.calls[item]
-        if item % 50 == 49 and call == 1:
-            await asyncio.sleep(1.5)
+        if item % 100 == 49 and call == 1:
+            await asyncio.sleep(4)
         failing = item % 101 == 100 or (item % 7 == 3 and call <= 2)
         body = json.dumps({"item": item, "square": item * item})
         writer.write(b"HTTP/1.1 503 Busy\r\n\r\n" if failing else f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
@@ -97,7 +97,7 @@ PROGRAM = textwrap.dedent("""
         finally:
             writer.close()
 
-    n = gm.node(call, retry=Retry(times=3, first=0.01), timeout=0.5, rate=RateLimit(%d), limit=Limit(200), cache=True)
+    n = gm.node(call, retry=Retry(times=5, first=0.01), timeout=2, rate=RateLimit(%d), limit=Limit(200), cache=True)
     flow = gm.Flow([n, gm.node(lambda call: call["square"], output_name="square")], cache=folder)
     with open(out, "w") as f:
         for row in flow.stream({"item": range(%d)}, "item", outputs="square", errors="dead_letter", dead_letters=out + ".dead"):
