@@ -1,92 +1,128 @@
-"""Some million taxi-like trips: a query, its plan with rows and times per operator, and the same bits at 1 and 2 workers.
+"""The OpenShift cost job on a realistic month: made, summed up, checked by another engine, shown.
 
-Run by ./run demo. Everything is local; the answer is checked against exact rational arithmetic before a time is printed.
+Run by ./run demo. Options: --rows 2M, --seed 1, --folder DIR, --postgres (checks by SQL in a PostgreSQL server of its own, started and
+stopped here), --trips (the trips query of trips.py instead). Everything is local; a second run replaces what the first one wrote.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
+import argparse
+import json
+import os
+import shutil
+import subprocess
 import sys
-import tempfile
 import time
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+ROOT = Path(__file__).resolve().parents[1]
+JOB = ROOT / "build" / "release" / "bin" / "gristmill-ocp"
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "servers")]
 
-import gristmill as gm
-from gristmill import col
-
-ROWS = 4_000_000
-ZONES = [f"zone {i:02d}" for i in range(40)]
+import gristmill as gm  # noqa: E402
+from gristmill import col  # noqa: E402
 
 
-def make_trips(path: Path, rows: int) -> pa.Table:
-    rng = np.random.default_rng(20260101)
-    km = np.round(rng.gamma(2.0, 2.5, rows), 3) + 0.1
-    table = pa.table({
-        "id": pa.array(np.arange(rows)),
-        "zone": pa.array(ZONES).take(pa.array(rng.integers(0, len(ZONES), rows))),
-        "pickup": pa.array(1_767_225_600_000_000 + rng.integers(0, 30 * 86_400, rows) * 1_000_000, pa.timestamp("us")),
-        "km": pa.array(km),
-        "fare": pa.array(np.round(2.5 + 1.9 * km + rng.normal(0, 1, rows), 2), mask=rng.random(rows) < 0.01),
-    })
-    pq.write_table(table, path, row_group_size=262_144, compression="zstd")
-    return table
+@dataclass
+class Step:
+    """One run of the program."""
+
+    seconds: float
+    peak_mib: float
+    output: str
+    code: int
 
 
-def the_query(path: Path) -> gm.Frame:
-    return (gm.scan_parquet(path)
-            .filter((col("fare") > 10) & col("zone").is_not_null())
-            .with_columns((col("fare") / col("km")).alias("per_km"))
-            .group_by("zone").agg(col("per_km").mean(), col("fare").sum().alias("total"), gm.count())
-            .sort("total", descending=True).head(8))
+def run(*arguments: str | Path) -> Step:
+    """The program with these arguments, its time and its peak memory."""
+    start = time.perf_counter()
+    process = subprocess.Popen([JOB, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Step(time.perf_counter() - start, usage.ru_maxrss / 1024, output.strip(), process.returncode)
 
 
-def fingerprint(table: gm.Table) -> str:
-    sink = io.BytesIO()
-    data = table.to_arrow().combine_chunks()
-    with pa.ipc.new_stream(sink, data.schema) as writer:
-        writer.write_table(data)
-    return hashlib.sha256(sink.getvalue()).hexdigest()[:16]
+def must(step: Step) -> Step:
+    if step.code != 0:
+        sys.exit(f"gristmill-ocp failed with {step.code}: {step.output}")
+    return step
 
 
-def check(result: gm.Table, trips: pa.Table) -> None:
-    """The total of the first zone, added up exactly, rounded once."""
-    first = result.to_pylist()[0]
-    frame = trips.to_pandas()
-    fares = frame[(frame.zone == first["zone"]) & (frame.fare > 10)].fare
-    exact = float(sum(map(Fraction, fares)))
-    if exact != first["total"] or len(fares) != first["count"]:
-        sys.exit(f"wrong answer for {first['zone']}: {first['total']!r}, exactly {exact!r}")
+def size_of(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*.parquet"))
+
+
+def show(result: Path) -> None:
+    rows = gm.scan_parquet(result)
+    kinds = rows.group_by("data_source", "usage_start").agg(gm.count().alias("rows")).group_by("data_source").agg(
+        col("rows").sum(), gm.count().alias("days")).sort("data_source")
+    print(kinds.collect())
+    print("\nwhere the CPU hours of the month went, the first ten namespaces:")
+    by_namespace = rows.filter(col("data_source") == "Pod").group_by("namespace").agg(
+        col("pod_usage_cpu_core_hours").cast("float64").sum().round(1).alias("cpu hours used"),
+        col("pod_request_cpu_core_hours").cast("float64").sum().round(1).alias("requested"),
+        col("pod_usage_memory_gigabyte_hours").cast("float64").sum().round(0).alias("GiB hours used"),
+        col("node").n_unique().alias("nodes"))
+    print(by_namespace.sort("cpu hours used", descending=True).head(10).collect())
+
+
+def check_with_duckdb(folder: Path, result: Path) -> None:
+    from ocp.duckdb_month import difference
+
+    start = time.perf_counter()
+    wrong = difference(result, folder)
+    if wrong:
+        sys.exit(f"WRONG: DuckDB computes something else: {wrong}")
+    print(f"checked: DuckDB computes the same rows by a SQL program of its own ({time.perf_counter() - start:.1f} s)")
+
+
+def check_with_postgres(folder: Path, result: Path) -> None:
+    from postgres import PostgresServer
+
+    print("starting a PostgreSQL server ...")
+    server = PostgresServer()
+    try:
+        step = run("verify", folder, "--postgres", server.address, "--result", result)
+    finally:
+        server.stop()
+    print(f"checked by SQL in PostgreSQL ({step.seconds:.1f} s): {step.output}")
+    if step.code != 0:
+        sys.exit(1)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trips.parquet"
-        print(f"generating {ROWS:,} trips ...")
-        trips = make_trips(path, ROWS)
-        print(f"{path.stat().st_size / 1e6:.0f} MB of Parquet\n")
-        query = the_query(path)
-        prints, result = {}, None
-        for workers in (1, 2):
-            query.collect(num_workers=workers)
-            start = time.perf_counter()
-            result = query.collect(num_workers=workers)
-            seconds = time.perf_counter() - start
-            prints[workers] = fingerprint(result)
-            print(f"{workers} worker{'s' if workers > 1 else ' '}: {seconds * 1e3:7.1f} ms, {ROWS / seconds / 1e6:5.1f} M rows/s, bits {prints[workers]}")
-        print()
-        print(result)
-        print("\nthe plan, with rows and time per operator:\n")
-        print(query.explain(analyze=True, options=gm.ParallelOptions(num_workers=2)))
-        check(result, trips)
-        if prints[1] != prints[2]:
-            sys.exit("the bits differ between 1 and 2 workers")
-        print("the same bits at 1 and 2 workers; the sum equals exact rational arithmetic, rounded once")
+    parser = argparse.ArgumentParser(prog="./run demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default="2M", help="pod rows of the month, nearly")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "demo")
+    parser.add_argument("--postgres", action="store_true", help="check in PostgreSQL as well")
+    parser.add_argument("--trips", action="store_true", help="some million trips, a query and its plan instead")
+    options = parser.parse_args()
+    if options.trips:
+        sys.path.insert(0, str(Path(__file__).parent))
+        import trips
+
+        return trips.main()
+    month, result = options.folder / "month", options.folder / "summary.parquet"
+    if options.folder.exists() and not (options.folder / "month" / "job.json").exists() and any(options.folder.iterdir()):
+        sys.exit(f"{options.folder} holds something else; name another folder")
+    shutil.rmtree(options.folder, ignore_errors=True)
+    options.folder.mkdir(parents=True)
+    made = must(run("generate", "--shape", "month", "--rows", options.rows, "--seed", str(options.seed), "--out", month))
+    print(f"generated in {made.seconds:.1f} s, {size_of(month) / 1e6:.0f} MB of Parquet: {made.output}")
+    job = must(run("case", month, "--out", result))
+    rows = int(made.output.split()[0])
+    print(f"summed up in {job.seconds:.2f} s with {job.peak_mib:.0f} MiB: {rows / job.seconds / 1e6:.1f} million rows a second\n")
+    show(result)
+    print()
+    check_with_duckdb(month, result)
+    if options.postgres:
+        check_with_postgres(month, result)
+    cluster = json.loads((month / "job.json").read_text())["cluster_alias"]
+    print(f"\n{cluster}: the usage is in {month}, the summary in {result}")
 
 
 if __name__ == "__main__":

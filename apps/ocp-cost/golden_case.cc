@@ -47,6 +47,19 @@ arrow::Result<std::vector<std::string>> enabled_keys(const Frame& table) {
   return std::vector<std::string>(keys.begin(), keys.end());
 }
 
+// stem.parquet, or all Parquet files of the folder of that name.
+std::vector<std::string> parquet_files(const std::string& stem) {
+  std::vector<std::string> out;
+  if (std::filesystem::exists(stem + ".parquet")) out.push_back(stem + ".parquet");
+  if (std::filesystem::is_directory(stem)) {
+    for (const auto& entry : std::filesystem::directory_iterator(stem)) {
+      if (entry.path().extension() == ".parquet") out.push_back(entry.path().string());
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 arrow::Status read_job(const std::string& file, Month& month) {
   simdjson::dom::parser parser;
   simdjson::dom::element job;
@@ -95,8 +108,8 @@ arrow::Result<CaseFolder> open_case(const std::string& folder) {
   for (const Kind kind : {Kind::kPod, Kind::kStorage, Kind::kNodeLabels, Kind::kNamespaceLabels}) {
     const std::string stem = folder + "/" + kind_name(kind);
     InputFiles& files = out.files[static_cast<int>(kind)];
-    if (std::filesystem::exists(stem + ".parquet")) files.hourly.push_back(stem + ".parquet");
-    if (std::filesystem::exists(stem + "_daily.parquet")) files.daily.push_back(stem + "_daily.parquet");
+    files.hourly = parquet_files(stem);
+    files.daily = parquet_files(stem + "_daily");
   }
   return out;
 }

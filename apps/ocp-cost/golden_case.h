@@ -15,7 +15,8 @@ struct CaseFolder {
   Reference reference;
 };
 
-// Missing input files are no rows of that kind; a missing table or job.json is an error.
+// A kind's rows are pod.parquet or the Parquet files in the folder pod (pod_daily, storage, ...); neither is no rows of that kind. A missing
+// table or job.json is an error.
 arrow::Result<CaseFolder> open_case(const std::string& folder);
 
 // keys: key, enabled, provider_type; categories: namespace, cost_category_id; nodes: node, resource_id, node_role. `\N` is NULL.
