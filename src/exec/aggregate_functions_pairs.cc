@@ -4,8 +4,7 @@
 #include <arrow/type.h>
 
 #include "column/buffers.h"
-#include "exec/aggregate_functions.h"
-#include "exec/group_values.h"
+#include "exec/moments_function.h"
 #include "expr/aggregates.h"
 
 namespace gristmill::exec {
@@ -16,12 +15,9 @@ using column::GroupPairs;
 
 enum class PairOutcome : uint8_t { kCovariance, kCorrelation, kSlope, kIntercept };
 
-// State: number of the moments + 1, 4 of 8 bytes; after seal() the value 8. Flag byte after seal(): there is a value.
-class Pairs final : public AggregateFunction {
+class Pairs final : public MomentsFunction<PairMoments> {
  public:
   Pairs(PairOutcome what, int ddof) : what_(what), ddof_(ddof) {}
-  int state_bytes() const override { return 8; }
-  bool has_flag() const override { return true; }
 
   arrow::Status update(const UpdateSpan& span) const override {
     // regr_slope(y, x): variable 0 is x.
@@ -41,37 +37,8 @@ class Pairs final : public AggregateFunction {
     return arrow::Status::OK();
   }
 
-  arrow::Status merge(const MergeSpan& span) const override {
-    for (int64_t k = 0; k < span.n; ++k) {
-      const auto from = load<uint32_t>(span.from[k] + state_);
-      if (from == 0) continue;
-      const GroupPairs& other = *span.from_table.find_pairs(number_);
-      GroupPairs& moments = span.into_table.pairs(number_, other.units());
-      moments.merge_group(group(span.into[k], moments), other, from - 1);
-    }
-    return arrow::Status::OK();
-  }
-
-  arrow::Status seal(uint8_t* const* rows, int64_t n, GroupTable& table, arrow::MemoryPool*) const override {
-    const GroupPairs* moments = table.find_pairs(number_);
-    for (int64_t k = 0; k < n; ++k) {
-      const auto g = load<uint32_t>(rows[k] + state_);
-      const std::optional<double> value = g == 0 ? std::nullopt : value_of(*moments, g - 1);
-      rows[k][flag_] = value.has_value();
-      store<double>(rows[k] + state_, value.value_or(0));
-    }
-    return arrow::Status::OK();
-  }
-
-  arrow::Result<std::shared_ptr<ArrayData>> finish(std::span<const uint8_t* const> rows, Outcome, const column::TypePtr& type,
-                                                   arrow::MemoryPool* pool) const override {
-    return fixed_values<double>(rows, type, pool, state_, flag_);
-  }
-
  private:
-  void refer(RowLayout* layout) const override { layout->references.push_back({RowReference::kPairs, state_, number_}); }
-
-  std::optional<double> value_of(const GroupPairs& moments, uint32_t g) const {
+  std::optional<double> value_of(const GroupPairs& moments, uint32_t g) const override {
     switch (what_) {
       case PairOutcome::kCovariance: return moments.covariance(g, 0, 1, ddof_);
       case PairOutcome::kCorrelation: return moments.correlation(g);
@@ -79,15 +46,6 @@ class Pairs final : public AggregateFunction {
       case PairOutcome::kIntercept: return moments.intercept(g);
     }
     return std::nullopt;
-  }
-
-  uint32_t group(uint8_t* row, GroupPairs& moments) const {
-    const auto g = load<uint32_t>(row + state_);
-    if (g != 0) return g - 1;
-    const auto made = static_cast<uint32_t>(moments.size());
-    moments.resize(made + 1);
-    store<uint32_t>(row + state_, made + 1);
-    return made;
   }
 
   SharedUnit x_unit_, y_unit_;

@@ -90,20 +90,7 @@ class KeptRows final : public AggregateFunction {
     return arrow::Status::OK();
   }
 
-  arrow::Status merge(const MergeSpan& span) const override {
-    for (int64_t k = 0; k < span.n; ++k) {
-      auto chain = load<ValueChain>(span.into[k] + state_);
-      const auto other = load<ValueChain>(span.from[k] + state_);
-      if (other.head == 0) continue;
-      if (span.adopt) {
-        chain.link(other);
-      } else {
-        ARROW_RETURN_NOT_OK(chain.copy(other, span.into_table.arena(), span.into_table.pool()));
-      }
-      store(span.into[k] + state_, chain);
-    }
-    return arrow::Status::OK();
-  }
+  arrow::Status merge(const MergeSpan& span) const override { return merge_chains(span, state_); }
 
   ArrayResult finish(std::span<const uint8_t* const> rows, Outcome, const column::TypePtr& type, arrow::MemoryPool* pool) const override {
     GroupRows all;

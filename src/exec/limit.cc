@@ -6,7 +6,7 @@
 
 #include "exec/limit.h"
 
-#include "exec/pipeline.h"
+#include "exec/morsel_status.h"
 
 namespace gristmill::exec {
 namespace {

@@ -5,8 +5,6 @@
 
 #include "exec/pipeline.h"
 
-#include <time.h>
-
 #include <atomic>
 #include <deque>
 #include <limits>
@@ -15,8 +13,9 @@
 
 #include "base/status.h"
 #include "exec/branch_gates.h"
-#include "exec/breaker.h"
-#include "expr/user_function.h"
+#include "exec/branch_runner.h"
+#include "exec/morsel_status.h"
+#include "exec/steady_clock.h"
 #include "sched/claim.h"
 #include "sched/ordered_ring.h"
 
@@ -26,79 +25,12 @@ namespace {
 constexpr uint64_t kNoError = std::numeric_limits<uint64_t>::max();
 constexpr int64_t kRingByteShare = 4;  // waiting slots may hold a quarter of the query's cap
 
-struct StopMorselDetail final : public arrow::StatusDetail {
-  static constexpr const char* kId = "gristmill::StopMorsel";
-  const char* type_id() const override { return kId; }
-  std::string ToString() const override { return "no more rows of this morsel are wanted"; }
-};
-
-int64_t now_ns() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
-
-// Errors that no row order decides: they end the task at once.
-bool immediate(const arrow::Status& s) {
-  switch (base::error_kind(s)) {
-    case base::ErrorKind::kMemory:
-    case base::ErrorKind::kCancelled:
-    case base::ErrorKind::kTimeout:
-    case base::ErrorKind::kInternal: return true;
-    default: return false;
-  }
-}
-
 // The batches of one morsel on their way to an ordered sink, and the error that ended it.
 struct MorselSlot final : sched::RingSlot {
   std::vector<column::Batch> batches;
   arrow::Status error;
   int64_t held = 0;
   int64_t bytes() const override { return held; }
-};
-
-struct Morsel {
-  uint64_t seq = 0;  // in the pipeline
-  int branch = 0;
-  uint64_t local = 0;  // in the branch's source
-};
-
-class PipelineTask;
-
-// One worker's way through one branch: locals and the ready-made emit closures (made once, not per batch).
-class BranchRunner {
- public:
-  BranchRunner(PipelineTask& task, int branch) : task_(task), branch_(branch) {}
-  arrow::Status open();
-  arrow::Status run(const Morsel& morsel);
-  void collect(RunReport& report) const;
-  LocalState* sink_local() { return sink_local_; }
-  void set_sink_local(LocalState* l) { sink_local_ = l; }
-  std::vector<column::Batch> take_output() { return std::move(output_); }
-
- private:
-  friend class PipelineTask;
-  arrow::Status push(size_t i, column::Batch batch);
-  arrow::Status call(size_t i, column::Batch batch);
-  arrow::Status end(size_t i);
-  void reset();
-  arrow::Status to_sink(column::Batch batch);
-  arrow::Status place(const arrow::Status& s, const column::Batch& batch) const;
-  void switch_clock(size_t to);
-
-  PipelineTask& task_;
-  int branch_;
-  std::unique_ptr<LocalState> source_local_;
-  std::vector<std::unique_ptr<LocalState>> locals_;
-  std::vector<Emit> emits_;        // emits_[i] feeds operator i; the last feeds the sink
-  std::vector<RowCounts> counts_;  // source, operators..., sink
-  LocalState* sink_local_ = nullptr;
-  std::vector<column::Batch> output_;  // ordered sinks
-  Position position_;
-  uint64_t rows_of_morsel_ = 0;
-  int64_t bytes_ = 0;
-  size_t clock_of_ = 0;
-  int64_t clock_since_ = 0;
 };
 
 struct Slot {
@@ -186,10 +118,10 @@ class PipelineTask final : public sched::Task {
     const arrow::Status status = runner->run(morsel);
     slot.busy_ns += now_ns() - before;
     slot.processed++;
-    slot.rows += static_cast<int64_t>(runner->rows_of_morsel_);
+    slot.rows += static_cast<int64_t>(runner->rows_of_morsel());
     if (context_->progress) {
       context_->progress->morsels_done++;
-      context_->progress->rows += static_cast<int64_t>(runner->rows_of_morsel_);
+      context_->progress->rows += static_cast<int64_t>(runner->rows_of_morsel());
     }
     gates_.processed(morsel.branch);
     return deliver(morsel, slot, *runner, status);
@@ -231,7 +163,6 @@ class PipelineTask final : public sched::Task {
   }
 
  private:
-  friend class BranchRunner;
   static constexpr int64_t kMorselHeadroom = 4 << 20;
 
   arrow::Result<sched::Step> claim(int index, Slot& slot) {
@@ -274,8 +205,7 @@ class PipelineTask final : public sched::Task {
     }
     auto& runner = slot.runners[branch];
     if (!runner) {
-      runner = std::make_unique<BranchRunner>(*this, branch);
-      runner->set_sink_local(slot.sink_local.get());
+      runner = std::make_unique<BranchRunner>(segment_.branches[branch], *context_, closed_from_, spec_.sink.get(), slot.sink_local.get());
       ARROW_RETURN_NOT_OK(runner->open());
     }
     return runner.get();
@@ -286,7 +216,7 @@ class PipelineTask final : public sched::Task {
       cut_short_ = true;
       status = arrow::Status::OK();
     }
-    if (!status.ok() && immediate(status)) return status;
+    if (!status.ok() && ends_at_once(status)) return status;
     if (!status.ok()) close_from(morsel.seq);
     if (!ring_) {
       if (!status.ok()) keep_smallest(morsel.seq, status);
@@ -297,7 +227,7 @@ class PipelineTask final : public sched::Task {
     if (staged.ok()) {
       out->batches = std::move(*staged);
     } else {  // in its turn, like an error of an operator; the rows come before whatever stopped the morsel
-      if (immediate(staged.status())) return staged.status();
+      if (ends_at_once(staged.status())) return staged.status();
       close_from(morsel.seq);
       status = staged.status();
     }
@@ -348,14 +278,16 @@ class PipelineTask final : public sched::Task {
   arrow::Status report_rows() {
     std::lock_guard lock(report_->mutex);
     sched::Statistics& st = report_->statistics;
+    const std::string sink_name = spec_.sink ? spec_.sink->name() : spec_.ordered->name();
     if (st.workers.size() < slots_.size()) st.workers.resize(slots_.size());
     for (size_t i = 0; i < slots_.size(); ++i) {
       if (!slots_[i]) continue;
-      for (auto& r : slots_[i]->runners) {
+      for (size_t branch = 0; branch < slots_[i]->runners.size(); ++branch) {
+        const auto& r = slots_[i]->runners[branch];
         if (!r) continue;
-        r->collect(*report_);
-        source_rows_[static_cast<size_t>(r->branch_)].add(r->counts_[0]);
-        bytes_ += r->bytes_;
+        r->collect(spec_.sink_node, sink_name, *report_);
+        source_rows_[branch].add(r->source_counts());
+        bytes_ += r->bytes();
       }
       st.workers[i].processed_count += slots_[i]->processed;
       st.workers[i].rows += slots_[i]->rows;
@@ -412,228 +344,6 @@ class PipelineTask final : public sched::Task {
   arrow::Status error_;
 };
 
-// What a row of the batch takes, strings counted as their views.
-int64_t row_bytes(const column::Batch& batch) {
-  int64_t bytes = 0;
-  for (const auto& c : batch.columns) {
-    auto p = column::physical_of(*c.type());
-    bytes += c.is_dictionary() ? 4 : p.ok() ? std::max(1, column::byte_width(*p)) : 16;
-  }
-  return bytes;
-}
-
-arrow::Status BranchRunner::open() {
-  const Branch& branch = task_.segment_.branches[branch_];
-  ARROW_ASSIGN_OR_RAISE(source_local_, branch.source->make_local(*task_.context_));
-  for (const auto& placed : branch.operators) {
-    ARROW_ASSIGN_OR_RAISE(auto local, placed.op->make_local(*task_.context_));
-    locals_.push_back(std::move(local));
-  }
-  counts_.resize(branch.operators.size() + 2);
-  for (size_t i = 0; i <= branch.operators.size(); ++i) {
-    emits_.push_back([this, i](column::Batch b) { return push(i, std::move(b)); });
-  }
-  return arrow::Status::OK();
-}
-
-// Time is booked to whoever holds the thread: index 0 is the source, i + 1 operator i, the last the sink.
-void BranchRunner::switch_clock(size_t to) {
-  const int64_t now = now_ns();
-  counts_[clock_of_].nanoseconds += now - clock_since_;
-  clock_since_ = now;
-  clock_of_ = to;
-}
-
-arrow::Status BranchRunner::run(const Morsel& morsel) {
-  position_ = Position{morsel.seq, morsel.seq << 32};
-  rows_of_morsel_ = 0;
-  output_.clear();
-  clock_of_ = 0;
-  clock_since_ = now_ns();
-  const expr::CancelScope cancel(task_.context_->cancel);
-  const auto& operators = task_.segment_.branches[branch_].operators;
-  for (size_t i = 0; i < operators.size(); ++i) operators[i].op->begin_morsel(morsel.seq, *locals_[i]);
-  Source& source = *task_.segment_.branches[branch_].source;
-  arrow::Status status = source.read(morsel.local, *source_local_, emits_[0], counts_[0]);
-  if (status.ok()) {
-    status = end(0);
-  } else {
-    reset();
-  }
-  switch_clock(0);
-  return status;
-}
-
-// A morsel that ended early leaves nothing behind for the next one.
-void BranchRunner::reset() {
-  const auto& operators = task_.segment_.branches[branch_].operators;
-  const Emit nowhere = [](column::Batch) { return arrow::Status::OK(); };
-  for (size_t i = 0; i < operators.size(); ++i) (void)operators[i].op->end_morsel(*locals_[i], nowhere);
-}
-
-arrow::Status BranchRunner::end(size_t i) {
-  const auto& operators = task_.segment_.branches[branch_].operators;
-  for (; i < operators.size(); ++i) {
-    switch_clock(i + 1);
-    ARROW_RETURN_NOT_OK(operators[i].op->end_morsel(*locals_[i], emits_[i + 1]));
-  }
-  if (!task_.spec_.sink) return arrow::Status::OK();
-  switch_clock(operators.size() + 1);
-  return task_.spec_.sink->end_morsel(position_, *sink_local_);
-}
-
-arrow::Status BranchRunner::push(size_t i, column::Batch batch) {
-  const int64_t live = batch.selected();
-  if (live == 0) return arrow::Status::OK();
-  if (task_.context_->cancel.cancelled()) return task_.context_->cancel.check();
-  if (task_.dropped(position_.seq)) return stop_morsel();
-  const size_t caller = clock_of_;
-  counts_[i].out += live;
-  counts_[i + 1].in += live;
-  counts_[i + 1].batches++;
-  if (i == 0) {
-    rows_of_morsel_ += static_cast<uint64_t>(live);
-    bytes_ += live * row_bytes(batch);
-    ARROW_RETURN_NOT_OK(task_.context_->cancel.check());
-  }
-  switch_clock(i + 1);
-  arrow::Status status = call(i, batch);
-  if (!status.ok()) {
-    auto detail = base::error_detail(status);
-    if (detail && detail->batch_row >= 0) {
-      // The rows before the failing one go on first: what they run into comes before this error.
-      column::Batch before = batch;
-      before.selection = batch.selection.below(detail->batch_row, batch.rows);
-      if (before.selected() > 0) ARROW_RETURN_NOT_OK(push(i, std::move(before)));
-      status = place(status, batch);
-    }
-  }
-  switch_clock(caller);
-  return status;
-}
-
-arrow::Status BranchRunner::call(size_t i, column::Batch batch) {
-  const auto& operators = task_.segment_.branches[branch_].operators;
-  if (i < operators.size()) return operators[i].op->process(std::move(batch), *locals_[i], emits_[i + 1]);
-  return to_sink(std::move(batch));
-}
-
-arrow::Status BranchRunner::to_sink(column::Batch batch) {
-  if (task_.spec_.ordered) {
-    output_.push_back(std::move(batch));
-    return arrow::Status::OK();
-  }
-  const int64_t rows = batch.rows;
-  const Position at = position_;
-  position_.order += static_cast<uint64_t>(rows);
-  return task_.spec_.sink->consume(std::move(batch), at, *sink_local_);
-}
-
-// From a row of this batch to a row of the source.
-arrow::Status BranchRunner::place(const arrow::Status& s, const column::Batch& batch) const {
-  base::ErrorDetail detail = *base::error_detail(s);
-  const int64_t row = batch.origin.row_of(detail.batch_row);
-  detail.batch_row = -1;
-  if (detail.row == kNoSourceRow) {
-    detail.row = -1;
-    return base::with_detail(s, std::move(detail));
-  }
-  if (row >= 0 && detail.row < 0) detail.row = row;
-  if (batch.origin.input >= 0 && detail.file.empty()) detail.file = task_.segment_.branches[branch_].source->file_of(batch.origin.input);
-  return base::with_detail(s, std::move(detail));
-}
-
-void BranchRunner::collect(RunReport& report) const {
-  const Branch& branch = task_.segment_.branches[branch_];
-  auto add = [&](int node, const std::string& name, const RowCounts& c) {
-    for (auto& n : report.nodes) {
-      if (n.plan_node == node && n.name == name) return n.counts.add(c);
-    }
-    report.nodes.push_back({node, name, c, {}});
-  };
-  add(branch.source_node, branch.source->name(), counts_[0]);
-  for (size_t i = 0; i < branch.operators.size(); ++i) {
-    RowCounts c = counts_[i + 1];
-    if (branch.operators[i].op->generates_rows()) {
-      c.generated = c.out;
-      c.merged = c.in;
-    } else {
-      c.filtered = c.in - c.out;
-    }
-    add(branch.operators[i].plan_node, branch.operators[i].op->name(), c);
-  }
-  RowCounts c = counts_.back();
-  add(task_.spec_.sink_node, task_.spec_.sink ? task_.spec_.sink->name() : task_.spec_.ordered->name(), c);
-}
-
-// The pieces of a phase, handed out by a counter.
-class PhaseTask final : public sched::Task {
- public:
-  PhaseTask(std::shared_ptr<Phase> phase, std::function<bool()> enabled, std::shared_ptr<const QueryContext> context,
-            std::shared_ptr<RunReport> report, int plan_node)
-      : phase_(std::move(phase)),
-        enabled_(std::move(enabled)),
-        context_(std::move(context)),
-        report_(std::move(report)),
-        plan_node_(plan_node) {}
-
-  std::string name() const override { return phase_->name(); }
-  int max_slots() const override { return static_cast<int>(std::clamp<int64_t>(pieces_, 1, 1 << 16)); }
-
-  arrow::Status prepare(int) override {
-    if (enabled_ && !enabled_()) return arrow::Status::OK();
-    active_ = true;
-    ARROW_ASSIGN_OR_RAISE(pieces_, phase_->start(*context_));
-    claims_ = sched::counter_claims(static_cast<uint64_t>(pieces_));
-    return arrow::Status::OK();
-  }
-
-  arrow::Result<sched::Step> step(int slot) override {
-    if (!active_) return sched::Step::done();
-    std::optional<uint64_t> piece = claims_->next(slot);
-    if (!piece) return sched::Step::done();
-    const int64_t before = now_ns();
-    arrow::Status status = phase_->run(static_cast<int64_t>(*piece));
-    nanoseconds_.fetch_add(now_ns() - before);
-    if (status.ok()) return sched::Step::progress();
-    if (immediate(status)) return status;
-    claims_->close_from(*piece);
-    std::lock_guard lock(mutex_);
-    if (*piece < error_piece_) {
-      error_piece_ = *piece;
-      error_ = std::move(status);
-    }
-    return sched::Step::progress();
-  }
-
-  arrow::Status finish() override {
-    if (context_->progress) context_->progress->tasks_done++;
-    if (!active_) return arrow::Status::OK();
-    RowCounts c;
-    c.nanoseconds = nanoseconds_.load();
-    {
-      std::lock_guard lock(report_->mutex);
-      report_->nodes.push_back({plan_node_, phase_->name(), c, {}});
-    }
-    ARROW_RETURN_NOT_OK(error_);
-    return phase_->finish();
-  }
-
- private:
-  std::shared_ptr<Phase> phase_;
-  std::function<bool()> enabled_;
-  std::shared_ptr<const QueryContext> context_;
-  std::shared_ptr<RunReport> report_;
-  int plan_node_;
-  bool active_ = false;
-  int64_t pieces_ = 0;
-  std::unique_ptr<sched::Claims> claims_;
-  std::atomic<int64_t> nanoseconds_{0};
-  std::mutex mutex_;
-  uint64_t error_piece_ = kNoError;
-  arrow::Status error_;
-};
-
 }  // namespace
 
 void RowCounts::add(const RowCounts& o) {
@@ -655,18 +365,6 @@ void Segment::append(std::shared_ptr<const Operator> op, int plan_node) {
 std::shared_ptr<sched::Task> make_pipeline_task(PipelineSpec spec, std::shared_ptr<const QueryContext> context,
                                                 std::shared_ptr<RunReport> report) {
   return std::make_shared<PipelineTask>(std::move(spec), std::move(context), std::move(report));
-}
-
-std::shared_ptr<sched::Task> make_phase_task(std::shared_ptr<Phase> phase, std::function<bool()> enabled,
-                                             std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report,
-                                             int plan_node) {
-  return std::make_shared<PhaseTask>(std::move(phase), std::move(enabled), std::move(context), std::move(report), plan_node);
-}
-
-arrow::Status stop_morsel() { return arrow::Status::Cancelled("stop").WithDetail(std::make_shared<StopMorselDetail>()); }
-
-bool is_stop_morsel(const arrow::Status& s) {
-  return !s.ok() && s.detail() && std::string_view(s.detail()->type_id()) == StopMorselDetail::kId;
 }
 
 }  // namespace gristmill::exec

@@ -81,8 +81,4 @@ class Phase;
 std::shared_ptr<sched::Task> make_phase_task(std::shared_ptr<Phase> phase, std::function<bool()> enabled,
                                              std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report, int plan_node);
 
-// Ends a morsel early without error: its remaining rows are not wanted (a limit inside the morsel was met).
-arrow::Status stop_morsel();
-bool is_stop_morsel(const arrow::Status& s);
-
 }  // namespace gristmill::exec

@@ -87,4 +87,21 @@ struct ValueChain {
 };
 static_assert(sizeof(ValueChain) == 24);
 
+// The chains at `state` of rows that become one (an aggregate's MergeSpan).
+template <typename Span>
+arrow::Status merge_chains(const Span& span, int state) {
+  for (int64_t k = 0; k < span.n; ++k) {
+    auto chain = load<ValueChain>(span.into[k] + state);
+    const auto other = load<ValueChain>(span.from[k] + state);
+    if (other.head == 0) continue;
+    if (span.adopt) {
+      chain.link(other);
+    } else {
+      ARROW_RETURN_NOT_OK(chain.copy(other, span.into_table.arena(), span.into_table.pool()));
+    }
+    store(span.into[k] + state, chain);
+  }
+  return arrow::Status::OK();
+}
+
 }  // namespace gristmill::exec
