@@ -81,8 +81,10 @@ void add_configure_flags(CLI::App& command, const std::shared_ptr<ConfigureFlags
   for (const ShortFlag& f : kShortFlags) {
     if (f.output && !outputs) continue;
     const std::string key = f.key, flag = f.flag;
-    command.add_option_function<std::string>(
-        flag, [flags, key](const std::string& value) { flags->given.emplace_back(key, value); }, "sets " + key);
+    command
+        .add_option_function<std::string>(
+            flag, [flags, key](const std::string& value) { flags->given.emplace_back(key, value); }, "sets " + key)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
 }
 

@@ -131,7 +131,7 @@ class Payloads {
 
   arrow::Status unpack(const gristmill::FileFacts& facts) {
     ARROW_ASSIGN_OR_RAISE(const Stream archive, open_text(facts.path, storage_));
-    return each_member(*archive, [&](const std::string& name, TarMember& member) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(each_member(*archive, [&](const std::string& name, TarMember& member) -> arrow::Status {
       if (!is_csv(name)) return arrow::Status::OK();  // the manifest
       const std::string path = work_->path() + "/" + std::to_string(++unpacked_) + (name.ends_with(".gz") ? ".csv.gz" : ".csv");
       std::ofstream out(path, std::ios::binary);
@@ -143,7 +143,13 @@ class Payloads {
       out.close();
       if (!out) return arrow::Status::IOError("cannot write ", path, ": the disk may be full (GRISTMILL_SPILL_DIR names another place)");
       return add_csv(facts, name, path, {});
-    });
+    }));
+    // The rest is padding, and what tells whether the compressed text is whole.
+    char rest[4096];
+    for (int64_t n = 1; n > 0;) {
+      ARROW_ASSIGN_OR_RAISE(n, archive->Read(sizeof rest, rest));
+    }
+    return arrow::Status::OK();
   }
 
   arrow::Status add_csv(const gristmill::FileFacts& facts, const std::string& member, const std::string& path,

@@ -54,14 +54,14 @@ arrow::Result<int64_t> to_integer(const std::string& text, const ConfigKey& key)
 }
 
 // Quoted where YAML would take it for something else.
-std::string shown(const std::string& text) {
+std::string shown(const std::string& text, bool key = false) {
   const bool plain = !text.empty() && text.find_first_of(":#{}[],&*!|>'\"%@`\n\t$\\") == std::string::npos && text.front() != ' ' &&
                      text.back() != ' ' && text.front() != '-' && text.front() != '?' && text != "~" && lowered(text) != "null";
   if (plain) return text;
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (c == '$') out += '$';  // read again, it is one dollar sign
+    if (c == '$' && !key) out += '$';  // read again, it is one dollar sign; keys are read as they are
     if (c == '\n') {
       out += "\\n";
     } else if (c == '\t') {
@@ -192,11 +192,12 @@ arrow::Status ConfigTable::State::read_entry(const Entry& entry, const Node& val
 arrow::Status ConfigTable::State::read(const Node& section, const std::string& prefix) const {
   for (const auto& [name, value] : section.sections) {
     const std::string full = prefix + name;
-    if (const Entry* entry = find(full)) {
+    const bool dotted = name.find('.') != std::string::npos;  // sections are written as sections
+    if (const Entry* entry = dotted ? nullptr : find(full)) {
       ARROW_RETURN_NOT_OK(read_entry(*entry, value));
       continue;
     }
-    if (!is_section(full) || name.find('.') != std::string::npos) return unknown(value, prefix, name);
+    if (!is_section(full) || dotted) return unknown(value, prefix, name);
     if (value.kind == Node::Kind::kNothing) continue;
     if (value.kind != Node::Kind::kSection) return config_error(value, "\"" + full + "\" is a section: its keys stand below it");
     ARROW_RETURN_NOT_OK(read(value, full + "."));
@@ -283,7 +284,7 @@ std::optional<std::string> value_of(const Target& target) {
   if (auto* const* to = std::get_if<Names*>(&target)) {
     if ((*to)->empty()) return std::nullopt;
     std::string out;
-    for (const auto& [name, item] : **to) out += (out.empty() ? "{" : ", ") + shown(name) + ": " + shown(item);
+    for (const auto& [name, item] : **to) out += (out.empty() ? "{" : ", ") + shown(name, true) + ": " + shown(item);
     return out + "}";
   }
   return std::nullopt;

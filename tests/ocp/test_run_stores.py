@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -100,7 +101,8 @@ def test_files_as_output_are_what_case_writes(store: S3Server, tmp_path: Path, c
     out = tmp_path / f"{job['source_uuid']}-{job['year']}-{job['month']:02}.csv"
     assert out.read_bytes() == (tmp_path / "case.csv").read_bytes()
     parquet = pq.read_table(tmp_path / "out.parquet")
-    assert [{k: None if v is None else str(v) for k, v in row.items()} for row in parquet.to_pylist()] == read(out)
+    texts = [{k: None if v is None else f"{v:f}" if isinstance(v, Decimal) else str(v) for k, v in row.items()} for row in parquet.to_pylist()]
+    assert texts == read(out)
     staging = pq.read_table(f"cost/{job['source_uuid']}/staging.parquet", filesystem=store.files())
     assert staging.select(parquet.column_names).equals(parquet)
     assert {"source", "year", "month", "day", "csi_volume_handle"} <= set(staging.column_names)
@@ -120,10 +122,14 @@ def test_inspect_says_what_is_there(tmp_path: Path) -> None:
     table = pq.read_table(case / "pod.parquet")
     assert kinds["pod"]["files"] == 2 and kinds["pod"]["rows"] == table.num_rows
     assert sorted(kinds["pod"]["days"]) == ["2025-10-" + f"{d:02}" for d in range(int(job["start"][8:]), int(job["end"][8:]) + 1)]
-    assert kinds["pod"]["distinct_node"] >= 1 and "pod_effective_usage_cpu_core_seconds" in kinds["pod"]["files_without"]
+    assert kinds["pod"]["distinct_node"] >= 1 and kinds["pod"]["files_without"] == {}
     assert any(f.endswith("notes.txt") for f in json.loads(done.stdout)[0]["ignored_files"])
     text = call(*flags)
-    assert text.returncode == 0 and f"{table.num_rows} rows" in text.stdout and "without pod_effective_usage_cpu_core_seconds: 2 files" in text.stdout
+    assert text.returncode == 0 and f"{table.num_rows} rows" in text.stdout
+    other = GOLDEN / "effective_missing"
+    lay_out(other, tmp_path / "other", "day_folders", "org1", files=2)
+    text = call("inspect", *job_flags(job_of(other), "org1"), "--input", tmp_path / "other", "--layout", "day_folders")
+    assert text.returncode == 0 and "without pod_effective_usage_cpu_core_seconds: 2 files" in text.stdout, text.stdout + text.stderr
     payload = call("inspect", *job_flags(job_of(GOLDEN / "csv_rules"), "acct1"), "--payload", GOLDEN / "csv_rules" / "csv")
     assert payload.returncode == 0 and "pod: 1 files" in payload.stdout, payload.stderr
 
