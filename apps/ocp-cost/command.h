@@ -29,6 +29,8 @@ struct Subcommand {
 
 Run declare_case(CLI::App& command);
 Run declare_generate(CLI::App& command);
+Run declare_inspect(CLI::App& command);
+Run declare_run(CLI::App& command);
 Run declare_verify(CLI::App& command);
 
 // Message, position and hint on one line.

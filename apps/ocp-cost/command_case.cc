@@ -24,7 +24,7 @@ arrow::Result<int> run_case(const Flags& flags) {
   gristmill::ParallelOptions options;
   options.num_workers = flags.workers;
   options.memory_limit = flags.memory;
-  ARROW_ASSIGN_OR_RAISE(gristmill::Frame rows, month_summary(job.files, job.reference, job.month));
+  ARROW_ASSIGN_OR_RAISE(gristmill::Frame rows, month_summary(job.files, job.reference, job.month, options));
   if (flags.out.ends_with(".parquet")) {
     ARROW_RETURN_NOT_OK(rows.sink_parquet(flags.out, options).status());
     return kDone;

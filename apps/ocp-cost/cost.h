@@ -1,15 +1,17 @@
 // The cost summary of one month: from usage rows to the rows of the summary table, as one plan.
 //
-// hourly rows -> daily rows -> pods | storage -> unallocated shares -> summary. Each step is a frame over those before; nothing
-// runs until the summary is collected or written. Where the modes differ, Month::mode decides.
+// hourly rows -> daily rows -> pods | storage -> unallocated shares -> summary. Each step is a frame over those before; steps that several
+// others use are run once and kept. Where the modes differ, Month::mode decides.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include <arrow/result.h>
 
 #include "gristmill/frame.h"
+#include "gristmill/hold.h"
 #include "input.h"
 #include "month.h"
 
@@ -22,17 +24,19 @@ struct Reference {
   gristmill::Frame nodes;         // node, resource_id, node_role: string
 };
 
-// Rows of the month in the form of input.h. `pods_hourly` always serves capacity.
+// Rows of the month in the form of input.h; `rows` says for how many rows of the input a daily row stands. `pods_hourly` always serves
+// capacity.
 struct Usage {
   gristmill::Frame pods_hourly, pods_daily, storage_daily, node_labels, namespace_labels;
   bool has_storage = false;
 };
 arrow::Result<Usage> daily_usage(const InputFiles (&files)[4], const Month& month);
 
-// Seconds and byte-seconds: node_cpu and node_memory per (day, node), cluster_cpu and cluster_memory per day.
+// Seconds and byte-seconds: node_cpu and node_memory per (day, node), cluster_cpu and cluster_memory per day; `rows` of the input.
 struct Capacity {
   gristmill::Frame nodes, clusters;
 };
+gristmill::Frame cluster_capacity(const gristmill::Frame& nodes);
 Capacity capacity(const gristmill::Frame& pods_hourly);
 
 // Labels of nodes (day, node, labels) and namespaces (day, namespace, labels), each set once; only enabled keys.
@@ -46,16 +50,31 @@ gristmill::Expr enabled_labels(gristmill::Expr text, const Reference& reference)
 // (namespace, cost_category_id) for the namespaces in `rows`, one row per matching pattern.
 gristmill::Frame categories_of(const gristmill::Frame& rows, const Reference& reference, Mode mode);
 
+// `line_items`: the daily rows, duplicated by fan-out, that a row stands for.
 gristmill::Frame pod_costs(const Usage& usage, const Capacity& capacity, const LabelSets& labels, const Reference& reference,
                            const Month& month);
 gristmill::Frame storage_costs(const Usage& usage, const LabelSets& labels, const Reference& reference, const Month& month);
 gristmill::Frame unallocated_costs(const gristmill::Frame& pods, const Reference& reference, const Month& month);
 
-// All rows with the columns of the summary table (uuid aside), numbers as numeric(33,15), in a fixed order.
-gristmill::Frame summary(const gristmill::Frame& pods, const gristmill::Frame& storage, const gristmill::Frame& unallocated,
-                         const Month& month);
+// Runs a step and gives its rows for all later ones.
+using Keep = std::function<arrow::Result<gristmill::Frame>(const char* step, const gristmill::Frame& rows)>;
+Keep keep_by(const gristmill::ParallelOptions& options, const gristmill::Cancellation& cancel = {});
+
+// Every step, kept.
+struct Costs {
+  Usage usage;
+  Capacity capacity;
+  LabelSets labels;
+  gristmill::Frame pods, storage, unallocated;
+};
+arrow::Result<Costs> month_costs(const InputFiles (&files)[4], const Reference& reference, const Month& month, const Keep& keep);
+
+// All rows with the columns of the summary table (uuid aside), numbers as numeric(33,15), in a fixed order. `staging`: and source, year,
+// month, day and csi_volume_handle.
+gristmill::Frame summary(const Costs& costs, const Month& month, bool staging = false);
 
 // All of it.
-arrow::Result<gristmill::Frame> month_summary(const InputFiles (&files)[4], const Reference& reference, const Month& month);
+arrow::Result<gristmill::Frame> month_summary(const InputFiles (&files)[4], const Reference& reference, const Month& month,
+                                              const gristmill::ParallelOptions& options = {});
 
 }  // namespace ocp

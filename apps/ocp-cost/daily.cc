@@ -28,6 +28,7 @@ bool ends_with(const std::string& s, const char* end) {
 Frame to_daily(const Frame& hourly, Kind kind, const std::vector<std::string>& keys) {
   std::vector<Expr> group = {col("day")}, values;
   for (const std::string& key : keys) group.push_back(col(key));
+  values.push_back(gristmill::count().alias("rows"));
   for (const InputColumn& c : input_columns(kind)) {
     if (std::find(keys.begin(), keys.end(), c.name) != keys.end()) continue;
     values.push_back(ends_with(c.name, "_seconds") ? col(c.name).sum() : col(c.name).max());
@@ -36,22 +37,34 @@ Frame to_daily(const Frame& hourly, Kind kind, const std::vector<std::string>& k
 }
 
 Frame day_labels(const Frame& rows, const char* name) {
-  return rows.select({col("day"), col(name), col(std::string(name) + "_labels")}).distinct();
+  return rows.group_by({col("day"), col(name), col(std::string(name) + "_labels")}).agg({gristmill::count().alias("rows")});
 }
 
 }  // namespace
 
 arrow::Result<Usage> daily_usage(const InputFiles (&files)[4], const Month& month) {
   const auto of = [&](Kind kind) -> const InputFiles& { return files[static_cast<int>(kind)]; };
-  const auto rows = [&](Kind kind, bool daily) { return read_rows(kind, daily ? of(kind).daily : of(kind).hourly, month); };
-  ARROW_ASSIGN_OR_RAISE(Frame pods, rows(Kind::kPod, false));
-  ARROW_ASSIGN_OR_RAISE(Frame pods_daily, rows(Kind::kPod, true));
-  const bool has_daily_storage = !of(Kind::kStorage).daily.empty();
-  ARROW_ASSIGN_OR_RAISE(Frame storage, rows(Kind::kStorage, has_daily_storage));
-  ARROW_ASSIGN_OR_RAISE(Frame nodes, rows(Kind::kNodeLabels, !of(Kind::kNodeLabels).daily.empty()));
-  ARROW_ASSIGN_OR_RAISE(Frame namespaces, rows(Kind::kNamespaceLabels, !of(Kind::kNamespaceLabels).daily.empty()));
-  if (of(Kind::kPod).daily.empty()) pods_daily = to_daily(pods, Kind::kPod, {"namespace", "node", "pod", "pod_labels"});
-  if (!has_daily_storage) {
+  const auto hourly = [&](Kind kind) -> arrow::Result<Frame> {
+    ARROW_ASSIGN_OR_RAISE(Frame rows, read_rows(kind, of(kind).hourly, month, of(kind).storage));
+    if (of(kind).rows.empty()) return rows;
+    std::vector<Frame> all = {std::move(rows)};
+    for (const Frame& given : of(kind).rows) all.push_back(within_days(given, month));
+    return gristmill::concat(std::move(all));
+  };
+  // Daily files where there are some; else nothing.
+  const auto daily = [&](Kind kind) -> arrow::Result<Frame> {
+    ARROW_ASSIGN_OR_RAISE(const Frame rows, read_rows(kind, of(kind).daily, month, of(kind).storage));
+    return rows.with_columns({gristmill::lit(int64_t{1}).alias("rows")});
+  };
+  const auto has_daily = [&](Kind kind) { return !of(kind).daily.empty(); };
+  const auto either = [&](Kind kind) { return has_daily(kind) ? daily(kind) : hourly(kind); };
+  ARROW_ASSIGN_OR_RAISE(const Frame pods, hourly(Kind::kPod));
+  ARROW_ASSIGN_OR_RAISE(Frame pods_daily, daily(Kind::kPod));
+  ARROW_ASSIGN_OR_RAISE(Frame storage, either(Kind::kStorage));
+  ARROW_ASSIGN_OR_RAISE(const Frame nodes, either(Kind::kNodeLabels));
+  ARROW_ASSIGN_OR_RAISE(const Frame namespaces, either(Kind::kNamespaceLabels));
+  if (!has_daily(Kind::kPod)) pods_daily = to_daily(pods, Kind::kPod, {"namespace", "node", "pod", "pod_labels"});
+  if (!has_daily(Kind::kStorage)) {
     storage = to_daily(storage, Kind::kStorage,
                        {"namespace", "pod", "persistentvolumeclaim", "persistentvolume", "storageclass", "csi_driver", "csi_volume_handle",
                         "persistentvolume_labels", "persistentvolumeclaim_labels"});
@@ -61,18 +74,20 @@ arrow::Result<Usage> daily_usage(const InputFiles (&files)[4], const Month& mont
                storage,
                day_labels(nodes, "node"),
                day_labels(namespaces, "namespace"),
-               has_daily_storage || !of(Kind::kStorage).hourly.empty()};
+               has_daily(Kind::kStorage) || of(Kind::kStorage).has_hourly()};
+}
+
+Frame cluster_capacity(const Frame& nodes) {
+  return nodes.group_by({"day"}).agg({col("node_cpu").sum().alias("cluster_cpu"), col("node_memory").sum().alias("cluster_memory")});
 }
 
 Capacity capacity(const Frame& pods_hourly) {
   Frame nodes = pods_hourly.group_by({"interval_start", "day", "node"})
                     .agg({col("node_capacity_cpu_core_seconds").max().alias("node_cpu"),
-                          col("node_capacity_memory_byte_seconds").max().alias("node_memory")})
+                          col("node_capacity_memory_byte_seconds").max().alias("node_memory"), gristmill::count().alias("rows")})
                     .group_by({"day", "node"})
-                    .agg({col("node_cpu").sum(), col("node_memory").sum()});
-  Frame clusters =
-      nodes.group_by({"day"}).agg({col("node_cpu").sum().alias("cluster_cpu"), col("node_memory").sum().alias("cluster_memory")});
-  return {nodes, clusters};
+                    .agg({col("node_cpu").sum(), col("node_memory").sum(), col("rows").sum()});
+  return {nodes, cluster_capacity(nodes)};
 }
 
 Expr enabled_labels(Expr text, const Reference& reference) {

@@ -1,14 +1,10 @@
 // Errors as an operator reads them.
 
 #include "command.h"
+#include "gristmill/errors.h"
 
 namespace ocp {
 
-std::string error_text(const arrow::Status& status) {
-  std::string out = status.message();
-  const std::string where = status.detail() ? status.detail()->ToString() : "";
-  if (!where.empty() && out.find(where) == std::string::npos) out += " (" + where + ")";
-  return out;
-}
+std::string error_text(const arrow::Status& status) { return gristmill::describe_error(status); }
 
 }  // namespace ocp

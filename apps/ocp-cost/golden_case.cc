@@ -4,48 +4,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <set>
-#include <sstream>
 
-#include <arrow/array/array_binary.h>
-#include <arrow/chunked_array.h>
-#include <arrow/table.h>
-#include <arrow/type.h>
 #include <simdjson.h>
 
 namespace ocp {
 
-using gristmill::col;
-using gristmill::Frame;
-
 namespace {
-
-constexpr const char* kAlwaysKept = "vm_kubevirt_io_name";
-
-arrow::Result<Frame> read_table(const std::string& file, std::vector<std::string> columns) {
-  gristmill::CsvOptions options;
-  options.null_values = {"\\N"};
-  options.empty_is_null = false;
-  for (std::string& name : columns) options.schema.emplace_back(std::move(name), "string");
-  ARROW_ASSIGN_OR_RAISE(gristmill::Table rows, gristmill::scan_csv(file, options).collect({.num_workers = 1}));
-  return rows.lazy();
-}
-
-arrow::Result<std::vector<std::string>> enabled_keys(const Frame& table) {
-  ARROW_ASSIGN_OR_RAISE(gristmill::Table rows, table
-                                                   .filter((col("provider_type") == "OCP") & col("key").is_not_null() &
-                                                           col("enabled").str().lower().is_in({"true", "t", "1", "yes"}))
-                                                   .select({col("key")})
-                                                   .collect({.num_workers = 1}));
-  ARROW_ASSIGN_OR_RAISE(auto data, rows.arrow());
-  std::set<std::string> keys = {kAlwaysKept};
-  for (const auto& chunk : data->column(0)->chunks()) {
-    const auto& names = static_cast<const arrow::StringArray&>(*chunk);
-    for (int64_t i = 0; i < names.length(); ++i) keys.insert(names.GetString(i));
-  }
-  return std::vector<std::string>(keys.begin(), keys.end());
-}
 
 // stem.parquet, or all Parquet files of the folder of that name.
 std::vector<std::string> parquet_files(const std::string& stem) {
@@ -90,14 +54,6 @@ arrow::Status read_job(const std::string& file, Month& month) {
 }
 
 }  // namespace
-
-arrow::Result<Reference> read_reference(const std::string& keys, const std::string& categories, const std::string& nodes) {
-  ARROW_ASSIGN_OR_RAISE(Frame key_rows, read_table(keys, {"key", "enabled", "provider_type"}));
-  ARROW_ASSIGN_OR_RAISE(auto kept, enabled_keys(key_rows));
-  ARROW_ASSIGN_OR_RAISE(Frame category_rows, read_table(categories, {"pattern", "cost_category_id"}));
-  ARROW_ASSIGN_OR_RAISE(Frame node_rows, read_table(nodes, {"node", "resource_id", "node_role"}));
-  return Reference{std::move(kept), category_rows.with_columns({col("cost_category_id").cast(arrow::int64())}), node_rows};
-}
 
 arrow::Result<CaseFolder> open_case(const std::string& folder) {
   Month month;

@@ -1,14 +1,17 @@
-// Every file is scanned with its own types and made alike, then all follow each other: files of one month need not agree.
+// Files of equal columns and types are one scan; each scan is made alike, then all follow each other: files of one month need not agree.
 
 #include "input.h"
 
 #include <algorithm>
+#include <map>
 
 #include <arrow/array/builder_base.h>
 #include <arrow/array/util.h>
 #include <arrow/scalar.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+
+#include "gristmill/store.h"
 
 namespace ocp {
 
@@ -90,8 +93,7 @@ arrow::Result<Expr> as_instant(const std::string& name, const arrow::DataType& t
   }
   if (type.id() == arrow::Type::DATE32) return col(name).cast(arrow::timestamp(arrow::TimeUnit::MICRO)).dt().localize("UTC");
   if (!is_text(type)) return arrow::Status::Invalid("column ", name, " is ", type.ToString(), ", neither a timestamp nor text");
-  const Expr text = col(name).cast(arrow::utf8());
-  return gristmill::coalesce({text.str().strip_suffix(" UTC").str().try_strptime("%Y-%m-%d %H:%M:%S %z"), text.cast(instant())});
+  return instant_of(col(name).cast(arrow::utf8()));
 }
 
 // The days asked for as bounds of the file's own type, so that statistics of the file can answer.
@@ -103,12 +105,22 @@ arrow::Result<Expr> within(const std::string& name, const std::shared_ptr<arrow:
   return (col(name) >= at(month.first_day)) & (col(name) < at(int64_t{month.last_day} + 1));
 }
 
-arrow::Result<Frame> read_file(Kind kind, const std::string& file, const Month& month) {
-  Frame rows = gristmill::scan_parquet(file);
+// Labels written as pairs are objects from here on; of a JSON column that says nothing.
+Expr as_labels(const std::string& name, const arrow::DataType& type, bool pairs) {
+  const Expr text = as_text(name, type);
+  return pairs ? gristmill::call("str.pairs_to_object", {text, Expr("|"), Expr(":"), Expr("label_")}) : text;
+}
+
+// Files with the same columns and types.
+arrow::Result<Frame> read_alike(Kind kind, const std::vector<std::string>& files, const Month& month,
+                                const gristmill::StorageOptions& storage) {
+  Frame rows = gristmill::scan_parquet_files(files, storage);
   ARROW_ASSIGN_OR_RAISE(auto schema, rows.schema());
+  const std::string& file = files[0];
   const auto start = schema->GetFieldByName("interval_start");
   if (!start) return arrow::Status::Invalid(file, ": the column interval_start is missing");
-  if (start->type()->id() == arrow::Type::TIMESTAMP) {
+  const bool typed = start->type()->id() == arrow::Type::TIMESTAMP;
+  if (typed) {
     ARROW_ASSIGN_OR_RAISE(Expr inside, within("interval_start", start->type(), month));
     rows = rows.filter(inside);
   }
@@ -118,19 +130,25 @@ arrow::Result<Frame> read_file(Kind kind, const std::string& file, const Month& 
   for (const InputColumn& c : input_columns(kind)) {
     const auto field = schema->GetFieldByName(c.name);
     if (!field && !c.optional) return arrow::Status::Invalid(file, ": the column ", c.name, " is missing");
-    if (c.what == What::kNumber) {
-      columns.push_back((field ? as_number(c.name, *field->type()) : none(arrow::float64())).alias(c.name));
+    if (!field) {
+      columns.push_back(none(c.what == What::kNumber ? arrow::float64() : arrow::utf8()).alias(c.name));
+    } else if (c.what == What::kNumber) {
+      columns.push_back(as_number(c.name, *field->type()).alias(c.name));
+    } else if (c.what == What::kLabels) {
+      columns.push_back(as_labels(c.name, *field->type(), month.pair_labels).alias(c.name));
     } else {
-      columns.push_back((field ? as_text(c.name, *field->type()) : none(arrow::utf8())).alias(c.name));
+      columns.push_back(as_text(c.name, *field->type()).alias(c.name));
     }
   }
   rows = rows.select(std::move(columns)).with_columns({col("interval_start").dt().date().alias("day")});
-  if (start->type()->id() == arrow::Type::TIMESTAMP) return rows;
-  const auto date = [](int32_t day) { return lit(std::make_shared<arrow::Date32Scalar>(day)); };
-  return rows.filter((col("day") >= date(month.first_day)) & (col("day") <= date(month.last_day)));
+  return typed ? rows : within_days(rows, month);
 }
 
 }  // namespace
+
+Expr instant_of(Expr text) {
+  return gristmill::coalesce({text.str().strip_suffix(" UTC").str().try_strptime("%Y-%m-%d %H:%M:%S %z"), text.cast(instant())});
+}
 
 const std::vector<InputColumn>& input_columns(Kind kind) {
   switch (kind) {
@@ -154,10 +172,34 @@ Frame no_rows(Kind kind) {
   return gristmill::from_arrow(*arrow::Table::MakeEmpty(arrow::schema(fields)));
 }
 
-arrow::Result<Frame> read_rows(Kind kind, const std::vector<std::string>& files, const Month& month) {
-  std::vector<Frame> frames;
+std::vector<std::string> missing_optional(Kind kind, const arrow::Schema& schema) {
+  std::vector<std::string> out;
+  for (const InputColumn& c : input_columns(kind)) {
+    if (c.optional && schema.GetFieldIndex(c.name) < 0) out.emplace_back(c.name);
+  }
+  return out;
+}
+
+Frame within_days(const Frame& frame, const Month& month) {
+  const auto date = [](int32_t day) { return lit(std::make_shared<arrow::Date32Scalar>(day)); };
+  return frame.filter((col("day") >= date(month.first_day)) & (col("day") <= date(month.last_day)));
+}
+
+arrow::Result<Frame> read_rows(Kind kind, const std::vector<std::string>& files, const Month& month,
+                               const gristmill::StorageOptions& storage) {
+  std::map<std::string, std::vector<std::string>> alike;  // by columns and types, whatever their order
   for (const std::string& file : files) {
-    ARROW_ASSIGN_OR_RAISE(Frame rows, read_file(kind, file, month));
+    ARROW_ASSIGN_OR_RAISE(const auto schema, gristmill::scan_parquet_files({file}, storage).schema());
+    std::vector<std::string> fields;
+    for (const auto& f : schema->fields()) fields.push_back(f->name() + " " + f->type()->ToString() + "\n");
+    std::sort(fields.begin(), fields.end());
+    std::string key;
+    for (const std::string& f : fields) key += f;
+    alike[key].push_back(file);
+  }
+  std::vector<Frame> frames;
+  for (const auto& [key, same] : alike) {
+    ARROW_ASSIGN_OR_RAISE(Frame rows, read_alike(kind, same, month, storage));
     frames.push_back(std::move(rows));
   }
   if (frames.empty()) return no_rows(kind);

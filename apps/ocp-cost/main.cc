@@ -15,6 +15,8 @@
 namespace {
 
 constexpr ocp::Subcommand kSubcommands[] = {
+    {"run", "Computes the months of one or several clusters and writes them", ocp::declare_run},
+    {"inspect", "Says what a month's input holds", ocp::declare_inspect},
     {"case", "Runs one folder of job.json, input files and reference tables into one file", ocp::declare_case},
     {"generate", "Makes the usage of a month that is not there: a day of any number of rows, or a realistic month", ocp::declare_generate},
     {"verify", "Computes a month by SQL in PostgreSQL as well and compares the rows", ocp::declare_verify},

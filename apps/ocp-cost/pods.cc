@@ -50,12 +50,12 @@ Frame pod_costs(const Usage& usage, const Capacity& capacity, const LabelSets& l
       pods.join(labels.nodes, {.on = {"day", "node"}, .how = Join::kLeft})
           .join(labels.namespaces, {.on = {"day", "namespace"}, .how = Join::kLeft})
           .join(categories_of(pods, reference, month.mode), {.on = {"namespace"}, .how = Join::kLeft})
-          .join(capacity.nodes, {.on = {"day", "node"}, .how = Join::kLeft})
+          .join(capacity.nodes.drop({"rows"}), {.on = {"day", "node"}, .how = Join::kLeft})
           .join(capacity.clusters, {.on = {"day"}, .how = Join::kLeft})
           .with_columns(
               {merged_labels({coalesce({col("from_node"), lit("{}")}), coalesce({col("from_namespace"), lit("{}")}), col("own_labels")})
                    .alias("labels")});
-  std::vector<Expr> sums = {col("resource_id").max(), col("cost_category_id").max()};
+  std::vector<Expr> sums = {col("resource_id").max(), col("cost_category_id").max(), gristmill::count().alias("line_items")};
   for (const char* what : {"usage", "request", "effective_usage", "limit"}) {
     const std::string w = what;
     sums.push_back(hours(col("pod_" + w + "_cpu_core_seconds").sum()).alias("pod_" + w + "_cpu_core_hours"));

@@ -64,7 +64,7 @@ Frame storage_costs(const Usage& usage, const LabelSets& labels, const Reference
   return joined
       .group_by({"namespace", "node", "resource_id", "persistentvolumeclaim", "persistentvolume", "storageclass", "csi_volume_handle",
                  "day", "labels"})
-      .agg({col("cost_category_id").max(),
+      .agg({col("cost_category_id").max(), gristmill::count().alias("line_items"), col("node_count").max(),
             gigabytes(col("persistentvolumeclaim_capacity_bytes").max()).alias("persistentvolumeclaim_capacity_gigabyte"),
             gigabytes(col("persistentvolumeclaim_capacity_byte_seconds").sum() / month_seconds)
                 .alias("persistentvolumeclaim_capacity_gigabyte_months"),

@@ -78,25 +78,21 @@ Frame shaped(const Frame& rows, const Part& part, const Month& month) {
 
 }  // namespace
 
-Frame summary(const Frame& pods, const Frame& storage, const Frame& unallocated, const Month& month) {
-  const Frame all = gristmill::concat({shaped(pods, {.source = "Pod", .pod_labels = true, .limits = true, .infrastructure = true}, month),
-                                       shaped(storage, {.source = "Storage", .volume_labels = true, .infrastructure = true}, month),
-                                       shaped(unallocated, {.source = "Pod"}, month)});
+Frame summary(const Costs& costs, const Month& month, bool staging) {
+  const Frame all =
+      gristmill::concat({shaped(costs.pods, {.source = "Pod", .pod_labels = true, .limits = true, .infrastructure = true}, month),
+                         shaped(costs.storage, {.source = "Storage", .volume_labels = true, .infrastructure = true}, month),
+                         shaped(costs.unallocated, {.source = "Pod"}, month)});
   std::vector<gristmill::SortKey> keys;
   for (const char* name : {"usage_start", "data_source", "namespace", "node", "pod_labels", "resource_id", "cost_category_id",
                            "persistentvolumeclaim", "persistentvolume", "storageclass", "volume_labels", "csi_volume_handle"}) {
     keys.push_back(asc(name));
   }
-  return all.sort(std::move(keys)).drop({"csi_volume_handle"});
-}
-
-arrow::Result<Frame> month_summary(const InputFiles (&files)[4], const Reference& reference, const Month& month) {
-  ARROW_RETURN_NOT_OK(month.check());
-  ARROW_ASSIGN_OR_RAISE(const Usage usage, daily_usage(files, month));
-  const LabelSets labels = label_sets(usage, reference);
-  const Frame pods = pod_costs(usage, capacity(usage.pods_hourly), labels, reference, month);
-  const Frame storage = storage_costs(usage, labels, reference, month);
-  return summary(pods, storage, unallocated_costs(pods, reference, month), month);
+  const Frame sorted = all.sort(std::move(keys));
+  if (!staging) return sorted.drop({"csi_volume_handle"});
+  return sorted.with_columns({lit(month.source_uuid).alias("source"), lit(std::to_string(month.year)).alias("year"),
+                              lit(std::string(month.month < 10 ? "0" : "") + std::to_string(month.month)).alias("month"),
+                              col("usage_start").dt().strftime("%d").alias("day")});
 }
 
 }  // namespace ocp

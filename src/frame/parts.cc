@@ -31,6 +31,8 @@ bool calls_user_function(const plan::Plan& p) {
 
 // `tables` gets the memory sources by what the plan calls them; without it they are refused.
 arrow::Status check_portable(const plan::Plan& p, std::vector<std::pair<std::string, Table>>* tables) {
+  if (p.source && p.source->kind() == "held")
+    return base::plan_error("a plan over held rows cannot leave its process", "write the rows to a file and scan that");
   if (p.source && p.source->kind() == "memory") {
     if (!tables) {
       return base::plan_error("a plan over a memory source cannot leave its process",

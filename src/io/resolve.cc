@@ -78,7 +78,7 @@ arrow::Result<plan::TableSourcePtr> make_source(const std::string& kind, const s
     ARROW_ASSIGN_OR_RAISE(const JsonReader json, JsonReader::parse(text));
     return f.make(json);
   }
-  if (kind == "memory" || kind == "stream")
+  if (kind == "memory" || kind == "stream" || kind == "held")
     return base::plan_error("a plan over a " + kind + " source cannot leave its process", "write the data to a file and scan that");
   return base::plan_error("unknown kind of source \"" + kind + "\"", base::suggest_name(kind, kinds));
 }

@@ -14,8 +14,14 @@ from postgres import PostgresServer  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The connection of a server that ends with the tests."""
-    server = PostgresServer()
-    yield server.address
-    server.stop()
+def server() -> Iterator[PostgresServer]:
+    """A server that ends with the tests."""
+    made = PostgresServer()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(server: PostgresServer) -> str:
+    """Its connection."""
+    return server.address

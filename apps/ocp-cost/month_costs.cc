@@ -1,0 +1,43 @@
+// The steps in their order, each run once.
+//
+// What is kept: rows by day (what hours add up to), label sets, capacities, and the rows of each kind before they are put together.
+
+#include "cost.h"
+
+namespace ocp {
+
+using gristmill::Frame;
+
+Keep keep_by(const gristmill::ParallelOptions& options, const gristmill::Cancellation& cancel) {
+  return [options, cancel](const char*, const Frame& rows) -> arrow::Result<Frame> {
+    ARROW_ASSIGN_OR_RAISE(gristmill::Held held, gristmill::hold(rows, options, cancel));
+    return held.frame;
+  };
+}
+
+arrow::Result<Costs> month_costs(const InputFiles (&files)[4], const Reference& reference, const Month& month, const Keep& keep) {
+  ARROW_RETURN_NOT_OK(month.check());
+  ARROW_ASSIGN_OR_RAISE(Usage usage, daily_usage(files, month));
+  ARROW_ASSIGN_OR_RAISE(usage.pods_daily, keep("daily pods", usage.pods_daily));
+  ARROW_ASSIGN_OR_RAISE(const Frame nodes, keep("node capacity", capacity(usage.pods_hourly).nodes));
+  ARROW_ASSIGN_OR_RAISE(const Frame clusters, keep("cluster capacity", cluster_capacity(nodes)));
+  ARROW_ASSIGN_OR_RAISE(usage.storage_daily, keep("daily volumes", usage.storage_daily));
+  ARROW_ASSIGN_OR_RAISE(usage.node_labels, keep("node labels", usage.node_labels));
+  ARROW_ASSIGN_OR_RAISE(usage.namespace_labels, keep("namespace labels", usage.namespace_labels));
+  LabelSets labels = label_sets(usage, reference);
+  ARROW_ASSIGN_OR_RAISE(labels.nodes, keep("node label sets", labels.nodes));
+  ARROW_ASSIGN_OR_RAISE(labels.namespaces, keep("namespace label sets", labels.namespaces));
+  const Capacity capacities{nodes, clusters};
+  ARROW_ASSIGN_OR_RAISE(const Frame pods, keep("pods", pod_costs(usage, capacities, labels, reference, month)));
+  ARROW_ASSIGN_OR_RAISE(const Frame storage, keep("volumes", storage_costs(usage, labels, reference, month)));
+  ARROW_ASSIGN_OR_RAISE(const Frame unallocated, keep("unallocated", unallocated_costs(pods, reference, month)));
+  return Costs{usage, capacities, labels, pods, storage, unallocated};
+}
+
+arrow::Result<Frame> month_summary(const InputFiles (&files)[4], const Reference& reference, const Month& month,
+                                   const gristmill::ParallelOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Costs costs, month_costs(files, reference, month, keep_by(options)));
+  return summary(costs, month);
+}
+
+}  // namespace ocp

@@ -1,0 +1,31 @@
+// Rows computed once and read as often as wanted.
+//
+//   ARROW_ASSIGN_OR_RAISE(Held days, hold(hourly.group_by({"day", "pod"}).agg({col("cpu").sum()}), options));
+//   days.frame.join(...); days.frame.filter(...);   // the hourly rows are not read again
+//
+// The first `memory_bytes` stay in memory, the rest goes to a spill file that nobody else sees and that is gone with the last frame over
+// it.
+#pragma once
+
+#include <cstdint>
+
+#include <arrow/result.h>
+
+#include "gristmill/frame.h"
+
+namespace gristmill {
+
+struct Held {
+  Frame frame;
+  int64_t rows = 0;
+  int64_t spilled_bytes = 0;
+};
+
+struct HoldOptions {
+  int64_t memory_bytes = int64_t{32} << 20;
+};
+
+// Runs `frame`; the rows come back in its order. A held frame cannot be serialised.
+arrow::Result<Held> hold(const Frame& frame, ParallelOptions options = {}, Cancellation cancel = {}, HoldOptions hold = {});
+
+}  // namespace gristmill
