@@ -11,7 +11,7 @@ if(NOT SKBUILD)
   foreach(layer ${_layers})
     install(FILES $<TARGET_FILE:${layer}> DESTINATION ${CMAKE_INSTALL_LIBDIR}/gristmill)
   endforeach()
-  install(TARGETS gristmill_postgres LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/gristmill)
+  install(TARGETS gristmill_postgres gristmill_http LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/gristmill)
   install(TARGETS gristmill gristmill-ocp RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(FILES cmake/FindArrowWheel.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gristmill)
   configure_package_config_file(cmake/gristmill-config.cmake.in ${CMAKE_BINARY_DIR}/gristmill-config.cmake

@@ -22,6 +22,10 @@ class DataFusion(Engine):
     def _make(self, runtime: RuntimeEnvBuilder) -> SessionContext:
         return SessionContext(SessionConfig().with_target_partitions(self.threads), runtime)
 
+    @property
+    def context(self) -> SessionContext:
+        return self._context
+
     def load(self, alias: str, table: pa.Table) -> None:
         share = -(-table.num_rows // self.threads) or 1
         parts = [table.slice(i * share, share).to_batches(max_chunksize=_BATCH_ROWS) for i in range(self.threads)]

@@ -39,6 +39,9 @@ class DuckDB(Engine):
     def arrow(self, result: Any) -> pa.Table:
         return result if result is not None else self._db.execute("from result").to_arrow_table()
 
+    def execute(self, statement: str) -> None:
+        self._db.execute(statement)
+
     def limit_memory(self, limit: int, folder: str) -> None:
         self._db.execute(f"set memory_limit = '{limit}B'")
         self._db.execute(f"set temp_directory = '{folder}'")

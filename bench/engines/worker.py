@@ -1,7 +1,7 @@
 """The loop of one engine's process: a JSON request a line on stdin, a JSON reply a line on stdout.
 
     load   {tables: [{alias, path, columns, parquet}]}      tables in, untimed
-    run    {family, workload, mode, repeat}             ->  {seconds: [...], peak_mib, before_mib}
+    run    {family, workload, mode, repeat, path}       ->  {seconds: [...], peak_mib, before_mib}
     answer {family, workload, order, kinds}             ->  the checksum of the last result, which is then dropped
     bits   {family, workload, mode, repeat}             ->  {values: [...], orders: [...]}: digests of each repeat's bits
     limit  {bytes, folder}                                  memory of the queries that follow
@@ -21,9 +21,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from engines import make
 from engines.engine import Engine
@@ -40,6 +43,11 @@ def read_table(path: str, columns: list[str] | None) -> pa.Table:
     return table.select(columns) if columns else table
 
 
+def read_written(path: str) -> pa.Table:
+    """The rows of a file that a query wrote."""
+    return pa_csv.read_csv(path) if path.endswith(".csv") else pq.read_table(path)
+
+
 class Worker:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -50,6 +58,8 @@ class Worker:
         return importlib.import_module(f"workloads.{r['family']}").WORKLOADS[r["workload"]]
 
     def _forget(self, mode: str) -> None:
+        if isinstance(self._result, str):
+            Path(self._result).unlink(missing_ok=True)
         self._result = None
         self._engine.before(mode)
 
@@ -85,10 +95,13 @@ class Worker:
     def run(self, r: dict[str, Any]) -> dict[str, Any]:
         query = self._workload(r).queries[self._engine.name]
         self._mode = r["mode"]
+        if path := r.get("path"):
+            return self._timed(lambda: query(self._engine, path, r["mode"]), r["repeat"], r["mode"])
         return self._timed(lambda: self._engine.run(query, r["mode"]), r["repeat"], r["mode"])
 
     def answer(self, r: dict[str, Any]) -> dict[str, Any]:
-        answer = answer_of(self._engine.arrow(self._result), r["order"], r["kinds"])
+        result = read_written(self._result) if isinstance(self._result, str) else self._engine.arrow(self._result)
+        answer = answer_of(result, r["order"], r["kinds"])
         self._forget(self._mode)
         return answer
 

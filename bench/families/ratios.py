@@ -6,11 +6,11 @@ import argparse
 import fnmatch
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engines import ALL, OURS
 from measure import report
-from measure.row import measure
+from measure.row import Row, measure
 from workloads.workload import Workload
 
 
@@ -29,8 +29,9 @@ def chosen(workloads: Mapping[str, Workload], patterns: Sequence[str]) -> list[W
     return [w for w in workloads.values() if any(fnmatch.fnmatch(w.name, p) for p in patterns)]
 
 
-def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Namespace) -> int:
-    """Measures, reports and gives the exit code."""
+def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Namespace, paths: Mapping[str, str] | None = None,
+               gates: Callable[[Sequence[Row]], list[str]] = report.broken_gates) -> int:
+    """Measures, reports and gives the exit code. `paths`: the file that a row's queries begin with."""
     engines = options.engines.split(",")
     if unknown := set(engines) - set(ALL):
         raise SystemExit(f"unknown engines: {', '.join(sorted(unknown))}; known: {', '.join(ALL)}")
@@ -39,7 +40,7 @@ def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Nam
     for workload in workloads:
         start = time.monotonic()
         try:
-            row = measure(family, workload, engines, options.pairs, small, 0 if small or options.no_gate else options.retries)
+            row = measure(family, workload, engines, options.pairs, small, 0 if small or options.no_gate else options.retries, (paths or {}).get(workload.name, ""))
         except KeyboardInterrupt:
             print(f"interrupted in {workload.name}; reporting the rows before it", file=sys.stderr)
             break
@@ -53,7 +54,7 @@ def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Nam
     if OURS not in engines:
         return 0
     wrong = report.summary(rows)["ours_wrong_or_failed"]
-    broken = [] if small or options.no_gate else report.broken_gates(rows)
+    broken = [] if small or options.no_gate else gates(rows)
     for text in ([f"wrong or failed: {', '.join(wrong)}"] if wrong else []) + broken:
         print(f"GATE DOES NOT HOLD: {text}")
     return 1 if broken or (wrong and not options.no_gate) else 0

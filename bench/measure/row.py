@@ -65,18 +65,19 @@ def _wrong(answers: dict[tuple[str, str], Answer], rounded: Sequence[int]) -> di
 class Measurement:
     """Measures one workload; sessions live as long as it."""
 
-    def __init__(self, family: str, workload: Workload, engines: Sequence[str], pairs: int, small: bool) -> None:
+    def __init__(self, family: str, workload: Workload, engines: Sequence[str], pairs: int, small: bool, path: str = "") -> None:
         self._family = family
         self._workload = workload
         self._engines = [e for e in engines if e in workload.queries]
         self._pairs = pairs
         self._small = small
+        self._path = path
         self._row = Row(workload.name, workload.gate)
         self._sessions: dict[str, Session] = {}
 
     def run(self) -> Row:
         with contextlib.ExitStack() as stack:
-            starting = {e: Session(e, self._family, self._workload, self._small) for e in self._engines}
+            starting = {e: Session(e, self._family, self._workload, self._small, path=self._path) for e in self._engines}
             for engine, session in starting.items():
                 try:
                     self._sessions[engine] = stack.enter_context(session)
@@ -153,10 +154,10 @@ class Measurement:
         self._row.ours_grown_mib, self._row.peer_grown_mib = us.grown_mib, them.grown_mib
 
 
-def measure(family: str, workload: Workload, engines: Sequence[str], pairs: int, small: bool, retries: int) -> Row:
+def measure(family: str, workload: Workload, engines: Sequence[str], pairs: int, small: bool, retries: int, path: str = "") -> Row:
     """A row that fails its gate is measured twice more, and the middle one counts."""
-    rows = [Measurement(family, workload, engines, pairs, small).run()]
+    rows = [Measurement(family, workload, engines, pairs, small, path).run()]
     while rows[0].ratio is not None and not rows[0].good and len(rows) <= retries:
-        rows.append(Measurement(family, workload, engines, pairs, small).run())
+        rows.append(Measurement(family, workload, engines, pairs, small, path).run())
     measured = sorted((r for r in rows if r.ratio is not None), key=lambda r: r.ratio or 0.0)
     return measured[len(measured) // 2] if measured else rows[0]

@@ -33,19 +33,20 @@ class Timing:
 class Session:
     """A context manager: the process ends with it."""
 
-    def __init__(self, engine: str, family: str, workload: Workload, small: bool, threads: int = 2) -> None:
+    def __init__(self, engine: str, family: str, workload: Workload, small: bool, threads: int = 2, path: str = "") -> None:
         self.engine = engine
         self.mode = ""
         self.repeat = 1
         self._family = family
         self._workload = workload
         self._small = small
+        self._path = path  # of the file that each query begins with; empty: tables
         self._process = EngineProcess(engine, threads)
 
     def __enter__(self) -> "Session":
         with_tables = self._process.__enter__()
         try:
-            with_tables.ask("load", tables=[self._table(alias, t) for alias, t in self._workload.tables.items()])
+            with_tables.ask("load", tables=[self._table(alias, t) for alias, t in dict(self._workload.tables).items()])
         except BaseException:
             self._process.close()
             raise
@@ -66,7 +67,8 @@ class Session:
 
     def start(self, repeat: int | None = None) -> None:
         """Asks for a run; finish() waits for it. Two sessions can so run at the same time."""
-        self._process.send("run", family=self._family, workload=self._workload.name, mode=self.mode or self.modes[0], repeat=repeat or self.repeat)
+        self._process.send("run", family=self._family, workload=self._workload.name, mode=self.mode or self.modes[0], repeat=repeat or self.repeat,
+                           path=self._path)
 
     def finish(self, into: Timing | None = None) -> float:
         reply = self._process.receive()

@@ -174,11 +174,12 @@ class Frame {
   // Batches in order, without holding the result; the callback's error stops the query.
   arrow::Status collect_batches(const std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)>& each, ParallelOptions options = {},
                                 Cancellation cancel = {}) const;
-  // Complete or not there: a failed run leaves nothing behind, and what stood under the name before stays. Rows written.
+  // A file, or a folder of files (SinkOptions). Complete or not there: a failed run leaves nothing behind, and what stood under the name
+  // before stays. Rows written.
   arrow::Result<int64_t> sink_parquet(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
-                                      const SinkOptions& files = {}) const;
+                                      const SinkOptions& files = {}, const ParquetSinkOptions& parquet = {}) const;
   arrow::Result<int64_t> sink_ipc(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
-                                  const SinkOptions& files = {}) const;
+                                  const SinkOptions& files = {}, const IpcSinkOptions& ipc = {}) const;
   // Text, compressed by the ending of the path; text_options.h says what can be set.
   arrow::Result<int64_t> sink_csv(const std::string& path, ParallelOptions options = {}, Cancellation cancel = {},
                                   const SinkOptions& files = {}, const CsvWriteOptions& text = {}) const;
@@ -217,7 +218,9 @@ Frame concat(std::vector<Frame> frames, Concat how = Concat::kVertical);
 
 // Files: a path, a glob, a directory or a URL; several files come in byte order of their names. Errors name the file.
 Frame scan_parquet(const std::string& pattern, const FileOptions& files = {});
+Frame scan_parquet(const std::vector<std::string>& patterns, const FileOptions& files = {});
 Frame scan_ipc(const std::string& pattern, const FileOptions& files = {});
+Frame scan_ipc(const std::vector<std::string>& patterns, const FileOptions& files = {});
 // A query that PostgreSQL answers, asked anew by every run; one snapshot per run.
 Frame scan_postgres(const std::string& connection, const std::string& query, PostgresScanOptions options = {});
 // Text may be compressed (.csv.gz, .csv.zst, ...); text_options.h says what can be set.

@@ -42,6 +42,10 @@ Selector integers();
 Selector floats();
 Selector text();
 Selector booleans();
+Selector integer();  // the same by other names
+Selector float_();
+Selector string();
+Selector boolean();
 Selector temporal();  // dates, times, timestamps, durations
 Selector nested();    // lists, structs, maps
 Selector first();

@@ -22,7 +22,7 @@ from .functions import atan2, chr, concat_ws, duration, from_epoch, greatest, le
 from .frame import DynamicGroupBy, Frame, GroupBy, concat, deserialize, from_arrow, from_dict, from_numpy, from_pandas, from_polars, from_pydict, from_pylist
 from .options import ParallelOptions
 from .postgres import PostgresTransaction, read_postgres, scan_postgres
-from .read import read_csv, read_ipc, read_parquet
+from .read import read_csv, read_ipc, read_ndjson, read_parquet
 from .selectors import Selector, all, exclude
 from .table import Table
 from .text_files import scan_csv, scan_ndjson
@@ -42,7 +42,7 @@ __all__ = [
     "all", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "corr", "count", "cov", "cume_dist", "dense_rank", "deserialize",
     "duration", "exclude", "flow", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
     "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "node", "ntile", "pack_list", "pack_map", "percent_rank", "pi",
-    "range_between", "rank", "read_csv", "read_ipc", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "row_number",
+    "range_between", "rank", "read_csv", "read_ipc", "read_ndjson", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "row_number",
     "rows_between", "scan_csv", "scan_ipc", "scan_ndjson", "scan_parquet", "scan_postgres", "selectors", "sql", "struct", "udf", "when",
 ]
 

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from . import _engine
 from .frame import Frame
 
 StorageOptions = Mapping[str, Any]
+Paths = str | os.PathLike | Sequence[str | os.PathLike]
+
+
+def _paths(source: Paths) -> list[str]:
+    return [os.fspath(source)] if isinstance(source, (str, os.PathLike)) else [os.fspath(p) for p in source]
+
 
 
 def _storage(options: StorageOptions | None) -> dict[str, str]:
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in (options or {}).items()}
 
 
-def _file_options(storage_options: StorageOptions | None, hive_partitioning: bool | str, hive_schema: Mapping[str, str] | None) -> _engine.FileOptions:
+_EVOLUTIONS = (None, "first", "union")
+SchemaEvolution = Literal["first", "union"]
+
+
+def _file_options(storage_options: StorageOptions | None, hive_partitioning: bool | str, hive_schema: Mapping[str, str] | None,
+                  schema_evolution: str | None = None) -> _engine.FileOptions:
+    if schema_evolution not in _EVOLUTIONS:
+        raise ValueError(f'schema_evolution must be None, "first" or "union", got {schema_evolution!r}')
     if hive_partitioning not in ("auto", True, False):
         raise ValueError(f'hive_partitioning must be "auto", True or False, got {hive_partitioning!r}')
     out = _engine.FileOptions()
@@ -23,24 +37,23 @@ def _file_options(storage_options: StorageOptions | None, hive_partitioning: boo
     if hive_partitioning != "auto":
         out.hive_partitioning = bool(hive_partitioning)
     out.hive_schema = list((hive_schema or {}).items())
+    out.set_schema_evolution(_EVOLUTIONS.index(schema_evolution))
     return out
 
 
-def _sink_options(storage_options: StorageOptions | None) -> _engine.SinkOptions:
-    out = _engine.SinkOptions()
-    out.storage = _storage(storage_options)
-    return out
+def scan_parquet(path: Paths, *, storage_options: StorageOptions | None = None,
+                 hive_partitioning: bool | Literal["auto"] = "auto", hive_schema: Mapping[str, str] | None = None,
+                 schema_evolution: SchemaEvolution | None = None) -> Frame:
+    """Parquet files: a path, a glob, a directory, a URL or several, read lazily, in byte order of their names.
 
-
-def scan_parquet(path: str | os.PathLike, *, storage_options: StorageOptions | None = None,
-                 hive_partitioning: bool | Literal["auto"] = "auto", hive_schema: Mapping[str, str] | None = None) -> Frame:
-    """Parquet files: a path, a glob, a directory or a URL, read lazily, in byte order of their names.
-
-    `storage_options` (all formats): endpoint, region, access_key, secret_key, session_token, path_style, anonymous, ca_file, timeout_ms,
+    `storage_options` (all formats): endpoint, region, access_key, secret_key, session_token, bearer_token (of http), path_style, anonymous, ca_file, timeout_ms,
     connect_timeout_ms, retries; what is not named comes from the environment.
 
     Folders named key=value become columns; a filter over them alone decides which files are opened. "auto" does so when all files have
     the same keys and were not named one by one. `hive_schema` gives types of keys; else they are int64, date or string.
+
+    Files whose columns differ are an error, or with `schema_evolution` one table: "first" has the columns of the first file, "union" those of
+    all; what a file has not is null, and narrower types are widened.
 
     >>> import gristmill as gm, pathlib, tempfile
     >>> lake = pathlib.Path(tempfile.mkdtemp())
@@ -50,10 +63,11 @@ def scan_parquet(path: str | os.PathLike, *, storage_options: StorageOptions | N
     >>> gm.scan_parquet(lake).filter(gm.col("year") > 2023).collect().to_pydict()
     {'fare': [20.24], 'year': [2024]}
     """
-    return Frame(_engine.scan_parquet(os.fspath(path), _file_options(storage_options, hive_partitioning, hive_schema)))
+    return Frame(_engine.scan_parquet(_paths(path), _file_options(storage_options, hive_partitioning, hive_schema, schema_evolution)))
 
 
-def scan_ipc(path: str | os.PathLike, *, storage_options: StorageOptions | None = None,
-                 hive_partitioning: bool | Literal["auto"] = "auto", hive_schema: Mapping[str, str] | None = None) -> Frame:
-    """Arrow IPC files and streams: a path, a glob, a directory or a URL."""
-    return Frame(_engine.scan_ipc(os.fspath(path), _file_options(storage_options, hive_partitioning, hive_schema)))
+def scan_ipc(path: Paths, *, storage_options: StorageOptions | None = None,
+             hive_partitioning: bool | Literal["auto"] = "auto", hive_schema: Mapping[str, str] | None = None,
+             schema_evolution: SchemaEvolution | None = None) -> Frame:
+    """Arrow IPC files and streams: a path, a glob, a directory, a URL or several. Options as of scan_parquet()."""
+    return Frame(_engine.scan_ipc(_paths(path), _file_options(storage_options, hive_partitioning, hive_schema, schema_evolution)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 import queue
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from .expr import Expr, IntoExpr, _column_or_expr, _wrap
 from .options import ParallelOptions
 from .progress import with_progress
 from .reshape import ReshapeMethods
+from .sink_methods import SinkMethods
 from .table import Table, _Schema
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _per_key(value: bool | Sequence[bool], n: int, what: str) -> list[bool]:
     return list(value)
 
 
-class Frame(ReshapeMethods):
+class Frame(ReshapeMethods, SinkMethods):
     """A lazy query. Every method gives a new frame; nothing runs before collect(), collect_batches() or a sink.
 
     >>> import gristmill as gm
@@ -272,23 +272,6 @@ class Frame(ReshapeMethods):
             cancel.cancel()
             thread.join()
 
-    def sink_parquet(self, path: str | os.PathLike, options: ParallelOptions | None = None, *, storage_options: Mapping[str, Any] | None = None,
-                 **settings: Any) -> int:
-        """Writes the result as a Parquet file, complete or not at all; gives the number of rows."""
-        return self._sink(_engine.sink_parquet, path, options, settings, storage_options)
-
-    def sink_ipc(self, path: str | os.PathLike, options: ParallelOptions | None = None, *, storage_options: Mapping[str, Any] | None = None,
-                 **settings: Any) -> int:
-        """Writes the result as an Arrow IPC file, complete or not at all; gives the number of rows."""
-        return self._sink(_engine.sink_ipc, path, options, settings, storage_options)
-
-    def _sink(self, write: Any, path: str | os.PathLike, options: ParallelOptions | None, settings: Mapping[str, Any],
-              storage_options: Mapping[str, Any] | None, *text: Any) -> int:
-        from .files import _sink_options
-
-        files = _sink_options(storage_options)
-        return with_progress(lambda o: write(self._f, os.fspath(path), o, _engine.Cancellation(), files, *text), _engine_options(options, settings))
-
     def sink_postgres(self, connection: str, table: str, mode: str = "append", *, key: str | Sequence[str] | None = None,
                       options: ParallelOptions | None = None, **settings: Any) -> int:
         """Writes the result into a table of PostgreSQL in one transaction, all rows or none; gives the number of rows.
@@ -301,64 +284,6 @@ class Frame(ReshapeMethods):
             raise ValueError(f"unknown mode {mode!r}; known: {', '.join(_POSTGRES_MODES)}")
         return self._f.sink_postgres(connection, table, _POSTGRES_MODES.index(mode), _names(key), _engine_options(options, settings),
                                      _engine.Cancellation())
-
-    def sink_csv(
-        self,
-        path: str | os.PathLike,
-        options: ParallelOptions | None = None,
-        *,
-        separator: str = ",",
-        quote_char: str = '"',
-        quote_style: str = "necessary",
-        include_header: bool = True,
-        null_value: str = "",
-        line_terminator: str = "\n",
-        date_format: str | None = None,
-        time_format: str | None = None,
-        datetime_format: str | None = None,
-        float_precision: int | None = None,
-        compression: str = "infer",
-        compression_level: int | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        **settings: Any,
-    ) -> int:
-        """Writes the result as a CSV file, complete or not at all; gives the number of rows.
-
-        Floats take the shortest text that reads back as the same value unless `float_precision` says how many digits follow the point; dates and
-        times are ISO unless a strftime pattern is given. `quote_style`: "necessary", "always", "non_numeric" or "never". The ending of the
-        path chooses the compression (.gz, .zst, .lz4, .bz2).
-        """
-        if quote_style not in ("necessary", "always", "non_numeric", "never"):
-            raise ValueError(f'quote_style must be "necessary", "always", "non_numeric" or "never", got {quote_style!r}')
-        for name, value in (("separator", separator), ("quote_char", quote_char)):
-            if len(value.encode()) != 1:
-                raise ValueError(f"{name} must be one byte, got {value!r}")
-        text = {
-            "separator": separator, "quote_char": quote_char, "quote_style": quote_style, "include_header": include_header, "null_value": null_value,
-            "line_terminator": line_terminator, "date_format": date_format or "", "time_format": time_format or "",
-            "datetime_format": datetime_format or "", "float_precision": float_precision, "compression": compression,
-            "compression_level": compression_level,
-        }
-        return self._sink(_engine.sink_csv, path, options, settings, storage_options, text)
-
-    def sink_ndjson(
-        self,
-        path: str | os.PathLike,
-        options: ParallelOptions | None = None,
-        *,
-        omit_nulls: bool = False,
-        compression: str = "infer",
-        compression_level: int | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        **settings: Any,
-    ) -> int:
-        """Writes the result as newline-delimited JSON, an object a row, complete or not at all; gives the number of rows.
-
-        Lists and structs become arrays and objects, dates and times ISO texts, NaN and infinities null. The ending of the path chooses the
-        compression (.gz, .zst, .lz4, .bz2).
-        """
-        text = {"omit_nulls": omit_nulls, "compression": compression, "compression_level": compression_level}
-        return self._sink(_engine.sink_ndjson, path, options, settings, storage_options, text)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.collect().__arrow_c_stream__(requested_schema)

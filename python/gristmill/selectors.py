@@ -129,6 +129,26 @@ def boolean() -> Selector:
     return _make("cs.boolean")
 
 
+def integers() -> Selector:
+    """Integers; integer() by the name it has in C++."""
+    return integer()
+
+
+def floats() -> Selector:
+    """Floats; float() by the name it has in C++."""
+    return float()
+
+
+def text() -> Selector:
+    """Text; string() by the name it has in C++."""
+    return string()
+
+
+def booleans() -> Selector:
+    """Bools; boolean() by the name it has in C++."""
+    return boolean()
+
+
 def temporal() -> Selector:
     """Dates, times, timestamps and durations."""
     return _make("cs.temporal")

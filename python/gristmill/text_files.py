@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from . import _engine
-from .files import _file_options
+from .files import Paths, _file_options, _paths
 from .frame import Frame
 
-Paths = str | os.PathLike | Sequence[str | os.PathLike]
 OnError = Literal["fail", "null", "skip"]
-
-
-def _paths(source: Paths) -> list[str]:
-    return [os.fspath(source)] if isinstance(source, (str, os.PathLike)) else [os.fspath(p) for p in source]
 
 
 def _character(name: str, value: str | None) -> str:
@@ -127,12 +121,15 @@ def scan_ndjson(
     compression: str = "infer",
     block_bytes: int = 1 << 20,
     storage_options: Mapping[str, Any] | None = None,
+    hive_partitioning: bool | Literal["auto"] = "auto",
+    hive_schema: Mapping[str, str] | None = None,
 ) -> Frame:
     """Newline-delimited JSON, an object a line: a path, a glob or several, compressed or not, read by every worker.
 
     The schema is guessed from the first `infer_rows` lines (None: all) of the first file, lists and structs too, but for what `schema` (all columns)
     or `schema_overrides` (some) give. A field that a line has not is null; one that the schema has not is left out, or an error with
-    `extra_columns=False`. In a column of type string other values keep their JSON.
+    `extra_columns=False`. In a column of type string other values keep their JSON. `storage_options`, `hive_partitioning` and `hive_schema`: see
+    scan_parquet().
 
     >>> import gristmill as gm, pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "t.ndjson")
@@ -149,6 +146,6 @@ def scan_ndjson(
         "infer_rows": infer_rows,
         "compression": compression,
         "block_bytes": block_bytes,
-        "files": _file_options(storage_options, "auto", None),
+        "files": _file_options(storage_options, hive_partitioning, hive_schema),
     }
     return Frame(_engine.scan_ndjson(_paths(source), options))

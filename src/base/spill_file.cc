@@ -46,12 +46,6 @@ bool on_memory_file_system(const std::string& directory) {
   return magic == kTmpfs || magic == kRamfs || magic == kHugetlbfs;
 }
 
-std::string spill_directory() {
-  if (std::string set = setting_text("GRISTMILL_SPILL_DIR"); !set.empty()) return set;
-  const char* const tmpdir = std::getenv("TMPDIR");
-  return tmpdir != nullptr && *tmpdir != '\0' ? tmpdir : "/var/tmp";
-}
-
 arrow::Result<int> open_unlinked(const std::string& directory) {
   int fd = open(directory.c_str(), O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
   if (fd >= 0) return fd;
@@ -63,6 +57,12 @@ arrow::Result<int> open_unlinked(const std::string& directory) {
 }
 
 }  // namespace
+
+std::string spill_directory() {
+  if (std::string set = setting_text("GRISTMILL_SPILL_DIR"); !set.empty()) return set;
+  const char* const tmpdir = std::getenv("TMPDIR");
+  return tmpdir != nullptr && *tmpdir != '\0' ? tmpdir : "/var/tmp";
+}
 
 struct SpillFile::Impl {
   Impl(std::string where, int descriptor, int64_t limit) : directory(std::move(where)), fd(descriptor), fail_after(limit) {}

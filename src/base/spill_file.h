@@ -27,6 +27,8 @@ struct SpillBlock {
   uint64_t checksum = 0;
 };
 
+std::string spill_directory();  // as the settings say
+
 class SpillFile {
  public:
   // `directory` empty: from settings. The simulation and tests inject faults through `GRISTMILL_SPILL_FAIL_AFTER` bytes.

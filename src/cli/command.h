@@ -7,6 +7,7 @@
 
 #include <arrow/result.h>
 
+#include "gristmill/files.h"
 #include "gristmill/options.h"
 
 namespace gristmill::cli {
@@ -25,6 +26,7 @@ struct Command {
   std::string format;  // of the input; empty: by its name
   std::string to;      // of the output of convert; empty: by its name
   int64_t limit = -1;
+  SinkOptions files;  // of the output of convert
   Output output = Output::kTable;
   bool explain = false;
   bool analyze = false;

@@ -1,5 +1,6 @@
 // The table of flags, and the parsing of a command line by it. An unknown flag or verb names the nearest known one.
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/settings.h"
@@ -59,8 +60,39 @@ arrow::Status set_choice(const char* flag, const char* choices, const std::strin
   return base::plan_error(std::string(flag) + " knows no \"" + v + "\"", base::suggest_name(v, known));
 }
 
-constexpr const char* kInputFormats = "parquet csv ipc";
+constexpr const char* kInputFormats = "parquet csv ndjson ipc";
 constexpr const char* kOutputFormats = "parquet csv ipc ndjson";
+
+constexpr const char* kOverwrites = "error replace append replace_partitions";
+
+arrow::Status set_partition_by(Command& c, const std::string& v) {
+  for (size_t begin = 0; begin <= v.size();) {
+    const size_t comma = std::min(v.find(',', begin), v.size());
+    if (comma == begin) return base::plan_error("--partition-by takes names of columns, comma-separated");
+    c.files.partition_by.push_back(v.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status set_file_rows(Command& c, const std::string& v) {
+  return set_number("--max-rows-per-file", v, 1, INT64_MAX, &c.files.max_rows_per_file);
+}
+
+arrow::Status set_file_bytes(Command& c, const std::string& v) {
+  ARROW_ASSIGN_OR_RAISE(c.files.max_bytes_per_file, base::parse_bytes(v));
+  return c.files.max_bytes_per_file > 0 ? arrow::Status::OK() : base::plan_error("--max-bytes-per-file takes a size of at least one byte");
+}
+
+arrow::Status set_overwrite(Command& c, const std::string& v) {
+  std::string name;
+  ARROW_RETURN_NOT_OK(set_choice("--overwrite", kOverwrites, v, &name));
+  c.files.overwrite = name == "error"     ? Overwrite::kError
+                      : name == "replace" ? Overwrite::kReplace
+                      : name == "append"  ? Overwrite::kAppend
+                                          : Overwrite::kReplacePartitions;
+  return arrow::Status::OK();
+}
 
 template <Output kOutput>
 arrow::Status set_output(Command& c, const std::string&) {
@@ -88,6 +120,11 @@ const std::vector<Flag>& flags() {
        [](Command& c, const std::string& v) { return set_choice("--format", kInputFormats, v, &c.format); }},
       {"", "--to", "FORMAT", kOutputFormats, "format of the output where its name does not tell", bit(VerbId::kConvert),
        [](Command& c, const std::string& v) { return set_choice("--to", kOutputFormats, v, &c.to); }},
+      {"", "--partition-by", "COLUMNS", nullptr, "OUT is a folder of folders COLUMN=VALUE", bit(VerbId::kConvert), set_partition_by},
+      {"", "--max-rows-per-file", "N", nullptr, "OUT is a folder of files of at most N rows", bit(VerbId::kConvert), set_file_rows},
+      {"", "--max-bytes-per-file", "SIZE", nullptr, "OUT is a folder of files of about SIZE, before encoding", bit(VerbId::kConvert),
+       set_file_bytes},
+      {"", "--overwrite", "MODE", kOverwrites, "what becomes of what is at OUT", bit(VerbId::kConvert), set_overwrite},
       {"-n", "--limit", "N", nullptr, "no more than N rows", bit(VerbId::kQuery) | bit(VerbId::kHead) | bit(VerbId::kConvert), set_limit},
       {"", "--csv", nullptr, nullptr, "print CSV", kPrints, set_output<Output::kCsv>},
       {"", "--json", nullptr, nullptr, "print one JSON object a row", kPrints, set_output<Output::kJson>},

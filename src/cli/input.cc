@@ -13,7 +13,7 @@ namespace gristmill::cli {
 arrow::Result<Frame> open_inputs(const std::vector<std::string>& operands, const std::string& format) {
   const bool standard = std::find(operands.begin(), operands.end(), "-") != operands.end();
   if (standard && format.empty()) {
-    return base::plan_error("the standard input has no name that tells its format", "say --format csv, parquet or ipc");
+    return base::plan_error("the standard input has no name that tells its format", "say --format csv, ndjson, parquet or ipc");
   }
   if (standard && std::count(operands.begin(), operands.end(), "-") > 1)
     return base::plan_error("the standard input can be read only once");

@@ -26,7 +26,9 @@ const std::vector<Verb>& verbs() {
       {VerbId::kConvert, "convert", "IN... OUT", "write the rows into another format",
        "Writes the rows of the inputs, in order, to OUT, whose format is told by its name (.parquet, .csv, .arrow, .ndjson) or by --to. "
        "OUT appears when it is "
-       "complete, or not at all. \"-\" as OUT is the standard output.",
+       "complete, or not at all. \"-\" as OUT is the standard output. With --partition-by, --max-rows-per-file or --max-bytes-per-file OUT "
+       "is a "
+       "folder of files.",
        "gristmill convert 'logs/*.csv' logs.parquet", run_convert},
       {VerbId::kExplain, "explain", "\"select ...\"", "print the plan of a query",
        "Prints the optimised plan; nothing runs. With --analyze the query is run, and rows and times stand beside each operator.",

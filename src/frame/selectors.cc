@@ -211,6 +211,10 @@ Selector integers() { return selector("cs.integer"); }
 Selector floats() { return selector("cs.float"); }
 Selector text() { return selector("cs.string"); }
 Selector booleans() { return selector("cs.boolean"); }
+Selector integer() { return integers(); }
+Selector float_() { return floats(); }
+Selector string() { return text(); }
+Selector boolean() { return booleans(); }
 Selector temporal() { return selector("cs.temporal"); }
 Selector nested() { return selector("cs.nested"); }
 Selector first() { return selector("cs.first"); }

@@ -27,6 +27,7 @@ void collect_conjuncts(const expr::BoundPtr& e, std::vector<BlockConjunct>& out)
 
 BlockRules rules_for(BlockRules rules, const plan::ScanRequest& request) {
   if (request.morsel_rows > 0) rules.most_records = request.morsel_rows;
+  rules.ahead = 2 * std::max(request.workers, 1);
   return rules;
 }
 
@@ -79,6 +80,7 @@ arrow::Status BlockScan::read(uint64_t seq, plan::ScanLocal& local, const plan::
   }
   ARROW_RETURN_NOT_OK(block.error);
   ARROW_RETURN_NOT_OK(request_.cancel.check());
+  cutter_.help();
   return read_block(block, local, emit, counts);
 }
 

@@ -264,7 +264,7 @@ arrow::Status same_keys(const std::vector<std::string>& paths, const std::vector
 arrow::Result<plan::TableSourcePtr> finish(std::shared_ptr<HivePlan> plan, const std::vector<HiveKeys>& found, const HiveOptions& options) {
   for (const auto& [key, value] : found[0]) plan->keys.push_back(key);
   ARROW_RETURN_NOT_OK(read_keys(*plan, found, options));
-  plan->inner_is_all = plan->paths.size() <= kFewFiles;
+  plan->inner_is_all = options.look_at_all || plan->paths.size() <= kFewFiles;
   ARROW_ASSIGN_OR_RAISE(plan->inner, plan->make(plan->inner_is_all ? plan->paths : std::vector<std::string>{plan->paths[0]}, nullptr));
   arrow::FieldVector fields;
   const auto& own = plan->inner->schema()->fields();
@@ -303,6 +303,12 @@ arrow::Result<plan::TableSourcePtr> scan_hive(const std::vector<std::string>& pa
   return finish(std::move(plan), found, options);
 }
 
+std::vector<std::pair<std::string, std::string>> types_of(const arrow::Schema& schema) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& f : schema.fields()) out.emplace_back(f->name(), column::type_text(*column::canonical_type(f->type())));
+  return out;
+}
+
 arrow::Result<plan::TableSourcePtr> make_hive(const JsonReader& json, MakeKind make) {
   auto plan = std::make_shared<HivePlan>();
   HiveOptions options;
@@ -313,11 +319,18 @@ arrow::Result<plan::TableSourcePtr> make_hive(const JsonReader& json, MakeKind m
   ARROW_ASSIGN_OR_RAISE(const auto inner, json.text("inner"));
   if (plan->paths.empty() || keys.size() != types.size() || !inner.starts_with('{')) return base::plan_error("a damaged hive source");
   for (size_t k = 0; k < keys.size(); ++k) options.types.emplace_back(keys[k], types[k]);
+  options.look_at_all = kind == "evolved";
   plan->patterns = plan->paths;
   // The first of two equal names counts.
-  plan->make = [kind, inner, make](const std::vector<std::string>& paths, const arrow::Schema*) {
+  plan->make = [kind, inner, make](const std::vector<std::string>& paths, const arrow::Schema* like) {
     JsonWriter first;
     first.add("paths", paths);
+    if (like != nullptr) {
+      std::vector<std::string> types;
+      for (const auto& [name, type] : types_of(*like)) types.push_back(type);
+      first.add("like_names", like->field_names());
+      first.add("like_types", types);
+    }
     const std::string text = first.finish();
     return make(kind, text.substr(0, text.size() - 1) + ", " + inner.substr(1));
   };

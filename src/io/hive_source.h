@@ -25,6 +25,7 @@ namespace gristmill::io {
 struct HiveOptions {
   std::optional<bool> enabled;                             // nothing: when every file has the same keys, and no file was named alone
   std::vector<std::pair<std::string, std::string>> types;  // key, schema string
+  bool look_at_all = false;                                // when the scan is made, however many files there are
 };
 
 // A source over these files; `like`, if any, has the types that the columns shall have.
@@ -32,6 +33,9 @@ using MakeSource = std::function<arrow::Result<plan::TableSourcePtr>(const std::
 
 arrow::Result<plan::TableSourcePtr> scan_hive(const std::vector<std::string>& patterns, const std::vector<std::string>& extensions,
                                               const StoragePtr& storage, const HiveOptions& options, MakeSource make);
+
+// The columns' types as schema strings.
+std::vector<std::pair<std::string, std::string>> types_of(const arrow::Schema& schema);
 
 using MakeKind = arrow::Result<plan::TableSourcePtr> (*)(const std::string& kind, const std::string& json);
 // From what the source's to_json() gave; `make` makes the source inside.

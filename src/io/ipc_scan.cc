@@ -123,26 +123,31 @@ arrow::Result<IpcFile> look_at(const InputPtr& input) {
   return file;
 }
 
+arrow::Status mixed(const std::string& path, const std::string& column, const std::string& message) {
+  base::ErrorDetail d;
+  d.kind = base::ErrorKind::kIo;
+  d.file = path;
+  d.column = column;
+  d.hint = "schema_evolution=\"union\" takes the columns of all files, \"first\" those of the first";
+  return base::with_detail(base::io_error("mixed schemas: " + message), d);
+}
+
 arrow::Status align(const IpcFile& first, IpcFile& file) {
   for (const auto& wanted : first.schema->fields()) {
-    const int found = file.schema->GetFieldIndex(wanted->name());
-    if (found < 0) {
-      return base::io_error("mixed schemas: " + file.path + " has no column \"" + wanted->name() + "\", which " + first.path + " has",
-                            file.path);
-    }
+    const std::string& name = wanted->name();
+    const int found = file.schema->GetFieldIndex(name);
+    if (found < 0) return mixed(file.path, name, file.path + " has no column \"" + name + "\", which " + first.path + " has");
     const auto& type = file.schema->field(found)->type();
     if (!column::canonical_type(type)->Equals(*column::canonical_type(wanted->type()))) {
-      return base::io_error("mixed schemas: column \"" + wanted->name() + "\" is " + type->ToString() + " in " + file.path + " and " +
-                                wanted->type()->ToString() + " in " + first.path,
-                            file.path);
+      return mixed(file.path, name,
+                   "column \"" + name + "\" is " + type->ToString() + " in " + file.path + " and " + wanted->type()->ToString() + " in " +
+                       first.path);
     }
     file.columns.push_back(found);
   }
   for (const auto& f : file.schema->fields()) {
-    if (first.schema->GetFieldIndex(f->name()) < 0) {
-      return base::io_error("mixed schemas: " + file.path + " has a column \"" + f->name() + "\", which " + first.path + " has not",
-                            file.path);
-    }
+    if (first.schema->GetFieldIndex(f->name()) < 0)
+      return mixed(file.path, f->name(), file.path + " has a column \"" + f->name() + "\", which " + first.path + " has not");
   }
   return arrow::Status::OK();
 }

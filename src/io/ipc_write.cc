@@ -29,7 +29,8 @@ arrow::Result<std::shared_ptr<exec::OrderedSink>> write_ipc(const std::string& p
   ARROW_ASSIGN_OR_RAISE(auto output, OutputFile::create(path, options.storage));
   return batch_file_sink("ipc", std::move(output), schema->RemoveMetadata(), options.batch_rows, std::move(memory),
                          [&](std::shared_ptr<OutputFile> file, const std::shared_ptr<arrow::Schema>& s) {
-                           return arrow::ipc::MakeFileWriter(std::move(file), s, ipc);
+                           return options.stream ? arrow::ipc::MakeStreamWriter(std::move(file), s, ipc)
+                                                 : arrow::ipc::MakeFileWriter(std::move(file), s, ipc);
                          });
 }
 

@@ -1,4 +1,4 @@
-// Writes the rows it is given, in order, to one Arrow IPC file, LZ4-compressed unless told otherwise.
+// Writes the rows it is given, in order, to one Arrow IPC file or stream, LZ4-compressed unless told otherwise.
 //
 // Record batches are cut by output row count and their buffers have one byte form (row_blocks.h), so the bytes are a function of
 // the rows and the options alone. The file appears under its name when it is complete (output_file.h).
@@ -20,6 +20,7 @@ namespace gristmill::io {
 struct IpcWriteOptions {
   int64_t batch_rows = 65536;
   std::string compression = "lz4";  // "none", "lz4", "zstd"
+  bool stream = false;              // the streaming format: readable as it comes, without a footer
   StoragePtr storage = {};          // null: the environment
 };
 

@@ -418,9 +418,13 @@ class StructColumn final : public BasicColumn {
     if (!in.take('}')) {
       do {
         std::string_view key;
-        bool escaped;
-        if (!in.take_text(key, escaped) || !in.take(':')) return malformed(in, problem);
-        const int field = fields_.find(key, escaped, place++);
+        int field = fields_.take_expected(in, place);
+        if (field == JsonFields::kOther) {
+          bool escaped;
+          if (!in.take_text(key, escaped) || !in.take(':')) return malformed(in, problem);
+          field = fields_.find(key, escaped, place);
+        }
+        ++place;
         if (field >= 0) {
           if (children_[field]->rows() > rows_) {
             problem.path = "." + fields_.names()[field];
@@ -432,7 +436,7 @@ class StructColumn final : public BasicColumn {
             return false;
           }
         } else if (!context_.rules.extra_fields) {
-          problem.path = "." + std::string(key);
+          problem.path = "." + (key.data() != nullptr ? std::string(key) : fields_.raw_at(place - 1));
           problem.why = "a field that the schema has not";
           return false;
         } else if (!in.skip_value(depth + 1)) {
@@ -472,8 +476,8 @@ int JsonFields::find(std::string_view raw, bool escaped, size_t place) {
   }
   const auto at = std::find(names_.begin(), names_.end(), name);
   const int field = at == names_.end() ? kUnknown : static_cast<int>(at - names_.begin());
-  if (place >= order_.size() && place < 4096) order_.resize(place + 1, {"\"", kUnknown});
-  if (place < order_.size()) order_[place] = {std::string(raw), field};
+  if (place >= order_.size() && place < 4096) order_.resize(place + 1, {"\"", "\"\"\"", kUnknown});  // what no key is
+  if (place < order_.size()) order_[place] = {std::string(raw), "\"" + std::string(raw) + "\":", field};
   return field;
 }
 

@@ -60,15 +60,23 @@ std::unique_ptr<JsonColumn> make_json_column(const column::TypePtr& type, const 
 class JsonFields {
  public:
   static constexpr int kUnknown = -1;
+  static constexpr int kOther = -2;
   explicit JsonFields(std::vector<std::string> names) : names_(std::move(names)) {}
   // The field that the key `raw` names, the `place`-th key of its object.
   int find(std::string_view raw, bool escaped, size_t place);
+  // Takes the key that was the `place`-th of the object before, with its colon and nothing between; kOther: another stands here.
+  int take_expected(JsonCursor& in, size_t place) {
+    if (place >= order_.size() || !in.take_bytes(order_[place].bytes)) return kOther;
+    return order_[place].field;
+  }
+  const std::string& raw_at(size_t place) const { return order_[place].raw; }  // after take_expected() took it
   const std::vector<std::string>& names() const { return names_; }
 
  private:
   const std::vector<std::string> names_;
   struct Seen {
     std::string raw;
+    std::string bytes;  // "raw":
     int field;
   };
   std::vector<Seen> order_;

@@ -2,6 +2,9 @@
 //
 // Fields of a line go to the columns by name. With on_error = skip every column of the schema is read, so that the same lines are left out
 // whatever a query asks for. A bad line is undone in every column, so columns always have equally many rows.
+//
+// Where there is a predicate, values of columns that it does not read are only checked for form at first; of the rows it passes they are
+// read when a batch is full.
 
 #include "io/ndjson_scan.h"
 
@@ -13,34 +16,34 @@
 
 #include "base/status.h"
 #include "column/buffers.h"
+#include "expr/evaluate.h"
 #include "io/block_scan.h"
 #include "io/csv_json.h"
 #include "io/csv_plan.h"
 #include "io/json_columns.h"
-#include "io/json_infer.h"
-#include "io/reader_source.h"
+#include "io/ndjson_plan.h"
 #include "io/text_shown.h"
 
 namespace gristmill::io {
 namespace {
 
-struct NdjsonPlan {
-  NdjsonOptions options;
-  std::vector<std::string> patterns;
-  BlockRules rules;
-  std::vector<TextFile> files;
-  std::shared_ptr<arrow::Schema> schema;  // border types
-  std::vector<column::TypePtr> types;     // canonical
-  std::vector<bool> inferred;
-  int64_t bytes = 0;
-};
 using PlanPtr = std::shared_ptr<const NdjsonPlan>;
+
+// A value's JSON; nothing: the line has no such field.
+struct Span {
+  const char* begin = nullptr;
+  const char* end = nullptr;
+};
 
 // The columns of one worker; some may be the schema's but not the query's.
 class NdjsonLocal final : public plan::ScanLocal {
  public:
   NdjsonLocal(const NdjsonPlan& plan, const plan::ScanRequest& request, bool all, arrow::MemoryPool* pool)
-      : fields(plan.schema->field_names()), columns(plan.types.size()) {
+      : fields(plan.schema->field_names()),
+        columns(plan.types.size()),
+        late(plan.types.size(), false),
+        spans(plan.types.size()),
+        evaluator(pool) {
     context.rules = {plan.options.extra_columns, plan.options.on_error == OnError::kNull};
     context.pool = pool;
     for (size_t c = 0; c < columns.size(); ++c) {
@@ -51,6 +54,11 @@ class NdjsonLocal final : public plan::ScanLocal {
   JsonColumnContext context;
   JsonFields fields;
   std::vector<std::unique_ptr<JsonColumn>> columns;  // null: not read
+  std::vector<bool> late;                            // read when the predicate has passed the row
+  std::vector<std::vector<Span>> spans;              // of these, a value a row
+  expr::Evaluator evaluator;
+  std::vector<std::pair<const char*, int64_t>> begins;  // where there is a late column: line and record of each row
+  bool any_late = false;
   int64_t rows = 0;
   std::vector<int64_t> lines;  // the records that the rows are, when some were skipped
 };
@@ -60,9 +68,24 @@ class NdjsonScan final : public BlockScan {
   NdjsonScan(PlanPtr plan, const plan::ScanRequest& request)
       : BlockScan(plan->files, plan->rules, request, plan->options.on_error == OnError::kSkip), plan_(std::move(plan)) {}
 
-  bool filters_exactly() const override { return false; }
+  arrow::Status make_placeholders() {
+    for (const int c : request_.columns) {
+      ARROW_ASSIGN_OR_RAISE(auto null, column::null_column(plan_->types[c], pool_));
+      placeholders_.push_back(std::move(null));
+    }
+    return arrow::Status::OK();
+  }
+
   arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override {
-    return std::make_unique<NdjsonLocal>(*plan_, request_, plan_->options.on_error == OnError::kSkip, pool_);
+    const bool all = plan_->options.on_error == OnError::kSkip;
+    auto local = std::make_unique<NdjsonLocal>(*plan_, request_, all, pool_);
+    if (plan_->options.on_error != OnError::kFail || conjuncts_.empty()) return local;
+    for (const int c : request_.columns) local->late[c] = true;
+    for (const BlockConjunct& c : conjuncts_) {
+      for (const int i : c.inputs) local->late[request_.columns[i]] = false;
+    }
+    local->any_late = std::find(local->late.begin(), local->late.end(), true) != local->late.end();
+    return local;
   }
 
  protected:
@@ -106,22 +129,33 @@ class NdjsonScan final : public BlockScan {
     if (fine) fine = take_fields(local, in, problem);
     if (fine) {
       ++local.rows;
-      for (auto& c : local.columns) {
-        if (c != nullptr && c->rows() < local.rows) c->append_null();
+      for (size_t c = 0; c < local.columns.size(); ++c) {
+        if (local.late[c]) {
+          local.spans[c].resize(static_cast<size_t>(local.rows));
+        } else if (local.columns[c] != nullptr && local.columns[c]->rows() < local.rows) {
+          local.columns[c]->append_null();
+        }
       }
+      if (local.any_late) local.begins.emplace_back(line, record);
       if (plan_->options.on_error == OnError::kSkip) local.lines.push_back(record);
       return arrow::Status::OK();
     }
-    for (auto& c : local.columns) {
-      if (c != nullptr) c->truncate(local.rows);
+    for (size_t c = 0; c < local.columns.size(); ++c) {
+      if (local.columns[c] != nullptr) local.columns[c]->truncate(local.late[c] ? 0 : local.rows);
+      if (local.late[c]) local.spans[c].resize(static_cast<size_t>(local.rows));
     }
     if (plan_->options.on_error == OnError::kSkip) return arrow::Status::OK();
     if (plan_->options.on_error == OnError::kNull) {
       ++nulled_;
       ++local.rows;
-      for (auto& c : local.columns) {
-        if (c != nullptr) c->append_null();
+      for (size_t c = 0; c < local.columns.size(); ++c) {
+        if (local.late[c]) {
+          local.spans[c].emplace_back();
+        } else if (local.columns[c] != nullptr) {
+          local.columns[c]->append_null();
+        }
       }
+      if (local.any_late) local.begins.emplace_back(line, record);
       return arrow::Status::OK();
     }
     return error_of(block, line, record, problem);
@@ -138,12 +172,16 @@ class NdjsonScan final : public BlockScan {
     size_t place = 0;
     do {
       std::string_view key;
-      bool escaped;
-      if (!in.take_text(key, escaped) || !in.take(':')) return wrong();
-      const int field = local.fields.find(key, escaped, place++);
+      int field = local.fields.take_expected(in, place);
+      if (field == JsonFields::kOther) {
+        bool escaped;
+        if (!in.take_text(key, escaped) || !in.take(':')) return wrong();
+        field = local.fields.find(key, escaped, place);
+      }
+      ++place;
       if (field < 0) {
         if (!plan_->options.extra_columns) {
-          problem.path = std::string(key);
+          problem.path = key.data() != nullptr ? std::string(key) : local.fields.raw_at(place - 1);
           problem.why = "a field that the schema has not";
           return false;
         }
@@ -155,10 +193,19 @@ class NdjsonScan final : public BlockScan {
         if (!in.skip_value()) return wrong();
         continue;
       }
-      if (column->rows() > local.rows) {
+      std::vector<Span>& spans = local.spans[field];
+      if (column->rows() > local.rows || std::ssize(spans) > local.rows) {
         problem.path = plan_->schema->field(field)->name();
         problem.why = "a field comes twice";
         return false;
+      }
+      if (local.late[field]) {
+        spans.resize(static_cast<size_t>(local.rows));
+        in.peek();
+        const char* const begin = in.at();
+        if (!in.skip_value()) return wrong();
+        spans.push_back({begin, in.at()});
+        continue;
       }
       if (!column->append(in, 1, problem)) {
         if (!problem.malformed) problem.path = plan_->schema->field(field)->name() + problem.path;
@@ -175,25 +222,83 @@ class NdjsonScan final : public BlockScan {
     batch.rows = local.rows;
     batch.origin = origin_of(block, first);
     const int64_t skipped = plan_->options.on_error == OnError::kSkip ? next - first - local.rows : 0;
-    counts.rows += local.rows + skipped;
     counts.skipped += skipped;
     skipped_ += skipped;
-    for (const auto& c : local.columns) nulled_ += c == nullptr ? 0 : c->nulled();
     if (skipped > 0 && batch.rows > 0) {
       ARROW_ASSIGN_OR_RAISE(batch.origin.rows, column::allocate_buffer(batch.rows * 8, pool_));
       auto* to = reinterpret_cast<int64_t*>(batch.origin.rows->mutable_data());
       for (int64_t i = 0; i < batch.rows; ++i) to[i] = block.first_row + local.lines[i];
     }
+    ARROW_RETURN_NOT_OK(finish_columns(local, batch, false));
+    arrow::Status bad;
+    if (batch.rows > 0 && request_.predicate != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(const column::Mask keep, local.evaluator.mask(*request_.predicate, batch));
+      batch.selection = batch.selection.intersect(keep);
+      if (local.any_late) {
+        ARROW_RETURN_NOT_OK(read_late(block, local, batch, bad));
+      }
+    }
+    counts.rows += local.rows + skipped;
+    counts.filtered += local.rows - batch.selected();
+    local.rows = 0;
+    local.lines.clear();
+    local.begins.clear();
+    for (auto& spans : local.spans) spans.clear();
+    if (batch.selected() > 0) ARROW_RETURN_NOT_OK(emit(std::move(batch)));
+    return bad;
+  }
+
+  // The columns that are late, or those that are not, into their places; the others of a new batch stand for nulls.
+  arrow::Status finish_columns(NdjsonLocal& local, column::Batch& batch, bool late) {
     std::vector<column::Column> read(local.columns.size());
     for (size_t c = 0; c < read.size(); ++c) {
-      if (local.columns[c] == nullptr) continue;
+      if (local.columns[c] == nullptr || local.late[c] != late) continue;
+      nulled_ += local.columns[c]->nulled();
       ARROW_ASSIGN_OR_RAISE(auto data, local.columns[c]->finish());
       read[c] = column::Column::flat(std::move(data));
     }
-    for (const int c : request_.columns) batch.columns.push_back(read[c]);
-    local.rows = 0;
-    local.lines.clear();
-    return batch.rows > 0 ? emit(std::move(batch)) : arrow::Status::OK();
+    if (!late) batch.columns = placeholders_;
+    for (size_t i = 0; i < request_.columns.size(); ++i) {
+      const int c = request_.columns[i];
+      if (local.late[c] == late) batch.columns[i] = read[c];
+    }
+    return arrow::Status::OK();
+  }
+
+  // Of the rows that the predicate passed; the batch is dense then. A value that does not fit: the rows before it, and `bad`.
+  arrow::Status read_late(const TextBlock& block, NdjsonLocal& local, column::Batch& batch, arrow::Status& bad) {
+    std::vector<uint16_t> kept;
+    for (const uint16_t row : batch.selection.indices(batch.rows)) {
+      JsonProblem problem;
+      if (!append_late(local, row, problem)) {
+        const auto& [line, record] = local.begins[row];
+        bad = error_of(block, line, record, problem);
+        break;
+      }
+      kept.push_back(row);
+    }
+    for (size_t c = 0; c < local.columns.size(); ++c) {
+      if (local.late[c]) local.columns[c]->truncate(std::ssize(kept));
+    }
+    batch.selection = column::Selection::from_indices(kept, batch.rows);
+    ARROW_ASSIGN_OR_RAISE(batch, column::compact(std::move(batch), pool_, true));
+    return finish_columns(local, batch, true);
+  }
+
+  bool append_late(NdjsonLocal& local, uint16_t row, JsonProblem& problem) const {
+    for (size_t c = 0; c < local.columns.size(); ++c) {
+      if (!local.late[c]) continue;
+      const Span& span = local.spans[c][row];
+      if (span.begin == nullptr) {
+        local.columns[c]->append_null();
+        continue;
+      }
+      JsonCursor in(span.begin, span.end);
+      if (local.columns[c]->append(in, 1, problem)) continue;
+      if (!problem.malformed) problem.path = plan_->schema->field(static_cast<int>(c))->name() + problem.path;
+      return false;
+    }
+    return true;
   }
 
   arrow::Status error_of(const TextBlock& block, const char* line, int64_t record, const JsonProblem& problem) const {
@@ -214,6 +319,7 @@ class NdjsonScan final : public BlockScan {
   }
 
   const PlanPtr plan_;
+  std::vector<column::Column> placeholders_;  // constant nulls where a column is late
 };
 
 class NdjsonSource final : public plan::TableSource {
@@ -238,105 +344,19 @@ class NdjsonSource final : public plan::TableSource {
     return json.finish();
   }
   arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
-    return std::make_shared<NdjsonScan>(plan_, request);
+    auto scan = std::make_shared<NdjsonScan>(plan_, request);
+    ARROW_RETURN_NOT_OK(scan->make_placeholders());
+    return scan;
   }
 
  private:
   const PlanPtr plan_;
 };
 
-// The columns of the first lines of the first file.
-arrow::Result<arrow::FieldVector> guess_fields(const NdjsonPlan& plan) {
-  BlockRules looking = plan.rules;
-  looking.only_look = true;
-  BlockCutter cutter({plan.files[0]}, looking, arrow::default_memory_pool());
-  JsonGuess guess;
-  int64_t left = plan.options.infer_rows.value_or(INT64_MAX);
-  bool fine = true;
-  while (left > 0 && fine) {
-    const auto block = cutter.next();
-    if (!block.has_value()) break;
-    ARROW_RETURN_NOT_OK(block->error);
-    const auto* text = reinterpret_cast<const char*>(block->text());
-    for (int64_t at = 0; at < block->size && left > 0 && fine;) {
-      const auto* stop = static_cast<const char*>(std::memchr(text + at, '\n', static_cast<size_t>(block->size - at)));
-      const int64_t end = stop == nullptr ? block->size : stop - text;
-      JsonCursor in(text + at, text + end);
-      at = end + 1;
-      if (in.at_end()) continue;
-      --left;
-      // A bad line says nothing about types; the scan will say what is wrong with it.
-      if (in.peek() == JsonKind::kObject) guess.add(in, plan.options.try_parse_dates);
-    }
-  }
-  arrow::FieldVector out;
-  for (const auto& f : guess.fields()) out.push_back(arrow::field(f.name, f.guess->type()));
-  if (out.empty()) {
-    const std::string& path = plan.files[0].input->path();
-    return base::io_error("no JSON object with a field in " + path, path, "give the schema if the file may be empty");
-  }
-  return out;
-}
-
-arrow::Status set_schema(NdjsonPlan& plan) {
-  ARROW_ASSIGN_OR_RAISE(const auto whole, parse_column_types(plan.options.schema, "schema"));
-  ARROW_ASSIGN_OR_RAISE(const auto some, parse_column_types(plan.options.schema_overrides, "schema_overrides"));
-  arrow::FieldVector fields;
-  for (const auto& [name, type] : whole) fields.push_back(arrow::field(name, type));
-  plan.inferred.assign(fields.size(), false);
-  if (fields.empty()) {
-    ARROW_ASSIGN_OR_RAISE(fields, guess_fields(plan));
-    plan.inferred.assign(fields.size(), true);
-  }
-  for (const auto& [name, type] : some) {
-    size_t at = 0;
-    while (at < fields.size() && fields[at]->name() != name) ++at;
-    if (at == fields.size()) {  // a field that the sample has not
-      fields.push_back(arrow::field(name, type));
-      plan.inferred.push_back(false);
-    } else {
-      fields[at] = fields[at]->WithType(type);
-      plan.inferred[at] = false;
-    }
-  }
-  arrow::FieldVector border;
-  const JsonColumnContext none;
-  for (const auto& f : fields) {
-    const auto canonical = column::canonical_type(f->type());
-    if (make_json_column(canonical, none) == nullptr) {
-      return base::plan_error("column \"" + f->name() + "\" of type " + column::type_text(*canonical) + " cannot be read from JSON",
-                              "read it as string");
-    }
-    plan.types.push_back(canonical);
-    border.push_back(f->WithType(border_of(canonical)));
-  }
-  ARROW_ASSIGN_OR_RAISE(plan.schema, border_schema(arrow::Schema(border), plan.files[0].input->path(), plan.files[0].input->path()));
-  return arrow::Status::OK();
-}
-
 }  // namespace
 
 arrow::Result<plan::TableSourcePtr> scan_ndjson(const std::vector<std::string>& patterns, NdjsonOptions options) {
-  if (options.block_bytes < 1 || options.block_bytes > (int64_t{1} << 28))
-    return base::plan_error("block_bytes must lie between 1 and 256 MiB");
-  if (options.infer_rows && *options.infer_rows < 1 && options.schema.empty()) {
-    return base::plan_error("infer_rows must be 1 or more, or nothing for the whole first file");
-  }
-  auto plan = std::make_shared<NdjsonPlan>();
-  plan->options = std::move(options);
-  plan->patterns = patterns;
-  plan->rules.dialect = {'\n', -1, -1, "", true};
-  plan->rules.block_bytes = plan->options.block_bytes;
-  ARROW_ASSIGN_OR_RAISE(const StoragePtr storage, storage_options(plan->options.files.storage));
-  ARROW_ASSIGN_OR_RAISE(const auto paths, expand_files(patterns, with_codec_endings({".ndjson", ".jsonl", ".json"}), storage));
-  for (const std::string& path : paths) {
-    TextFile f;
-    ARROW_ASSIGN_OR_RAISE(f.input, find_input(path, storage));
-    ARROW_ASSIGN_OR_RAISE(f.codec, text_codec(plan->options.compression, path));
-    plan->bytes += f.input->stamp().bytes;
-    plan->files.push_back(std::move(f));
-  }
-  ARROW_RETURN_NOT_OK(set_schema(*plan));
+  ARROW_ASSIGN_OR_RAISE(auto plan, plan_ndjson(patterns, std::move(options)));
   return std::make_shared<NdjsonSource>(std::move(plan));
 }
 

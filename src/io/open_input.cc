@@ -9,6 +9,7 @@
 #include <arrow/io/file.h>
 
 #include "base/status.h"
+#include "io/connect/http_input.h"
 #include "io/s3_store.h"
 
 namespace gristmill::io {
@@ -64,7 +65,13 @@ arrow::Result<InputPtr> find_input(const std::string& path, const StoragePtr& st
     ARROW_ASSIGN_OR_RAISE(const StoragePtr options, or_environment(storage));
     return find_s3(path, options);
   }
-  if (!scheme.empty()) return base::io_error("cannot read \"" + path + "\": unknown scheme \"" + scheme + "\"", path, "known: file, s3");
+  if (scheme == "http" || scheme == "https") {
+    ARROW_ASSIGN_OR_RAISE(const StoragePtr options, or_environment(storage));
+    return find_http(path, options);
+  }
+  if (!scheme.empty()) {
+    return base::io_error("cannot read \"" + path + "\": unknown scheme \"" + scheme + "\"", path, "known: file, s3, http, https");
+  }
   return is_pipe(path) ? find_pipe(path) : find_local(path);
 }
 

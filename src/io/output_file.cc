@@ -194,4 +194,20 @@ arrow::Result<std::shared_ptr<OutputFile>> OutputFile::create(const std::string&
   return out;
 }
 
+arrow::Status must_be_new(const std::string& path, const StoragePtr& storage) {
+  const std::string scheme = scheme_of(path);
+  if (scheme == "file") return must_be_new(path.substr(7), storage);
+  bool there = false;
+  if (scheme == "s3") {
+    ARROW_ASSIGN_OR_RAISE(const StoragePtr options, or_environment(storage));
+    ARROW_ASSIGN_OR_RAISE(const ObjectKind kind, kind_s3(path, options));
+    there = kind != ObjectKind::kMissing;
+  } else if (scheme.empty() && path != "-" && !is_pipe(path)) {
+    struct stat s{};
+    there = ::stat(path.c_str(), &s) == 0;
+  }
+  if (!there) return arrow::Status::OK();
+  return base::io_error("cannot write " + path + ": it is there already", path, "overwrite=\"replace\" replaces it");
+}
+
 }  // namespace gristmill::io

@@ -39,4 +39,7 @@ class OutputFile : public arrow::io::OutputStream {
   int64_t written_ = 0;
 };
 
+// An error when there is something under this name already.
+arrow::Status must_be_new(const std::string& path, const StoragePtr& storage = {});
+
 }  // namespace gristmill::io

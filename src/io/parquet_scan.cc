@@ -390,6 +390,7 @@ arrow::Status mixed(const std::string& path, const std::string& column, const st
   d.kind = base::ErrorKind::kIo;
   d.file = path;
   d.column = column;
+  d.hint = "schema_evolution=\"union\" takes the columns of all files, \"first\" those of the first";
   return base::with_detail(base::io_error(message), d);
 }
 

@@ -50,6 +50,7 @@ const std::vector<Option>& options() {
       {{"access_key", "access_key_id", "aws_access_key_id"}, {}, [](O& o, S& n, S& v) { return set_text(o.access_key, n, v); }},
       {{"secret_key", "secret_access_key", "aws_secret_access_key"}, {}, [](O& o, S& n, S& v) { return set_text(o.secret_key, n, v); }},
       {{"session_token", "aws_session_token"}, {}, [](O& o, S& n, S& v) { return set_text(o.session_token, n, v); }},
+      {{"bearer_token", "token"}, {}, [](O& o, S& n, S& v) { return set_text(o.bearer_token, n, v); }},
       {{"path_style"}, {}, [](O& o, S& n, S& v) { return set_flag(o.path_style, n, v); }},
       {{"anonymous", "anon", "skip_signature", "aws_skip_signature"}, {}, [](O& o, S& n, S& v) { return set_flag(o.anonymous, n, v); }},
       {{"ca_file", "ca_bundle"},

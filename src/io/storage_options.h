@@ -17,7 +17,8 @@ struct StorageOptions {
   std::string endpoint;  // of an S3-compatible store, e.g. "http://127.0.0.1:9000"; empty = AWS
   std::string region;
   std::string access_key, secret_key, session_token;
-  std::string ca_file;  // PEM certificates to trust besides the system's
+  std::string bearer_token;  // of http(s): what the server wants to see
+  std::string ca_file;       // PEM certificates to trust besides the system's
   bool path_style = true;
   bool anonymous = false;
   int64_t timeout_ms = 30'000;  // without a byte

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 
 #include "base/cancellation.h"
 #include "io/csv_text.h"
+#include "io/text_ahead.h"
 #include "io/text_input.h"
 
 namespace gristmill::io {
@@ -49,6 +51,7 @@ struct BlockRules {
   int64_t block_bytes = 1 << 20;
   int64_t most_records = 0;  // 0: no matter
   bool only_look = false;    // before the scan: a pipe is not used up
+  int ahead = 0;             // pieces of a file on disk that others may read meanwhile (help())
 };
 
 class BlockCutter {
@@ -57,22 +60,31 @@ class BlockCutter {
       : files_(std::move(files)), rules_(std::move(rules)), pool_(pool) {}
   // Nothing at the end. An error is a block of its own, and the last.
   std::optional<TextBlock> next();
+  // Reads a piece that next() will want, if there is one. Any thread, also while another is in next().
+  void help();
   const std::string& header() const { return header_; }  // the raw header record of the file that is read, once next() was called
 
  private:
   arrow::Result<std::optional<TextBlock>> next_or_error();
   arrow::Status open_next();
   arrow::Status refill();
+  arrow::Status refill_ahead(int64_t left);
+  arrow::Status join_pieces(int64_t left, TextPiece& piece);
+  void set_ahead(std::shared_ptr<TextAhead> ahead);
   arrow::Status pass_head();
-  void find_borders();
+  void find_borders(const TextPiece* piece = nullptr, int64_t left = 0);
   arrow::Result<TextBlock> last_record();
   TextBlock serve(int64_t end, int64_t records);
+  const std::string& path() const { return files_[input_].input->path(); }
   const uint8_t* text() const { return buffer_->data() + at_; }
 
   const std::vector<TextFile> files_;
   const BlockRules rules_;
   arrow::MemoryPool* const pool_;
-  std::unique_ptr<TextInput> in_;
+  std::unique_ptr<TextInput> in_;     // or
+  std::shared_ptr<TextAhead> ahead_;  // of the file at hand; changed under the mutex
+  std::mutex mutex_;
+  int64_t piece_ = 0;  // the next to be taken
   int32_t input_ = -1;
   bool failed_ = false;
 
@@ -81,7 +93,7 @@ class BlockCutter {
   int64_t size_ = 0;     // what was read ends here
   int64_t border_ = 0;   // the last record that ended ends here
   int64_t records_ = 0;  // between at_ and border_
-  int64_t lines_ = -1;   // the same, when nothing is quoted; -1: not known
+  int64_t lines_ = -1;   // line ends there; -1: not known
   bool exact_ = false, quotes_ = false;
   bool end_of_file_ = false;
   bool head_passed_ = false;

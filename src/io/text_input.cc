@@ -31,11 +31,6 @@ constexpr Ending kEndings[] = {
     {".snappy", "snappy", arrow::Compression::SNAPPY},
 };
 
-arrow::Status reading_error(const std::string& path, const arrow::Status& status) {
-  if (status.ok() || status.IsOutOfMemory() || status.IsCancelled() || base::error_detail(status) != nullptr) return status;
-  return base::io_error("cannot read " + path + ": " + status.message().substr(0, status.message().find('\n')), path);
-}
-
 // As much of a pipe as decides on its columns; what may be the beginning of a record only is left out.
 arrow::Result<std::shared_ptr<arrow::io::InputStream>> first_bytes(const Input& input, bool text, arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(auto head, input.head(kLookBytes, pool));
@@ -48,6 +43,18 @@ arrow::Result<std::shared_ptr<arrow::io::InputStream>> first_bytes(const Input& 
 }
 
 }  // namespace
+
+arrow::Status reading_error(const std::string& path, const arrow::Status& status) {
+  if (status.ok() || status.IsOutOfMemory() || status.IsCancelled() || base::error_detail(status) != nullptr) return status;
+  return base::io_error("cannot read " + path + ": " + status.message().substr(0, status.message().find('\n')), path);
+}
+
+arrow::Result<int64_t> byte_order_mark(const std::string& path, const uint8_t* head, int64_t n) {
+  if (n >= 2 && ((head[0] == 0xff && head[1] == 0xfe) || (head[0] == 0xfe && head[1] == 0xff))) {
+    return base::io_error("cannot read " + path + ": it is UTF-16", path, "convert it to UTF-8, for example with iconv");
+  }
+  return n >= 3 && head[0] == 0xef && head[1] == 0xbb && head[2] == 0xbf ? 3 : 0;
+}
 
 TextInput::~TextInput() {
   if (in_ != nullptr) (void)in_->Close();
@@ -92,10 +99,8 @@ arrow::Result<int64_t> TextInput::read(uint8_t* to, int64_t bytes) {
   begun_ = true;
   uint8_t head[3];
   ARROW_ASSIGN_OR_RAISE(int64_t n, fill(head, 3));
-  if (n >= 2 && ((head[0] == 0xff && head[1] == 0xfe) || (head[0] == 0xfe && head[1] == 0xff))) {
-    return base::io_error("cannot read " + path_ + ": it is UTF-16", path_, "convert it to UTF-8, for example with iconv");
-  }
-  if (n == 3 && head[0] == 0xef && head[1] == 0xbb && head[2] == 0xbf) n = 0;
+  ARROW_ASSIGN_OR_RAISE(const int64_t mark, byte_order_mark(path_, head, n));
+  n -= mark;
   const int64_t first = std::min(n, bytes);
   std::memcpy(to, head, static_cast<size_t>(first));
   if (first < n) {  // asked for fewer bytes than a mark has
@@ -110,8 +115,9 @@ arrow::Result<int64_t> TextInput::read(uint8_t* to, int64_t bytes) {
 arrow::Result<arrow::Compression::type> text_codec(const std::string& name, const std::string& path) {
   std::vector<std::string> known = {"infer", "none"};
   if (name == "none") return arrow::Compression::UNCOMPRESSED;
+  const std::string plain = scheme_of(path).empty() ? path : path.substr(0, path.find_first_of("?#"));  // of a URL, without its query
   for (const Ending& e : kEndings) {
-    if (name == "infer" ? path.ends_with(e.ending) : name == e.name) {
+    if (name == "infer" ? plain.ends_with(e.ending) : name == e.name) {
       if (!arrow::util::Codec::IsAvailable(e.codec))
         return base::plan_error("this build cannot read " + std::string(e.name) + " compression");
       return e.codec;
@@ -120,6 +126,14 @@ arrow::Result<arrow::Compression::type> text_codec(const std::string& name, cons
   }
   if (name == "infer") return arrow::Compression::UNCOMPRESSED;
   return base::plan_error("unknown compression \"" + name + "\"", base::suggest_name(name, known));
+}
+
+arrow::Result<std::string> codec_ending(const std::string& name) {
+  ARROW_RETURN_NOT_OK(text_codec(name, ""));
+  for (const Ending& e : kEndings) {
+    if (name == e.name) return std::string(e.ending);
+  }
+  return std::string();
 }
 
 std::string_view without_codec_ending(std::string_view path) {

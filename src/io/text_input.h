@@ -37,9 +37,14 @@ class TextInput {
   bool begun_ = false;
 };
 
+arrow::Status reading_error(const std::string& path, const arrow::Status& status);
+// How many bytes of a file's first ones are a mark that is no text; an error for UTF-16.
+arrow::Result<int64_t> byte_order_mark(const std::string& path, const uint8_t* head, int64_t n);
+
 // "infer", or a name; a plan error for one that this build does not have.
 arrow::Result<arrow::Compression::type> text_codec(const std::string& name, const std::string& path);
-std::string_view without_codec_ending(std::string_view path);  // "a.csv.gz" -> "a.csv"
+arrow::Result<std::string> codec_ending(const std::string& name);  // "gzip" -> ".gz"; nothing for none and infer
+std::string_view without_codec_ending(std::string_view path);      // "a.csv.gz" -> "a.csv"
 // The endings alone and each with every codec's.
 std::vector<std::string> with_codec_endings(const std::vector<std::string>& endings);
 

@@ -222,3 +222,48 @@ def test_a_process_that_used_a_store_ends_cleanly(server):
     program = f"import gristmill as gm\nframe = gm.scan_parquet({url!r}, storage_options={server.options!r})\nprint(frame.collect().num_rows)\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1000\n", "")
+
+
+def zones(**kv: list[int]) -> gm.Frame:
+    return gm.from_pydict({"k": [k for k, vs in kv.items() for _ in vs], "v": [v for vs in kv.values() for v in vs]})
+
+
+def zone_rows(url: str, options: dict) -> list[tuple]:
+    got = gm.scan_parquet(f"{url}/", storage_options=options).collect().to_pydict()
+    return sorted(zip(got["k"], got["v"]))
+
+
+def test_folders_of_files_are_written_as_asked(server):
+    url = f"s3://{BUCKET}/parts"
+    write = {"partition_by": "k", "storage_options": server.options}
+    zones(a=[1], b=[2, 3]).sink_parquet(url, **write)
+    with pytest.raises(gm.IoError, match="it is not empty"):
+        zones(a=[9]).sink_parquet(url, **write)
+    zones(a=[4], c=[5]).sink_parquet(url, overwrite="append", **write)
+    assert zone_rows(url, server.options) == [("a", 1), ("a", 4), ("b", 2), ("b", 3), ("c", 5)]
+    zones(a=[6]).sink_parquet(url, overwrite="replace_partitions", **write)
+    assert zone_rows(url, server.options) == [("a", 6), ("b", 2), ("b", 3), ("c", 5)]
+    zones(d=[7, 8]).sink_parquet(url, overwrite="replace", max_rows_per_file=1, **write)
+    assert zone_rows(url, server.options) == [("d", 7), ("d", 8)]
+
+
+def test_a_folder_whose_upload_fails_leaves_what_was_there(server):
+    url = f"s3://{BUCKET}/broken"
+    zones(a=[1]).sink_parquet(url, partition_by="k", storage_options=server.options)
+    before = server.keys(f"{BUCKET}/broken")
+    for overwrite in ("append", "replace", "replace_partitions"):
+        with fault_proxy(server.port, 3, 1.0, faults=("error",), only=lambda method, path: method in ("PUT", "POST") and "k=c" in path.replace("%3D", "=")) as proxy:
+            with pytest.raises(gm.IoError, match="cannot write"):
+                zones(a=[2], b=[3], c=[4]).sink_parquet(url, partition_by="k", overwrite=overwrite, storage_options={**server.options, "endpoint": proxy.endpoint, "retries": 1})
+        assert server.keys(f"{BUCKET}/broken") == before
+    assert zone_rows(url, server.options) == [("a", 1)]
+
+
+def test_faults_between_do_not_show_in_a_folder(server):
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    url = f"s3://{BUCKET}/faulty"
+    with fault_proxy(server.port, seed, 0.3, stall_seconds=0.05) as proxy:
+        options = {**server.options, "endpoint": proxy.endpoint, "timeout_ms": 3000, "retries": 12}
+        zones(a=[1, 2], b=[3], c=[4, 5]).sink_parquet(url, partition_by="k", storage_options=options)
+        assert zone_rows(url, options) == [("a", 1), ("a", 2), ("b", 3), ("c", 4), ("c", 5)]

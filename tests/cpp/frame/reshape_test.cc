@@ -75,6 +75,12 @@ TEST(Reshape, SelectorsExpand) {
   ASSERT_TRUE(names.ok());
   EXPECT_EQ(*names, (std::vector<std::string>{"zone", "day", "fare", "zone_x", "fare_x"}));
   EXPECT_EQ(rows(trips().select({cs::numeric().sum()})), "10\n");
+  for (const auto& [one, other] : {std::pair{cs::integer(), cs::integers()},
+                                   {cs::float_(), cs::floats()},
+                                   {cs::string(), cs::text()},
+                                   {cs::boolean(), cs::booleans()}}) {
+    EXPECT_EQ(*trips().column_names({one}), *trips().column_names({other}));
+  }
   EXPECT_EQ(rows(trips().filter(all().is_not_null()).select({count()})), "4\n");
   EXPECT_NE(rows(trips().select({cs::by_name({"fair"})})).find("fare"), std::string::npos);
 }

@@ -124,7 +124,8 @@ const std::vector<Case>& cases() {
          parquet_of(d, "a.parquet");
          write_file(d.path("b.parquet"), one_column("fare", arrow::float64()));
        },
-       "mixed schemas: column \"fare\" is double in D/b.parquet and int32 in D/a.parquet (column \"fare\")"},
+       "mixed schemas: column \"fare\" is double in D/b.parquet and int32 in D/a.parquet (column \"fare\"); schema_evolution=\"union\" "
+       "takes the columns of all files, \"first\" those of the first"},
       {"mixed names",
        kParquet,
        {"*.parquet"},
@@ -132,7 +133,8 @@ const std::vector<Case>& cases() {
          parquet_of(d, "a.parquet");
          write_file(d.path("b.parquet"), one_column("fares", arrow::int32()));
        },
-       "mixed schemas: D/b.parquet has no column \"fare\", which D/a.parquet has (column \"fare\")"},
+       "mixed schemas: D/b.parquet has no column \"fare\", which D/a.parquet has (column \"fare\"); schema_evolution=\"union\" takes the "
+       "columns of all files, \"first\" those of the first"},
       {"a column too many",
        kParquet,
        {"*.parquet"},
@@ -142,7 +144,8 @@ const std::vector<Case>& cases() {
                     *one_column("fare", arrow::int32())
                          ->AddColumn(1, arrow::field("tip", arrow::int32()), one_column("x", arrow::int32())->column(0)));
        },
-       "mixed schemas: D/b.parquet has a column \"tip\", which D/a.parquet has not (column \"tip\")"},
+       "mixed schemas: D/b.parquet has a column \"tip\", which D/a.parquet has not (column \"tip\"); schema_evolution=\"union\" takes the "
+       "columns of all files, \"first\" those of the first"},
       {"a type of another world",
        kParquet,
        {"h.parquet"},
