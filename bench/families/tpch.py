@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    files = folder("0.01" if options.scale == "small" else options.sf, options.strings)
+    scale_factor = "0.01" if options.scale == "small" else options.sf
+    files = folder(scale_factor, options.strings)
     queries = chosen(WORKLOADS, [f"q{q.strip()}" if q.strip() != "*" else "*" for q in options.queries.split(",")])
-    return run_ratios("tpch", [at(q, files) for q in queries], options)
+    return run_ratios("tpch", [at(q, files, float(scale_factor)) for q in queries], options)

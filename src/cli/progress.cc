@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "plan/logical.h"
+#include "plan/value_ranges.h"
 #include "sched/background_thread.h"
 
 namespace gristmill::cli {
@@ -54,13 +55,17 @@ class CountedScan final : public plan::Scan {
   const CountsPtr counts_;
 };
 
-class CountedSource final : public plan::TableSource {
+class CountedSource final : public plan::TableSource, public plan::ValueRanges {
  public:
   CountedSource(plan::TableSourcePtr source, CountsPtr counts) : source_(std::move(source)), counts_(std::move(counts)) {}
   std::string kind() const override { return source_->kind(); }
   std::string name() const override { return source_->name(); }
   std::shared_ptr<arrow::Schema> schema() const override { return source_->schema(); }
   plan::TableEstimate estimate() const override { return source_->estimate(); }
+  std::optional<std::pair<double, double>> value_range(int field) const override {
+    const auto* known = dynamic_cast<const plan::ValueRanges*>(source_.get());
+    return known ? known->value_range(field) : std::nullopt;
+  }
   std::string to_json() const override { return source_->to_json(); }
   arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
     ARROW_ASSIGN_OR_RAISE(auto scan, source_->open(request));

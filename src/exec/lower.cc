@@ -6,6 +6,7 @@
 
 #include "exec/lower.h"
 
+#include <algorithm>
 #include <optional>
 #include <unordered_map>
 
@@ -26,6 +27,7 @@
 #include "exec/sort.h"
 #include "exec/window.h"
 #include "plan/nodes.h"
+#include "plan/rules/may_fail.h"
 
 namespace gristmill::exec {
 namespace {
@@ -287,9 +289,19 @@ class Lowering {
     }
     spec.ordered = p->ordered;
     spec.label = label_of(p->exprs);
+    // A group that no row of a join meets may as well not be made: filters on keys go on to the rows, once the other side is built.
+    ARROW_ASSIGN_OR_RAISE(const bool filters, plan::groups_may_go(*p));
+    std::vector<Origin> keys;
+    for (const auto& k : spec.keys) {
+      const bool passes = filters && k->kind == expr::BoundKind::kInput;
+      keys.push_back(passes ? head.origins[static_cast<size_t>(k->input)] : Origin{});
+    }
+    head.after.insert(head.after.end(), built_before_.begin(), built_before_.end());
     ARROW_ASSIGN_OR_RAISE(Breaker b, make_aggregate(std::move(spec), *context_));
     const int last = add_breaker("aggregate", std::move(head), b, id(p));
-    return after_breaker(p, b, last);
+    ARROW_ASSIGN_OR_RAISE(Head out, after_breaker(p, b, last));
+    std::copy(keys.begin(), keys.end(), out.origins.begin());
+    return out;
   }
 
   arrow::Result<Head> lower_sort(const PlanPtr& p) {
@@ -377,6 +389,28 @@ class Lowering {
     return out;
   }
 
+  // Whether the column is a key of an aggregation on the way down the probe side, so that it may wait for a join's filter.
+  static bool names_group(const Plan& p, const expr::Node& column) {
+    if (column.kind != expr::NodeKind::kColumn) return false;
+    switch (p.kind) {
+      case PlanKind::kFilter: return names_group(*p.inputs[0], column);
+      case PlanKind::kProject:
+      case PlanKind::kAggregate:
+        for (const auto& e : p.exprs) {
+          if (e.name == column.name)
+            return p.kind == PlanKind::kAggregate ? e.expr->kind == expr::NodeKind::kColumn : names_group(*p.inputs[0], *e.expr);
+        }
+        return false;
+      case PlanKind::kJoin: {
+        const int at = p.schema->GetFieldIndex(column.name);
+        const int c = at < 0 ? -1 : p.join_output[static_cast<size_t>(at)];
+        if (c < 0 || c >= p.inputs[0]->schema->num_fields()) return false;
+        return names_group(*p.inputs[0], *expr::column(p.inputs[0]->schema->field(c)->name()));
+      }
+      default: return false;
+    }
+  }
+
   arrow::Result<Head> lower_join(const PlanPtr& p) {
     const PlanPtr &left = p->inputs[0], &right = p->inputs[1];
     ARROW_ASSIGN_OR_RAISE(JoinSpec spec, join_spec(*p));
@@ -388,8 +422,14 @@ class Lowering {
     ARROW_ASSIGN_OR_RAISE(Head build, lower(build_left ? left : right));
     const int built = add_breaker("join build", std::move(build), join->build(), id(p));
 
-    ARROW_ASSIGN_OR_RAISE(Head probe, lower(build_left ? right : left));
-    if (!fallible && !p->nulls_equal && (p->join == plan::JoinKind::kInner || p->join == plan::JoinKind::kSemi)) {
+    const PlanPtr& probed = build_left ? right : left;
+    const bool filters = !fallible && !p->nulls_equal && (p->join == plan::JoinKind::kInner || p->join == plan::JoinKind::kSemi);
+    const auto& keys = build_left ? p->right_keys : p->left_keys;
+    const bool waits = filters && std::any_of(keys.begin(), keys.end(), [&](const expr::NodePtr& k) { return names_group(*probed, *k); });
+    if (waits) built_before_.push_back(built);
+    ARROW_ASSIGN_OR_RAISE(Head probe, lower(probed));
+    if (waits) built_before_.pop_back();
+    if (filters) {
       for (auto& [column, filter] : join->runtime_filters()) {
         const Origin& o = probe.origins[static_cast<size_t>(column)];
         if (o.scan) o.scan->filters.emplace_back(o.column, filter);
@@ -434,6 +474,7 @@ class Lowering {
   std::shared_ptr<RunReport> report_;
   sched::Query query_;
   std::unordered_map<const Plan*, int> ids_;
+  std::vector<int> built_before_;  // build sides whose filters aggregations below wait for
 };
 
 }  // namespace

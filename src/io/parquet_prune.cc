@@ -338,4 +338,32 @@ arrow::Result<GroupVerdict> judge_group(const ParquetFile& file, int group, cons
   });
 }
 
+std::optional<std::pair<double, double>> parquet_value_range(const ParquetFile& file, int column) {
+  const ParquetColumn& c = file.columns[static_cast<size_t>(column)];
+  const auto physical = column::physical_of(*c.inside);
+  if (!c.flat || !physical.ok() || *physical == Physical::kNested || *physical == Physical::kView || *physical == Physical::kBool) return std::nullopt;
+  const double unit = c.inside->id() == arrow::Type::DECIMAL128 ? std::pow(10.0, -static_cast<const arrow::Decimal128Type&>(*c.inside).scale()) : 1.0;
+  const auto number = [&](const Column& value) {
+    double out = 0;
+    column::visit_number(*physical, [&]<typename T>() { out = static_cast<double>(*column::values_of<T>(*value.values)); });
+    return out * unit;
+  };
+  std::optional<std::pair<double, double>> all;
+  const auto read = guard_parquet(file.path, {}, [&]() -> arrow::Result<bool> {
+    for (int g = 0; g < file.metadata->num_row_groups(); ++g) {
+      const auto group = file.metadata->RowGroup(g);
+      const auto chunk = group->ColumnChunk(c.leaves[0]);
+      const auto statistics = chunk->is_stats_set() ? chunk->statistics() : nullptr;
+      if (!statistics) return false;
+      if (statistics->HasNullCount() && statistics->null_count() == group->num_rows()) continue;
+      const auto bounds = bounds_of(c, *file.metadata->schema()->Column(c.leaves[0]), *statistics);
+      if (!bounds) return false;
+      const double min = number(bounds->min), max = number(bounds->max);
+      all = all ? std::pair{std::min(all->first, min), std::max(all->second, max)} : std::pair{min, max};
+    }
+    return true;
+  });
+  return read.ok() && *read ? all : std::nullopt;
+}
+
 }  // namespace gristmill::io

@@ -6,6 +6,8 @@
 // maximum of a float column bounds only the values a predicate is known not to compare as NaN.
 #pragma once
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <arrow/result.h>
@@ -25,5 +27,9 @@ enum class GroupVerdict : uint8_t { kMayMatch, kByStatistics, kByBloom, kByRunti
 // by the footer alone.
 arrow::Result<GroupVerdict> judge_group(const ParquetFile& file, int group, const std::vector<int>& columns,
                                         const plan::ScanRequest& request, parquet::ParquetFileReader* reader);
+
+// Least and greatest value of a column of numbers, dates or timestamps by the footer alone, in the column's units; nothing when some
+// row group does not tell.
+std::optional<std::pair<double, double>> parquet_value_range(const ParquetFile& file, int column);
 
 }  // namespace gristmill::io

@@ -10,7 +10,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <optional>
+#include <utility>
 
 #include <arrow/type.h>
 #include <parquet/arrow/reader.h>
@@ -26,6 +29,7 @@
 #include "io/parquet_file.h"
 #include "io/parquet_pages.h"
 #include "io/parquet_prune.h"
+#include "plan/value_ranges.h"
 
 namespace gristmill::io {
 namespace {
@@ -344,7 +348,7 @@ class ParquetScan final : public plan::Scan {
   std::atomic<int64_t> by_statistics_{0}, by_bloom_{0}, by_filter_{0};
 };
 
-class ParquetSource final : public plan::TableSource {
+class ParquetSource final : public plan::TableSource, public plan::ValueRanges {
  public:
   ParquetSource(std::vector<std::string> patterns, std::vector<ParquetInput> inputs, std::shared_ptr<arrow::Schema> schema,
                 ParquetReadOptions options)
@@ -359,6 +363,25 @@ class ParquetSource final : public plan::TableSource {
   std::string name() const override { return files_text(patterns_, inputs_.size()); }
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
   plan::TableEstimate estimate() const override { return {rows_, true, bytes_}; }
+
+  // Kept once asked for: planning asks again and again.
+  std::optional<std::pair<double, double>> value_range(int field) const override {
+    const std::lock_guard lock(ranges_mutex_);
+    const auto known = ranges_.find(field);
+    if (known != ranges_.end()) return known->second;
+    std::optional<std::pair<double, double>> all;
+    for (const ParquetInput& i : inputs_) {
+      const int column = i.columns[static_cast<size_t>(field)];
+      const auto one = column < 0 ? std::nullopt : parquet_value_range(*i.file, column);
+      if (!one) {
+        all.reset();
+        break;
+      }
+      all = all ? std::pair{std::min(all->first, one->first), std::max(all->second, one->second)} : *one;
+    }
+    ranges_.emplace(field, all);
+    return all;
+  }
 
   std::string to_json() const override {
     JsonWriter json;
@@ -383,6 +406,8 @@ class ParquetSource final : public plan::TableSource {
   const ParquetReadOptions options_;
   int64_t rows_ = 0;
   int64_t bytes_ = 0;
+  mutable std::mutex ranges_mutex_;
+  mutable std::map<int, std::optional<std::pair<double, double>>> ranges_;
 };
 
 arrow::Status mixed(const std::string& path, const std::string& column, const std::string& message) {

@@ -13,6 +13,8 @@
 
 namespace gristmill::plan {
 
+constexpr int kDigitsThatNeverOverflow = 38 - 19 - 1;  // 2^63 is less than 10^19
+
 using expr::Node;
 using expr::NodeKind;
 using expr::NodePtr;
@@ -144,6 +146,10 @@ arrow::Result<bool> aggregate_fallible(const NodePtr& aggregate, const arrow::Sc
   }
   for (const auto& by : bound.order) {
     if (by.key->fallible) return true;
+  }
+  if (bound.function == "sum" && bound.args[0]->type->id() == arrow::Type::DECIMAL128) {
+    // As many values of so few digits as can be counted at all do not fill 38.
+    return static_cast<const arrow::Decimal128Type&>(*bound.args[0]->type).precision() > kDigitsThatNeverOverflow;
   }
   return (bound.function == "sum" || bound.function == "product") && !column::is_float(*bound.type);
 }

@@ -25,6 +25,8 @@ constexpr Rule kRules[] = {
     {"fold_constants", always<fold_constants>},
     {"merge_filters", always<merge_filters>},
     {"push_filter", always<push_filter>},
+    {"outer_to_inner", always<outer_to_inner>},
+    {"push_semi_join", always<push_semi_join>},
     {"merge_projects", always<merge_projects>},
     {"lift_limit", always<lift_limit>},
     {"push_limit", always<push_limit>},
@@ -32,6 +34,7 @@ constexpr Rule kRules[] = {
     {"push_projection", always<push_projection>},
     {"require_order", require_order},
     {"drop_sort", always<drop_sort>},
+    {"join_order", always<join_order>},
     {"choose_build_side", always<choose_build_side>},
 };
 

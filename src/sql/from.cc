@@ -7,11 +7,13 @@
 
 #include "sql/from.h"
 
+#include <algorithm>
 #include <set>
 
 #include <arrow/type.h>
 
 #include "base/status.h"
+#include "plan/nodes.h"
 #include "sql/lower_expr.h"
 
 namespace gristmill::sqltext {
@@ -19,9 +21,12 @@ namespace {
 
 using expr::NodePtr;
 
+// Columns of the query around, which a correlated subquery carries along, have no name here.
 Scope scope_over(const plan::Plan& p, const std::string& table) {
   Scope s;
-  for (const auto& f : p.schema->fields()) s.columns.push_back({table, f->name(), f->name()});
+  for (const auto& f : p.schema->fields()) {
+    if (!f->name().starts_with("$o")) s.columns.push_back({table, f->name(), f->name()});
+  }
   return s;
 }
 
@@ -91,23 +96,58 @@ arrow::Result<Relation> FromLowering::table(const PgQuery__RangeVar& v) const {
   return Relation{*found, scope_over(**found, alias)};
 }
 
-arrow::Result<Relation> FromLowering::item(const PgQuery__Node& n) const {
+arrow::Result<Relation> FromLowering::item(const PgQuery__Node& n, const Relation* before, const std::vector<Relation>* items) {
   switch (n.node_case) {
     case PG_QUERY__NODE__NODE_RANGE_VAR: return table(*n.range_var);
-    case PG_QUERY__NODE__NODE_JOIN_EXPR: return join(*n.join_expr);
+    case PG_QUERY__NODE__NODE_JOIN_EXPR: return join(*n.join_expr, before, items);
     case PG_QUERY__NODE__NODE_RANGE_SUBSELECT: {
-      if (n.range_subselect->lateral) return text_.error("lateral is not supported yet", -1);
+      if (n.range_subselect->lateral && before) return lateral(*n.range_subselect, before, items);
       ARROW_ASSIGN_OR_RAISE(plan::PlanPtr p, select_(*n.range_subselect->subquery->select_stmt));
-      return Relation{p, scope_over(*p, n.range_subselect->alias ? n.range_subselect->alias->aliasname : "")};
+      return Relation{p, scope_over(*p, n.range_subselect->alias ? n.range_subselect->alias->aliasname : ""), {}, false};
     }
     case PG_QUERY__NODE__NODE_RANGE_FUNCTION: return text_.error("a function as a table is not supported yet", -1);
     default: return text_.error("this item of FROM is not supported yet", -1);
   }
 }
 
-arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j) const {
-  ARROW_ASSIGN_OR_RAISE(Relation left, item(*j.larg));
-  ARROW_ASSIGN_OR_RAISE(Relation right, item(*j.rarg));
+arrow::Result<Relation> FromLowering::lateral(const PgQuery__RangeSubselect& r, const Relation* before,
+                                              const std::vector<Relation>* items) {
+  std::vector<plan::PlanPtr> sources;
+  if (items) {
+    for (const Relation& one : *items) sources.push_back(one.plan);
+  }
+  sources.push_back(before->plan);
+  Scope scope = before->scope;
+  scope.outer = around_ ? around_->outer : nullptr;
+  ARROW_ASSIGN_OR_RAISE(PlannedSubquery p, subqueries_.lateral(*r.subquery->select_stmt, scope, sources));
+  return Relation{p.plan, scope_over(*p.plan, r.alias ? r.alias->aliasname : ""), std::move(p.keys), p.null_safe};
+}
+
+arrow::Status FromLowering::put_off(std::vector<const PgQuery__Node*>& conditions, const Scope& both) {
+  std::vector<const PgQuery__Node*> here;
+  for (const PgQuery__Node* c : conditions) (uses_only(*c, both, text_) ? here : put_off_).push_back(c);
+  conditions = std::move(here);
+  return arrow::Status::OK();
+}
+
+// What a lateral item on the left needs of the items before, the whole join needs.
+arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j, const Relation* before, const std::vector<Relation>* items) {
+  Relation needed;
+  ARROW_ASSIGN_OR_RAISE(Relation out, join_sides(j, before, items, needed));
+  out.needs = std::move(needed.needs);
+  out.null_safe = needed.null_safe;
+  return out;
+}
+
+arrow::Result<Relation> FromLowering::join_sides(const PgQuery__JoinExpr& j, const Relation* before, const std::vector<Relation>* items,
+                                                 Relation& needed) {
+  const size_t waiting = put_off_.size();
+  ARROW_ASSIGN_OR_RAISE(Relation left, item(*j.larg, before, items));
+  needed.needs = left.needs;
+  needed.null_safe = left.null_safe;
+  const size_t of_left = put_off_.size();
+  ARROW_ASSIGN_OR_RAISE(Relation right, item(*j.rarg, &left));
+  const size_t of_right = put_off_.size();
   plan::JoinKind kind;
   switch (j.jointype) {
     case PG_QUERY__JOIN_TYPE__JOIN_INNER: kind = plan::JoinKind::kInner; break;
@@ -116,6 +156,13 @@ arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j) const {
     case PG_QUERY__JOIN_TYPE__JOIN_FULL: kind = plan::JoinKind::kFull; break;
     default: return text_.error("this kind of join is not supported yet", -1);
   }
+  if (!left.needs.empty() && plan::keeps_right_rows(kind))
+    return text_.error("a lateral subquery on the left of a right or full join is not supported", -1);
+  const bool nulls_left = plan::keeps_right_rows(kind), nulls_right = plan::keeps_left_rows(kind);
+  if ((nulls_left && of_left > waiting) || (nulls_right && of_right > of_left))
+    return text_.error("a subquery, or a column of the query around, in the ON of a join below an outer join is not supported yet", -1);
+  if ((nulls_left && depends(left)) || (nulls_right && depends(right)) || (depends(left) && depends(right)))
+    return text_.error("a subquery in FROM that refers to the query around it is not supported yet on this side of a join", -1);
   std::vector<std::string> columns;
   for (size_t i = 0; i < j.n_using_clause; ++i) columns.push_back(j.using_clause[i]->string->sval);
   if (j.is_natural) {
@@ -125,11 +172,35 @@ arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j) const {
       }
     }
   }
+  if (!columns.empty() && !right.needs.empty()) return text_.error("USING with a lateral subquery is not supported yet", -1);
   if (!columns.empty()) return combine_using(std::move(left), std::move(right), kind, columns);
   std::vector<const PgQuery__Node*> conditions;
   split_and(j.quals, conditions);
+  ARROW_RETURN_NOT_OK(make_distinct_names(left, right));
+  if (kind == plan::JoinKind::kInner) ARROW_RETURN_NOT_OK(put_off(conditions, merged(left.scope, right.scope)));
+  if (!right.needs.empty()) return combine_lateral(std::move(left), std::move(right), kind, conditions);
   if (conditions.empty() && kind == plan::JoinKind::kInner) return cross(std::move(left), std::move(right));
-  return combine(std::move(left), std::move(right), kind, conditions, nullptr, -1);
+  return combine(std::move(left), std::move(right), kind, conditions);
+}
+
+arrow::Result<Relation> FromLowering::combine_lateral(Relation left, Relation right, plan::JoinKind kind,
+                                                      const std::vector<const PgQuery__Node*>& conditions) const {
+  if (kind != plan::JoinKind::kInner && kind != plan::JoinKind::kLeft)
+    return text_.error("a lateral subquery stands on the right of a left or an inner join", -1);
+  Relation out;
+  out.scope = merged(left.scope, right.scope);
+  std::vector<NodePtr> left_keys, right_keys, on;
+  for (const auto& k : right.needs) {
+    left_keys.push_back(k.outer);
+    right_keys.push_back(k.inner);
+  }
+  for (const PgQuery__Node* c : conditions) {
+    ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, out.scope).lower(*c));
+    on.push_back(std::move(condition));
+  }
+  ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, std::move(left_keys), std::move(right_keys), false,
+                                                  right.null_safe, "_right", expr::conjunction(on)));
+  return out;
 }
 
 arrow::Result<Relation> FromLowering::cross(Relation left, Relation right) {
@@ -154,7 +225,8 @@ arrow::Result<Relation> FromLowering::combine_using(Relation left, Relation righ
   }
   Relation out;
   ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, left_keys, right_keys, false));
-  if (kind == plan::JoinKind::kRight || kind == plan::JoinKind::kFull) return merge_columns(std::move(out), left, right, left_keys, right_keys);
+  if (kind == plan::JoinKind::kRight || kind == plan::JoinKind::kFull)
+    return merge_columns(std::move(out), left, right, left_keys, right_keys);
   out.scope = left.scope;
   for (auto& c : right.scope.columns) {
     if (!hidden.contains(c.column)) out.scope.columns.push_back(c);
@@ -183,16 +255,29 @@ arrow::Result<Relation> FromLowering::merge_columns(Relation joined, const Relat
   return joined;
 }
 
-// `used` non-null: conditions are WHERE's, only the equalities that join are taken (and marked), and none is an error.
+// A condition of an outer join; a subquery in it becomes a column of the side that it looks at.
+arrow::Result<NodePtr> FromLowering::on_condition(const PgQuery__Node& c, const Scope& both, Relation& left, Relation& right) const {
+  if (uses_only(c, both, text_)) return ExpressionLowering(text_, both).lower(c);
+  ARROW_ASSIGN_OR_RAISE(plan::PlanPtr names, plan::make_cross_join(left.plan, right.plan));
+  Scope scope = both;
+  SelectLevel level(subqueries_, scope, std::move(names));
+  scope.subqueries = &level;
+  ARROW_ASSIGN_OR_RAISE(NodePtr e, ExpressionLowering(text_, scope).lower(c));
+  const auto of = [](const std::vector<std::string>& columns, const Relation& r) {
+    return std::all_of(columns.begin(), columns.end(), [&](const std::string& name) { return r.plan->schema->GetFieldIndex(name) >= 0; });
+  };
+  const std::vector<std::string> columns = subquery_columns(*e);
+  if (of(columns, right)) return subqueries_.resolve(right.plan, e);
+  if (of(columns, left)) return subqueries_.resolve(left.plan, e);
+  return text_.error("a subquery that looks at both sides of an outer join in its ON is not supported yet", -1);
+}
+
 arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, plan::JoinKind kind,
-                                              const std::vector<const PgQuery__Node*>& conditions, std::vector<bool>* used,
-                                              int location) const {
-  ARROW_RETURN_NOT_OK(make_distinct_names(left, right));
+                                              const std::vector<const PgQuery__Node*>& conditions) const {
   const Scope both = merged(left.scope, right.scope);
   std::vector<NodePtr> left_keys, right_keys, after;
-  for (size_t i = 0; i < conditions.size(); ++i) {
-    const PgQuery__Node& c = *conditions[i];
-    if (used && (*used)[i]) continue;
+  for (const PgQuery__Node* condition : conditions) {
+    const PgQuery__Node& c = *condition;
     if (std::string_view(operator_of(c)) == "=") {
       const PgQuery__Node *a = c.a_expr->lexpr, *b = c.a_expr->rexpr;
       const bool straight = uses_only(*a, left.scope, text_) && uses_only(*b, right.scope, text_);
@@ -203,21 +288,18 @@ arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, pla
         ARROW_ASSIGN_OR_RAISE(auto r, ExpressionLowering(text_, right.scope).lower(straight ? *b : *a));
         left_keys.push_back(std::move(l));
         right_keys.push_back(std::move(r));
-        if (used) (*used)[i] = true;
         continue;
       }
     }
-    if (used) continue;
     Relation* const nulled = kind == plan::JoinKind::kLeft ? &right : kind == plan::JoinKind::kRight ? &left : nullptr;
     if (nulled && uses_only(c, nulled->scope, text_)) {
-      ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, nulled->scope).lower(c));
-      ARROW_ASSIGN_OR_RAISE(nulled->plan, plan::make_filter(nulled->plan, std::move(condition)));
+      ARROW_ASSIGN_OR_RAISE(auto own, ExpressionLowering(text_, nulled->scope).lower(c));
+      ARROW_ASSIGN_OR_RAISE(nulled->plan, plan::make_filter(nulled->plan, std::move(own)));
       continue;
     }
-    ARROW_ASSIGN_OR_RAISE(auto condition, ExpressionLowering(text_, both).lower(c));
-    after.push_back(std::move(condition));
+    ARROW_ASSIGN_OR_RAISE(auto rest, on_condition(c, both, left, right));
+    after.push_back(std::move(rest));
   }
-  if (used && left_keys.empty()) return text_.error("nothing joins these", location);
   NodePtr condition = expr::conjunction(after);
   if (left_keys.empty() && !condition) condition = expr::literal(true);
   Relation out;
@@ -226,36 +308,26 @@ arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, pla
   return out;
 }
 
-arrow::Result<Relation> FromLowering::lower(PgQuery__Node* const* items, size_t n, std::vector<const PgQuery__Node*>& where) const {
-  std::vector<Relation> relations;
+arrow::Result<FromItems> FromLowering::lower(PgQuery__Node* const* items, size_t n) {
+  FromItems out;
+  Relation all;
   for (size_t i = 0; i < n; ++i) {
-    ARROW_ASSIGN_OR_RAISE(Relation r, item(*items[i]));
-    relations.push_back(std::move(r));
-  }
-  std::vector<bool> used(where.size(), false);
-  Relation all = std::move(relations[0]);
-  relations.erase(relations.begin());
-  while (!relations.empty()) {
-    // The first item that some equality joins to what is there; written order is kept otherwise.
-    size_t pick = relations.size();
-    for (size_t i = 0; i < relations.size() && pick == relations.size(); ++i) {
-      std::vector<bool> tried = used;
-      if (combine(all, relations[i], plan::JoinKind::kInner, where, &tried, -1).ok()) pick = i;
+    ARROW_ASSIGN_OR_RAISE(Relation r, item(*items[i], i > 0 ? &all : nullptr, &out.items));
+    if (i > 0) {
+      if (depends(all) && depends(r)) return text_.error("two items of FROM that refer to the query around them are not supported yet", -1);
+      ARROW_RETURN_NOT_OK(make_distinct_names(all, r));
     }
-    if (pick == relations.size()) {
-      pick = 0;
-      ARROW_ASSIGN_OR_RAISE(all, cross(std::move(all), std::move(relations[pick])));
+    out.items.push_back(r);
+    if (i == 0) {
+      all = std::move(r);
     } else {
-      ARROW_ASSIGN_OR_RAISE(all, combine(std::move(all), std::move(relations[pick]), plan::JoinKind::kInner, where, &used, -1));
+      ARROW_ASSIGN_OR_RAISE(all, cross(std::move(all), std::move(r)));
     }
-    relations.erase(relations.begin() + static_cast<std::ptrdiff_t>(pick));
   }
-  std::vector<const PgQuery__Node*> rest;
-  for (size_t i = 0; i < where.size(); ++i) {
-    if (!used[i]) rest.push_back(where[i]);
-  }
-  where = std::move(rest);
-  return all;
+  out.scope = std::move(all.scope);
+  out.names = std::move(all.plan);
+  out.conditions = std::move(put_off_);
+  return out;
 }
 
 }  // namespace gristmill::sqltext

@@ -17,6 +17,8 @@
 #include "expr/user_function.h"
 #include "sql/function_names.h"
 #include "sql/interval.h"
+#include "sql/outer.h"
+#include "sql/subquery.h"
 #include "sql/window.h"
 
 namespace gristmill::sqltext {
@@ -190,6 +192,7 @@ std::string ExpressionLowering::output_name(const PgQuery__Node& n) {
       return other != "?column?" ? other : "case";
     }
     case PG_QUERY__NODE__NODE_COALESCE_EXPR: return "coalesce";
+    case PG_QUERY__NODE__NODE_SUB_LINK: return subquery_name(*n.sub_link);
     case PG_QUERY__NODE__NODE_MIN_MAX_EXPR: return n.min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_LEAST ? "least" : "greatest";
     default: return "?column?";
   }
@@ -244,7 +247,9 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
       ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.min_max_expr->args, n.min_max_expr->n_args));
       return expr::call(n.min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_LEAST ? "least" : "greatest", std::move(args));
     }
-    case PG_QUERY__NODE__NODE_SUB_LINK: return text_.error(unsupported("a subquery inside an expression"), n.sub_link->location);
+    case PG_QUERY__NODE__NODE_SUB_LINK:
+      if (!scope_.subqueries) return text_.error("a subquery is not supported here", n.sub_link->location);
+      return scope_.subqueries->lower(*n.sub_link, *this);
     case PG_QUERY__NODE__NODE_PARAM_REF: return text_.error(unsupported("a parameter"), n.param_ref->location);
     case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: {
       ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.a_array_expr->elements, n.a_array_expr->n_elements));
@@ -260,7 +265,11 @@ arrow::Result<NodePtr> ExpressionLowering::lower_column(const PgQuery__ColumnRef
     return text_.error("* stands only in a select list or in count(*)", c.location);
   if (c.n_fields > 2) return text_.error(unsupported("a name of more than two parts"), c.location);
   const std::string table = c.n_fields == 2 ? c.fields[0]->string->sval : "";
-  auto found = scope_.find(table, c.fields[c.n_fields - 1]->string->sval);
+  const std::string name = c.fields[c.n_fields - 1]->string->sval;
+  auto found = scope_.find(table, name);
+  if (!found.ok() && scope_.outer && !scope_.knows(table, name)) {
+    if (auto outside = scope_.outer->find(table, name); outside.ok()) return outside;
+  }
   if (!found.ok()) return text_.error(found.status().message(), c.location);
   return expr::column((*found)->column);
 }

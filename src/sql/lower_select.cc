@@ -6,14 +6,20 @@
 
 #include "sql/lower_select.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 
 #include "base/status.h"
 #include "expr/window.h"
 #include "plan/nodes.h"
+#include "sql/dependent.h"
 #include "sql/from.h"
+#include "sql/from_where.h"
 #include "sql/lower_expr.h"
+#include "sql/subquery.h"
 #include "sql/window.h"
 
 namespace gristmill::sqltext {
@@ -71,6 +77,15 @@ class Grouping {
     return plan::make_aggregate(std::move(input), std::move(keys), std::move(aggregates));
   }
 
+  // Of an aggregation without GROUP BY in a correlated subquery, whose keys are all outer columns.
+  arrow::Result<PlanPtr> with_missing_groups(PlanPtr aggregated, const Dependence& d) const {
+    std::vector<std::pair<std::string, std::string>> keys;
+    std::vector<NamedAggregate> aggregates;
+    for (size_t i = 0; i < keys_.size(); ++i) keys.emplace_back(keys_[i]->name, key_name(i));
+    for (size_t i = 0; i < aggregates_.size(); ++i) aggregates.push_back({aggregate_name(i), aggregates_[i]});
+    return sqltext::with_missing_groups(std::move(aggregated), d, keys, aggregates);
+  }
+
  private:
   static std::string key_name(size_t i) { return "$key" + std::to_string(i); }
   static std::string aggregate_name(size_t i) { return "$agg" + std::to_string(i); }
@@ -79,36 +94,113 @@ class Grouping {
 
 class SelectLowering {
  public:
-  SelectLowering(const ParsedText& text, const TableLookup& tables) : text_(text), tables_(tables) {}
+  SelectLowering(const ParsedText& text, const TableLookup& tables)
+      : text_(text),
+        tables_(tables),
+        subqueries_(text, [this](const PgQuery__SelectStmt& s, Dependence& d) { return lower_dependent(s, d); }) {}
 
   arrow::Result<PlanPtr> lower(const PgQuery__SelectStmt& s) {
+    Dependence* const d = std::exchange(dependence_, nullptr);
     ARROW_RETURN_NOT_OK(refuse(s));
-    if (s.op != PG_QUERY__SET_OPERATION__SETOP_NONE) return lower_union(s);
-    std::vector<const PgQuery__Node*> where;
-    split_and(s.where_clause, where);
-    FromLowering from(text_, tables_, [this](const PgQuery__SelectStmt& inner) { return lower(inner); });
-    ARROW_ASSIGN_OR_RAISE(Relation input, from.lower(s.from_clause, s.n_from_clause, where));
+    if (s.op != PG_QUERY__SET_OPERATION__SETOP_NONE) return lower_union(s, d);
+    FromLowering from(text_, tables_, [this, d](const PgQuery__SelectStmt& inner) { return derived(inner, d); }, subqueries_, d);
+    ARROW_ASSIGN_OR_RAISE(FromItems input, from.lower(s.from_clause, s.n_from_clause));
     ARROW_ASSIGN_OR_RAISE(const NamedWindows windows, named_windows(s, text_));
+    ARROW_ASSIGN_OR_RAISE(SelectLevel level, level_of(input, d));
+    input.scope.subqueries = &level;
+    input.scope.outer = d ? d->outer : nullptr;
     ExpressionLowering expressions(text_, input.scope, &windows);
-    for (const PgQuery__Node* condition : where) {
-      ARROW_ASSIGN_OR_RAISE(NodePtr predicate, expressions.lower(*condition));
-      if (expr::contains_aggregate(*predicate)) return text_.error("aggregates are not allowed in WHERE; use HAVING", -1);
-      if (expr::contains_window(*predicate)) return text_.error("window functions are not allowed in WHERE; filter a subquery", -1);
-      ARROW_ASSIGN_OR_RAISE(input.plan, plan::make_filter(input.plan, std::move(predicate)));
-    }
+    ARROW_ASSIGN_OR_RAISE(std::vector<NodePtr> where, conditions(s, input, expressions));
     ARROW_ASSIGN_OR_RAISE(std::vector<Output> outputs, select_list(s, input.scope, expressions));
     ARROW_ASSIGN_OR_RAISE(std::vector<OrderItem> order, order_items(s, outputs, expressions));
-    ARROW_ASSIGN_OR_RAISE(PlanPtr plan, grouped(s, input.plan, outputs, order, expressions));
+    const bool plain = d && is_plain(s, outputs, *d);
+    ARROW_ASSIGN_OR_RAISE(PlanPtr plan, from_where(std::move(input.items), std::move(where), plain, values_of(outputs, d), d, subqueries_));
+    if (d && d->handed_up) return plan;
+    if (d) carry(*plan, outputs, *d);
+    ARROW_ASSIGN_OR_RAISE(plan, grouped(s, std::move(plan), outputs, order, expressions, d));
     std::vector<NodePtr*> inside;
     for (Output& o : outputs) inside.push_back(&o.expr);
     for (OrderItem& o : order) {
       if (o.expr) inside.push_back(&o.expr);
     }
+    for (NodePtr* e : inside) {
+      ARROW_ASSIGN_OR_RAISE(*e, subqueries_.resolve(plan, *e));
+      *e = partition_windows(*e, carried(outputs, d));
+    }
     ARROW_ASSIGN_OR_RAISE(plan, plan::add_windows(std::move(plan), inside));
-    return finish(s, std::move(plan), outputs, order);
+    return finish(s, std::move(plan), outputs, order, d);
   }
 
  private:
+  arrow::Result<PlanPtr> lower_dependent(const PgQuery__SelectStmt& s, Dependence& d) {
+    dependence_ = &d;
+    return lower(s);
+  }
+
+  // A subquery in FROM; inside a correlated subquery it may refer to what is around that one.
+  arrow::Result<PlanPtr> derived(const PgQuery__SelectStmt& s, const Dependence* around) {
+    auto alone = lower(s);
+    if (alone.ok() || !around || !around->outer) return alone;
+    Dependence d;
+    d.number = around->number;
+    d.outer = around->outer;
+    d.domain = around->domain;
+    d.keep_domain = true;
+    return lower_dependent(s, d);
+  }
+
+  // Subqueries of this SELECT see FROM's columns and those of the query around.
+  arrow::Result<SelectLevel> level_of(const FromItems& input, const Dependence* d) {
+    PlanPtr names = input.names;
+    if (d && d->outer && d->outer_columns(*names).empty()) {
+      ARROW_ASSIGN_OR_RAISE(names, plan::make_cross_join(std::move(names), d->domain));
+    }
+    return SelectLevel(subqueries_, input.scope, std::move(names));
+  }
+
+  arrow::Result<std::vector<NodePtr>> conditions(const PgQuery__SelectStmt& s, const FromItems& input,
+                                                 const ExpressionLowering& expressions) const {
+    std::vector<const PgQuery__Node*> all = input.conditions;
+    split_and(s.where_clause, all);
+    std::vector<NodePtr> out;
+    for (const PgQuery__Node* condition : all) {
+      ARROW_ASSIGN_OR_RAISE(NodePtr predicate, expressions.lower(*condition));
+      if (expr::contains_aggregate(*predicate)) return text_.error("aggregates are not allowed in WHERE; use HAVING", -1);
+      if (expr::contains_window(*predicate)) return text_.error("window functions are not allowed in WHERE; filter a subquery", -1);
+      out.push_back(std::move(predicate));
+    }
+    return out;
+  }
+
+  static bool is_plain(const PgQuery__SelectStmt& s, const std::vector<Output>& outputs, const Dependence& d) {
+    if (s.n_group_clause > 0 || s.having_clause || s.n_distinct_clause > 0 || s.limit_count || s.limit_offset) return false;
+    return std::none_of(outputs.begin(), outputs.end(), [&](const Output& o) {
+      return expr::contains_aggregate(*o.expr) || expr::contains_window(*o.expr) || contains_subquery(*o.expr) ||
+             (d.want != Dependence::Want::kExists && d.uses_outer(*o.expr));
+    });
+  }
+
+  static std::vector<NodePtr> values_of(const std::vector<Output>& outputs, const Dependence* d) {
+    std::vector<NodePtr> out;
+    if (!d || d->want == Dependence::Want::kExists) return out;
+    for (const Output& o : outputs) out.push_back(o.expr);
+    return out;
+  }
+
+  // Outer columns become outputs; the others get names of their own where it is asked for.
+  static void carry(const plan::Plan& plan, std::vector<Output>& outputs, const Dependence& d) {
+    for (size_t i = 0; d.rename && i < outputs.size(); ++i) outputs[i].name = d.value_name(i);
+    for (const std::string& c : d.outer_columns(plan)) outputs.push_back({c, expr::column(c)});
+  }
+
+  static std::vector<NodePtr> carried(const std::vector<Output>& outputs, const Dependence* d) {
+    std::vector<NodePtr> out;
+    for (const Output& o : outputs) {
+      if (d && d->is_outer(o.name)) out.push_back(o.expr);
+    }
+    return out;
+  }
+
   arrow::Status refuse(const PgQuery__SelectStmt& s) const {
     if (s.with_clause) return text_.error("WITH is not supported yet", s.with_clause->location);
     if (s.n_values_lists > 0) return text_.error("VALUES is not supported yet", -1);
@@ -119,10 +211,22 @@ class SelectLowering {
     return arrow::Status::OK();
   }
 
-  arrow::Result<PlanPtr> lower_union(const PgQuery__SelectStmt& s) {
+  // One side of a set operation: the other has the same outer columns, which are compared like any other.
+  arrow::Result<PlanPtr> side(const PgQuery__SelectStmt& s, Dependence* d) {
+    if (!d) return lower(s);
+    Dependence own = *d;
+    own.want = Dependence::Want::kRows;
+    own.keep_domain = true;
+    own.may_hand_up = false;
+    auto plan = lower_dependent(s, own);
+    d->null_safe |= own.null_safe;
+    return plan;
+  }
+
+  arrow::Result<PlanPtr> lower_union(const PgQuery__SelectStmt& s, Dependence* d) {
     if (s.op != PG_QUERY__SET_OPERATION__SETOP_UNION) return text_.error("INTERSECT and EXCEPT are not supported yet", -1);
-    ARROW_ASSIGN_OR_RAISE(PlanPtr left, lower(*s.larg));
-    ARROW_ASSIGN_OR_RAISE(PlanPtr right, lower(*s.rarg));
+    ARROW_ASSIGN_OR_RAISE(PlanPtr left, side(*s.larg, d));
+    ARROW_ASSIGN_OR_RAISE(PlanPtr right, side(*s.rarg, d));
     if (left->schema->num_fields() != right->schema->num_fields())
       return text_.error("each side of UNION must have the same number of columns", -1);
     std::vector<NodePtr> renamed;
@@ -142,7 +246,7 @@ class SelectLowering {
     }
     ExpressionLowering expressions(text_, scope);
     ARROW_ASSIGN_OR_RAISE(std::vector<OrderItem> order, order_items(s, outputs, expressions));
-    return finish(s, std::move(plan), outputs, order);
+    return finish(s, std::move(plan), outputs, order, d);
   }
 
   arrow::Result<std::vector<Output>> select_list(const PgQuery__SelectStmt& s, const Scope& scope,
@@ -213,7 +317,7 @@ class SelectLowering {
 
   // Aggregation and HAVING; outputs and order are rewritten to the aggregate's columns.
   arrow::Result<PlanPtr> grouped(const PgQuery__SelectStmt& s, PlanPtr input, std::vector<Output>& outputs, std::vector<OrderItem>& order,
-                                 const ExpressionLowering& expressions) const {
+                                 const ExpressionLowering& expressions, Dependence* d) {
     std::vector<NodePtr> keys;
     for (size_t i = 0; i < s.n_group_clause; ++i) {
       if (s.group_clause[i]->node_case == PG_QUERY__NODE__NODE_GROUPING_SET)
@@ -225,32 +329,71 @@ class SelectLowering {
       if (position < 0) {
         ARROW_ASSIGN_OR_RAISE(keys.back(), std::move(key));
       }
+      ARROW_ASSIGN_OR_RAISE(keys.back(), subqueries_.resolve(input, keys.back()));
     }
     bool aggregates = s.n_group_clause > 0 || s.having_clause;
     for (const auto& o : outputs) aggregates |= expr::contains_aggregate(*o.expr);
     for (const auto& o : order) aggregates |= o.expr && expr::contains_aggregate(*o.expr);
     if (!aggregates) return input;
-    Grouping grouping(std::move(keys));
-    for (auto& o : outputs) {
-      ARROW_ASSIGN_OR_RAISE(o.expr, grouping.rewrite(o.expr));
-    }
-    for (auto& o : order) {
-      if (o.expr) {
-        ARROW_ASSIGN_OR_RAISE(o.expr, grouping.rewrite(o.expr));
-      }
-    }
     NodePtr having;
     if (s.having_clause) {
       ARROW_ASSIGN_OR_RAISE(having, expressions.lower(*s.having_clause));
       if (expr::contains_window(*having)) return text_.error("window functions are not allowed in HAVING; filter a subquery", -1);
-      ARROW_ASSIGN_OR_RAISE(having, grouping.rewrite(having));
     }
+    const bool missing = d && s.n_group_clause == 0;
+    ARROW_ASSIGN_OR_RAISE(const bool fill, missing ? fills_groups(s, outputs, *d) : arrow::Result<bool>(false));
+    for (NodePtr& k : carried(outputs, d)) keys.push_back(std::move(k));
+    Grouping grouping(std::move(keys));
+    const auto rewrite = [&](NodePtr& e) -> arrow::Status {
+      if (d && aggregates_outer(*e, *d))
+        return text_.error("an aggregate of the columns of the query around a subquery is not supported yet", -1);
+      ARROW_ASSIGN_OR_RAISE(e, subqueries_.resolve_inside_aggregates(input, subqueries_.resolved(e)));
+      ARROW_ASSIGN_OR_RAISE(e, grouping.rewrite(e));
+      return arrow::Status::OK();
+    };
+    for (auto& o : outputs) ARROW_RETURN_NOT_OK(rewrite(o.expr));
+    for (auto& o : order) {
+      if (o.expr) ARROW_RETURN_NOT_OK(rewrite(o.expr));
+    }
+    if (having) ARROW_RETURN_NOT_OK(rewrite(having));
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan, grouping.apply(std::move(input)));
-    return having ? plan::make_filter(plan, having) : plan;
+    if (fill) {
+      ARROW_ASSIGN_OR_RAISE(plan, grouping.with_missing_groups(std::move(plan), *d));
+      d->null_safe = true;
+    }
+    for (const NodePtr& condition : expr::conjuncts(having)) {
+      ARROW_ASSIGN_OR_RAISE(plan, subqueries_.filter(std::move(plan), condition));
+    }
+    return plan;
+  }
+
+  // An aggregation without GROUP BY in a subquery: one row, be there rows or not. Where only its value is asked for, what it is of no
+  // row is the business of who joins it.
+  static arrow::Result<bool> fills_groups(const PgQuery__SelectStmt& s, const std::vector<Output>& outputs, Dependence& d) {
+    const bool all_of_it = !s.having_clause && !s.limit_count && !s.limit_offset;
+    d.at_most_one = true;
+    d.exactly_one = all_of_it;
+    if (!d.outer) return false;
+    if (d.want != Dependence::Want::kValue || !all_of_it || contains_subquery(*outputs[0].expr) ||
+        expr::contains_window(*outputs[0].expr)) {
+      return true;
+    }
+    ARROW_ASSIGN_OR_RAISE(d.empty, value_of_nothing(outputs[0].expr, d));
+    return false;
+  }
+
+  // Groups that ORDER BY leaves equal come in the order of their keys: then nothing below has to keep an order.
+  static void settle_ties(const plan::Plan& grouped, std::vector<plan::SortBy>& by) {
+    for (const auto& f : grouped.schema->fields()) {
+      const bool known = std::any_of(by.begin(), by.end(), [&](const plan::SortBy& k) {
+        return k.expr->kind == expr::NodeKind::kColumn && k.expr->name == f->name();
+      });
+      if (f->name().starts_with("$key") && !known) by.push_back({expr::column(f->name())});
+    }
   }
 
   arrow::Result<PlanPtr> finish(const PgQuery__SelectStmt& s, PlanPtr plan, const std::vector<Output>& outputs,
-                                const std::vector<OrderItem>& order) const {
+                                const std::vector<OrderItem>& order, Dependence* d) const {
     const bool distinct = s.n_distinct_clause > 0;
     if (distinct && s.distinct_clause[0]->node_case != PG_QUERY__NODE__NODE__NOT_SET)
       return text_.error("DISTINCT ON is not supported yet", -1);
@@ -258,6 +401,7 @@ class SelectLowering {
       std::vector<plan::SortBy> by;
       for (const auto& o : order)
         by.push_back({o.expr ? o.expr : outputs[static_cast<size_t>(o.output)].expr, o.descending, o.nulls_first});
+      settle_ties(*plan, by);
       ARROW_ASSIGN_OR_RAISE(plan, plan::make_sort(plan, std::move(by)));
     }
     std::vector<NodePtr> list;
@@ -274,15 +418,20 @@ class SelectLowering {
         ARROW_ASSIGN_OR_RAISE(plan, plan::make_sort(plan, std::move(by)));
       }
     }
-    return limited(s, std::move(plan));
+    return limited(s, std::move(plan), d);
   }
 
-  arrow::Result<PlanPtr> limited(const PgQuery__SelectStmt& s, PlanPtr plan) const {
+  arrow::Result<PlanPtr> limited(const PgQuery__SelectStmt& s, PlanPtr plan, Dependence* d) const {
     if (s.limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES) return text_.error("WITH TIES is not supported yet", -1);
     if (!s.limit_count && !s.limit_offset) return plan;
     ARROW_ASSIGN_OR_RAISE(int64_t count, row_number(s.limit_count, "LIMIT", -1));
     ARROW_ASSIGN_OR_RAISE(int64_t offset, row_number(s.limit_offset, "OFFSET", 0));
-    return plan::make_limit(std::move(plan), offset, count);
+    if (d && count >= 0 && count <= 1) d->at_most_one = true;
+    if (!d || !d->outer) return plan::make_limit(std::move(plan), offset, count);
+    if (d->want == Dependence::Want::kExists && count != 0 && offset == 0) return plan;
+    std::vector<NodePtr> parts;
+    for (const std::string& c : d->outer_columns(*plan)) parts.push_back(expr::column(c));
+    return limit_each(std::move(plan), *d, std::move(parts), offset, count);
   }
 
   arrow::Result<int64_t> row_number(const PgQuery__Node* n, const char* clause, int64_t fallback) const {
@@ -297,6 +446,8 @@ class SelectLowering {
 
   const ParsedText& text_;
   const TableLookup& tables_;
+  Subqueries subqueries_;
+  Dependence* dependence_ = nullptr;  // of the SELECT that is lowered next
 };
 
 }  // namespace

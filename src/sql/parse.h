@@ -21,6 +21,8 @@ class ParsedText {
   std::string table_name(const std::string& identifier) const;
   // A plan error that shows the line of `location` (bytes from 0, -1 = unknown) with a caret under it.
   arrow::Status error(const std::string& message, int location) const;
+  // Another number each time, for names that lowering makes.
+  int next_number() const { return numbers_++; }
 
  private:
   struct FreeTree {
@@ -28,6 +30,7 @@ class ParsedText {
   };
   std::string text_;
   std::vector<std::string> files_;
+  mutable int numbers_ = 0;
   std::unique_ptr<PgQuery__ParseResult, FreeTree> tree_;
 };
 

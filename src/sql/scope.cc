@@ -23,6 +23,13 @@ bool Scope::has_table(const std::string& table) const {
   return false;
 }
 
+bool Scope::knows(const std::string& table, const std::string& name) const {
+  for (const auto& c : columns) {
+    if ((table.empty() ? !c.qualified_only : equal_ignoring_case(c.table, table)) && equal_ignoring_case(c.name, name)) return true;
+  }
+  return false;
+}
+
 arrow::Result<const ScopeColumn*> Scope::find(const std::string& table, const std::string& name) const {
   for (const bool exact : {true, false}) {
     const ScopeColumn* found = nullptr;

@@ -8,6 +8,9 @@
 
 namespace gristmill::sqltext {
 
+class OuterScope;      // outer.h
+class SublinkLowering;  // subquery.h
+
 struct ScopeColumn {
   std::string table;   // alias or name; empty for none
   std::string name;    // as the user knows it
@@ -18,10 +21,14 @@ struct ScopeColumn {
 class Scope {
  public:
   std::vector<ScopeColumn> columns;
+  OuterScope* outer = nullptr;            // the query around this one, for names that are not here
+  SublinkLowering* subqueries = nullptr;  // what lowers a subquery inside an expression; null: there may be none
 
   // semantics.md 8: exact first, then a unique case-insensitive match, else an error with the nearest names. `table` may be empty.
   arrow::Result<const ScopeColumn*> find(const std::string& table, const std::string& name) const;
   bool has_table(const std::string& table) const;
+  // Whether the name is some column's here, be it an ambiguous one: then the query around is not asked.
+  bool knows(const std::string& table, const std::string& name) const;
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);

@@ -8,6 +8,7 @@
 #include "expr/functions/families.h"
 #include "expr/kernel.h"
 #include "expr/promotion.h"
+#include "expr/row_kernel.h"
 
 namespace gristmill::expr {
 namespace {
@@ -94,6 +95,17 @@ arrow::Result<Signature> bind_null_if(std::span<const ArgumentInfo> args, std::s
   return s;
 }
 
+arrow::Result<column::Column> run_only_row(const KernelCall& call) {
+  const Argument<int64_t> rows(call.args[0]);
+  return bool_results(call, [&](int64_t i, bool& out) -> arrow::Status {
+    if (rows[i] > 1) {
+      return base::data_error("more than one row returned by a subquery used as an expression", std::to_string(rows[i]) + " rows", i);
+    }
+    out = true;
+    return arrow::Status::OK();
+  });
+}
+
 }  // namespace
 
 std::vector<Function> logic_functions() {
@@ -121,6 +133,8 @@ std::vector<Function> logic_functions() {
        Special::kCoalesce},
       {"nullif", "logic", "NULL where both are equal, else the first", "lit(1).nullif(1) -> null", own, true, bind_null_if, nullptr,
        Special::kNullIf},
+      {"sql_only_row", "logic", "true; an error when a subquery's number of rows is more than one", "call('sql_only_row', 1) -> true", pass, true,
+       bind_as<"sql_only_row", "i>o!">, run_only_row},
   };
 }
 

@@ -11,6 +11,7 @@
 
 #include "plan/expressions.h"
 #include "plan/nodes.h"
+#include "plan/rules/may_fail.h"
 #include "plan/rules/rules.h"
 #include "plan/rules/walk.h"
 #include "plan/statistics.h"
@@ -20,28 +21,6 @@ namespace {
 
 constexpr int64_t kFactorUnordered = 2;
 constexpr int64_t kFactorOrdered = 16;
-
-// Whether anything that `p` computes row by row may fail.
-arrow::Result<bool> may_fail(const Plan& p) {
-  for (const PlanPtr& in : p.inputs) {
-    ARROW_ASSIGN_OR_RAISE(const bool below, may_fail(*in));
-    if (below) return true;
-  }
-  std::vector<expr::NodePtr> parts;
-  for (const NamedExpr& e : p.exprs) parts.push_back(e.expr);
-  for (const SortBy& k : p.sort) parts.push_back(k.expr);
-  parts.insert(parts.end(), p.left_keys.begin(), p.left_keys.end());
-  if (p.kind == PlanKind::kFilter) parts.push_back(p.predicate);
-  if (p.inputs.empty()) return false;
-  for (const NamedExpr& a : p.aggregates) {
-    const auto& input = *p.inputs[0]->schema;
-    ARROW_ASSIGN_OR_RAISE(const bool fails, p.kind == PlanKind::kWindow ? window_fallible(a.expr, input) : aggregate_fallible(a.expr, input));
-    if (fails) return true;
-  }
-  ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(parts, *p.inputs[0]->schema));
-  if (fails || p.kind != PlanKind::kJoin) return fails || p.explode.size() > 1;
-  return join_may_fail(p);
-}
 
 arrow::Result<bool> left_may_fail(const Plan& join) {
   ARROW_ASSIGN_OR_RAISE(const bool below, may_fail(*join.inputs[0]));

@@ -3,7 +3,7 @@
 //   aggregate: sum(a) over aggregate by k: ...   ->   the inner aggregate's groups may leave in any order
 //   semi join l r                                ->   r may come in any order
 //
-// What is blind to order: a global aggregate of functions that do not look at it (sums are exact), a grouped one whose own order nobody
+// What is blind to order: a sort by keys in which no two rows agree (by all keys of the groups below), a global aggregate of functions that do not look at it (sums are exact), a grouped one whose own order nobody
 // sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts,
 // first appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where something may
 // fail row by row, the first failing row is the error, so rows must come in order there.
@@ -17,6 +17,7 @@
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 #include "plan/rules/rules.h"
+#include "plan/statistics.h"
 
 namespace gristmill::plan {
 namespace {
@@ -45,8 +46,46 @@ arrow::Result<bool> join_needs(const Plan& p, size_t side, bool ordered) {
   return join_side_may_fail(p, side);
 }
 
+// Whether no two rows of `p` agree in these columns: groups differ in their keys.
+bool unique_by(const Plan& p, const NameSet& columns) {
+  switch (p.kind) {
+    case PlanKind::kAggregate:
+      return std::all_of(p.exprs.begin(), p.exprs.end(), [&](const NamedExpr& k) { return columns.contains(k.name); });
+    case PlanKind::kFilter:
+    case PlanKind::kWindow: return unique_by(*p.inputs[0], columns);
+    case PlanKind::kProject: {
+      NameSet below;
+      for (const NamedExpr& e : p.exprs) {
+        if (is_column(e) && columns.contains(e.name)) below.insert(e.expr->name);
+      }
+      return unique_by(*p.inputs[0], below);
+    }
+    case PlanKind::kJoin: {  // beside one row
+      const bool one = p.join == JoinKind::kInner && p.left_keys.empty() && estimate_rows(*p.inputs[1]).most == 1;
+      if (!one && p.join != JoinKind::kSemi && p.join != JoinKind::kAnti) return false;
+      NameSet below;
+      for (size_t i = 0; i < p.join_output.size(); ++i) {
+        const int c = p.join_output[i];
+        if (c < p.inputs[0]->schema->num_fields() && columns.contains(p.schema->field(static_cast<int>(i))->name()))
+          below.insert(p.inputs[0]->schema->field(c)->name());
+      }
+      return unique_by(*p.inputs[0], below);
+    }
+    default: return false;
+  }
+}
+
+// No row ties with another: the order of the input decides nothing.
+bool total(const Plan& sort) {
+  NameSet columns;
+  for (const SortBy& k : sort.sort) {
+    if (is_column(*k.expr)) columns.insert(k.expr->name);
+  }
+  return unique_by(*sort.inputs[0], columns);
+}
+
 arrow::Result<bool> sort_needs(const Plan& p, bool ordered) {
-  if (ordered || p.top) return true;
+  if ((ordered || p.top) && !total(p)) return true;
   std::vector<NodePtr> keys;
   for (const SortBy& k : p.sort) keys.push_back(k.expr);
   return any_fallible(keys, *p.inputs[0]->schema);

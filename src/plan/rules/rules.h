@@ -19,6 +19,9 @@ arrow::Result<PlanPtr> top_n(const PlanPtr& plan);
 arrow::Result<PlanPtr> push_projection(const PlanPtr& plan);
 arrow::Result<PlanPtr> require_order(const PlanPtr& plan, bool ordered);
 arrow::Result<PlanPtr> drop_sort(const PlanPtr& plan);
+arrow::Result<PlanPtr> outer_to_inner(const PlanPtr& plan);
+arrow::Result<PlanPtr> push_semi_join(const PlanPtr& plan);
+arrow::Result<PlanPtr> join_order(const PlanPtr& plan);
 arrow::Result<PlanPtr> choose_build_side(const PlanPtr& plan);
 
 }  // namespace gristmill::plan

@@ -32,8 +32,19 @@ TEST(RequireOrder, KeepsOrderUnderWhatMayFailRowByRow) {
 TEST(RequireOrder, KeepsOrderUnderLimitsAndTopN) {
   const auto p = ok(ordered_root(aggregate(limit(grouped(), 3), {}, {agg("max", c("m"))})));
   EXPECT_TRUE(p->inputs[0]->inputs[0]->ordered);
-  const auto q = ok(ordered_root(aggregate(ok(top_n(limit(sort(grouped(), "a"), 3))), {}, {agg("max", c("m"))})));
+  const auto q = ok(ordered_root(aggregate(ok(top_n(limit(sort(grouped(), "m"), 3))), {}, {agg("max", c("m"))})));
   EXPECT_TRUE(q->inputs[0]->inputs[0]->inputs[0]->ordered);
+}
+
+TEST(RequireOrder, FreesGroupsThatASortTellsApart) {
+  EXPECT_FALSE(ok(ordered_root(sort(grouped(), "a")))->inputs[0]->ordered);
+  EXPECT_TRUE(ok(ordered_root(sort(grouped(), "m")))->inputs[0]->ordered);
+  const auto both_keys = aggregate(scan("t", "a:int64 b:int64 x:float64"), {c("a"), c("b")}, {as(agg("max", c("x")), "m")});
+  EXPECT_TRUE(ok(ordered_root(sort(both_keys, "a")))->inputs[0]->ordered);
+  EXPECT_FALSE(ok(ordered_root(ok(make_sort(both_keys, {{c("m")}, {c("b")}, {c("a")}}))))->inputs[0]->ordered);
+  const auto renamed = project(both_keys, {as(c("a"), "p"), as(c("b"), "q"), c("m")});
+  EXPECT_FALSE(ok(ordered_root(ok(make_sort(renamed, {{c("q")}, {c("p")}}))))->inputs[0]->inputs[0]->ordered);
+  EXPECT_FALSE(ok(ordered_root(ok(top_n(limit(sort(grouped(), "a"), 3)))))->inputs[0]->inputs[0]->ordered);
 }
 
 TEST(RequireOrder, FreesTheRightSideOfSemiAndAntiJoins) {
