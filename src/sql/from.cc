@@ -13,15 +13,18 @@
 
 #include "base/status.h"
 #include "sql/lower_expr.h"
+#include "sql/table_functions.h"
+#include "sql/values.h"
+#include "sql/with_clause.h"
 
 namespace gristmill::sqltext {
 namespace {
 
 using expr::NodePtr;
 
-Scope scope_over(const plan::Plan& p, const std::string& table) {
+Scope scope_over(const Query& q, const std::string& table) {
   Scope s;
-  for (const auto& f : p.schema->fields()) s.columns.push_back({table, f->name(), f->name()});
+  for (size_t i = 0; i < q.names.size(); ++i) s.columns.push_back({table, q.names[i], q.plan->schema->field(static_cast<int>(i))->name()});
   return s;
 }
 
@@ -63,6 +66,14 @@ Scope merged(const Scope& a, const Scope& b) {
 
 bool uses_only(const PgQuery__Node& n, const Scope& scope, const ParsedText& text) { return ExpressionLowering(text, scope).lower(n).ok(); }
 
+// An inner join without condition, or one ON TRUE.
+bool on_true(const PgQuery__JoinExpr& j) {
+  if (j.jointype != PG_QUERY__JOIN_TYPE__JOIN_INNER && j.jointype != PG_QUERY__JOIN_TYPE__JOIN_LEFT) return false;
+  if (j.n_using_clause > 0 || j.is_natural) return false;
+  return !j.quals || (j.quals->node_case == PG_QUERY__NODE__NODE_A_CONST && j.quals->a_const->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL &&
+                      j.quals->a_const->boolval->boolval);
+}
+
 const char* operator_of(const PgQuery__Node& n) {
   if (n.node_case != PG_QUERY__NODE__NODE_A_EXPR || n.a_expr->kind != PG_QUERY__A__EXPR__KIND__AEXPR_OP || n.a_expr->n_name != 1 ||
       !n.a_expr->lexpr)
@@ -87,8 +98,59 @@ arrow::Result<Relation> FromLowering::table(const PgQuery__RangeVar& v) const {
   auto found = tables_(name);
   if (!found.ok() && base::error_kind(found.status()) == base::ErrorKind::kIo) return found.status();
   if (!found.ok()) return text_.error(found.status().message(), v.location);
-  std::string alias = v.alias ? v.alias->aliasname : text_.table_name(v.relname);
-  return Relation{*found, scope_over(**found, alias)};
+  return named(std::move(*found), v.alias, text_.table_name(v.relname), v.location);
+}
+
+// `query` under its alias, with the column names given there.
+arrow::Result<Relation> FromLowering::named(Query query, const PgQuery__Alias* alias, const std::string& name, int location) const {
+  const std::string called = alias ? alias->aliasname : name;
+  if (alias) {
+    ARROW_ASSIGN_OR_RAISE(query, rename_columns(std::move(query), alias->colnames, alias->n_colnames, called, text_, location));
+  }
+  Scope scope = scope_over(query, called);
+  return Relation{std::move(query.plan), std::move(scope)};
+}
+
+arrow::Result<Relation> FromLowering::function(const PgQuery__RangeFunction& f, const Relation* before, bool keep_empty) const {
+  ARROW_ASSIGN_OR_RAISE(const auto calls, calls_of(f, text_));
+  const std::string name = calls.size() == 1 ? function_name(*calls[0]) : "rows";
+  if (calls.size() == 1 && !f.ordinality) {
+    ARROW_ASSIGN_OR_RAISE(auto table, constant_table(*calls[0], text_));
+    if (table) {
+      // The one column of a series is called as the table is.
+      if (table->names.size() == 1 && f.alias && table->names[0] == name) table->names[0] = f.alias->aliasname;
+      ARROW_ASSIGN_OR_RAISE(Relation alone, named(std::move(*table), f.alias, name, calls[0]->location));
+      return before ? cross(*before, std::move(alone)) : std::move(alone);
+    }
+  }
+  const Scope nothing;
+  const ExpressionLowering expressions(text_, before ? before->scope : nothing);
+  std::vector<NodePtr> lists;
+  std::vector<std::string> names;
+  for (const PgQuery__FuncCall* call : calls) {
+    ARROW_ASSIGN_OR_RAISE(const auto some, lists_of(*call, [&](const PgQuery__Node& n) { return expressions.lower(n); }, text_));
+    lists.insert(lists.end(), some.begin(), some.end());
+    names.insert(names.end(), some.size(), function_name(*call));
+  }
+  if (names.size() == 1 && f.alias) names[0] = f.alias->aliasname;
+  if (f.ordinality) names.emplace_back("ordinality");
+  plan::PlanPtr input = before ? before->plan : nullptr;
+  if (!before) {
+    ARROW_ASSIGN_OR_RAISE(input, one_row());
+  }
+  auto made = unnest(std::move(input), lists, f.ordinality, keep_empty);
+  if (!made.ok()) return text_.error(made.status().message(), calls[0]->location);
+  if (f.alias) {
+    if (f.alias->n_colnames > names.size())
+      return text_.error("\"" + std::string(f.alias->aliasname) + "\" has " + std::to_string(names.size()) + " columns",
+                         calls[0]->location);
+    for (size_t i = 0; i < f.alias->n_colnames; ++i) names[i] = f.alias->colnames[i]->string->sval;
+  }
+  Relation out;
+  if (before) out.scope = before->scope;
+  for (size_t i = 0; i < names.size(); ++i) out.scope.columns.push_back({f.alias ? f.alias->aliasname : name, names[i], made->columns[i]});
+  out.plan = std::move(made->plan);
+  return out;
 }
 
 arrow::Result<Relation> FromLowering::item(const PgQuery__Node& n) const {
@@ -97,16 +159,22 @@ arrow::Result<Relation> FromLowering::item(const PgQuery__Node& n) const {
     case PG_QUERY__NODE__NODE_JOIN_EXPR: return join(*n.join_expr);
     case PG_QUERY__NODE__NODE_RANGE_SUBSELECT: {
       if (n.range_subselect->lateral) return text_.error("lateral is not supported yet", -1);
-      ARROW_ASSIGN_OR_RAISE(plan::PlanPtr p, select_(*n.range_subselect->subquery->select_stmt));
-      return Relation{p, scope_over(*p, n.range_subselect->alias ? n.range_subselect->alias->aliasname : "")};
+      ARROW_ASSIGN_OR_RAISE(Query query, select_(*n.range_subselect->subquery->select_stmt));
+      return named(std::move(query), n.range_subselect->alias, "", -1);
     }
-    case PG_QUERY__NODE__NODE_RANGE_FUNCTION: return text_.error("a function as a table is not supported yet", -1);
+    case PG_QUERY__NODE__NODE_RANGE_FUNCTION: return function(*n.range_function, nullptr);
+    case PG_QUERY__NODE__NODE_RANGE_TABLE_SAMPLE:
+      return text_.error("TABLESAMPLE is not supported; use Frame.sample()", n.range_table_sample->location);
     default: return text_.error("this item of FROM is not supported yet", -1);
   }
 }
 
 arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j) const {
+  if (j.join_using_alias) return text_.error("an alias of USING is not supported", -1);
   ARROW_ASSIGN_OR_RAISE(Relation left, item(*j.larg));
+  if (j.rarg->node_case == PG_QUERY__NODE__NODE_RANGE_FUNCTION && on_true(j)) {  // it may refer to the left side
+    return under_alias(j, function(*j.rarg->range_function, &left, j.jointype == PG_QUERY__JOIN_TYPE__JOIN_LEFT));
+  }
   ARROW_ASSIGN_OR_RAISE(Relation right, item(*j.rarg));
   plan::JoinKind kind;
   switch (j.jointype) {
@@ -125,11 +193,25 @@ arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j) const {
       }
     }
   }
-  if (!columns.empty()) return combine_using(std::move(left), std::move(right), kind, columns);
+  if (!columns.empty()) return under_alias(j, combine_using(std::move(left), std::move(right), kind, columns));
   std::vector<const PgQuery__Node*> conditions;
   split_and(j.quals, conditions);
-  if (conditions.empty() && kind == plan::JoinKind::kInner) return cross(std::move(left), std::move(right));
-  return combine(std::move(left), std::move(right), kind, conditions, nullptr, -1);
+  if (conditions.empty() && kind == plan::JoinKind::kInner) return under_alias(j, cross(std::move(left), std::move(right)));
+  return under_alias(j, combine(std::move(left), std::move(right), kind, conditions, nullptr, -1));
+}
+
+// (a join b ...) as j (x, y): its columns are j's, the tables inside are not seen any more.
+arrow::Result<Relation> FromLowering::under_alias(const PgQuery__JoinExpr& j, arrow::Result<Relation> joined) const {
+  if (!j.alias || !joined.ok()) return joined;
+  Scope scope;
+  for (const ScopeColumn& c : joined->scope.columns) {
+    if (!c.qualified_only) scope.columns.push_back({j.alias->aliasname, c.name, c.column});
+  }
+  if (j.alias->n_colnames > scope.columns.size())
+    return text_.error("\"" + std::string(j.alias->aliasname) + "\" has " + std::to_string(scope.columns.size()) + " columns", -1);
+  for (size_t i = 0; i < j.alias->n_colnames; ++i) scope.columns[i].name = j.alias->colnames[i]->string->sval;
+  joined->scope = std::move(scope);
+  return joined;
 }
 
 arrow::Result<Relation> FromLowering::cross(Relation left, Relation right) {
@@ -154,7 +236,8 @@ arrow::Result<Relation> FromLowering::combine_using(Relation left, Relation righ
   }
   Relation out;
   ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, left_keys, right_keys, false));
-  if (kind == plan::JoinKind::kRight || kind == plan::JoinKind::kFull) return merge_columns(std::move(out), left, right, left_keys, right_keys);
+  if (kind == plan::JoinKind::kRight || kind == plan::JoinKind::kFull)
+    return merge_columns(std::move(out), left, right, left_keys, right_keys);
   out.scope = left.scope;
   for (auto& c : right.scope.columns) {
     if (!hidden.contains(c.column)) out.scope.columns.push_back(c);
@@ -227,12 +310,36 @@ arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, pla
 }
 
 arrow::Result<Relation> FromLowering::lower(PgQuery__Node* const* items, size_t n, std::vector<const PgQuery__Node*>& where) const {
+  std::vector<bool> used(where.size(), false);
+  if (n == 0) {
+    Relation nothing;
+    ARROW_ASSIGN_OR_RAISE(nothing.plan, one_row());
+    return nothing;
+  }
   std::vector<Relation> relations;
   for (size_t i = 0; i < n; ++i) {
+    if (items[i]->node_case == PG_QUERY__NODE__NODE_RANGE_FUNCTION && i > 0) {  // it may refer to the items before
+      ARROW_ASSIGN_OR_RAISE(Relation before, together(std::move(relations), where, used));
+      relations.clear();
+      ARROW_ASSIGN_OR_RAISE(Relation r, function(*items[i]->range_function, &before));
+      relations.push_back(std::move(r));
+      continue;
+    }
     ARROW_ASSIGN_OR_RAISE(Relation r, item(*items[i]));
     relations.push_back(std::move(r));
   }
-  std::vector<bool> used(where.size(), false);
+  ARROW_ASSIGN_OR_RAISE(Relation all, together(std::move(relations), where, used));
+  std::vector<const PgQuery__Node*> rest;
+  for (size_t i = 0; i < where.size(); ++i) {
+    if (!used[i]) rest.push_back(where[i]);
+  }
+  where = std::move(rest);
+  return all;
+}
+
+// Joined by the equalities in `where`, those used up marked.
+arrow::Result<Relation> FromLowering::together(std::vector<Relation> relations, const std::vector<const PgQuery__Node*>& where,
+                                               std::vector<bool>& used) const {
   Relation all = std::move(relations[0]);
   relations.erase(relations.begin());
   while (!relations.empty()) {
@@ -250,11 +357,6 @@ arrow::Result<Relation> FromLowering::lower(PgQuery__Node* const* items, size_t 
     }
     relations.erase(relations.begin() + static_cast<std::ptrdiff_t>(pick));
   }
-  std::vector<const PgQuery__Node*> rest;
-  for (size_t i = 0; i < where.size(); ++i) {
-    if (!used[i]) rest.push_back(where[i]);
-  }
-  where = std::move(rest);
   return all;
 }
 

@@ -14,7 +14,7 @@ struct Relation {
   Scope scope;
 };
 
-using LowerSelect = std::function<arrow::Result<plan::PlanPtr>(const PgQuery__SelectStmt&)>;
+using LowerSelect = std::function<arrow::Result<Query>(const PgQuery__SelectStmt&)>;
 
 class FromLowering {
  public:
@@ -27,6 +27,12 @@ class FromLowering {
  private:
   arrow::Result<Relation> item(const PgQuery__Node& n) const;
   arrow::Result<Relation> table(const PgQuery__RangeVar& v) const;
+  // A function as a table; with `before`, joined to what it may refer to. `keep_empty`: rows of `before` without any stay.
+  arrow::Result<Relation> function(const PgQuery__RangeFunction& f, const Relation* before, bool keep_empty = false) const;
+  arrow::Result<Relation> under_alias(const PgQuery__JoinExpr& j, arrow::Result<Relation> joined) const;
+  arrow::Result<Relation> named(Query query, const PgQuery__Alias* alias, const std::string& name, int location) const;
+  arrow::Result<Relation> together(std::vector<Relation> relations, const std::vector<const PgQuery__Node*>& where,
+                                   std::vector<bool>& used) const;
   arrow::Result<Relation> join(const PgQuery__JoinExpr& j) const;
   arrow::Result<Relation> combine(Relation left, Relation right, plan::JoinKind kind, const std::vector<const PgQuery__Node*>& conditions,
                                   std::vector<bool>* used, int location) const;
