@@ -259,6 +259,8 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
     case PG_QUERY__NODE__NODE_SUB_LINK: return text_.error(unsupported("a subquery inside an expression"), n.sub_link->location);
     case PG_QUERY__NODE__NODE_PARAM_REF: {
       ARROW_ASSIGN_OR_RAISE(auto value, text_.parameter(*n.param_ref));
+      const bool text = value->type->id() == arrow::Type::STRING || value->type->id() == arrow::Type::LARGE_STRING;
+      if (text && value->is_valid) return expr::literal(static_cast<const arrow::BaseBinaryScalar&>(*value).view());
       return expr::literal(std::move(value));
     }
     case PG_QUERY__NODE__NODE_GROUPING_FUNC: {
@@ -269,9 +271,42 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
       ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.a_array_expr->elements, n.a_array_expr->n_elements));
       return expr::call("list.pack", std::move(args));
     }
+    case PG_QUERY__NODE__NODE_A_INDIRECTION: return lower_indirection(*n.a_indirection);
     case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return text_.error(unsupported("the current date or time"), n.sqlvalue_function->location);
     default: return text_.error(unsupported("this expression"), -1);
   }
+}
+
+// list[2], list[2:3], (struct).field; positions from 1, both ends of a slice included.
+arrow::Result<NodePtr> ExpressionLowering::lower_indirection(const PgQuery__AIndirection& a) const {
+  ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*a.arg));
+  for (size_t i = 0; i < a.n_indirection; ++i) {
+    const PgQuery__Node& n = *a.indirection[i];
+    if (n.node_case == PG_QUERY__NODE__NODE_STRING) {
+      x = expr::call("struct.field", {x, expr::literal(std::string_view(n.string->sval))});
+      continue;
+    }
+    if (n.node_case != PG_QUERY__NODE__NODE_A_INDICES) return text_.error(unsupported("this way into a value"), -1);
+    const PgQuery__AIndices& at = *n.a_indices;
+    if (!at.is_slice) {
+      ARROW_ASSIGN_OR_RAISE(NodePtr position, lower(*at.uidx));
+      x = expr::call("sql_list_get", {x, position});
+      continue;
+    }
+    const NodePtr one = expr::literal(int64_t{1});
+    NodePtr from = one;
+    if (at.lidx) {
+      ARROW_ASSIGN_OR_RAISE(from, lower(*at.lidx));
+    }
+    from = expr::call("greatest", {from, one});
+    std::vector<NodePtr> args{x, expr::call("sub", {from, one})};
+    if (at.uidx) {
+      ARROW_ASSIGN_OR_RAISE(const NodePtr to, lower(*at.uidx));
+      args.push_back(expr::call("add", {expr::call("sub", {to, from}), one}));
+    }
+    x = expr::call("list.slice", std::move(args));
+  }
+  return x;
 }
 
 arrow::Result<NodePtr> ExpressionLowering::lower_column(const PgQuery__ColumnRef& c) const {

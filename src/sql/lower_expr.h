@@ -29,6 +29,7 @@ class ExpressionLowering {
 
  private:
   arrow::Result<expr::NodePtr> lower_column(const PgQuery__ColumnRef& c) const;
+  arrow::Result<expr::NodePtr> lower_indirection(const PgQuery__AIndirection& a) const;
   arrow::Result<expr::NodePtr> lower_operator(const PgQuery__AExpr& e) const;
   arrow::Result<expr::NodePtr> lower_function(const PgQuery__FuncCall& f) const;
   arrow::Result<expr::NodePtr> lower_ignoring_nulls(const PgQuery__FuncCall& f, const std::string& name) const;
