@@ -13,7 +13,6 @@
 #include <arrow/type.h>
 
 #include "gristmill/frame.h"
-#include "gristmill/sql.h"
 #include "options_from.h"
 #include "python_error.h"
 #include "text_options.h"
@@ -175,7 +174,6 @@ void bind_frame(nb::module_& m) {
   });
   m.def("from_arrow", [](nb::handle stream) { return from_arrow(import_table(stream)); });
   m.def("deserialize", [](const std::string& text) { return Frame::deserialize(text); });
-  m.def("sql", [](const std::string& text, const std::vector<std::pair<std::string, Frame>>& tables) { return sql(text, tables); });
   bind_reshape(m, frame);
   nb::class_<Table>(m, "Table")
       .def("arrow", [](const Table& t) { return export_table(unwrap(without_gil([&] { return t.arrow(); }))); })

@@ -24,6 +24,7 @@ from .options import ParallelOptions
 from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .read import read_csv, read_ipc, read_ndjson, read_parquet
 from .selectors import Selector, all, exclude
+from .session import Outcome, Session, connect
 from .table import Table
 from .text_files import scan_csv, scan_ndjson
 from .udf import UserFunction, register, udf
@@ -38,8 +39,8 @@ __version__ = _engine.__version__
 
 __all__ = [
     "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "IoError",
-    "MemoryLimitError", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Table", "TimeoutError", "UserFunction", "WindowFrame",
-    "all", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "corr", "count", "cov", "cume_dist", "dense_rank", "deserialize",
+    "MemoryLimitError", "Outcome", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Session", "Table", "TimeoutError", "UserFunction", "WindowFrame",
+    "all", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "connect", "corr", "count", "cov", "cume_dist", "dense_rank", "deserialize",
     "duration", "exclude", "flow", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
     "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "node", "ntile", "pack_list", "pack_map", "percent_rank", "pi",
     "range_between", "rank", "read_csv", "read_ipc", "read_ndjson", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "row_number",

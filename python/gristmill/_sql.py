@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Mapping, Sequence
+
+import pyarrow as pa
 
 from . import _engine
 from .frame import Frame, from_arrow
 from .table import Table
 
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+Named = list[tuple[str, _engine.Frame]]
 
-def _as_frame(value: Any) -> Frame | None:
+
+def as_frame(value: Any) -> Frame | None:
+    """The frame a value can be queried as, or None."""
     if isinstance(value, Frame):
         return value
     if isinstance(value, Table):
@@ -18,24 +24,54 @@ def _as_frame(value: Any) -> Frame | None:
     return from_arrow(value) if hasattr(value, "__arrow_c_stream__") else None
 
 
-def sql(text: str, **tables: Any) -> Frame:
+def named_tables(tables: Mapping[str, Any]) -> Named:
+    """Keyword arguments as the engine takes them."""
+    out: Named = []
+    for name, value in tables.items():
+        frame = as_frame(value)
+        if frame is None:
+            raise TypeError(f"table {name!r} must be a Frame, a Table or Arrow data, got {type(value).__name__}")
+        out.append((name, frame._f))
+    return out
+
+
+def variables_in(text: str, known: Mapping[str, Any], caller: Any) -> Named:
+    """The caller's variables that the text names and that can be queried."""
+    out: dict[str, Frame] = {}
+    words = set(text.replace(",", " ").replace("(", " ").replace(")", " ").replace('"', " ").replace(";", " ").replace(".", " ").split())
+    for scope in (caller.f_locals, caller.f_globals):
+        for name in words & scope.keys():
+            if name not in known and name not in out and not isinstance(scope[name], type) and (frame := as_frame(scope[name])) is not None:
+                out[name] = frame
+    return [(name, frame._f) for name, frame in out.items()]
+
+
+def parameter_values(params: Parameters) -> list[tuple[str, Any]]:
+    """Values for $1 or ? (a sequence) or :name (a mapping), each as one row of Arrow data."""
+    if params is None:
+        return []
+    if isinstance(params, (str, bytes)):
+        raise TypeError("params must be a list of values, or a dict of them by name")
+    pairs = params.items() if isinstance(params, Mapping) else [("", v) for v in params]
+    out = []
+    for name, value in pairs:
+        array = pa.array([value.as_py()], value.type) if isinstance(value, pa.Scalar) else pa.array([value])
+        out.append((name, array.__arrow_c_array__()))
+    return out
+
+
+def sql(text: str, params: Parameters = None, **tables: Any) -> Frame:
     """A lazy frame from a query. Tables are the keyword arguments, then the caller's variables, then files.
+
+    ``params`` are the values of ``$1, $2, ...`` or ``?`` (a list), or of ``:name`` (a dict). Statements that leave something behind
+    (``create table``, ``insert``, ``set``) are run on a session: see ``connect()``.
 
     >>> import gristmill as gm
     >>> trips = gm.from_pydict({"zone": ["A", "B", "A"], "fare": [12.0, 7.5, 20.0]})
     >>> gm.sql("select zone, sum(fare) as total from trips group by zone order by total desc").collect().to_pylist()
     [{'zone': 'A', 'total': 32.0}, {'zone': 'B', 'total': 7.5}]
+    >>> gm.sql("select zone from trips where fare > :least", params={"least": 15}).collect().to_pylist()
+    [{'zone': 'A'}]
     """
-    found: dict[str, Frame] = {}
-    for name, value in tables.items():
-        frame = _as_frame(value)
-        if frame is None:
-            raise TypeError(f"table {name!r} must be a Frame, a Table or Arrow data, got {type(value).__name__}")
-        found[name] = frame
-    caller = sys._getframe(1)
-    words = set(text.replace(",", " ").replace("(", " ").replace(")", " ").replace('"', " ").replace(";", " ").replace(".", " ").split())
-    for scope in (caller.f_locals, caller.f_globals):
-        for name in words & scope.keys():
-            if name not in found and not isinstance(scope[name], type) and (frame := _as_frame(scope[name])) is not None:
-                found[name] = frame
-    return Frame(_engine.sql(text, [(name, frame._f) for name, frame in found.items()]))
+    found = named_tables(tables) + variables_in(text, tables, sys._getframe(1))
+    return Frame(_engine.sql(text, found, parameter_values(params)))

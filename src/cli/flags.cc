@@ -6,6 +6,7 @@
 #include "base/settings.h"
 #include "base/status.h"
 #include "cli/command.h"
+#include "cli/shell.h"
 
 namespace gristmill::cli {
 namespace {
@@ -231,6 +232,7 @@ arrow::Status check_operands(const Command& c) {
     case VerbId::kQuery:
     case VerbId::kExplain:
       if (n + (c.query_file.empty() ? 0 : 1) == 1) break;
+      if (n == 0 && c.verb->id == VerbId::kQuery && c.query_file.empty() && at_terminal()) break;  // the shell
       if (n > 1) return base::plan_error("one query at a time; quote it: gristmill \"select ...\"");
       return n == 0 ? base::plan_error("nothing to do; try: gristmill \"select count(*) from 'data.parquet'\"")
                     : base::plan_error("a query and -f exclude each other");

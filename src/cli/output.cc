@@ -53,6 +53,16 @@ bool write_out(const std::string& text) {
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
 }
 
+arrow::Result<std::string> one_column_text(const Frame& frame) {
+  std::string out;
+  const auto add = [&](std::shared_ptr<arrow::RecordBatch> batch) {
+    for (int64_t i = 0; i < batch->num_rows(); ++i) out += value_text(*batch->column(0), i) + "\n";
+    return arrow::Status::OK();
+  };
+  ARROW_RETURN_NOT_OK(frame.collect_batches(add));
+  return out;
+}
+
 arrow::Status print_rows(const Frame& all, const Command& command) {
   const Frame frame = command.limit >= 0 ? all.head(command.limit) : all;
   if (command.output == Output::kTable) return print_table(frame, command);

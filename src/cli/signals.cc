@@ -27,6 +27,8 @@ void on_signal(int number) {
   alarm(kPatienceSeconds);
 }
 
+void on_interrupt(int number) { caught = number; }
+
 void handle(int number, void (*handler)(int)) {
   struct sigaction action{};
   action.sa_handler = handler;
@@ -42,6 +44,9 @@ void catch_signals() {
   handle(SIGTERM, on_signal);
   handle(SIGALRM, on_alarm);
 }
+
+void keep_shell_on_interrupt() { handle(SIGINT, on_interrupt); }
+void forget_signal() { caught = 0; }
 
 int caught_signal() { return caught; }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "expr/functions/families.h"
+#include "expr/functions/list_range.h"
 
 namespace gristmill::expr {
 namespace {
@@ -13,7 +14,7 @@ const std::vector<Function>& table() {
   static const std::vector<Function>& functions = *new std::vector<Function>([] {
     std::vector<Function> all;
     for (auto* family : {arithmetic_functions, bit_functions, comparison_functions, float_functions, json_functions, json_object_functions, json_value_functions,
-                         list_build_functions, list_functions, logic_functions, math_functions, nested_functions, regex_functions,
+                         list_build_functions, list_functions, list_range_functions, logic_functions, math_functions, nested_functions, regex_functions,
                          string_functions, string_search_functions, temporal_field_functions, temporal_functions, temporal_move_functions,
                          temporal_text_functions, text_build_functions, text_encoding_functions, text_part_functions}) {
       for (Function& f : family()) all.push_back(std::move(f));

@@ -17,6 +17,7 @@
 #include "io/json.h"
 #include "io/ndjson_scan.h"
 #include "io/parquet_scan.h"
+#include "io/range_source.h"
 #include "io/text_input.h"
 
 namespace gristmill::io {
@@ -87,6 +88,7 @@ const std::vector<Format>& formats() {
       {"hive", {}, [](const JsonReader& json) { return make_hive(json, make_source); }, nullptr},
       {"ndjson", {".ndjson", ".jsonl"}, make_ndjson, open_ndjson_files, true},
       {"postgres", {}, make_postgres, nullptr},  // no ending leads to it
+      {"range", {}, make_range, nullptr},
       {"ipc",
        {".arrow", ".ipc", ".feather", ".arrows"},
        make_ipc,

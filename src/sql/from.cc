@@ -15,6 +15,9 @@
 #include "base/status.h"
 #include "plan/nodes.h"
 #include "sql/lower_expr.h"
+#include "sql/table_functions.h"
+#include "sql/values.h"
+#include "sql/with_clause.h"
 
 namespace gristmill::sqltext {
 namespace {
@@ -22,10 +25,11 @@ namespace {
 using expr::NodePtr;
 
 // Columns of the query around, which a correlated subquery carries along, have no name here.
-Scope scope_over(const plan::Plan& p, const std::string& table) {
+Scope scope_over(const Query& q, const std::string& table) {
   Scope s;
-  for (const auto& f : p.schema->fields()) {
-    if (!f->name().starts_with("$o")) s.columns.push_back({table, f->name(), f->name()});
+  for (size_t i = 0; i < q.names.size(); ++i) {
+    const std::string& column = q.plan->schema->field(static_cast<int>(i))->name();
+    if (!column.starts_with("$o")) s.columns.push_back({table, q.names[i], column});
   }
   return s;
 }
@@ -68,6 +72,14 @@ Scope merged(const Scope& a, const Scope& b) {
 
 bool uses_only(const PgQuery__Node& n, const Scope& scope, const ParsedText& text) { return ExpressionLowering(text, scope).lower(n).ok(); }
 
+// An inner join without condition, or one ON TRUE.
+bool on_true(const PgQuery__JoinExpr& j) {
+  if (j.jointype != PG_QUERY__JOIN_TYPE__JOIN_INNER && j.jointype != PG_QUERY__JOIN_TYPE__JOIN_LEFT) return false;
+  if (j.n_using_clause > 0 || j.is_natural) return false;
+  return !j.quals || (j.quals->node_case == PG_QUERY__NODE__NODE_A_CONST && j.quals->a_const->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL &&
+                      j.quals->a_const->boolval->boolval);
+}
+
 const char* operator_of(const PgQuery__Node& n) {
   if (n.node_case != PG_QUERY__NODE__NODE_A_EXPR || n.a_expr->kind != PG_QUERY__A__EXPR__KIND__AEXPR_OP || n.a_expr->n_name != 1 ||
       !n.a_expr->lexpr)
@@ -92,8 +104,59 @@ arrow::Result<Relation> FromLowering::table(const PgQuery__RangeVar& v) const {
   auto found = tables_(name);
   if (!found.ok() && base::error_kind(found.status()) == base::ErrorKind::kIo) return found.status();
   if (!found.ok()) return text_.error(found.status().message(), v.location);
-  std::string alias = v.alias ? v.alias->aliasname : text_.table_name(v.relname);
-  return Relation{*found, scope_over(**found, alias)};
+  return named(std::move(*found), v.alias, text_.table_name(v.relname), v.location);
+}
+
+// `query` under its alias, with the column names given there.
+arrow::Result<Relation> FromLowering::named(Query query, const PgQuery__Alias* alias, const std::string& name, int location) const {
+  const std::string called = alias ? alias->aliasname : name;
+  if (alias) {
+    ARROW_ASSIGN_OR_RAISE(query, rename_columns(std::move(query), alias->colnames, alias->n_colnames, called, text_, location));
+  }
+  Scope scope = scope_over(query, called);
+  return Relation{std::move(query.plan), std::move(scope)};
+}
+
+arrow::Result<Relation> FromLowering::function(const PgQuery__RangeFunction& f, const Relation* before, bool keep_empty) const {
+  ARROW_ASSIGN_OR_RAISE(const auto calls, calls_of(f, text_));
+  const std::string name = calls.size() == 1 ? function_name(*calls[0]) : "rows";
+  if (calls.size() == 1 && !f.ordinality) {
+    ARROW_ASSIGN_OR_RAISE(auto table, constant_table(*calls[0], text_));
+    if (table) {
+      // The one column of a series is called as the table is.
+      if (table->names.size() == 1 && f.alias && table->names[0] == name) table->names[0] = f.alias->aliasname;
+      ARROW_ASSIGN_OR_RAISE(Relation alone, named(std::move(*table), f.alias, name, calls[0]->location));
+      return before ? cross(*before, std::move(alone)) : std::move(alone);
+    }
+  }
+  const Scope nothing;
+  const ExpressionLowering expressions(text_, before ? before->scope : nothing);
+  std::vector<NodePtr> lists;
+  std::vector<std::string> names;
+  for (const PgQuery__FuncCall* call : calls) {
+    ARROW_ASSIGN_OR_RAISE(const auto some, lists_of(*call, [&](const PgQuery__Node& n) { return expressions.lower(n); }, text_));
+    lists.insert(lists.end(), some.begin(), some.end());
+    names.insert(names.end(), some.size(), function_name(*call));
+  }
+  if (names.size() == 1 && f.alias) names[0] = f.alias->aliasname;
+  if (f.ordinality) names.emplace_back("ordinality");
+  plan::PlanPtr input = before ? before->plan : nullptr;
+  if (!before) {
+    ARROW_ASSIGN_OR_RAISE(input, one_row());
+  }
+  auto made = unnest(std::move(input), lists, f.ordinality, keep_empty);
+  if (!made.ok()) return text_.error(made.status().message(), calls[0]->location);
+  if (f.alias) {
+    if (f.alias->n_colnames > names.size())
+      return text_.error("\"" + std::string(f.alias->aliasname) + "\" has " + std::to_string(names.size()) + " columns",
+                         calls[0]->location);
+    for (size_t i = 0; i < f.alias->n_colnames; ++i) names[i] = f.alias->colnames[i]->string->sval;
+  }
+  Relation out;
+  if (before) out.scope = before->scope;
+  for (size_t i = 0; i < names.size(); ++i) out.scope.columns.push_back({f.alias ? f.alias->aliasname : name, names[i], made->columns[i]});
+  out.plan = std::move(made->plan);
+  return out;
 }
 
 arrow::Result<Relation> FromLowering::item(const PgQuery__Node& n, const Relation* before, const std::vector<Relation>* items) {
@@ -102,10 +165,12 @@ arrow::Result<Relation> FromLowering::item(const PgQuery__Node& n, const Relatio
     case PG_QUERY__NODE__NODE_JOIN_EXPR: return join(*n.join_expr, before, items);
     case PG_QUERY__NODE__NODE_RANGE_SUBSELECT: {
       if (n.range_subselect->lateral && before) return lateral(*n.range_subselect, before, items);
-      ARROW_ASSIGN_OR_RAISE(plan::PlanPtr p, select_(*n.range_subselect->subquery->select_stmt));
-      return Relation{p, scope_over(*p, n.range_subselect->alias ? n.range_subselect->alias->aliasname : ""), {}, false};
+      ARROW_ASSIGN_OR_RAISE(Query query, select_(*n.range_subselect->subquery->select_stmt));
+      return named(std::move(query), n.range_subselect->alias, "", -1);
     }
-    case PG_QUERY__NODE__NODE_RANGE_FUNCTION: return text_.error("a function as a table is not supported yet", -1);
+    case PG_QUERY__NODE__NODE_RANGE_FUNCTION: return function(*n.range_function, nullptr);
+    case PG_QUERY__NODE__NODE_RANGE_TABLE_SAMPLE:
+      return text_.error("TABLESAMPLE is not supported; use Frame.sample()", n.range_table_sample->location);
     default: return text_.error("this item of FROM is not supported yet", -1);
   }
 }
@@ -120,7 +185,10 @@ arrow::Result<Relation> FromLowering::lateral(const PgQuery__RangeSubselect& r, 
   Scope scope = before->scope;
   scope.outer = around_ ? around_->outer : nullptr;
   ARROW_ASSIGN_OR_RAISE(PlannedSubquery p, subqueries_.lateral(*r.subquery->select_stmt, scope, sources));
-  return Relation{p.plan, scope_over(*p.plan, r.alias ? r.alias->aliasname : ""), std::move(p.keys), p.null_safe};
+  ARROW_ASSIGN_OR_RAISE(Relation out, named({std::move(p.plan), std::move(p.names), {}}, r.alias, "", -1));
+  out.needs = std::move(p.keys);
+  out.null_safe = p.null_safe;
+  return out;
 }
 
 arrow::Status FromLowering::put_off(std::vector<const PgQuery__Node*>& conditions, const Scope& both) {
@@ -132,6 +200,7 @@ arrow::Status FromLowering::put_off(std::vector<const PgQuery__Node*>& condition
 
 // What a lateral item on the left needs of the items before, the whole join needs.
 arrow::Result<Relation> FromLowering::join(const PgQuery__JoinExpr& j, const Relation* before, const std::vector<Relation>* items) {
+  if (j.join_using_alias) return text_.error("an alias of USING is not supported", -1);
   Relation needed;
   ARROW_ASSIGN_OR_RAISE(Relation out, join_sides(j, before, items, needed));
   out.needs = std::move(needed.needs);
@@ -146,6 +215,9 @@ arrow::Result<Relation> FromLowering::join_sides(const PgQuery__JoinExpr& j, con
   needed.needs = left.needs;
   needed.null_safe = left.null_safe;
   const size_t of_left = put_off_.size();
+  if (j.rarg->node_case == PG_QUERY__NODE__NODE_RANGE_FUNCTION && on_true(j)) {  // it may refer to the left side
+    return under_alias(j, function(*j.rarg->range_function, &left, j.jointype == PG_QUERY__JOIN_TYPE__JOIN_LEFT));
+  }
   ARROW_ASSIGN_OR_RAISE(Relation right, item(*j.rarg, &left));
   const size_t of_right = put_off_.size();
   plan::JoinKind kind;
@@ -173,14 +245,14 @@ arrow::Result<Relation> FromLowering::join_sides(const PgQuery__JoinExpr& j, con
     }
   }
   if (!columns.empty() && !right.needs.empty()) return text_.error("USING with a lateral subquery is not supported yet", -1);
-  if (!columns.empty()) return combine_using(std::move(left), std::move(right), kind, columns);
+  if (!columns.empty()) return under_alias(j, combine_using(std::move(left), std::move(right), kind, columns));
   std::vector<const PgQuery__Node*> conditions;
   split_and(j.quals, conditions);
   ARROW_RETURN_NOT_OK(make_distinct_names(left, right));
   if (kind == plan::JoinKind::kInner) ARROW_RETURN_NOT_OK(put_off(conditions, merged(left.scope, right.scope)));
-  if (!right.needs.empty()) return combine_lateral(std::move(left), std::move(right), kind, conditions);
-  if (conditions.empty() && kind == plan::JoinKind::kInner) return cross(std::move(left), std::move(right));
-  return combine(std::move(left), std::move(right), kind, conditions);
+  if (!right.needs.empty()) return under_alias(j, combine_lateral(std::move(left), std::move(right), kind, conditions));
+  if (conditions.empty() && kind == plan::JoinKind::kInner) return under_alias(j, cross(std::move(left), std::move(right)));
+  return under_alias(j, combine(std::move(left), std::move(right), kind, conditions));
 }
 
 arrow::Result<Relation> FromLowering::combine_lateral(Relation left, Relation right, plan::JoinKind kind,
@@ -201,6 +273,20 @@ arrow::Result<Relation> FromLowering::combine_lateral(Relation left, Relation ri
   ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_join(left.plan, right.plan, kind, std::move(left_keys), std::move(right_keys), false,
                                                   right.null_safe, "_right", expr::conjunction(on)));
   return out;
+}
+
+// (a join b ...) as j (x, y): its columns are j's, the tables inside are not seen any more.
+arrow::Result<Relation> FromLowering::under_alias(const PgQuery__JoinExpr& j, arrow::Result<Relation> joined) const {
+  if (!j.alias || !joined.ok()) return joined;
+  Scope scope;
+  for (const ScopeColumn& c : joined->scope.columns) {
+    if (!c.qualified_only) scope.columns.push_back({j.alias->aliasname, c.name, c.column});
+  }
+  if (j.alias->n_colnames > scope.columns.size())
+    return text_.error("\"" + std::string(j.alias->aliasname) + "\" has " + std::to_string(scope.columns.size()) + " columns", -1);
+  for (size_t i = 0; i < j.alias->n_colnames; ++i) scope.columns[i].name = j.alias->colnames[i]->string->sval;
+  joined->scope = std::move(scope);
+  return joined;
 }
 
 arrow::Result<Relation> FromLowering::cross(Relation left, Relation right) {
@@ -311,7 +397,15 @@ arrow::Result<Relation> FromLowering::combine(Relation left, Relation right, pla
 arrow::Result<FromItems> FromLowering::lower(PgQuery__Node* const* items, size_t n) {
   FromItems out;
   Relation all;
+  if (n == 0) {
+    ARROW_ASSIGN_OR_RAISE(all.plan, one_row());
+    out.items.push_back(all);
+  }
   for (size_t i = 0; i < n; ++i) {
+    if (i > 0 && items[i]->node_case == PG_QUERY__NODE__NODE_RANGE_FUNCTION) {
+      ARROW_RETURN_NOT_OK(add_function(*items[i]->range_function, out.items, all));
+      continue;
+    }
     ARROW_ASSIGN_OR_RAISE(Relation r, item(*items[i], i > 0 ? &all : nullptr, &out.items));
     if (i > 0) {
       if (depends(all) && depends(r)) return text_.error("two items of FROM that refer to the query around them are not supported yet", -1);
@@ -328,6 +422,43 @@ arrow::Result<FromItems> FromLowering::lower(PgQuery__Node* const* items, size_t
   out.names = std::move(all.plan);
   out.conditions = std::move(put_off_);
   return out;
+}
+
+// A function behind a comma stands alone, or it refers to columns of an item before it, and is joined to that one; else to all of them.
+arrow::Status FromLowering::add_function(const PgQuery__RangeFunction& f, std::vector<Relation>& items, Relation& all) const {
+  if (auto alone = function(f, nullptr); alone.ok()) {
+    ARROW_RETURN_NOT_OK(make_distinct_names(all, *alone));
+    items.push_back(*alone);
+    ARROW_ASSIGN_OR_RAISE(all, cross(std::move(all), std::move(*alone)));
+    return arrow::Status::OK();
+  }
+  for (size_t k = items.size(); k-- > 0;) {
+    if (!items[k].needs.empty()) continue;
+    auto joined = function(f, &items[k]);
+    if (!joined.ok()) continue;
+    joined->null_safe = items[k].null_safe;
+    Relation others;
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (i == k) continue;
+      if (!others.plan) {
+        others = items[i];
+      } else {
+        ARROW_ASSIGN_OR_RAISE(others, cross(std::move(others), items[i]));
+      }
+    }
+    if (others.plan) ARROW_RETURN_NOT_OK(make_distinct_names(others, *joined));
+    items[k] = std::move(*joined);
+    all = items[0];
+    for (size_t i = 1; i < items.size(); ++i) {
+      ARROW_ASSIGN_OR_RAISE(all, cross(std::move(all), items[i]));
+    }
+    return arrow::Status::OK();
+  }
+  if (std::any_of(items.begin(), items.end(), [](const Relation& r) { return !r.needs.empty(); }))
+    return text_.error("a function that refers to several items of FROM, one of them lateral, is not supported yet", -1);
+  ARROW_ASSIGN_OR_RAISE(all, function(f, &all));
+  items = {all};
+  return arrow::Status::OK();
 }
 
 }  // namespace gristmill::sqltext

@@ -21,9 +21,9 @@ struct Unit {
   int mask;  // the grammar's field mask (1 << field) of `interval '1' unit`
   int64_t months, days, micros;
 };
-constexpr Unit kUnits[] = {{"year", 1 << 2, 12, 0, 0},        {"month", 1 << 1, 1, 0, 0},          {"week", 0, 0, 7, 0},
-                           {"day", 1 << 3, 0, 1, 0},          {"hour", 1 << 10, 0, 0, 3600000000}, {"minute", 1 << 11, 0, 0, 60000000},
-                           {"second", 1 << 12, 0, 0, 1000000}};
+constexpr Unit kUnits[] = {{"year", 1 << 2, 12, 0, 0},         {"month", 1 << 1, 1, 0, 0},          {"week", 0, 0, 7, 0},
+                           {"day", 1 << 3, 0, 1, 0},           {"hour", 1 << 10, 0, 0, 3600000000}, {"minute", 1 << 11, 0, 0, 60000000},
+                           {"second", 1 << 12, 0, 0, 1000000}, {"millisecond", 0, 0, 0, 1000},      {"microsecond", 0, 0, 0, 1}};
 
 const Unit* unit_named(std::string name) {
   if (name.size() > 1 && name.back() == 's') name.pop_back();

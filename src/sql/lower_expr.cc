@@ -13,10 +13,12 @@
 #include "base/status.h"
 #include "column/types.h"
 #include "expr/registry.h"
-#include "sql/aggregate_names.h"
 #include "expr/user_function.h"
+#include "sql/aggregate_names.h"
 #include "sql/function_names.h"
+#include "sql/grouping_sets.h"
 #include "sql/interval.h"
+#include "sql/interval_value.h"
 #include "sql/outer.h"
 #include "sql/subquery.h"
 #include "sql/window.h"
@@ -104,7 +106,9 @@ bool is_interval(const PgQuery__Node* n) {
          last_name(n->type_cast->type_name->names, n->type_cast->type_name->n_names) == "interval";
 }
 
-arrow::Result<int64_t> modifier(const PgQuery__TypeName& t, size_t i, int64_t fallback) {
+}  // namespace
+
+static arrow::Result<int64_t> modifier(const PgQuery__TypeName& t, size_t i, int64_t fallback) {
   if (i >= t.n_typmods) return fallback;
   const PgQuery__Node& n = *t.typmods[i];
   if (n.node_case != PG_QUERY__NODE__NODE_A_CONST || n.a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
@@ -112,8 +116,7 @@ arrow::Result<int64_t> modifier(const PgQuery__TypeName& t, size_t i, int64_t fa
   return n.a_const->ival->ival;
 }
 
-// PostgreSQL's type names (as the grammar spells them) to Arrow's.
-arrow::Result<column::TypePtr> type_of(const PgQuery__TypeName& t) {
+arrow::Result<column::TypePtr> sql_type(const PgQuery__TypeName& t) {
   const std::string name = last_name(t.names, t.n_names);
   if (name == "numeric" || name == "decimal") {
     ARROW_ASSIGN_OR_RAISE(int64_t p, modifier(t, 0, 38));
@@ -151,8 +154,6 @@ arrow::Result<column::TypePtr> type_of(const PgQuery__TypeName& t) {
   return column::parse_type(name);
 }
 
-}  // namespace
-
 arrow::Result<NodePtr> lower_constant(const PgQuery__AConst& c, const ParsedText& text) {
   if (c.isnull) return expr::null_literal();
   switch (c.val_case) {
@@ -182,7 +183,10 @@ arrow::Result<NodePtr> lower_constant(const PgQuery__AConst& c, const ParsedText
 std::string ExpressionLowering::output_name(const PgQuery__Node& n) {
   switch (n.node_case) {
     case PG_QUERY__NODE__NODE_COLUMN_REF: return last_name(n.column_ref->fields, n.column_ref->n_fields);
-    case PG_QUERY__NODE__NODE_FUNC_CALL: return last_name(n.func_call->funcname, n.func_call->n_funcname);
+    case PG_QUERY__NODE__NODE_FUNC_CALL: {
+      const std::string name = last_name(n.func_call->funcname, n.func_call->n_funcname);
+      return name.starts_with(kIgnoreNullsMarker) ? name.substr(std::strlen(kIgnoreNullsMarker)) : name;
+    }
     case PG_QUERY__NODE__NODE_TYPE_CAST: {
       std::string inner = output_name(*n.type_cast->arg);
       return inner != "?column?" ? inner : last_name(n.type_cast->type_name->names, n.type_cast->type_name->n_names);
@@ -193,6 +197,7 @@ std::string ExpressionLowering::output_name(const PgQuery__Node& n) {
     }
     case PG_QUERY__NODE__NODE_COALESCE_EXPR: return "coalesce";
     case PG_QUERY__NODE__NODE_SUB_LINK: return subquery_name(*n.sub_link);
+    case PG_QUERY__NODE__NODE_GROUPING_FUNC: return "grouping";
     case PG_QUERY__NODE__NODE_MIN_MAX_EXPR: return n.min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_LEAST ? "least" : "greatest";
     default: return "?column?";
   }
@@ -214,7 +219,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
     case PG_QUERY__NODE__NODE_A_EXPR: return lower_operator(*n.a_expr);
     case PG_QUERY__NODE__NODE_FUNC_CALL: return lower_function(*n.func_call);
     case PG_QUERY__NODE__NODE_CASE_EXPR: return lower_case(*n.case_expr);
-    case PG_QUERY__NODE__NODE_TYPE_CAST: return lower_cast(*n.type_cast);
+    case PG_QUERY__NODE__NODE_TYPE_CAST: return is_interval(&n) ? lower_interval(n, n.type_cast->location) : lower_cast(*n.type_cast);
     case PG_QUERY__NODE__NODE_BOOL_EXPR: {
       ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.bool_expr->args, n.bool_expr->n_args));
       if (n.bool_expr->boolop == PG_QUERY__BOOL_EXPR_TYPE__NOT_EXPR) return negated(args[0]);
@@ -224,6 +229,13 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
       return out;
     }
     case PG_QUERY__NODE__NODE_NULL_TEST: {
+      if (is_row(n.null_test->arg)) {  // all of its values are
+        ARROW_ASSIGN_OR_RAISE(const Row row, lower_row(*n.null_test->arg));
+        const char* f = n.null_test->nulltesttype == PG_QUERY__NULL_TEST_TYPE__IS_NULL ? "is_null" : "is_not_null";
+        NodePtr all;
+        for (const NodePtr& x : row) all = all ? expr::call("and", {all, expr::call(f, {x})}) : expr::call(f, {x});
+        return all;
+      }
       ARROW_ASSIGN_OR_RAISE(auto x, lower(*n.null_test->arg));
       return expr::call(n.null_test->nulltesttype == PG_QUERY__NULL_TEST_TYPE__IS_NULL ? "is_null" : "is_not_null", {x});
     }
@@ -250,14 +262,56 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
     case PG_QUERY__NODE__NODE_SUB_LINK:
       if (!scope_.subqueries) return text_.error("a subquery is not supported here", n.sub_link->location);
       return scope_.subqueries->lower(*n.sub_link, *this);
-    case PG_QUERY__NODE__NODE_PARAM_REF: return text_.error(unsupported("a parameter"), n.param_ref->location);
+    case PG_QUERY__NODE__NODE_PARAM_REF: {
+      ARROW_ASSIGN_OR_RAISE(auto value, text_.parameter(*n.param_ref));
+      const bool text = value->type->id() == arrow::Type::STRING || value->type->id() == arrow::Type::LARGE_STRING;
+      if (text && value->is_valid) return expr::literal(static_cast<const arrow::BaseBinaryScalar&>(*value).view());
+      return expr::literal(std::move(value));
+    }
+    case PG_QUERY__NODE__NODE_GROUPING_FUNC: {
+      ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.grouping_func->args, n.grouping_func->n_args));
+      return expr::call(kGroupingCall, std::move(args));
+    }
     case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: {
       ARROW_ASSIGN_OR_RAISE(auto args, lower_all(n.a_array_expr->elements, n.a_array_expr->n_elements));
       return expr::call("list.pack", std::move(args));
     }
+    case PG_QUERY__NODE__NODE_A_INDIRECTION: return lower_indirection(*n.a_indirection);
     case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return text_.error(unsupported("the current date or time"), n.sqlvalue_function->location);
     default: return text_.error(unsupported("this expression"), -1);
   }
+}
+
+// list[2], list[2:3], (struct).field; positions from 1, both ends of a slice included.
+arrow::Result<NodePtr> ExpressionLowering::lower_indirection(const PgQuery__AIndirection& a) const {
+  ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*a.arg));
+  for (size_t i = 0; i < a.n_indirection; ++i) {
+    const PgQuery__Node& n = *a.indirection[i];
+    if (n.node_case == PG_QUERY__NODE__NODE_STRING) {
+      x = expr::call("struct.field", {x, expr::literal(std::string_view(n.string->sval))});
+      continue;
+    }
+    if (n.node_case != PG_QUERY__NODE__NODE_A_INDICES) return text_.error(unsupported("this way into a value"), -1);
+    const PgQuery__AIndices& at = *n.a_indices;
+    if (!at.is_slice) {
+      ARROW_ASSIGN_OR_RAISE(NodePtr position, lower(*at.uidx));
+      x = expr::call("sql_list_get", {x, position});
+      continue;
+    }
+    const NodePtr one = expr::literal(int64_t{1});
+    NodePtr from = one;
+    if (at.lidx) {
+      ARROW_ASSIGN_OR_RAISE(from, lower(*at.lidx));
+    }
+    from = expr::call("greatest", {from, one});
+    std::vector<NodePtr> args{x, expr::call("sub", {from, one})};
+    if (at.uidx) {
+      ARROW_ASSIGN_OR_RAISE(const NodePtr to, lower(*at.uidx));
+      args.push_back(expr::call("add", {expr::call("sub", {to, from}), one}));
+    }
+    x = expr::call("list.slice", std::move(args));
+  }
+  return x;
 }
 
 arrow::Result<NodePtr> ExpressionLowering::lower_column(const PgQuery__ColumnRef& c) const {
@@ -274,23 +328,57 @@ arrow::Result<NodePtr> ExpressionLowering::lower_column(const PgQuery__ColumnRef
   return expr::column((*found)->column);
 }
 
-// date '1998-12-01' - interval '90' day: both known here, so the result is a literal of the same type.
+// Moments and intervals. date '1998-12-01' - interval '90' day: both known here, so the result is a literal of the same type.
 arrow::Result<NodePtr> ExpressionLowering::date_plus_interval(const PgQuery__AExpr& e, bool minus) const {
-  const PgQuery__Node* moment = is_interval(e.rexpr) ? e.lexpr : e.rexpr;
-  const PgQuery__Node* length = is_interval(e.rexpr) ? e.rexpr : e.lexpr;
-  ARROW_ASSIGN_OR_RAISE(Interval interval, interval_of(*length->type_cast, text_));
+  const PgQuery__Node* moment = is_interval_expression(e.rexpr) ? e.lexpr : e.rexpr;
+  const PgQuery__Node* length = is_interval_expression(e.rexpr) ? e.rexpr : e.lexpr;
   ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*moment));
+  if (!is_interval(length)) {
+    ARROW_ASSIGN_OR_RAISE(const IntervalValue by, interval_value(*length, [this](const PgQuery__Node& n) { return lower(n); }, text_));
+    return moved(std::move(x), by, minus);
+  }
+  ARROW_ASSIGN_OR_RAISE(Interval interval, interval_of(*length->type_cast, text_));
   if (minus) interval = interval.negated();
   auto shifted = shift_literal(x, interval);
   if (!shifted.ok()) return text_.error(shifted.status().message(), e.location);
   return shifted;
 }
 
+arrow::Result<Row> ExpressionLowering::lower_row(const PgQuery__Node& n) const {
+  if (!is_row(&n)) return text_.error("a row in brackets is needed here", -1);
+  return lower_all(n.row_expr->args, n.row_expr->n_args);
+}
+
+arrow::Result<NodePtr> ExpressionLowering::lower_row_operator(const PgQuery__AExpr& e, const std::string& op) const {
+  ARROW_ASSIGN_OR_RAISE(const Row left, lower_row(*e.lexpr));
+  if (e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_IN) {
+    NodePtr any;
+    for (size_t i = 0; i < e.rexpr->list->n_items; ++i) {
+      ARROW_ASSIGN_OR_RAISE(const Row right, lower_row(*e.rexpr->list->items[i]));
+      ARROW_ASSIGN_OR_RAISE(NodePtr one, compare_rows("=", left, right, text_, e.location));
+      any = any ? expr::call("or", {any, one}) : one;
+    }
+    return op == "<>" ? negated(any) : any;
+  }
+  ARROW_ASSIGN_OR_RAISE(const Row right, lower_row(*e.rexpr));
+  const bool distinct = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT, same = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT;
+  return compare_rows(distinct ? "distinct" : same ? "not distinct" : op, left, right, text_, e.location);
+}
+
 arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& e) const {
   const std::string op = last_name(e.name, e.n_name);
+  const bool comparable = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP || e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_IN ||
+                          e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT || e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT;
+  if (comparable && is_row(e.lexpr) && e.rexpr && e.rexpr->node_case != PG_QUERY__NODE__NODE_SUB_LINK) return lower_row_operator(e, op);
   switch (e.kind) {
     case PG_QUERY__A__EXPR__KIND__AEXPR_OP: {
-      if ((op == "+" || op == "-") && (is_interval(e.rexpr) || is_interval(e.lexpr))) return date_plus_interval(e, op == "-");
+      const bool left_interval = is_interval_expression(e.lexpr), right_interval = is_interval_expression(e.rexpr);
+      if ((op == "+" || op == "-") && e.lexpr && left_interval != right_interval) return date_plus_interval(e, op == "-");
+      if (PgQuery__Node whole = PG_QUERY__NODE__INIT; op == "+" || op == "-" || op == "*") {
+        whole.node_case = PG_QUERY__NODE__NODE_A_EXPR;
+        whole.a_expr = const_cast<PgQuery__AExpr*>(&e);
+        if (is_interval_expression(&whole)) return lower_interval(whole, e.location);
+      }
       ARROW_ASSIGN_OR_RAISE(NodePtr right, lower(*e.rexpr));
       if (!e.lexpr) {
         if (op == "+") return right;
@@ -347,6 +435,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
 
 arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCall& f) const {
   const std::string name = last_name(f.funcname, f.n_funcname);
+  if (name.starts_with(kIgnoreNullsMarker)) return lower_ignoring_nulls(f, name.substr(std::strlen(kIgnoreNullsMarker)));
   if (f.over) return lower_windowed(f, name);
   if (expr::is_window_function(name)) return text_.error("window function " + name + " needs an OVER clause", f.location);
   if (is_aggregate_name(name)) return lower_aggregate(f, name, *this, text_);
@@ -380,6 +469,17 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
     return text_.error("no function \"" + name + "\"" + base::suggest_name(name, names), f.location);
   }
   return expr::call(known->engine, std::move(args));
+}
+
+arrow::Result<NodePtr> ExpressionLowering::lower_ignoring_nulls(const PgQuery__FuncCall& f, const std::string& name) const {
+  for (const char* known : {"lag", "lead", "first_value", "last_value", "nth_value"}) {
+    if (name != known) continue;
+    ARROW_ASSIGN_OR_RAISE(const NodePtr window, lower_windowed(f, name));
+    auto copy = std::make_shared<expr::Node>(*window);
+    copy->options.push_back({"ignore_nulls", std::make_shared<arrow::BooleanScalar>(true)});
+    return copy;
+  }
+  return text_.error("IGNORE NULLS is for lag, lead, first_value, last_value and nth_value, not for " + name, f.location);
 }
 
 // The same call without OVER says whether it is an aggregate, and which.
@@ -416,9 +516,14 @@ arrow::Result<NodePtr> ExpressionLowering::lower_case(const PgQuery__CaseExpr& c
   return expr::call("case", std::move(parts));
 }
 
+arrow::Result<NodePtr> ExpressionLowering::lower_interval(const PgQuery__Node& n, int location) const {
+  ARROW_ASSIGN_OR_RAISE(const IntervalValue v, interval_value(n, [this](const PgQuery__Node& x) { return lower(x); }, text_));
+  return as_duration(v, text_, location);
+}
+
 arrow::Result<NodePtr> ExpressionLowering::lower_cast(const PgQuery__TypeCast& c) const {
   if (c.type_name->n_array_bounds > 0) return text_.error(unsupported("a cast to an array"), c.location);
-  auto type = type_of(*c.type_name);
+  auto type = sql_type(*c.type_name);
   if (!type.ok()) return text_.error(type.status().message(), c.location);
   ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*c.arg));
   // date '1994-01-01' is a literal, not work for every row.

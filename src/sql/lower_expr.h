@@ -10,6 +10,7 @@
 
 #include "expr/node.h"
 #include "sql/parse.h"
+#include "sql/row_values.h"
 #include "sql/scope.h"
 
 namespace gristmill::sqltext {
@@ -28,11 +29,16 @@ class ExpressionLowering {
 
  private:
   arrow::Result<expr::NodePtr> lower_column(const PgQuery__ColumnRef& c) const;
+  arrow::Result<expr::NodePtr> lower_indirection(const PgQuery__AIndirection& a) const;
   arrow::Result<expr::NodePtr> lower_operator(const PgQuery__AExpr& e) const;
   arrow::Result<expr::NodePtr> lower_function(const PgQuery__FuncCall& f) const;
+  arrow::Result<expr::NodePtr> lower_ignoring_nulls(const PgQuery__FuncCall& f, const std::string& name) const;
   arrow::Result<expr::NodePtr> lower_windowed(const PgQuery__FuncCall& f, const std::string& name) const;
   arrow::Result<expr::NodePtr> lower_case(const PgQuery__CaseExpr& c) const;
   arrow::Result<expr::NodePtr> lower_cast(const PgQuery__TypeCast& c) const;
+  arrow::Result<expr::NodePtr> lower_interval(const PgQuery__Node& n, int location) const;
+  arrow::Result<Row> lower_row(const PgQuery__Node& n) const;
+  arrow::Result<expr::NodePtr> lower_row_operator(const PgQuery__AExpr& e, const std::string& op) const;
   arrow::Result<expr::NodePtr> date_plus_interval(const PgQuery__AExpr& e, bool minus) const;
   arrow::Result<std::vector<expr::NodePtr>> lower_all(PgQuery__Node* const* nodes, size_t n) const;
 
@@ -41,6 +47,8 @@ class ExpressionLowering {
   const NamedWindows* windows_;
 };
 
+// PostgreSQL's type names (as the grammar spells them) to the engine's.
+arrow::Result<std::shared_ptr<arrow::DataType>> sql_type(const PgQuery__TypeName& t);
 arrow::Result<expr::NodePtr> lower_constant(const PgQuery__AConst& c, const ParsedText& text);
 
 }  // namespace gristmill::sqltext

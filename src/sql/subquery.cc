@@ -53,16 +53,17 @@ Dependence::Want want_of(const PgQuery__SubLink& link) {
   }
 }
 
-PlannedSubquery planned(const Dependence& how, PlanPtr plan) {
+PlannedSubquery planned(const Dependence& how, Query query) {
   PlannedSubquery out;
   out.null_safe = how.null_safe;
   out.at_most_one = how.at_most_one || how.exactly_one;
   out.exactly_one = how.exactly_one;
   out.empty = how.empty;
-  for (const auto& f : plan->schema->fields()) {
+  for (const auto& f : query.plan->schema->fields()) {
     if (how.handed_up ? f->name().starts_with("$v") : !how.is_outer(f->name())) out.values.push_back(f->name());
   }
-  out.plan = std::move(plan);
+  out.plan = std::move(query.plan);
+  out.names = std::move(query.names);
   return out;
 }
 
@@ -142,7 +143,7 @@ arrow::Result<NodePtr> Subqueries::placeholder(const PgQuery__SubLink& link, con
     dry.outer = &outer;
     dry.keep_domain = true;
     ARROW_ASSIGN_OR_RAISE(dry.domain, all_values(names, outer));
-    ARROW_ASSIGN_OR_RAISE(const PlanPtr tried, lower_(select, dry));
+    ARROW_ASSIGN_OR_RAISE(const Query tried, lower_(select, dry));
     if (outer.used().empty()) return plan.status();
     r->used = outer.used();
     outputs = planned(dry, tried).values.size();
@@ -183,8 +184,8 @@ arrow::Result<PlannedSubquery> Subqueries::correlated(const PgQuery__SelectStmt&
   how.outer = &outer;
   ARROW_ASSIGN_OR_RAISE(const PlanPtr values, values_of(outside, outer, used, args));
   ARROW_ASSIGN_OR_RAISE(how.domain, plan::make_distinct(values));
-  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, lower_(select, how));
-  PlannedSubquery out = planned(how, std::move(plan));
+  ARROW_ASSIGN_OR_RAISE(Query query, lower_(select, how));
+  PlannedSubquery out = planned(how, std::move(query));
   plan::Substitution values_outside;
   for (size_t i = 0; i < used.size(); ++i) values_outside.emplace(outer.inner_name(used[i]), args[i]);
   if (out.empty) out.empty = plan::substitute(out.empty, values_outside);

@@ -18,6 +18,7 @@
 #include "sql/lower_expr.h"
 #include "sql/outer.h"
 #include "sql/parse.h"
+#include "sql/query.h"
 
 namespace gristmill::sqltext {
 
@@ -36,6 +37,7 @@ std::vector<std::string> subquery_columns(const expr::Node& e);
 // What a plan gets from a subquery: its rows, and how they meet the rows outside.
 struct PlannedSubquery {
   plan::PlanPtr plan;
+  std::vector<std::string> names;         // what the user calls the plan's columns
   std::vector<std::string> values;        // its output columns
   std::vector<Dependence::Key> keys;      // equal in rows that belong together: over the plan outside, over `plan`
   bool null_safe = false;                 // ... NULL to NULL
@@ -46,7 +48,7 @@ struct PlannedSubquery {
 
 class Subqueries {
  public:
-  using LowerSelect = std::function<arrow::Result<plan::PlanPtr>(const PgQuery__SelectStmt&, Dependence&)>;
+  using LowerSelect = std::function<arrow::Result<Query>(const PgQuery__SelectStmt&, Dependence&)>;
   Subqueries(const ParsedText& text, LowerSelect lower) : text_(text), lower_(std::move(lower)) {}
 
   // The placeholder for a subquery in an expression over `scope`, whose names are columns of `names`.

@@ -1,0 +1,90 @@
+// A session is a catalog; a statement is lowered against it and run.
+
+#include "gristmill/session.h"
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "plan/logical.h"
+#include "sql/catalog.h"
+#include "sql/lower_select.h"
+#include "sql/statements.h"
+
+namespace gristmill {
+
+struct Session::State {
+  sqltext::Catalog catalog;
+};
+
+Session::Session() : state_(std::make_shared<State>()) {}
+
+arrow::Status Session::run(const std::string& text, const std::function<arrow::Status(Outcome)>& each, const SqlInput& input,
+                           Cancellation cancel) {
+  ARROW_ASSIGN_OR_RAISE(std::vector<sqltext::ParsedText> statements, sqltext::ParsedText::parse_all(text));
+  if (statements.size() == 1 && statements[0].parameters().size() < input.parameters.positional.size()) {
+    return base::plan_error("the statement has " + std::to_string(statements[0].parameters().size()) + " parameters, but " +
+                            std::to_string(input.parameters.positional.size()) + " values were given");
+  }
+  for (sqltext::ParsedText& one : statements) {
+    sqltext::Work work{state_->catalog, input, cancel};
+    ARROW_ASSIGN_OR_RAISE(Outcome outcome, sqltext::run_statement(std::make_shared<sqltext::ParsedText>(std::move(one)), work));
+    ARROW_RETURN_NOT_OK(each(std::move(outcome)));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<Outcome> Session::execute(const std::string& text, const SqlInput& input, Cancellation cancel) {
+  std::optional<Outcome> last;
+  const auto drop = [](std::shared_ptr<arrow::RecordBatch>) { return arrow::Status::OK(); };
+  ARROW_RETURN_NOT_OK(run(
+      text,
+      [&](Outcome next) -> arrow::Status {
+        if (last && last->command == "SELECT") ARROW_RETURN_NOT_OK(last->rows->collect_batches(drop, options(), cancel));
+        last = std::move(next);
+        return arrow::Status::OK();
+      },
+      input, cancel));
+  return std::move(*last);
+}
+
+Frame Session::sql(const std::string& text, const SqlInput& input) {
+  auto parsed = sqltext::ParsedText::parse(text);
+  if (!parsed.ok()) return Frame(parsed.status());
+  sqltext::Work work{state_->catalog, input, {}, false};
+  auto outcome = sqltext::run_statement(std::make_shared<sqltext::ParsedText>(std::move(*parsed)), work);
+  if (!outcome.ok()) return Frame(outcome.status());
+  return std::move(*outcome->rows);
+}
+
+arrow::Status Session::set_table(const std::string& name, Frame frame) {
+  ARROW_RETURN_NOT_OK(frame.plan().status());
+  state_->catalog.views.erase(name);
+  state_->catalog.tables.insert_or_assign(name, sqltext::StoredTable::of(std::move(frame)));
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::vector<Session::Relation>> Session::relations() const {
+  std::vector<Relation> out;
+  for (const auto& [name, table] : state_->catalog.tables) out.push_back({name, false, table.schema()});
+  const SqlInput nothing;
+  for (const auto& [name, view] : state_->catalog.views) {
+    const auto query = sqltext::lookup_in(state_->catalog, nothing)(name);
+    if (!query.ok()) {  // what it reads is gone
+      out.push_back({name, true, arrow::schema({})});
+      continue;
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto plan, sqltext::shown(*query));
+    out.push_back({name, true, plan->schema});
+  }
+  std::sort(out.begin(), out.end(), [](const Relation& a, const Relation& b) { return a.name < b.name; });
+  return out;
+}
+
+const ParallelOptions& Session::options() const { return state_->catalog.options; }
+void Session::set_options(ParallelOptions options) { state_->catalog.options = std::move(options); }
+
+Frame sql(const std::string& text, const std::vector<std::pair<std::string, Frame>>& tables, const SqlParameters& parameters) {
+  return Session().sql(text, {tables, parameters, {}});
+}
+
+}  // namespace gristmill
