@@ -306,17 +306,18 @@ arrow::Result<Frame> ndjson(const Call& call) {
   return scan_ndjson(call.files, std::move(o));
 }
 
-arrow::Result<Frame> columnar(const Call& call, Frame (*scan)(const std::string&, const FileOptions&)) {
+using ScanFiles = Frame (*)(const std::vector<std::string>&, const FileOptions&);
+
+arrow::Result<Frame> columnar(const Call& call, ScanFiles scan) {
   FileOptions o;
+  bool by_name = false;
   Call::Setters s;
+  s["union_by_name"] = into(by_name);
   add_file_options(s, o);
   ARROW_RETURN_NOT_OK(call.apply(s));
   drop_unset(o);
-  std::vector<Frame> frames;
-  for (const std::string& file : call.files) frames.push_back(scan(file, o));
-  const Frame first = frames[0];
-  frames.erase(frames.begin());
-  return frames.empty() ? first : first.union_with(std::move(frames));
+  if (by_name) o.schema_evolution = SchemaEvolution::kUnion;
+  return scan(call.files, o);
 }
 
 bool one_of(const std::string& name, std::initializer_list<const char*> names) {
@@ -332,7 +333,7 @@ arrow::Result<std::optional<plan::PlanPtr>> read_files(const PgQuery__FuncCall& 
   if (!text_file && !json && !parquet && !ipc) return std::nullopt;
   Call call(f, name, text);
   ARROW_RETURN_NOT_OK(call.read());
-  auto frame = text_file ? csv(call, name == "read_tsv") : json ? ndjson(call) : columnar(call, parquet ? scan_parquet : scan_ipc);
+  auto frame = text_file ? csv(call, name == "read_tsv") : json ? ndjson(call) : columnar(call, parquet ? ScanFiles{scan_parquet} : ScanFiles{scan_ipc});
   ARROW_RETURN_NOT_OK(frame.status());
   const auto& plan = frame->plan();
   if (plan.ok()) return *plan;
