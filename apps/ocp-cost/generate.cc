@@ -39,7 +39,9 @@ arrow::Result<GenerateOptions> filled_in(GenerateOptions o, const Month& month) 
     const int64_t rows = o.rows > 0 ? o.rows : 100'000;
     // The small days of the shape hold 83 pods a node, the others 104.
     if (o.pods_per_node == 0) o.pods_per_node = day ? (rows <= 20'000 ? 83 : 104) : 70;
-    o.nodes = std::max<int64_t>(day ? 1 : 4, std::llround(static_cast<double>(rows) / static_cast<double>(o.pods_per_node * 24 * o.days)));
+    o.nodes = std::llround(static_cast<double>(rows) / static_cast<double>(o.pods_per_node * 24 * o.days));
+    if (o.nodes < 4 && !day) o.pods_per_node = std::max<int64_t>(1, rows / (4 * 24 * o.days));
+    o.nodes = std::max<int64_t>(day ? 1 : 4, o.nodes);
   }
   if (o.pods_per_node == 0) o.pods_per_node = day ? 104 : 70;
   if (o.namespaces == 0) o.namespaces = day ? std::max<int64_t>(4, o.nodes / 4) : std::max<int64_t>(8, o.nodes * 5 / 2);
@@ -138,9 +140,9 @@ arrow::Result<Generated> generate(const GenerateOptions& given, const gristmill:
   std::filesystem::create_directories(o.out);
   ARROW_ASSIGN_OR_RAISE(const Cluster cluster, make_cluster(o, o.days));
   ARROW_RETURN_NOT_OK(write_tables(o, cluster, month, run));
-  gristmill::ParallelOptions hour_by_hour = run;
-  hour_by_hour.chunk_rows = 1;  // the outermost rows are hours
-  hour_by_hour.min_parallel_rows = 0;
+  gristmill::ParallelOptions cut = run;
+  cut.chunk_rows = 32;  // of the outer rows, each of which becomes up to a thousand
+  cut.min_parallel_rows = 0;
   for (int64_t i = 0; i < o.files; ++i) {
     // A file's daily rows must not be another's as well: with --daily files end with days.
     const bool whole_days = o.daily || o.layout == Layout::kOperator || o.files <= o.days;
@@ -149,7 +151,7 @@ arrow::Result<Generated> generate(const GenerateOptions& given, const gristmill:
     const Piece piece{static_cast<int32_t>(i * units / files * unit), static_cast<int32_t>((i + 1) * units / files * unit)};
     for (const Kind kind : kWritten) {
       if (kind == Kind::kStorage && cluster.uses.empty()) continue;
-      ARROW_ASSIGN_OR_RAISE(const int64_t rows, write_piece(o, cluster, kind, month, piece, i, hour_by_hour));
+      ARROW_ASSIGN_OR_RAISE(const int64_t rows, write_piece(o, cluster, kind, month, piece, i, cut));
       if (kind == Kind::kPod) out.pod_rows += rows;
       if (kind == Kind::kStorage) out.storage_rows += rows;
       ++out.files;

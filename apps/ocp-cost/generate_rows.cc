@@ -1,5 +1,5 @@
-// Each day's hours are crossed with what is there on that day, so that rows come hour after hour as in the operator's reports, and no
-// more than a day's names are looked at for a row. Numbers depend on seed, pod and hour alone, never on how rows are cut.
+// Each hour is joined with what is there on its day, some hundred things at a time, so that rows come hour after hour as in the operator's
+// reports and every worker has some to make. Numbers depend on seed, pod and hour alone, never on how rows are cut.
 
 #include "generate_rows.h"
 
@@ -24,85 +24,78 @@ namespace {
 
 constexpr int64_t kHourMillis = 3'600'000;
 
-// hour, then the four times of a row.
-arrow::Result<Frame> hours_of(int32_t first_day, int32_t month_days, int32_t begin, int32_t end, Form form) {
-  arrow::Int64Builder hour;
-  std::vector<std::unique_ptr<arrow::TimestampBuilder>> times;
-  const auto millis = arrow::timestamp(arrow::TimeUnit::MILLI);
-  for (int i = 0; i < 4; ++i) times.push_back(std::make_unique<arrow::TimestampBuilder>(millis, arrow::default_memory_pool()));
-  for (int64_t h = begin; h < end; ++h) {
-    const int64_t month = int64_t{first_day} * 24 * kHourMillis, start = month + h * kHourMillis;
-    ARROW_RETURN_NOT_OK(hour.Append(h));
-    const int64_t values[] = {month, month + int64_t{month_days} * 24 * kHourMillis, start, start + kHourMillis - 1000};
-    for (size_t i = 0; i < 4; ++i) ARROW_RETURN_NOT_OK(times[i]->Append(values[i]));
-  }
-  arrow::ArrayVector columns(5);
-  ARROW_ASSIGN_OR_RAISE(columns[0], hour.Finish());
-  for (size_t i = 0; i < 4; ++i) {
-    ARROW_ASSIGN_OR_RAISE(columns[i + 1], times[i]->Finish());
-  }
-  static const char* const kTimes[] = {"report_period_start", "report_period_end", "interval_start", "interval_end"};
-  arrow::FieldVector fields = {arrow::field("hour", arrow::int64())};
-  for (const char* name : kTimes) fields.push_back(arrow::field(name, millis));
-  const Frame hours = gristmill::from_arrow(arrow::Table::Make(arrow::schema(fields), columns));
-  if (form == Form::kParquet) return hours;
-  std::vector<Expr> texts;
-  for (const char* name : kTimes) texts.push_back(col(name).dt().strftime("%Y-%m-%d %H:%M:%S +0000 UTC").alias(name));
-  return hours.with_columns(texts);
-}
+constexpr size_t kBlockSpans = 1024;  // rows that one row of the outer table becomes, at most
 
-struct Presence {
-  std::vector<Span> spans;
-  std::vector<int64_t> others;  // a second id beside each span's, or nothing
-};
-
-arrow::Result<Frame> presence_frame(const Presence& there, const char* id, const char* other) {
-  arrow::Int64Builder ids, others, begins, ends;
-  for (size_t i = 0; i < there.spans.size(); ++i) {
-    const Span& s = there.spans[i];
-    ARROW_RETURN_NOT_OK(ids.Append(s.id));
-    ARROW_RETURN_NOT_OK(begins.Append(s.begin));
-    ARROW_RETURN_NOT_OK(ends.Append(s.end));
-    if (other) ARROW_RETURN_NOT_OK(others.Append(there.others[i]));
+// Columns of int64 as a frame.
+arrow::Result<Frame> integers(const std::vector<std::string>& names, const std::vector<std::vector<int64_t>>& values) {
+  arrow::FieldVector fields(names.size());
+  arrow::ArrayVector columns(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    arrow::Int64Builder builder;
+    ARROW_RETURN_NOT_OK(builder.AppendValues(values[i]));
+    ARROW_ASSIGN_OR_RAISE(columns[i], builder.Finish());
+    fields[i] = arrow::field(names[i], arrow::int64());
   }
-  arrow::ArrayVector columns(other ? 4 : 3);
-  arrow::FieldVector fields(columns.size());
-  ARROW_ASSIGN_OR_RAISE(columns[0], ids.Finish());
-  ARROW_ASSIGN_OR_RAISE(columns[1], begins.Finish());
-  ARROW_ASSIGN_OR_RAISE(columns[2], ends.Finish());
-  if (other) {
-    ARROW_ASSIGN_OR_RAISE(columns[3], others.Finish());
-  }
-  const char* const names[] = {id, "begin", "end", other};
-  for (size_t i = 0; i < columns.size(); ++i) fields[i] = arrow::field(names[i], arrow::int64());
   return gristmill::from_arrow(arrow::Table::Make(arrow::schema(fields), columns));
 }
 
-// Hours with the ids of what is there in them.
-arrow::Result<Frame> present(const Presence& all, const char* id, const char* other, const GenerateOptions& o, int32_t first_day,
-                             int32_t begin, int32_t end) {
+const std::vector<std::string> kTimes = {"report_period_start", "report_period_end", "interval_start", "interval_end"};
+
+// The four times of a row, from its hour.
+Frame with_times(const Frame& rows, const GenerateOptions& o, int32_t first_day) {
   Month month;
   month.year = o.year, month.month = o.month;
-  std::vector<Frame> days;
+  const auto millis = arrow::timestamp(arrow::TimeUnit::MILLI);
+  const int64_t begin = int64_t{first_day} * 24 * kHourMillis;
+  const auto at = [&](int64_t t) { return lit(std::make_shared<arrow::TimestampScalar>(t, millis)); };
+  const Expr start = (col("hour") * kHourMillis + begin).cast(millis);
+  std::vector<Expr> times = {at(begin), at(begin + int64_t{month.days()} * 24 * kHourMillis), start,
+                             (col("hour") * kHourMillis + (begin + kHourMillis - 1000)).cast(millis)};
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (o.form != Form::kParquet) times[i] = times[i].dt().strftime("%Y-%m-%d %H:%M:%S +0000 UTC");
+    times[i] = times[i].alias(kTimes[i]);
+  }
+  return rows.with_columns(times);
+}
+
+// What is there: `ids` of it, and when.
+struct Presence {
+  std::vector<std::string> names;         // of the ids
+  std::vector<std::vector<int64_t>> ids;  // one vector a name
+  std::vector<Span> spans;                // begin and end
+};
+
+// The hours begin..end-1, one after another, with the ids of what is there in each.
+arrow::Result<Frame> present(const Presence& all, int32_t begin, int32_t end) {
+  // Outer rows are pairs of an hour and a block of what is there on its day; inner rows are the blocks.
+  std::vector<std::vector<int64_t>> outer(2), inner(all.names.size() + 3);
+  int64_t block = 0;
   for (int32_t from = begin; from < end;) {
     const int32_t to = std::min(end, (from / 24 + 1) * 24);
-    Presence there;
-    bool whole = true;
+    const int64_t first_block = block;
+    size_t in_block = kBlockSpans;
     for (size_t i = 0; i < all.spans.size(); ++i) {
       const Span& s = all.spans[i];
       if (s.begin >= to || s.end <= from) continue;
-      there.spans.push_back(s);
-      if (other) there.others.push_back(all.others[i]);
-      whole &= s.begin <= from && s.end >= to;
+      if (in_block == kBlockSpans) in_block = 0, ++block;
+      ++in_block;
+      inner[0].push_back(block - 1);
+      inner[1].push_back(s.begin);
+      inner[2].push_back(s.end);
+      for (size_t k = 0; k < all.names.size(); ++k) inner[k + 3].push_back(all.ids[k][i]);
     }
-    ARROW_ASSIGN_OR_RAISE(const Frame hours, hours_of(first_day, month.days(), from, to, o.form));
-    ARROW_ASSIGN_OR_RAISE(const Frame ids, presence_frame(there, id, other));
-    Frame rows = hours.cross_join(ids);
-    if (!whole) rows = rows.filter((col("hour") >= col("begin")) & (col("hour") < col("end")));
-    days.push_back(rows.drop({"begin", "end"}));
+    for (int64_t hour = from; hour < to; ++hour) {
+      for (int64_t b = first_block; b < block; ++b) outer[0].push_back(hour), outer[1].push_back(b);
+    }
     from = to;
   }
-  return days.size() == 1 ? days[0] : gristmill::concat(std::move(days));
+  std::vector<std::string> names = {"block", "begin", "end"};
+  names.insert(names.end(), all.names.begin(), all.names.end());
+  ARROW_ASSIGN_OR_RAISE(const Frame hours, integers({"hour", "block"}, outer));
+  ARROW_ASSIGN_OR_RAISE(const Frame blocks, integers(names, inner));
+  return hours.join(blocks, {.on = {"block"}})
+      .filter((col("hour") >= col("begin")) & (col("hour") < col("end")))
+      .drop({"block", "begin", "end"});
 }
 
 // 0 <= x < 1 in 2^-20, from twenty bits of the column `noise`.
@@ -113,8 +106,6 @@ Expr unit(int piece) {
 Frame with_noise(const Frame& rows, const char* id, uint64_t seed) {
   return rows.with_columns({call("hash", {col(id), col("hour"), static_cast<int64_t>(seed)}).alias("noise")});
 }
-
-const std::vector<std::string> kTimes = {"report_period_start", "report_period_end", "interval_start", "interval_end"};
 
 std::vector<Expr> columns_after_times(const std::vector<std::string>& names) {
   std::vector<Expr> out;
@@ -177,30 +168,46 @@ Frame storage_usage(const Frame& there, const Cluster& cluster, const GenerateOp
 arrow::Result<Frame> hourly_rows(const Cluster& cluster, Kind kind, const GenerateOptions& options, int32_t first_day, int32_t begin,
                                  int32_t end) {
   Presence all;
-  const auto rows = [&](const char* id, const char* other) { return present(all, id, other, options, first_day, begin, end); };
-  if (kind == Kind::kPod) {
-    all.spans = cluster.pod_spans;
-    ARROW_ASSIGN_OR_RAISE(const Frame there, rows("pod_id", nullptr));
-    return pod_usage(there, cluster, options);
-  }
-  if (kind == Kind::kStorage) {
-    for (const Cluster::Use& use : cluster.uses) {
-      all.spans.push_back({use.claim_id, use.pod.begin, use.pod.end});
-      all.others.push_back(use.pod.id);
+  const auto rows = [&]() -> arrow::Result<Frame> {
+    ARROW_ASSIGN_OR_RAISE(const Frame there, present(all, begin, end));
+    return with_times(there, options, first_day);
+  };
+  // Spans whose ids are their own.
+  const auto spans = [&](const char* name, const std::vector<Span>& of) {
+    all = {{name}, {{}}, of};
+    for (const Span& s : of) all.ids[0].push_back(s.id);
+  };
+  switch (kind) {
+    case Kind::kPod: {
+      spans("pod_id", cluster.pod_spans);
+      ARROW_ASSIGN_OR_RAISE(const Frame there, rows());
+      return pod_usage(there, cluster, options);
     }
-    ARROW_ASSIGN_OR_RAISE(const Frame there, rows("claim_id", "pod_id"));
-    return storage_usage(there, cluster, options);
+    case Kind::kStorage: {
+      all.names = {"claim_id", "pod_id"};
+      all.ids.resize(2);
+      for (const Cluster::Use& use : cluster.uses) {
+        all.spans.push_back(use.pod);
+        all.ids[0].push_back(use.claim_id);
+        all.ids[1].push_back(use.pod.id);
+      }
+      ARROW_ASSIGN_OR_RAISE(const Frame there, rows());
+      return storage_usage(there, cluster, options);
+    }
+    case Kind::kNamespaceLabels: {
+      spans("set", cluster.namespace_spans);
+      ARROW_ASSIGN_OR_RAISE(const Frame there, rows());
+      return there.join(gristmill::from_arrow(cluster.namespaces), {.on = {"set"}})
+          .select(columns_after_times({"namespace", "namespace_labels"}));
+    }
+    default: {
+      std::vector<std::vector<int64_t>> hours(1);
+      for (int64_t hour = begin; hour < end; ++hour) hours[0].push_back(hour);
+      ARROW_ASSIGN_OR_RAISE(const Frame there, integers({"hour"}, hours));
+      return with_times(there.cross_join(gristmill::from_arrow(cluster.nodes)), options, first_day)
+          .select(columns_after_times({"node", "node_labels"}));
+    }
   }
-  if (kind == Kind::kNamespaceLabels) {
-    all.spans = cluster.namespace_spans;
-    ARROW_ASSIGN_OR_RAISE(const Frame there, rows("set", nullptr));
-    return there.join(gristmill::from_arrow(cluster.namespaces), {.on = {"set"}})
-        .select(columns_after_times({"namespace", "namespace_labels"}));
-  }
-  Month month;
-  month.year = options.year, month.month = options.month;
-  ARROW_ASSIGN_OR_RAISE(const Frame hours, hours_of(first_day, month.days(), begin, end, options.form));
-  return hours.cross_join(gristmill::from_arrow(cluster.nodes)).select(columns_after_times({"node", "node_labels"}));
 }
 
 Frame daily_rows(const Frame& hourly, Kind kind) {

@@ -49,7 +49,7 @@ def bare_copy(file: Path, table: str, connection: str) -> None:
 
 def duckdb_program(folder: Path, table: str, connection: str) -> None:
     with duckdb.connect(config={"threads": 2}) as duck, psycopg.connect(connection) as db:
-        rows = duck.execute(f"select {', '.join(COLUMNS)} from ({prepare(duck, folder)})").fetch_record_batch(100_000)
+        rows = duck.execute(f"select {', '.join(COLUMNS)} from ({prepare(duck, folder)})").to_arrow_reader(100_000)
         _copy_csv(db, table, COLUMNS, rows)
 
 
@@ -62,6 +62,7 @@ def postgres_program(folder: Path, table: str, connection: str) -> dict[str, flo
     phases = {}
     with psycopg.connect(connection) as db:
         db.execute("set local work_mem = '256MB'")
+        db.execute("set local jit = off")  # slower with it on these sizes
         for name, kind in (("verify_pods", "pod"), ("verify_storage", "storage"), ("verify_node_labels", "node_labels"),
                            ("verify_namespace_labels", "namespace_labels")):
             _load(db, name, folder / kind)

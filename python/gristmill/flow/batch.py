@@ -49,8 +49,7 @@ class Batch:
         run = self.scope.run
         items = [self.items[p] for p in sorted(self.items) if not self.items[p].dead]
         if items and not run.over:
-            task = run.home.loop.create_task(_call(run, self.step, items), context=run.settings.context.copy())
-            items[0].tasks.append(task)
+            run.keep_task(None, _call(run, self.step, items))
 
 
 def _of(item: "Item", step: Step) -> Batch:

@@ -38,6 +38,9 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+in_the_way: Final = [0.0]  # seconds the watching thread was kept from a core so far, perhaps with Python's lock in its hands
+
+
 def queued(task: int | str = "thread-self") -> float:
     """Seconds a thread has stood in the system's line for a core so far, where the system tells: that is no waiting of its own."""
     try:
@@ -97,14 +100,14 @@ class Stats:
 def timed(stats: Stats, call: Callable[..., Any], args: Sequence[Any], names: Mapping[str, Any]) -> Any:
     """A call whose times are noted, also when it fails."""
     long = not stats.samples or stats.wall >= TRIVIAL  # only then it is worth asking the system
-    line = queued() if long else 0.0
+    line = queued() + in_the_way[0] if long else 0.0
     wall, cpu = time.perf_counter(), time.thread_time()
     try:
         return call(*args, **names)
     finally:
         wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
         if long and wall - cpu > TRIVIAL:
-            wall = max(cpu, wall - (queued() - line))
+            wall = max(cpu, wall - (queued() + in_the_way[0] - line))
         stats.record(wall, cpu)
 
 

@@ -57,10 +57,14 @@ class Scope:
     """Items that belong together. `parent` and `step`: the item and step that made them; none for the flow's own."""
 
     __slots__ = ("run", "parent", "step", "plan", "base", "mapped", "window", "live", "started", "passed", "closed", "limit", "failed", "results", "in_order",
-                 "head", "held", "pumping", "over", "groups")
+                 "head", "held", "pumping", "over", "groups", "strict", "inside")
 
     def __init__(self, run: "Run", parent: Item | None, step: Step | None, plan: Plan, base: list[Any], mapped: Mapped | None, window: int) -> None:
         self.run, self.parent, self.step, self.plan, self.base, self.mapped, self.window = run, parent, step, plan, base, mapped, window
+        nested = step is not None and step.nested is not None
+        # whether an item's failure is the failure of all of it
+        self.strict: bool = nested or (run.errors in ("fail", "ordered") if parent is None else parent.scope.strict)
+        self.inside: bool = nested or (parent is not None and parent.scope.inside)  # its rows end in a list, not in the stream
         self.live: dict[int, Item] = {}
         self.started = 0
         self.passed = 0  # items that are through, their rows passed on
@@ -80,10 +84,6 @@ class Scope:
             return ()
         return (*self.parent.path(), self.step.index)
 
-    @property
-    def strict(self) -> bool:
-        """Whether an item's failure is the failure of all of it."""
-        return self.run.errors in ("fail", "ordered") or self.nested
 
     @property
     def nested(self) -> bool:
@@ -134,7 +134,7 @@ class Scope:
     def room(self) -> bool:
         """Whether another item may start. Under the run's lock."""
         open_items = self.started - self.passed if self.results is None else len(self.live)
-        return open_items < self.window and len(self.run.out) < self.run.out_window
+        return open_items < self.window and (self.inside or len(self.run.out) < self.run.out_window)
 
     def kill_from(self, position: int, tasks: list[Any]) -> None:
         """Ends the items from `position` on; `tasks` collects the calls to cancel. Under the run's lock."""

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Coroutine, Sequence
 
 from . import pools
 from .batch import drop_item, join_batch
@@ -73,6 +73,7 @@ class Run:
         self.root.in_order = settings.in_order
         self.many = any(s.fixed in (NESTED, SPLIT) for s in plan.names())  # more items may come than are mapped
         self.single: Item | None = None
+        self.shared: set[Any] = set()  # tasks of several items
         self.walks: Any = None  # items on the short way through the loop
         if mapped is not None and settings.collect:
             self.root.results = [None] * mapped.total
@@ -171,10 +172,28 @@ class Run:
         if item.dead:
             return
         work = guarded(self, item, step) if step.guarded else self.on_loop(item, step)
-        task = self.home.loop.create_task(work, context=self.settings.context.copy())
+        self.keep_task(item, work)
+
+    def keep_task(self, item: Item | None, work: Coroutine[Any, Any, None]) -> None:
+        """A task of an item, on the loop's thread; it is cancelled if the item dies, or with the run if it is of several items."""
+        task = self.home.loop.create_task(self._kept(work), context=self.settings.context.copy())
+        if item is None:
+            self.shared.add(task)
+            task.add_done_callback(self.shared.discard)
+            if self.over:
+                task.cancel()
+            return
         item.tasks.append(task)
         if item.dead:  # it died in between
             task.cancel()
+
+    async def _kept(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as e:  # noqa: BLE001 - our own mistake must not hang the caller
+            self.abort(e)
 
     # ---- steps
 
@@ -621,6 +640,7 @@ class Run:
             self.over = True
             self.root.over = True
             self.root.kill_from(0, tasks)
+            tasks += self.shared
             if self.walks is not None:
                 tasks += self.walks.open_tasks()
             waiters, self.waiters = self.waiters, []

@@ -44,10 +44,7 @@ def start_split(run: "Run", item: Item, step: Step) -> None:
 def _spawn(run: "Run", scope: Scope, item: Item, step: Step) -> None:
     if item.dead:
         return
-    task = run.home.loop.create_task(_pull_async(run, scope, item, step), context=run.settings.context.copy())
-    item.tasks.append(task)
-    if item.dead:
-        task.cancel()
+    run.keep_task(item, _pull_async(run, scope, item, step))
 
 
 def _to_thread(run: "Run", scope: Scope, item: Item, step: Step, source: Iterator[Any] | None) -> None:
@@ -98,7 +95,7 @@ async def _pull_async(run: "Run", scope: Scope, item: Item, step: Step) -> None:
         try:
             while True:
                 while not _room(run, scope):
-                    if scope.over or run.over:
+                    if scope.over or run.over or scope.limit is not None:
                         return
                     bell: asyncio.Future[None] = loop.create_future()
                     if _register(run, scope, lambda: run.home.soon(_ring, bell)):

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Callable
 
-from .classify import NATIVE, PROCESS, STALL, THREAD, queued
+from .classify import NATIVE, PROCESS, STALL, THREAD, in_the_way, queued
 
 _LATE = 2.5e-3  # seconds; a waking thread waits for the lock up to 5 ms, as long as somebody computes in Python
 _ROUNDS = 4
@@ -76,9 +76,10 @@ class Watch:
             if sleep:
                 self._wake.acquire()
                 continue
-            before = time.perf_counter()
+            before, line = time.perf_counter(), queued()
             time.sleep(STALL)
             late = time.perf_counter() - before - STALL > _LATE
+            in_the_way[0] += queued() - line
             with self._lock:
                 probes = list(self._probes)
             for probe in probes:
@@ -92,7 +93,7 @@ class Watch:
             return False
         now = time.perf_counter()
         try:
-            cpu = (time.clock_gettime(probe.clock) if probe.clock != -1 else 0.0) + queued(f"self/task/{probe.task}")
+            cpu = (time.clock_gettime(probe.clock) if probe.clock != -1 else 0.0) + queued(f"self/task/{probe.task}") + in_the_way[0]
         except OSError:  # the thread is gone
             return False
         process = time.process_time()
