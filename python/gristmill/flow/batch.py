@@ -13,7 +13,7 @@ from .plan import SENT, Step
 
 if TYPE_CHECKING:
     from .items import Item, Scope
-    from .run import Run
+    from .state import RunState
 
 
 class Batch:
@@ -60,7 +60,7 @@ def _of(item: "Item", step: Step) -> Batch:
     return found
 
 
-def join_batch(run: "Run", item: "Item", step: Step) -> None:
+def join_batch(run: "RunState", item: "Item", step: Step) -> None:
     with run.lock:
         if item.dead:
             return
@@ -108,7 +108,7 @@ def _results(answer: Any, count: int, step: Step) -> list[Any]:
     return list(zip(*(_values(a, count, step) for a in answer)))
 
 
-async def _call(run: "Run", step: Step, items: "list[Item]") -> None:
+async def _call(run: "RunState", step: Step, items: "list[Item]") -> None:
     from .guarded import Spent, answer_of
 
     attempts = 1

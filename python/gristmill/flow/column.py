@@ -15,7 +15,8 @@ from .failures import FlowTypeError
 from .flow import Flow
 from .mapping import Mapped
 from .node import Node, Rules
-from .run import Run, Settings
+from .run import Run
+from .state import Settings
 
 
 def row_flow(fn: Any) -> Flow:

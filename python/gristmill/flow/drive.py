@@ -13,7 +13,8 @@ from .classify import LOOP
 from .failures import with_place
 from .inline import run_inline, suits
 from .plan import GUARDED
-from .run import CALLER, NOBODY, Run
+from .run import Run
+from .state import CALLER, NOBODY
 from .walk import LoopWalks, ThreadWalks, suits_loop, suits_threads
 
 _GRACE = 2.0  # seconds that cancelled coroutines have for their last words

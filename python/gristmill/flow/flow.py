@@ -20,7 +20,8 @@ from .graph import Graph, Nested
 from .mapping import Mapped, as_list, check_mode, names_of, products, together
 from .node import Node, Parameter
 from .plan import Plan, make_plan
-from .run import STREAM_WINDOW, WINDOW, Run, Settings
+from .run import Run
+from .state import STREAM_WINDOW, WINDOW, Settings
 from .stream import Stream
 from .timeline import Timeline
 

@@ -16,12 +16,12 @@ from .plan import Step
 from .processes import Job
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .state import RunState
 
 _Outcome = tuple[Any, BaseException | None]
 
 
-async def guarded(run: "Run", item: Item, step: Step) -> None:
+async def guarded(run: "RunState", item: Item, step: Step) -> None:
     attempts = 1
     try:
         values = item.values
@@ -44,7 +44,7 @@ class Spent(Exception):
         self.error, self.attempts = error, attempts
 
 
-async def answer_of(run: "Run", item: Item, step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> tuple[Any, int]:
+async def answer_of(run: "RunState", item: Item, step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> tuple[Any, int]:
     """The result by all the rules, and how many calls it took (0: none, it was known)."""
     rules = step.rules
     cache: Cache | None = rules.cache if isinstance(rules.cache, Cache) else run.settings.cache if rules.cache else None
@@ -81,7 +81,7 @@ async def answer_of(run: "Run", item: Item, step: Step, args: tuple[Any, ...], n
     return value, attempts
 
 
-async def _limited(run: "Run", item: Item, step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
+async def _limited(run: "RunState", item: Item, step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
     limit = step.rules.limit
     if limit is None:
         return await _timed(run, item, step, args, names)
@@ -92,7 +92,7 @@ async def _limited(run: "Run", item: Item, step: Step, args: tuple[Any, ...], na
         limit.leave()
 
 
-async def _timed(run: "Run", item: Item, step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
+async def _timed(run: "RunState", item: Item, step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
     rules = step.rules
     way = _way(run, step)
     if rules.rate is not None:  # waiting for one's turn is no part of the call
@@ -111,7 +111,7 @@ async def _timed(run: "Run", item: Item, step: Step, args: tuple[Any, ...], name
         raise
 
 
-def _way(run: "Run", step: Step) -> int:
+def _way(run: "RunState", step: Step) -> int:
     """Where the call itself goes. What may take long must not hold up the loop, so only the trivial stays."""
     if step.form == "async":
         return LOOP
@@ -123,7 +123,7 @@ def _way(run: "Run", step: Step) -> int:
     return NATIVE if kind == NATIVE else THREAD
 
 
-async def _once(run: "Run", item: Item, step: Step, way: int, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
+async def _once(run: "RunState", item: Item, step: Step, way: int, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
     stats, began = step.stats, time.perf_counter()
     try:
         if way == LOOP:
@@ -147,11 +147,11 @@ def _measured(step: Step, args: tuple[Any, ...], names: dict[str, Any], rate: An
     return timed(step.stats, step.call, args, names)
 
 
-async def _elsewhere(run: "Run", item: Item, fn: Callable[..., Any], *args: Any) -> Any:
+async def _elsewhere(run: "RunState", item: Item, fn: Callable[..., Any], *args: Any) -> Any:
     return await _on_pool(run, THREAD, lambda: fn(*args))
 
 
-async def _on_pool(run: "Run", way: int, call: Callable[[], Any]) -> Any:
+async def _on_pool(run: "RunState", way: int, call: Callable[[], Any]) -> Any:
     """A call on a thread; if nobody waits for it any more its result is dropped."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[_Outcome] = loop.create_future()
@@ -171,7 +171,7 @@ async def _on_pool(run: "Run", way: int, call: Callable[[], Any]) -> Any:
     return _opened(await answer)
 
 
-async def _in_process(run: "Run", step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
+async def _in_process(run: "RunState", step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[_Outcome] = loop.create_future()
     function = run.function_of(step)

@@ -13,6 +13,7 @@ from . import pools
 from .classify import ENOUGH, INLINE, KINDS, PROCESS, STALL, THREAD, UNKNOWN
 from .failures import Failure
 from .items import Item
+from .step_calls import measured, several
 from .walk import ThreadWalks, suits_threads
 from .watch import Probe
 
@@ -93,8 +94,6 @@ def _trusting(run: "Run") -> bool:
 
 
 def _one(run: "Run", step: Any, values: list[Any]) -> None:
-    from .run import several
-
     value = step.call(*[values[a] for a in step.args], **{n: values[s] for n, s in step.names})
     if step.spread is None:
         values[step.out] = value
@@ -156,8 +155,6 @@ def _learn(run: "Run") -> bool:
 
 
 def _watched(run: "Run", item: Item, probe: Probe) -> None:
-    from .run import measured, several
-
     step = item.plan.steps[0] if item.plan.steps else None
     try:
         for step in item.plan.steps:

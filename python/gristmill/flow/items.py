@@ -13,7 +13,7 @@ from .mapping import Mapped
 from .plan import DONE, Plan, Step
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .state import RunState
 
 OPEN, FAILED, COMPLETE, OVER = range(4)
 
@@ -59,7 +59,7 @@ class Scope:
     __slots__ = ("run", "parent", "step", "plan", "base", "mapped", "window", "live", "started", "passed", "closed", "limit", "failed", "results", "in_order",
                  "head", "held", "pumping", "over", "groups", "strict", "inside")
 
-    def __init__(self, run: "Run", parent: Item | None, step: Step | None, plan: Plan, base: list[Any], mapped: Mapped | None, window: int) -> None:
+    def __init__(self, run: "RunState", parent: Item | None, step: Step | None, plan: Plan, base: list[Any], mapped: Mapped | None, window: int) -> None:
         self.run, self.parent, self.step, self.plan, self.base, self.mapped, self.window = run, parent, step, plan, base, mapped, window
         nested = step is not None and step.nested is not None
         # whether an item's failure is the failure of all of it

@@ -9,13 +9,13 @@ from .mapping import Mapped, as_list
 from .plan import Step
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .state import RunState
 
 _WINDOW = 1_024
 _NOBODY = 0
 
 
-def start_map(run: "Run", item: Item, step: Step) -> None:
+def start_map(run: "RunState", item: Item, step: Step) -> None:
     nested, plan = step.nested, step.plan
     assert nested is not None and plan is not None
     given = {name: item.values[slot] for name, slot in step.wants}

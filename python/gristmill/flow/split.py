@@ -16,15 +16,16 @@ from .classify import INLINE
 from .failures import Failure
 from .items import Item, Scope, window_for
 from .plan import Step
+from .step_calls import several
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .state import RunState
 
 _WINDOW = 256
 _NOBODY = 0
 
 
-def start_split(run: "Run", item: Item, step: Step) -> None:
+def start_split(run: "RunState", item: Item, step: Step) -> None:
     assert item.plan.tail is not None
     scope = Scope(run, item, step, item.plan.tail, item.values, None, window_for(item.plan.tail, _WINDOW))
     scope.in_order = item.scope.in_order
@@ -41,13 +42,13 @@ def start_split(run: "Run", item: Item, step: Step) -> None:
         _to_thread(run, scope, item, step, None)
 
 
-def _spawn(run: "Run", scope: Scope, item: Item, step: Step) -> None:
+def _spawn(run: "RunState", scope: Scope, item: Item, step: Step) -> None:
     if item.dead:
         return
     run.keep_task(item, _pull_async(run, scope, item, step))
 
 
-def _to_thread(run: "Run", scope: Scope, item: Item, step: Step, source: Iterator[Any] | None) -> None:
+def _to_thread(run: "RunState", scope: Scope, item: Item, step: Step, source: Iterator[Any] | None) -> None:
     pools.threads().submit(run.settings.context.copy().run, _pull, run, scope, item, step, source, True)
 
 
@@ -56,7 +57,7 @@ def _called(item: Item, step: Step) -> Any:
     return step.call(*[values[a] for a in step.args], **{n: values[s] for n, s in step.names})
 
 
-def _pull(run: "Run", scope: Scope, item: Item, step: Step, source: Any, may_wait: bool) -> None:
+def _pull(run: "RunState", scope: Scope, item: Item, step: Step, source: Any, may_wait: bool) -> None:
     """Takes values while there is room; without it waits, or leaves the generator to a thread that may."""
     wall = cpu = 0.0
     try:
@@ -88,7 +89,7 @@ def _pull(run: "Run", scope: Scope, item: Item, step: Step, source: Any, may_wai
     run.close(scope)
 
 
-async def _pull_async(run: "Run", scope: Scope, item: Item, step: Step) -> None:
+async def _pull_async(run: "RunState", scope: Scope, item: Item, step: Step) -> None:
     loop = asyncio.get_running_loop()
     try:
         source = _called(item, step)
@@ -119,12 +120,12 @@ def _ring(bell: "asyncio.Future[None]") -> None:
         bell.set_result(None)
 
 
-def _room(run: "Run", scope: Scope) -> bool:
+def _room(run: "RunState", scope: Scope) -> bool:
     with run.lock:
         return not run.over and not scope.over and scope.limit is None and scope.room()
 
 
-def _register(run: "Run", scope: Scope, wake: Any) -> bool:
+def _register(run: "RunState", scope: Scope, wake: Any) -> bool:
     """False: there is room meanwhile, or no use in waiting."""
     with run.lock:
         if run.over or scope.over or scope.limit is not None or scope.room():
@@ -133,7 +134,7 @@ def _register(run: "Run", scope: Scope, wake: Any) -> bool:
         return True
 
 
-def _wait(run: "Run", scope: Scope) -> bool:
+def _wait(run: "RunState", scope: Scope) -> bool:
     """False: nobody wants more."""
     bell = threading.Lock()
     bell.acquire()
@@ -142,13 +143,11 @@ def _wait(run: "Run", scope: Scope) -> bool:
     return not run.over and not scope.over and scope.limit is None
 
 
-def _add(run: "Run", scope: Scope, item: Item, step: Step, value: Any) -> None:
+def _add(run: "RunState", scope: Scope, item: Item, step: Step, value: Any) -> None:
     values = item.values.copy()
     if step.spread is None:
         values[step.out] = value
     else:
-        from .run import several
-
         for slot, part in zip(step.spread, several(step, value)):
             values[slot] = part
     with run.lock:
@@ -160,7 +159,7 @@ def _add(run: "Run", scope: Scope, item: Item, step: Step, value: Any) -> None:
     run.start(scope, child.position, child, _NOBODY)
 
 
-def _fail(run: "Run", scope: Scope, item: Item, step: Step, error: BaseException) -> None:
+def _fail(run: "RunState", scope: Scope, item: Item, step: Step, error: BaseException) -> None:
     """What was given stays; the failure stands where the next value would."""
     if scope.over or run.over:
         return

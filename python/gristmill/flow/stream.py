@@ -13,7 +13,8 @@ from typing import Any, AsyncIterator, Callable, Iterator
 from .drive import _join_cancelled, finish
 from .failures import FlowTypeError
 from .items import Item
-from .run import CALLER, NOBODY, Run
+from .run import Run
+from .state import CALLER, NOBODY
 
 Pull = Callable[[], Any]
 _SLOW_SOURCE = 1e-3  # seconds; a result that is there does not wait for a source that takes longer

@@ -13,6 +13,7 @@ from . import pools
 from .classify import INLINE, LOOP, STALL, THREAD, UNKNOWN
 from .items import Item
 from .plan import DONE, Step
+from .step_calls import measured, several
 
 if TYPE_CHECKING:
     from .run import Run
@@ -182,8 +183,6 @@ class LoopWalks:
 
     async def _other(self, values: list[Any], step: Step) -> bool:
         """Steps that are not one simple await. False: the step is not for the loop."""
-        from .run import several
-
         if step.form == "async":
             value = await step.call(*[values[a] for a in step.args], **{n: values[s] for n, s in step.names})
         else:
@@ -285,8 +284,6 @@ class ThreadWalks:
 
     def _walk(self, position: int) -> bool:
         """Whether the item is through here."""
-        from .run import measured, several
-
         run = self.run
         values = run.root.base.copy()
         self.mapped.fill(values, position)
