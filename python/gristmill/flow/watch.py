@@ -16,6 +16,7 @@ from .classify import NATIVE, PROCESS, STALL, THREAD, in_the_way, queued
 
 _LATE = 2.5e-3  # seconds; a waking thread waits for the lock up to 5 ms, as long as somebody computes in Python
 _ROUNDS = 4
+_SURE = 2  # one look may have come while something else stood in the way
 
 
 class Probe:
@@ -105,7 +106,7 @@ class Watch:
         wall = max(now - probe.at, 1e-9)
         share, busy = (cpu - probe.cpu) / wall, (process - probe.process) / wall
         if share < 0.25:
-            if probe.rounds < _ROUNDS and busy > 0.5:
+            if probe.rounds < _SURE or (probe.rounds < _ROUNDS and busy > 0.5):
                 return True  # perhaps for Python's lock
             kind = THREAD
         elif probe.rounds < _ROUNDS:
