@@ -39,6 +39,13 @@ TEST(JoinOrder, ColumnsEqualToOneAreEqual) {
   EXPECT_NE(text.find("x = z"), std::string::npos) << text;
 }
 
+TEST(JoinOrder, FiltersBetweenLeavesGoWithThem) {
+  const auto a = scan("a", "k:int64 v:int64", 5000), b = scan("b", "k2:int64 w:int64", 1000), d = scan("d", "k3:int64 v3:int64", 10);
+  const auto p = counted(filter(on(on(d, b, "k3", "k2"), a, "k2", "k"), gt(c("v"), c("w"))));
+  const std::string text = ok(join_order(p)) == p ? explain(*p) : after(join_order, p);
+  EXPECT_NE(text.find("filter v > w"), std::string::npos) << text;
+}
+
 TEST(JoinOrder, StaysWhereErrorsCouldChangePlaces) {
   const auto fails = [](const PlanPtr& p, const char* column) { return filter(p, gt(add(c(column), c(column)), lit(1))); };
   expect_unchanged(join_order, counted(on(on(fails(customer(), "ck"), orders(), "ck", "ock"), fails(lineitem(), "lk"), "ok", "lk")));
