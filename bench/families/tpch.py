@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 
-from workloads.tpch import WORKLOADS, at
+from workloads.tpch import SCALE_FACTOR, WORKLOADS, at
 from workloads.tpch_files import folder
 
 from .ratios import add_ratio_arguments, chosen, run_ratios
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     scale_factor = "0.01" if options.scale == "small" else options.sf
+    os.environ[SCALE_FACTOR] = scale_factor
     files = folder(scale_factor, options.strings)
     queries = chosen(WORKLOADS, [f"q{q.strip()}" if q.strip() != "*" else "*" for q in options.queries.split(",")])
-    return run_ratios("tpch", [at(q, files, float(scale_factor)) for q in queries], options)
+    return run_ratios("tpch", [at(q, files) for q in queries], options)

@@ -2,6 +2,8 @@
 
 #include "gristmill/session.h"
 
+#include <algorithm>
+
 #include <arrow/type.h>
 
 #include "base/status.h"
@@ -18,33 +20,41 @@ struct Session::State {
 
 Session::Session() : state_(std::make_shared<State>()) {}
 
-arrow::Status Session::run(const std::string& text, const std::function<arrow::Status(Outcome)>& each, const SqlInput& input,
-                           Cancellation cancel) {
+namespace {
+
+// `each` also hears whether the outcome is the last one.
+arrow::Status run_all(sqltext::Catalog& catalog, const std::string& text, const std::function<arrow::Status(Outcome, bool last)>& each,
+                      const SqlInput& input, const Cancellation& cancel) {
   ARROW_ASSIGN_OR_RAISE(std::vector<sqltext::ParsedText> statements, sqltext::ParsedText::parse_all(text));
   if (statements.size() == 1 && statements[0].parameters().size() < input.parameters.positional.size()) {
     return base::plan_error("the statement has " + std::to_string(statements[0].parameters().size()) + " parameters, but " +
                             std::to_string(input.parameters.positional.size()) + " values were given");
   }
-  for (sqltext::ParsedText& one : statements) {
-    sqltext::Work work{state_->catalog, input, cancel};
-    ARROW_ASSIGN_OR_RAISE(Outcome outcome, sqltext::run_statement(std::make_shared<sqltext::ParsedText>(std::move(one)), work));
-    ARROW_RETURN_NOT_OK(each(std::move(outcome)));
+  for (size_t i = 0; i < statements.size(); ++i) {
+    sqltext::Work work{catalog, input, cancel};
+    ARROW_ASSIGN_OR_RAISE(Outcome outcome, sqltext::run_statement(std::make_shared<sqltext::ParsedText>(std::move(statements[i])), work));
+    ARROW_RETURN_NOT_OK(each(std::move(outcome), i + 1 == statements.size()));
   }
   return arrow::Status::OK();
 }
 
+}  // namespace
+
+arrow::Status Session::run(const std::string& text, const std::function<arrow::Status(Outcome)>& each, const SqlInput& input,
+                           Cancellation cancel) {
+  return run_all(state_->catalog, text, [&](Outcome outcome, bool) { return each(std::move(outcome)); }, input, cancel);
+}
+
 arrow::Result<Outcome> Session::execute(const std::string& text, const SqlInput& input, Cancellation cancel) {
-  std::optional<Outcome> last;
+  std::optional<Outcome> out;
   const auto drop = [](std::shared_ptr<arrow::RecordBatch>) { return arrow::Status::OK(); };
-  ARROW_RETURN_NOT_OK(run(
-      text,
-      [&](Outcome next) -> arrow::Status {
-        if (last && last->command == "SELECT") ARROW_RETURN_NOT_OK(last->rows->collect_batches(drop, options(), cancel));
-        last = std::move(next);
-        return arrow::Status::OK();
-      },
-      input, cancel));
-  return std::move(*last);
+  const auto take = [&](Outcome outcome, bool last) -> arrow::Status {
+    if (!last && outcome.command == "SELECT") return outcome.rows->collect_batches(drop, options(), cancel);
+    out = std::move(outcome);
+    return arrow::Status::OK();
+  };
+  ARROW_RETURN_NOT_OK(run_all(state_->catalog, text, take, input, cancel));
+  return std::move(*out);
 }
 
 Frame Session::sql(const std::string& text, const SqlInput& input) {

@@ -62,7 +62,7 @@ class Shell:
         """Types a statement and Enter; what it printed."""
         self.keys(text + "\r")
         out = self.prompt()
-        return out.rpartition("\x1b[?2004l")[2]
+        return out.rpartition("\x1b[?2004l")[2].partition("\x1b[?2004h")[0]
 
     def close(self) -> int:
         if self.process.poll() is None:
@@ -121,6 +121,7 @@ def test_lines_keys_and_history(shell: Shell, tmp_path: Path) -> None:
     shell.keys("\x1b[200~select 1\nas pasted;\x1b[201~")
     assert "pasted" in shell.run("")
     shell.keys("select thrown away\x03")
+    shell.prompt()
     assert "7" in shell.run("select 7 as n;")
     shell.keys("\x04")
     assert shell.process.wait(30) == 0

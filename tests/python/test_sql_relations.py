@@ -113,7 +113,7 @@ def test_random_queries(batch: int) -> None:
     queries = Queries(rng)
     for _ in range(25):
         sql = queries.any()
-        want = rows(con.execute(sql).fetch_arrow_table())
+        want = rows(con.sql(sql).to_arrow_table())
         answers = [gm.sql(sql, t=t, u=u).collect(**s).to_arrow() for s in SETTINGS]
         got = rows(answers[0])
         ordered = "distinct on" in sql

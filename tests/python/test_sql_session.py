@@ -134,8 +134,9 @@ def test_prepared_statements_and_parameters(session: gm.Session) -> None:
 
 def test_names_are_found_in_the_order_that_is_promised(session: gm.Session) -> None:
     one, t = pa.table({"a": [1]}), pa.table({"a": [99]})  # noqa: F841 - found by name
-    assert rows(session, "select a from one") == [(1,)]
-    assert rows(session, "select max(id) from t") == [(10,)]  # the session before the caller's variables
+    assert session.execute("select a from one").collect().to_pydict() == {"a": [1]}
+    assert session.sql("select a from one").collect().to_pydict() == {"a": [1]}
+    assert session.execute("select max(id) as n from t").collect().to_pydict() == {"n": [10]}  # the session before the caller's variables
     assert rows(session, "select a from t", t=t) == [(99,)]  # what is given before the session
     session.register("given", t)
     assert rows(session, "select a from given") == [(99,)]
@@ -200,7 +201,7 @@ def test_describe_summarize_show_explain(session: gm.Session, tmp_path: Path) ->
     assert "rows" in "\n".join(r[0] for r in rows(session, "explain analyze select k, count(*) from t group by k"))
     assert gm.sql("describe x", x=pa.table({"a": [1]})).collect().to_pydict()["column_name"] == ["a"]
     with pytest.raises(gm.PlanError, match="connect"):
-        gm.sql("create table t as select 1 as a")
+        gm.sql("create table t as select 1 as a").collect()
 
 
 def test_settings(session: gm.Session) -> None:
@@ -239,7 +240,7 @@ def test_recursion_is_bounded_and_can_be_stopped() -> None:
     rng = random.Random(seed)
     e = pa.table({"a": [rng.randrange(60) for _ in range(150)], "b": [rng.randrange(60) for _ in range(150)]})
     want = sorted(duckdb.sql(reach).fetchall())
-    answers = [gm.sql(reach).collect(num_workers=w, batch_rows=b, chunk_rows=c, min_parallel_rows=0).to_arrow() for w, b, c in
+    answers = [gm.sql(reach, e=e).collect(num_workers=w, batch_rows=b, chunk_rows=c, min_parallel_rows=0).to_arrow() for w, b, c in
                ((1, 0, 0), (2, 7, 20), (3, 100, 1), (8, 1, 50))]
     assert sorted(zip(answers[0]["a"].to_pylist(), answers[0]["b"].to_pylist())) == want
     assert all(a.equals(answers[0]) for a in answers)
