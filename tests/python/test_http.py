@@ -88,6 +88,13 @@ def test_faults_are_waited_out(folder, data, name, ranges):
         assert scan.collect(num_workers=2, min_parallel_rows=0).to_arrow().to_pylist() == data.to_pylist()
 
 
+def test_a_body_that_breaks_off_inside_a_read_is_no_end_of_file(folder, data):
+    for seed in range(6):
+        with http_files(folder, ranges=False) as files, fault_proxy(files.port, seed, 0.6, faults=("short_body",)) as proxy:
+            scan = gm.scan_ipc(f"{proxy.endpoint}/t.arrows", storage_options=FAST)
+            assert scan.collect(num_workers=2, min_parallel_rows=0).to_arrow().num_rows == data.num_rows, seed
+
+
 def test_a_server_that_stays_broken_is_a_clear_error(folder):
     with http_files(folder) as files:
         for fault in FAULTS:

@@ -141,20 +141,26 @@ class HttpStream final : public arrow::io::InputStream {
   bool closed() const override { return closed_; }
   arrow::Result<int64_t> Tell() const override { return at_; }
 
+  // Fewer than `bytes` only at the end of the body: who reads a stream takes a short answer for that.
   arrow::Result<int64_t> Read(int64_t bytes, void* out) override {
-    int64_t got = 0;
-    const arrow::Status status = with_retries(storage_->retries, nullptr, [&]() -> arrow::Status {
-      const arrow::Status once = [&]() -> arrow::Status {
-        if (transfer_ == nullptr) ARROW_RETURN_NOT_OK(begin());
-        ARROW_ASSIGN_OR_RAISE(got, transfer_->read(static_cast<uint8_t*>(out), bytes));
-        return arrow::Status::OK();
-      }();
-      if (!once.ok()) transfer_.reset();
-      return once;
-    });
-    ARROW_RETURN_NOT_OK(named(shown(url_), status));
-    at_ += got;
-    return got;
+    int64_t done = 0;
+    while (done < bytes) {
+      int64_t got = 0;
+      const arrow::Status status = with_retries(storage_->retries, nullptr, [&]() -> arrow::Status {
+        const arrow::Status once = [&]() -> arrow::Status {
+          if (transfer_ == nullptr) ARROW_RETURN_NOT_OK(begin());
+          ARROW_ASSIGN_OR_RAISE(got, transfer_->read(static_cast<uint8_t*>(out) + done, bytes - done));
+          return arrow::Status::OK();
+        }();
+        if (!once.ok()) transfer_.reset();
+        return once;
+      });
+      ARROW_RETURN_NOT_OK(named(shown(url_), status));
+      if (got == 0) break;
+      done += got;
+      at_ += got;
+    }
+    return done;
   }
 
   arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t bytes) override {
