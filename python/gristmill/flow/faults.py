@@ -7,7 +7,7 @@ from typing import Any
 
 from . import pools
 from .failures import Failure
-from .items import Item, Scope, kill
+from .items import Item, Scope, kill, take_calls
 from .plan import DONE, Step
 from .processes import Job
 from .state import RunState
@@ -23,6 +23,10 @@ class Faults(RunState):
         failure = self.failure_of(item, step, error, attempts)
         if failure is None:
             return
+        self.fail_at(item, step, failure)
+
+    def fail_at(self, item: Item, step: Step, failure: Failure) -> None:
+        """The step's failure is the item's, unless a smaller step failed or still may."""
         with self.lock:
             if item.dead:
                 return
@@ -59,13 +63,7 @@ class Faults(RunState):
                     return
             tasks: list[Any] = []
             with self.lock:
-                for task in item.tasks:
-                    if isinstance(task, Scope):
-                        task.over = True
-                        task.kill_from(0, tasks)
-                    else:
-                        tasks.append(task)
-                item.tasks = []
+                take_calls(item, tasks)
             self.cancel_calls(tasks)
             self.settle(item, rows)
             return
@@ -94,15 +92,7 @@ class Faults(RunState):
             return
         parent, step = scope.parent, scope.step
         assert step is not None
-        with self.lock:
-            if parent.dead:
-                return
-            parent.waiting[step.index] = DONE
-            if parent.failed is None or step.index < parent.failed[0]:
-                parent.failed = (step.index, failure)
-            if not parent.settled_before_failure():
-                return
-        self.item_failed(parent)
+        self.fail_at(parent, step, failure)
 
     def abort(self, error: BaseException | None, failure: Failure | None = None) -> None:
         """Ends the run now; calls that are open are cancelled."""

@@ -152,6 +152,11 @@ def kill(item: Item, tasks: list[Any]) -> None:
     item.dead = True
     if item.plan.batched:
         drop_item(item)
+    take_calls(item, tasks)
+
+
+def take_calls(item: Item, tasks: list[Any]) -> None:
+    """Ends what runs below an item; its own calls are the caller's to cancel. Under the run's lock."""
     for task in item.tasks:
         if isinstance(task, Scope):
             task.over = True
