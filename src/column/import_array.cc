@@ -20,6 +20,13 @@ namespace {
 
 arrow::Result<ArrayPtr> import_flat(const ArrayPtr& border, arrow::MemoryPool* pool);
 
+// The bits of its nulls, from bit 0 on; none without nulls.
+arrow::Result<std::shared_ptr<arrow::Buffer>> validity_from_zero(const arrow::ArrayData& d, arrow::MemoryPool* pool) {
+  if (null_count_of(d) == 0) return nullptr;
+  if (d.offset == 0) return d.buffers[0];
+  return copy_bits(d.buffers[0]->data(), d.offset, d.length, pool);
+}
+
 // The border's rows with the canonical type, null count known, and no validity without nulls.
 ArrayPtr adopt(const arrow::ArrayData& d, TypePtr type) {
   auto out = d.Copy();
@@ -37,10 +44,13 @@ arrow::Result<ArrayPtr> import_fixed(const arrow::ArrayData& d, const TypePtr& t
   const bool missing = !values || !values->data();
   const bool crooked = !missing && width > 1 && reinterpret_cast<uintptr_t>(values->data()) % static_cast<uintptr_t>(width) != 0;
   if (!missing && !crooked) return out;
-  const int64_t bytes = width ? (d.offset + d.length) * width : (d.offset + d.length + 7) / 8;
+  // The rows of a slice only: a morsel may be a small one of a large array.
+  const int64_t bytes = width ? d.length * width : (d.length + 7) / 8;
   ARROW_ASSIGN_OR_RAISE(auto fresh, allocate_zeroed(bytes, pool));
-  if (crooked) std::memcpy(fresh->mutable_data(), values->data(), static_cast<size_t>(bytes));
+  if (crooked) std::memcpy(fresh->mutable_data(), values->data() + d.offset * width, static_cast<size_t>(bytes));
   values = std::move(fresh);
+  ARROW_ASSIGN_OR_RAISE(out->buffers[0], validity_from_zero(d, pool));
+  out->offset = 0;
   return out;
 }
 
@@ -115,16 +125,8 @@ arrow::Result<ArrayPtr> views_of(const arrow::ArrayData& d, const TypePtr& type,
     write_view(views + i, bytes + begin, static_cast<uint32_t>(size), text_size - begin, static_cast<int32_t>(cuts.size()), begin - base);
   }
   if (outside) cuts.push_back(base ? arrow::SliceBuffer(text, base) : text);
-  const int64_t nulls = null_count_of(d);
-  std::shared_ptr<arrow::Buffer> validity;
-  if (nulls > 0) {
-    if (d.offset == 0) {
-      validity = d.buffers[0];
-    } else {
-      ARROW_ASSIGN_OR_RAISE(validity, copy_bits(d.buffers[0]->data(), d.offset, d.length, pool));
-    }
-  }
-  auto out = make_array(type, d.length, std::move(validity), nulls, std::move(values));
+  ARROW_ASSIGN_OR_RAISE(auto validity, validity_from_zero(d, pool));
+  auto out = make_array(type, d.length, std::move(validity), null_count_of(d), std::move(values));
   out->buffers.insert(out->buffers.end(), cuts.begin(), cuts.end());
   return out;
 }
@@ -181,12 +183,8 @@ arrow::Result<ArrayPtr> import_narrow_decimal(const arrow::ArrayData& d, const T
     to[2 * i] = v;
     to[2 * i + 1] = v < 0 ? -1 : 0;
   }
-  const int64_t nulls = null_count_of(d);
-  std::shared_ptr<arrow::Buffer> validity;
-  if (nulls > 0) {
-    ARROW_ASSIGN_OR_RAISE(validity, copy_bits(d.buffers[0]->data(), d.offset, d.length, pool));
-  }
-  return make_array(type, d.length, std::move(validity), nulls, std::move(values));
+  ARROW_ASSIGN_OR_RAISE(auto validity, validity_from_zero(d, pool));
+  return make_array(type, d.length, std::move(validity), null_count_of(d), std::move(values));
 }
 
 // The child's rows in use only, so that a small slice of a large array costs little.
@@ -201,11 +199,12 @@ arrow::Result<ArrayPtr> import_list(const arrow::ArrayData& d, const TypePtr& ty
   if (first != 0 || last != child->length) {
     child = child->Slice(first, last - first);
     if (first != 0) {
-      ARROW_ASSIGN_OR_RAISE(auto offsets, allocate_buffer((d.offset + d.length + 1) * static_cast<int64_t>(sizeof(O)), pool));
+      ARROW_ASSIGN_OR_RAISE(auto offsets, allocate_buffer((d.length + 1) * static_cast<int64_t>(sizeof(O)), pool));
       auto* to = reinterpret_cast<O*>(offsets->mutable_data());
-      std::memset(to, 0, static_cast<size_t>(d.offset) * sizeof(O));
-      for (int64_t i = 0; i <= d.length; ++i) to[d.offset + i] = from[i] - first;
+      for (int64_t i = 0; i <= d.length; ++i) to[i] = from[i] - first;
       out->buffers[1] = std::move(offsets);
+      ARROW_ASSIGN_OR_RAISE(out->buffers[0], validity_from_zero(d, pool));
+      out->offset = 0;
     }
   }
   ARROW_ASSIGN_OR_RAISE(out->child_data[0], import_flat(child, pool));
@@ -216,9 +215,7 @@ arrow::Result<ArrayPtr> import_struct(const arrow::ArrayData& d, const TypePtr& 
   auto out = adopt(d, type);
   out->buffers.resize(1);
   out->offset = 0;
-  if (out->buffers[0] && d.offset != 0) {
-    ARROW_ASSIGN_OR_RAISE(out->buffers[0], copy_bits(d.buffers[0]->data(), d.offset, d.length, pool));
-  }
+  ARROW_ASSIGN_OR_RAISE(out->buffers[0], validity_from_zero(d, pool));
   for (size_t f = 0; f < d.child_data.size(); ++f) {
     ARROW_ASSIGN_OR_RAISE(out->child_data[f], import_flat(d.child_data[f]->Slice(d.offset, d.length), pool));
   }

@@ -7,6 +7,7 @@
 #include <arrow/array/builder_primitive.h>
 #include <arrow/array/util.h>
 #include <arrow/compare.h>
+#include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
@@ -91,6 +92,39 @@ TEST(Border, TextsAreImportedWithoutCopyingTheirBytes) {
   ASSERT_EQ(c.values->buffers.size(), 3u);
   EXPECT_EQ(c.values->buffers[2], array->data()->buffers[2]);
   EXPECT_EQ(value_text(c, 99), "a text of more than twelve bytes 99");
+}
+
+// A scan in small morsels cuts a batch of a file into slices and keeps each: what a slice costs must not grow with the rows before it.
+TEST(Border, SlicesOfArraysThatMustBeCopiedCostTheirOwnRowsOnly) {
+  constexpr int64_t kRows = 4000;
+  std::string bytes(8 + 16 * kRows, '\0');
+  const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+  uint8_t* crooked = reinterpret_cast<uint8_t*>(bytes.data()) + (address % 16 == 8 ? 0 : 8);  // as in a mapped file: aligned to 8 bytes
+  arrow::Int64Builder offsets_of_lists;
+  arrow::BooleanBuilder bits;
+  for (int64_t i = 0; i < kRows; ++i) {
+    std::memcpy(crooked + 16 * i, &i, 8);
+    ASSERT_TRUE(bits.Append(i % 3 != 0).ok());
+    ASSERT_TRUE(offsets_of_lists.Append(i).ok());
+  }
+  ASSERT_TRUE(offsets_of_lists.Append(kRows).ok());
+  const auto validity = ok(bits.Finish())->data()->buffers[1];
+  const auto values = std::make_shared<arrow::Buffer>(crooked, 16 * kRows);
+  const auto decimals = arrow::ArrayData::Make(arrow::decimal128(20, 0), kRows, {validity, values});
+  const auto lists = arrow::ArrayData::Make(arrow::large_list(arrow::decimal128(20, 0)), kRows,
+                                            {validity, ok(offsets_of_lists.Finish())->data()->buffers[1]},
+                                            {arrow::ArrayData::Make(arrow::decimal128(20, 0), kRows, {nullptr, values}, 0)});
+  for (const auto& border : {decimals, lists}) {
+    SCOPED_TRACE(border->type->ToString());
+    arrow::ProxyMemoryPool counted(pool());
+    std::vector<Column> kept;
+    for (int64_t i = 0; i < kRows; ++i) {
+      kept.push_back(ok(import_array(border->Slice(i, 1), &counted)));
+      const std::string one = i % 3 == 0 ? "null" : border == lists ? "[" + std::to_string(i) + "]" : std::to_string(i);
+      ASSERT_EQ(value_text(kept.back(), 0), one);
+    }
+    EXPECT_LE(counted.bytes_allocated(), kRows * 64 * 5);  // an allocation has 64 bytes at least, and a column a few of them
+  }
 }
 
 TEST(Border, TextsBeyondTwoGigabytesAreSplitIntoSeveralBuffers) {
