@@ -10,6 +10,7 @@
 #include "column/types.h"
 #include "io/batch_file_sink.h"
 #include "io/csv_write.h"
+#include "io/ndjson_write.h"
 #include "io/scalar_text.h"
 #include "io/text_format.h"
 #include "io/text_sink.h"
@@ -19,25 +20,12 @@ namespace {
 
 using arrow::ArrayData;
 
-bool has_json(const arrow::DataType& t) {
-  switch (t.id()) {
-    case arrow::Type::LIST: return has_json(*static_cast<const arrow::ListType&>(t).value_type());
-    case arrow::Type::MAP:
-      return column::is_text(*static_cast<const arrow::MapType&>(t).key_type()) &&
-             has_json(*static_cast<const arrow::MapType&>(t).item_type());
-    case arrow::Type::STRUCT:
-      for (const auto& f : t.fields()) {
-        if (!has_json(*f->type())) return false;
-      }
-      return true;
-    default: return column::is_text(t) || has_scalar_text(t);
-  }
-}
-
 // A value in quotes: JSON has no moments.
 bool is_quoted(arrow::Type::type id) {
   return id == arrow::Type::DATE32 || id == arrow::Type::TIME32 || id == arrow::Type::TIME64 || id == arrow::Type::TIMESTAMP;
 }
+
+bool is_null(const ArrayData& d, int64_t row) { return d.type->id() == arrow::Type::NA || !column::validity_of(d).valid(row); }
 
 class JsonEncoder final : public TextEncoder {
  public:
@@ -61,7 +49,7 @@ class JsonEncoder final : public TextEncoder {
         out += before;
         before = ',';
         out += keys_[c];
-        append(d, row, out);
+        append_json_value(d, row, omit_nulls_, out);
       }
       if (before == '{') out += '{';
       out += "}\n";
@@ -70,73 +58,6 @@ class JsonEncoder final : public TextEncoder {
   }
 
  private:
-  static bool is_null(const ArrayData& d, int64_t row) { return d.type->id() == arrow::Type::NA || !column::validity_of(d).valid(row); }
-
-  // `row` counts from the array's offset.
-  void append(const ArrayData& d, int64_t row, std::string& out) const {
-    if (is_null(d, row)) {
-      out += "null";
-      return;
-    }
-    switch (d.type->id()) {
-      case arrow::Type::LIST: {
-        const int32_t* offsets = column::values_of<int32_t>(d);
-        out += '[';
-        for (int32_t i = offsets[row]; i < offsets[row + 1]; ++i) {
-          if (i > offsets[row]) out += ',';
-          append(*d.child_data[0], i, out);
-        }
-        out += ']';
-        break;
-      }
-      case arrow::Type::MAP: {
-        const int32_t* offsets = column::values_of<int32_t>(d);
-        const ArrayData& entries = *d.child_data[0];
-        char before = '{';
-        for (int32_t i = offsets[row]; i < offsets[row + 1]; ++i) {
-          out += before;
-          before = ',';
-          append(*entries.child_data[0], entries.offset + i, out);
-          out += ':';
-          append(*entries.child_data[1], entries.offset + i, out);
-        }
-        out += before == '{' ? "{}" : "}";
-        break;
-      }
-      case arrow::Type::STRUCT: {
-        char before = '{';
-        for (size_t c = 0; c < d.child_data.size(); ++c) {
-          if (omit_nulls_ && is_null(*d.child_data[c], d.offset + row)) continue;
-          out += before;
-          before = ',';
-          append_json_text(d.type->field(static_cast<int>(c))->name(), out);
-          out += ':';
-          append(*d.child_data[c], d.offset + row, out);
-        }
-        out += before == '{' ? "{}" : "}";
-        break;
-      }
-      case arrow::Type::STRING_VIEW: append_json_text(column::view_at(d, row), out); break;
-      case arrow::Type::DOUBLE:
-      case arrow::Type::FLOAT: {
-        const bool finite = d.type->id() == arrow::Type::DOUBLE ? std::isfinite(column::values_of<double>(d)[row])
-                                                                : std::isfinite(column::values_of<float>(d)[row]);
-        if (finite) {
-          append_scalar_text(d, row, -1, 'T', out);
-        } else {
-          out += "null";
-        }
-        break;
-      }
-      default: {
-        const bool quoted = is_quoted(d.type->id());
-        if (quoted) out += '"';
-        append_scalar_text(d, row, -1, 'T', out);
-        if (quoted) out += '"';
-      }
-    }
-  }
-
   const std::string path_;  // for errors
   const std::shared_ptr<arrow::Schema> schema_;
   const bool omit_nulls_;
@@ -145,16 +66,100 @@ class JsonEncoder final : public TextEncoder {
 
 }  // namespace
 
-arrow::Result<std::shared_ptr<exec::OrderedSink>> write_ndjson(const std::string& path, std::shared_ptr<arrow::Schema> schema,
-                                                               const NdjsonWriteOptions& options, std::shared_ptr<base::QueryMemory> memory,
-                                                               const StoragePtr& storage) {
+bool has_json(const arrow::DataType& t) {
+  switch (t.id()) {
+    case arrow::Type::LIST: return has_json(*static_cast<const arrow::ListType&>(t).value_type());
+    case arrow::Type::MAP:
+      return column::is_text(*static_cast<const arrow::MapType&>(t).key_type()) &&
+             has_json(*static_cast<const arrow::MapType&>(t).item_type());
+    case arrow::Type::STRUCT:
+      for (const auto& f : t.fields()) {
+        if (!has_json(*f->type())) return false;
+      }
+      return true;
+    default: return column::is_text(t) || has_scalar_text(t);
+  }
+}
+
+void append_json_value(const ArrayData& d, int64_t row, bool omit_nulls, std::string& out) {
+  if (is_null(d, row)) {
+    out += "null";
+    return;
+  }
+  switch (d.type->id()) {
+    case arrow::Type::LIST: {
+      const int32_t* offsets = column::values_of<int32_t>(d);
+      out += '[';
+      for (int32_t i = offsets[row]; i < offsets[row + 1]; ++i) {
+        if (i > offsets[row]) out += ',';
+        append_json_value(*d.child_data[0], i, omit_nulls, out);
+      }
+      out += ']';
+      break;
+    }
+    case arrow::Type::MAP: {
+      const int32_t* offsets = column::values_of<int32_t>(d);
+      const ArrayData& entries = *d.child_data[0];
+      char before = '{';
+      for (int32_t i = offsets[row]; i < offsets[row + 1]; ++i) {
+        out += before;
+        before = ',';
+        append_json_value(*entries.child_data[0], entries.offset + i, omit_nulls, out);
+        out += ':';
+        append_json_value(*entries.child_data[1], entries.offset + i, omit_nulls, out);
+      }
+      out += before == '{' ? "{}" : "}";
+      break;
+    }
+    case arrow::Type::STRUCT: {
+      char before = '{';
+      for (size_t c = 0; c < d.child_data.size(); ++c) {
+        if (omit_nulls && is_null(*d.child_data[c], d.offset + row)) continue;
+        out += before;
+        before = ',';
+        append_json_text(d.type->field(static_cast<int>(c))->name(), out);
+        out += ':';
+        append_json_value(*d.child_data[c], d.offset + row, omit_nulls, out);
+      }
+      out += before == '{' ? "{}" : "}";
+      break;
+    }
+    case arrow::Type::STRING_VIEW: append_json_text(column::view_at(d, row), out); break;
+    case arrow::Type::DOUBLE:
+    case arrow::Type::FLOAT: {
+      const bool finite = d.type->id() == arrow::Type::DOUBLE ? std::isfinite(column::values_of<double>(d)[row])
+                                                              : std::isfinite(column::values_of<float>(d)[row]);
+      if (finite) {
+        append_scalar_text(d, row, -1, 'T', out);
+      } else {
+        out += "null";
+      }
+      break;
+    }
+    default: {
+      const bool quoted = is_quoted(d.type->id());
+      if (quoted) out += '"';
+      append_scalar_text(d, row, -1, 'T', out);
+      if (quoted) out += '"';
+    }
+  }
+}
+
+arrow::Result<std::shared_ptr<const TextEncoder>> ndjson_encoder(const std::string& path, std::shared_ptr<arrow::Schema> schema,
+                                                                 bool omit_nulls) {
   for (const auto& f : schema->fields()) {
     if (!has_json(*column::canonical_type(f->type()))) {
       return base::plan_error("column \"" + f->name() + "\" of type " + column::type_text(*f->type()) + " cannot be written as JSON",
                               "write Parquet or IPC, or turn it into text");
     }
   }
-  auto encoder = std::make_shared<JsonEncoder>(path, schema, options.omit_nulls);
+  return std::make_shared<JsonEncoder>(path, std::move(schema), omit_nulls);
+}
+
+arrow::Result<std::shared_ptr<exec::OrderedSink>> write_ndjson(const std::string& path, std::shared_ptr<arrow::Schema> schema,
+                                                               const NdjsonWriteOptions& options, std::shared_ptr<base::QueryMemory> memory,
+                                                               const StoragePtr& storage) {
+  ARROW_ASSIGN_OR_RAISE(auto encoder, ndjson_encoder(path, std::move(schema), options.omit_nulls));
   return text_sink("ndjson", path, options.compression, options.compression_level, std::move(encoder), std::move(memory), storage);
 }
 
