@@ -64,6 +64,7 @@ arrow::Result<Node> to_node(const YAML::Node& from, const std::string& file, con
   Node out;
   out.file = file;
   out.line = from.Mark().line + 1;
+  out.column = from.Mark().column + 1;
   if (depth > kDeepest) return config_error(out, "sections lie deeper than " + std::to_string(kDeepest) + " levels");
   switch (from.Type()) {
     case YAML::NodeType::Scalar: {
@@ -85,13 +86,19 @@ arrow::Result<Node> to_node(const YAML::Node& from, const std::string& file, con
         Node key;
         key.file = file;
         key.line = pair.first.Mark().line + 1;
+        key.column = pair.first.Mark().column + 1;
         if (!pair.first.IsScalar()) return config_error(key, "a key must be a text");
         for (const auto& [name, before] : out.sections) {
           if (name == pair.first.Scalar())
             return config_error(key, "the key \"" + name + "\" comes twice", "the first one is in line " + std::to_string(before.line));
         }
         ARROW_ASSIGN_OR_RAISE(Node made, to_node(pair.second, file, variables, depth + 1));
-        if (made.kind != Node::Kind::kText) made.line = key.line;
+        if (made.kind != Node::Kind::kText) {
+          made.line = key.line;
+          made.column = key.column;
+        }
+        made.key_line = key.line;
+        made.key_column = key.column;
         out.sections.emplace_back(pair.first.Scalar(), std::move(made));
       }
       return out;

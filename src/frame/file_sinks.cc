@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "column/types.h"
 #include "exec/collect.h"
+#include "frame/file_sinks.h"
 #include "frame/query_runner.h"
 #include "frame/steps.h"
 #include "gristmill/frame.h"
@@ -63,18 +64,8 @@ arrow::Result<Frame> by_partition(const Frame& frame, const arrow::Schema& schem
   return frame.with_columns(std::move(texts)).sort({order.begin(), order.end()}).select(std::move(written));
 }
 
-arrow::Result<int64_t> run(
-    const plan::PlanPtr& plan, const ParallelOptions& options, const Cancellation& cancel,
-    const std::function<arrow::Result<std::shared_ptr<exec::OrderedSink>>(std::shared_ptr<base::QueryMemory>)>& make) {
-  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(plan, options, cancel));
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<exec::OrderedSink> writer, make(runner.memory()));
-  auto counted = exec::make_counting_sink(std::move(writer));
-  ARROW_RETURN_NOT_OK(runner.run(counted));
-  return counted->rows();
-}
-
-arrow::Result<int64_t> into_folder(const Frame& frame, const std::string& path, const std::string& ending, const ParallelOptions& options,
-                                   const Cancellation& cancel, const SinkOptions& files, const MakeSink& make) {
+arrow::Result<frame::FileWriter> into_folder(const Frame& frame, const std::string& path, const std::string& ending,
+                                             const SinkOptions& files, const MakeSink& make) {
   if (files.max_rows_per_file < 0 || files.max_bytes_per_file < 0)
     return base::plan_error("max_rows_per_file and max_bytes_per_file are at least 1");
   const Overwrite overwrite = files.overwrite.value_or(Overwrite::kError);
@@ -90,21 +81,21 @@ arrow::Result<int64_t> into_folder(const Frame& frame, const std::string& path, 
   }
   const auto& fields = plan->schema->fields();
   const SchemaPtr written = arrow::schema({fields.begin(), fields.end() - keys});
-  return run(plan, options, cancel, [&](std::shared_ptr<base::QueryMemory> memory) -> arrow::Result<std::shared_ptr<exec::OrderedSink>> {
+  const auto open = [=](std::shared_ptr<base::QueryMemory> memory) -> arrow::Result<std::shared_ptr<exec::OrderedSink>> {
     ARROW_ASSIGN_OR_RAISE(auto folder, io::OutputFolder::create(path, overwrite, ending, storage));
     const auto one = [make, written, memory](const std::string& file) { return make(file, written, nullptr, memory); };
     return io::partition_sink(std::move(folder), {files.partition_by, files.max_rows_per_file, files.max_bytes_per_file}, one, memory);
-  });
+  };
+  return frame::FileWriter{std::move(plan), open};
 }
 
 // `ending`: of files in a folder.
-arrow::Result<int64_t> run_into(const Frame& frame, const std::string& path, const arrow::Result<std::string>& ending,
-                                const ParallelOptions& options, const Cancellation& cancel, const SinkOptions& files,
-                                const MakeSink& make) {
+arrow::Result<frame::FileWriter> writer_into(const Frame& frame, const std::string& path, const arrow::Result<std::string>& ending,
+                                             const SinkOptions& files, const MakeSink& make) {
   ARROW_RETURN_NOT_OK(frame.plan().status());
   if (wants_folder(files)) {
     ARROW_RETURN_NOT_OK(ending.status());
-    return into_folder(frame, path, *ending, options, cancel, files, make);
+    return into_folder(frame, path, *ending, files, make);
   }
   ARROW_ASSIGN_OR_RAISE(const io::StoragePtr storage, io::storage_options(files.storage));
   if (files.overwrite == Overwrite::kAppend || files.overwrite == Overwrite::kReplacePartitions) {
@@ -113,8 +104,8 @@ arrow::Result<int64_t> run_into(const Frame& frame, const std::string& path, con
   }
   if (files.overwrite == Overwrite::kError) ARROW_RETURN_NOT_OK(io::must_be_new(path, storage));
   const plan::PlanPtr plan = *frame.plan();
-  return run(plan, options, cancel,
-             [&](std::shared_ptr<base::QueryMemory> memory) { return make(path, plan->schema, storage, std::move(memory)); });
+  return frame::FileWriter{plan,
+                           [=](std::shared_ptr<base::QueryMemory> memory) { return make(path, plan->schema, storage, std::move(memory)); }};
 }
 
 // Moments in the forms that the user named become text before they are written.
@@ -136,51 +127,82 @@ arrow::Result<std::string> text_ending(const char* format, const std::string& co
   return format + codec;
 }
 
+arrow::Result<int64_t> run(const arrow::Result<frame::FileWriter>& writer, const ParallelOptions& options, const Cancellation& cancel) {
+  ARROW_RETURN_NOT_OK(writer.status());
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(writer->plan, options, cancel));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<exec::OrderedSink> sink, writer->open(runner.memory()));
+  auto counted = exec::make_counting_sink(std::move(sink));
+  ARROW_RETURN_NOT_OK(runner.run(counted));
+  return counted->rows();
+}
+
 }  // namespace
 
-arrow::Result<int64_t> Frame::sink_parquet(const std::string& path, ParallelOptions options, Cancellation cancel, const SinkOptions& files,
-                                           const ParquetSinkOptions& parquet) const {
+namespace frame {
+
+arrow::Result<FileWriter> parquet_writer(const Frame& frame, const std::string& path, const SinkOptions& files,
+                                         const ParquetSinkOptions& parquet) {
   io::ParquetWriteOptions write{.row_group_rows = parquet.row_group_rows,
                                 .compression = parquet.compression,
                                 .level = parquet.compression_level.value_or(1),
                                 .dictionary = parquet.dictionary,
                                 .statistics = parquet.statistics,
                                 .bloom_columns = parquet.bloom_filters};
-  return run_into(*this, path, std::string(".parquet"), options, cancel, files,
-                  [write](const std::string& file, SchemaPtr schema, io::StoragePtr storage, std::shared_ptr<base::QueryMemory> memory) {
-                    io::ParquetWriteOptions one = write;
-                    one.storage = std::move(storage);
-                    return io::write_parquet(file, std::move(schema), one, std::move(memory));
-                  });
+  return writer_into(frame, path, std::string(".parquet"), files,
+                     [write](const std::string& file, SchemaPtr schema, io::StoragePtr storage, std::shared_ptr<base::QueryMemory> memory) {
+                       io::ParquetWriteOptions one = write;
+                       one.storage = std::move(storage);
+                       return io::write_parquet(file, std::move(schema), one, std::move(memory));
+                     });
+}
+
+arrow::Result<FileWriter> ipc_writer(const Frame& frame, const std::string& path, const SinkOptions& files, const IpcSinkOptions& ipc) {
+  io::IpcWriteOptions write{.batch_rows = ipc.batch_rows, .compression = ipc.compression};
+  write.stream = ipc.stream.value_or(path.ends_with(".arrows"));
+  return writer_into(frame, path, std::string(write.stream ? ".arrows" : ".arrow"), files,
+                     [write](const std::string& file, SchemaPtr schema, io::StoragePtr storage, std::shared_ptr<base::QueryMemory> memory) {
+                       io::IpcWriteOptions one = write;
+                       one.storage = std::move(storage);
+                       return io::write_ipc(file, std::move(schema), one, std::move(memory));
+                     });
+}
+
+arrow::Result<FileWriter> csv_writer(const Frame& frame, const std::string& path, const SinkOptions& files, const CsvWriteOptions& text) {
+  ARROW_RETURN_NOT_OK(frame.plan().status());
+  return writer_into(with_formats(frame, *(*frame.plan())->schema, text), path, text_ending(".csv", text.compression), files,
+                     [text](const std::string& file, SchemaPtr schema, io::StoragePtr storage, std::shared_ptr<base::QueryMemory> memory) {
+                       return io::write_csv(file, std::move(schema), text, std::move(memory), storage);
+                     });
+}
+
+arrow::Result<FileWriter> ndjson_writer(const Frame& frame, const std::string& path, const SinkOptions& files,
+                                        const NdjsonWriteOptions& text) {
+  return writer_into(frame, path, text_ending(".ndjson", text.compression), files,
+                     [text](const std::string& file, SchemaPtr schema, io::StoragePtr storage, std::shared_ptr<base::QueryMemory> memory) {
+                       return io::write_ndjson(file, std::move(schema), text, std::move(memory), storage);
+                     });
+}
+
+}  // namespace frame
+
+arrow::Result<int64_t> Frame::sink_parquet(const std::string& path, ParallelOptions options, Cancellation cancel, const SinkOptions& files,
+                                           const ParquetSinkOptions& parquet) const {
+  return run(frame::parquet_writer(*this, path, files, parquet), options, cancel);
 }
 
 arrow::Result<int64_t> Frame::sink_ipc(const std::string& path, ParallelOptions options, Cancellation cancel, const SinkOptions& files,
                                        const IpcSinkOptions& ipc) const {
-  io::IpcWriteOptions write{.batch_rows = ipc.batch_rows, .compression = ipc.compression};
-  write.stream = ipc.stream.value_or(path.ends_with(".arrows"));
-  return run_into(*this, path, std::string(write.stream ? ".arrows" : ".arrow"), options, cancel, files,
-                  [write](const std::string& file, SchemaPtr schema, io::StoragePtr storage, std::shared_ptr<base::QueryMemory> memory) {
-                    io::IpcWriteOptions one = write;
-                    one.storage = std::move(storage);
-                    return io::write_ipc(file, std::move(schema), one, std::move(memory));
-                  });
+  return run(frame::ipc_writer(*this, path, files, ipc), options, cancel);
 }
 
 arrow::Result<int64_t> Frame::sink_csv(const std::string& path, ParallelOptions options, Cancellation cancel, const SinkOptions& files,
                                        const CsvWriteOptions& text) const {
-  ARROW_RETURN_NOT_OK(plan_->status());
-  return run_into(with_formats(*this, *(**plan_)->schema, text), path, text_ending(".csv", text.compression), options, cancel, files,
-                  [&](const std::string& file, SchemaPtr schema, io::StoragePtr storage, std::shared_ptr<base::QueryMemory> memory) {
-                    return io::write_csv(file, std::move(schema), text, std::move(memory), storage);
-                  });
+  return run(frame::csv_writer(*this, path, files, text), options, cancel);
 }
 
 arrow::Result<int64_t> Frame::sink_ndjson(const std::string& path, ParallelOptions options, Cancellation cancel, const SinkOptions& files,
                                           const NdjsonWriteOptions& text) const {
-  return run_into(*this, path, text_ending(".ndjson", text.compression), options, cancel, files,
-                  [&](const std::string& file, SchemaPtr schema, io::StoragePtr storage, std::shared_ptr<base::QueryMemory> memory) {
-                    return io::write_ndjson(file, std::move(schema), text, std::move(memory), storage);
-                  });
+  return run(frame::ndjson_writer(*this, path, files, text), options, cancel);
 }
 
 }  // namespace gristmill

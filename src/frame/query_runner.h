@@ -20,6 +20,9 @@ class QueryRunner {
   arrow::Status run(std::shared_ptr<exec::OrderedSink> sink);
 
   const std::shared_ptr<base::QueryMemory>& memory() const { return context_->memory; }
+  const base::CancelToken& cancel() const { return context_->cancel; }
+  int workers() const { return context_->workers; }
+  const exec::RunReport& report() const { return *query_.report; }  // once it ran
   std::string analyze_text() const { return exec::analyze_text(query_); }
   std::string report_json() const { return exec::report_json(*query_.report); }
 
@@ -28,6 +31,7 @@ class QueryRunner {
   // What a wait outside the run asks: the interrupt, then the query's own cancellation.
   std::function<arrow::Status()> keep_waiting() const;
   static std::function<arrow::Status()> interrupt();
+  static base::CancelToken token_of(const Cancellation& cancel) { return *static_cast<base::CancelToken*>(cancel.state_.get()); }
 
  private:
   std::shared_ptr<const plan::Plan> plan_;

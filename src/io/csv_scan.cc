@@ -1,12 +1,14 @@
 // The CSV table source and its scan.
 //
 // Rows of a block are read range by range. Where a field is bad the range is read again up to its row, so that what comes before it
-// goes on first and the smallest bad row is the error, whichever column was read first.
+// goes on first and the smallest bad row is the error, whichever column was read first. With on_error = skip the bad rows of a block are
+// looked for in every column, once there is one: where a query reads every column anyway, good blocks are read once.
 
 #include "io/csv_scan.h"
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include <arrow/type.h>
 #include <simdjson.h>
@@ -14,6 +16,7 @@
 #include "base/status.h"
 #include "column/buffers.h"
 #include "expr/evaluate.h"
+#include "io/bad_records.h"
 #include "io/block_scan.h"
 #include "io/csv_json.h"
 #include "io/csv_plan.h"
@@ -47,6 +50,7 @@ struct BlockWork {
   bool utf8_known = true;
   std::vector<uint32_t> rows;  // those that are good, when not all are
   bool some = false;           // only `rows`
+  bool checked = false;        // none of those is bad
   int64_t count = 0;
 
   const uint32_t* rows_from(int64_t first) const { return some ? rows.data() + first : nullptr; }
@@ -56,7 +60,10 @@ struct BlockWork {
 class CsvScan final : public BlockScan {
  public:
   CsvScan(PlanPtr plan, const plan::ScanRequest& request)
-      : BlockScan(plan->text_files(), plan->rules, request, plan->options.on_error == OnError::kSkip), plan_(std::move(plan)) {}
+      : BlockScan(plan->text_files(), plan->rules, request, plan->options.on_error == OnError::kSkip),
+        plan_(std::move(plan)),
+        reads_all_(conjuncts_.empty() &&
+                   std::ssize(std::set<int>(request.columns.begin(), request.columns.end())) == std::ssize(plan_->types)) {}
 
   arrow::Status make_placeholders() {
     for (const int c : request_.columns) {
@@ -82,17 +89,19 @@ class CsvScan final : public BlockScan {
         !reads_text(skipping) || simdjson::validate_utf8(reinterpret_cast<const char*>(block.text()), static_cast<size_t>(block.size));
     RowProblem problem;
     ARROW_RETURN_NOT_OK(judge_widths(work, problem));
-    if (skipping) {
-      ARROW_RETURN_NOT_OK(keep_good_rows(work));
-      const int64_t bad = block.records - work.count;
-      counts.rows += bad;
-      counts.skipped += bad;
-      skipped_ += bad;
-    }
+    if (skipping && (!reads_all_ || has_bad_width(work))) ARROW_RETURN_NOT_OK(leave_out_bad_rows(work, counts));
     if (problem.row >= 0) work.count = problem.row;
     for (int64_t at = 0; at < work.count; at += batch_rows_) {
       ARROW_RETURN_NOT_OK(request_.cancel.check());
       const int64_t n = std::min(batch_rows_, work.count - at);
+      if (skipping && !work.checked) {
+        ARROW_ASSIGN_OR_RAISE(const bool good, read_if_good(work, at, n, emit, counts));
+        if (!good) {  // rows before `at` were good
+          ARROW_RETURN_NOT_OK(leave_out_bad_rows(work, counts));
+          at -= batch_rows_;
+        }
+        continue;
+      }
       ARROW_RETURN_NOT_OK(read_range(work, at, n, emit, counts));
     }
     return problem.row >= 0 ? error_of(work, problem) : arrow::Status::OK();
@@ -123,6 +132,67 @@ class CsvScan final : public BlockScan {
     return arrow::Status::OK();
   }
 
+  bool has_bad_width(const BlockWork& work) const {
+    const auto& ragged = work.local.fields.ragged();
+    return std::any_of(ragged.begin(), ragged.end(), [&](const RaggedRow& r) { return bad_width(work.file, r.fields); });
+  }
+
+  arrow::Status leave_out_bad_rows(BlockWork& work, plan::ScanCounts& counts) {
+    ARROW_RETURN_NOT_OK(keep_good_rows(work));
+    work.checked = true;
+    const int64_t bad = work.block.records - work.count;
+    work.some = bad > 0;
+    counts.rows += bad;
+    counts.skipped += bad;
+    skipped_ += bad;
+    return arrow::Status::OK();
+  }
+
+  // The rows of a range as they are, if none is bad; nothing otherwise.
+  arrow::Result<bool> read_if_good(const BlockWork& work, int64_t first, int64_t n, const plan::BatchConsumer& emit,
+                                   plan::ScanCounts& counts) {
+    RowProblem found;
+    int64_t nulled = 0;
+    ARROW_ASSIGN_OR_RAISE(column::Batch batch, fill(work, first, n, found, nulled));
+    if (found.row >= 0) return false;
+    counts.rows += n;
+    ARROW_RETURN_NOT_OK(emit(std::move(batch)));
+    return true;
+  }
+
+  // What is wrong with a row, of several things the first: its width, then its columns in order.
+  arrow::Status tell_bad_rows(const BlockWork& work, const std::vector<int64_t>& bad) {
+    const OnBadRecord* const listener = BadRecordScope::current();
+    if (listener == nullptr) return arrow::Status::OK();
+    const uint8_t* text = work.block.text();
+    for (const int64_t row : bad) {
+      RowProblem problem{row, -1, {}, 0};
+      for (const RaggedRow& r : work.local.fields.ragged()) {
+        if (r.row == row && bad_width(work.file, r.fields)) problem.fields = r.fields;
+      }
+      for (size_t c = 0; c < plan_->types.size() && problem.fields == 0 && problem.column < 0; ++c) {
+        if (work.file.of_column[c] < 0) continue;
+        ConvertCall call = call_for(work, static_cast<int>(c));
+        const auto one = static_cast<uint32_t>(row);
+        call.rows = &one;
+        call.count = 1;
+        ARROW_ASSIGN_OR_RAISE(Converted converted, convert_fields(call));
+        if (converted.problem.row < 0) continue;
+        problem.column = static_cast<int>(c);
+        problem.field = std::move(converted.problem);
+      }
+      const arrow::Status error = error_of(work, problem);
+      const auto detail = base::error_detail(error);
+      const int64_t begin = work.local.fields.row_begin(row);
+      int64_t end = row + 1 < work.local.fields.rows() ? work.local.fields.row_begin(row + 1) : work.block.size;
+      while (end > begin && (text[end - 1] == '\n' || text[end - 1] == '\r')) --end;
+      (*listener)({work.block.input, detail->row, detail->line,
+                   std::string(reinterpret_cast<const char*>(text) + begin, static_cast<size_t>(end - begin)), detail->column,
+                   detail->value, error.message()});
+    }
+    return arrow::Status::OK();
+  }
+
   // Looks at every column that the query may or may not need.
   arrow::Status keep_good_rows(BlockWork& work) {
     std::vector<int64_t> bad;
@@ -140,6 +210,7 @@ class CsvScan final : public BlockScan {
     if (bad.empty()) return arrow::Status::OK();
     std::sort(bad.begin(), bad.end());
     bad.erase(std::unique(bad.begin(), bad.end()), bad.end());
+    ARROW_RETURN_NOT_OK(tell_bad_rows(work, bad));
     size_t next = 0;
     for (int64_t r = 0; r < work.count; ++r) {
       if (next < bad.size() && bad[next] == r) {
@@ -148,7 +219,6 @@ class CsvScan final : public BlockScan {
         work.rows.push_back(static_cast<uint32_t>(r));
       }
     }
-    work.some = true;
     work.count = std::ssize(work.rows);
     return arrow::Status::OK();
   }
@@ -269,6 +339,7 @@ class CsvScan final : public BlockScan {
 
   const PlanPtr plan_;
   std::vector<column::Column> placeholders_;
+  const bool reads_all_;  // every column is looked at anyway
 };
 
 class CsvSource final : public plan::TableSource {

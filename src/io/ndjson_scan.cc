@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "column/buffers.h"
 #include "expr/evaluate.h"
+#include "io/bad_records.h"
 #include "io/block_scan.h"
 #include "io/csv_json.h"
 #include "io/csv_plan.h"
@@ -144,7 +145,15 @@ class NdjsonScan final : public BlockScan {
       if (local.columns[c] != nullptr) local.columns[c]->truncate(local.late[c] ? 0 : local.rows);
       if (local.late[c]) local.spans[c].resize(static_cast<size_t>(local.rows));
     }
-    if (plan_->options.on_error == OnError::kSkip) return arrow::Status::OK();
+    if (plan_->options.on_error == OnError::kSkip) {
+      if (const OnBadRecord* listener = BadRecordScope::current()) {
+        const arrow::Status error = error_of(block, line, record, problem);
+        const auto detail = base::error_detail(error);
+        (*listener)({block.input, detail->row, detail->line, std::string(line, static_cast<size_t>(size)), detail->column, detail->value,
+                     error.message()});
+      }
+      return arrow::Status::OK();
+    }
     if (plan_->options.on_error == OnError::kNull) {
       ++nulled_;
       ++local.rows;

@@ -1,0 +1,42 @@
+// Records that a scan with on_error = skip leaves out, told to whoever listens on the thread that reads.
+//
+//   BadRecordScope scope([&](const BadRecord& r) { ... });
+//   scan.read(seq, ...);
+//
+// Without a listener nothing is collected. The records of one morsel come in the order of their rows, before any of its batches or
+// between them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace gristmill::io {
+
+struct BadRecord {
+  int32_t input = -1;  // as in column::Origin
+  int64_t row = -1;    // of the file, from 0
+  int64_t line = -1;   // of the file, from 1
+  std::string text;    // the record as it stands there, without its line end
+  std::string column;
+  std::string value;
+  std::string message;
+};
+
+using OnBadRecord = std::function<void(BadRecord)>;
+
+class BadRecordScope {
+ public:
+  explicit BadRecordScope(OnBadRecord listener);
+  ~BadRecordScope();
+  BadRecordScope(const BadRecordScope&) = delete;
+  BadRecordScope& operator=(const BadRecordScope&) = delete;
+  // Of this thread; null: nobody listens.
+  static const OnBadRecord* current();
+
+ private:
+  const OnBadRecord listener_;
+  const OnBadRecord* const before_;
+};
+
+}  // namespace gristmill::io

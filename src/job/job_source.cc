@@ -1,0 +1,270 @@
+#include "job/job_source.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <arrow/type.h>
+
+#include "base/status.h"
+#include "exec/steady_clock.h"
+#include "io/bad_records.h"
+
+namespace gristmill::job {
+
+base::WaitHandlePtr Flow::begin(uint64_t seq) {
+  if (most_ > 0 && static_cast<int64_t>(seq) - done_.load() >= most_) {
+    std::lock_guard lock(mutex_);
+    if (static_cast<int64_t>(seq) - done_.load() >= most_) {
+      waiting_.push_back(std::make_shared<base::WaitHandle>());
+      return waiting_.back();
+    }
+  }
+  begun_.store(static_cast<int64_t>(seq) + 1, std::memory_order_relaxed);
+  return nullptr;
+}
+
+void Flow::delivered(uint64_t through) {
+  std::vector<base::WaitHandlePtr> waiting;
+  {
+    std::lock_guard lock(mutex_);
+    done_.store(static_cast<int64_t>(through));
+    waiting.swap(waiting_);
+  }
+  for (const auto& w : waiting) w->fire();
+}
+
+namespace {
+
+class JobLocal final : public plan::ScanLocal {
+ public:
+  std::unique_ptr<plan::ScanLocal> source;
+  std::unique_ptr<ChainLocal> chain;
+  size_t worker = 0;
+};
+
+class JobScan final : public plan::Scan {
+ public:
+  JobScan(std::shared_ptr<plan::Scan> source, std::vector<int> columns, bool picks, std::shared_ptr<RunState> run, base::CancelToken cancel)
+      : source_(std::move(source)),
+        columns_(std::move(columns)),
+        picks_(picks),
+        run_(std::move(run)),
+        cancel_(std::move(cancel)),
+        morsels_(source_->num_morsels()) {
+    if (run_->status != nullptr && morsels_ >= 0) run_->status->set_total_parts(morsels_);
+  }
+
+  int64_t num_morsels() const override { return -1; }
+  std::string file_of(int32_t input) const override { return source_->file_of(input); }
+  std::string detail() const override { return source_->detail(); }
+
+  arrow::Result<Next> next(uint64_t seq) override {
+    if (run_->stop.cancelled()) {
+      if (morsels_ < 0 || static_cast<int64_t>(seq) < morsels_) run_->stopped_early = true;
+      return Next{true, nullptr};
+    }
+    if (morsels_ >= 0 && static_cast<int64_t>(seq) >= morsels_) return Next{true, nullptr};
+    if (run_->flow) {
+      if (auto wait = run_->flow->begin(seq)) return Next{false, std::move(wait)};
+    }
+    if (morsels_ >= 0) return Next{};
+    return source_->next(seq);
+  }
+
+  arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override {
+    auto local = std::make_unique<JobLocal>();
+    ARROW_ASSIGN_OR_RAISE(local->source, source_->make_local());
+    ARROW_ASSIGN_OR_RAISE(local->chain, run_->chain.make_local(run_->context));
+    local->worker = static_cast<size_t>(run_->workers_seen++) % static_cast<size_t>(std::max(1, run_->context.workers));
+    return local;
+  }
+
+  arrow::Status read(uint64_t seq, plan::ScanLocal& scan_local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) override {
+    auto& local = static_cast<JobLocal&>(scan_local);
+    const int64_t began = exec::now_ns();
+    Morsel morsel{emit, local, {}, 0, 0};
+    plan::ScanCounts read;
+    arrow::Status status;
+    {
+      std::optional<io::BadRecordScope> listening;
+      if (run_->policy == Policy::kDeadLetter) listening.emplace([&](io::BadRecord r) { note_bad_record(std::move(r), *local.chain); });
+      status = source_->read(seq, *local.source, [&](column::Batch b) { return take(std::move(b), morsel); }, read);
+    }
+    counts.rows += morsel.emitted;
+    if (!status.ok()) {
+      book(morsel, read, local, began);
+      return status;
+    }
+    const int64_t bad = book(morsel, read, local, began);
+    if (bad > 0) ARROW_RETURN_NOT_OK(check_limit(bad));
+    return run_->dead_letters == nullptr ? arrow::Status::OK() : run_->dead_letters->deliver(seq, lines_of(*local.chain));
+  }
+
+ private:
+  struct Morsel {
+    const plan::BatchConsumer& emit;
+    JobLocal& local;
+    StepCounts source;
+    int64_t emitted = 0;
+    int64_t downstream_ns = 0;
+  };
+
+  arrow::Status take(column::Batch batch, Morsel& m) {
+    m.source.rows_out += batch.selected();
+    m.source.batches++;
+    const int64_t since = exec::now_ns();
+    const int64_t elsewhere = m.downstream_ns;
+    const column::Origin origin = batch.origin;
+    const arrow::Status status = run_->chain.push(std::move(batch), *m.local.chain, [&](column::Batch b) {
+      const int64_t rows = b.selected();
+      const int64_t handed = exec::now_ns();
+      if (picks_) {
+        std::vector<column::Column> picked;
+        for (const int c : columns_) picked.push_back(b.columns[static_cast<size_t>(c)]);
+        b.columns = std::move(picked);
+      }
+      m.emitted += rows;
+      const arrow::Status s = m.emit(std::move(b));
+      m.downstream_ns += exec::now_ns() - handed;
+      return s;
+    });
+    m.source.nanoseconds -= exec::now_ns() - since;  // what is left of the morsel's time is the source's
+    if (run_->status != nullptr) {
+      run_->status->batch_times().add(std::chrono::nanoseconds(exec::now_ns() - since - (m.downstream_ns - elsewhere)));
+    }
+    return status.ok() ? status : placed(status, origin);
+  }
+
+  // A row of the source's batch as a row of its file.
+  arrow::Status placed(const arrow::Status& status, const column::Origin& origin) const {
+    const auto known = base::error_detail(status);
+    if (!known || known->batch_row < 0) return status;
+    base::ErrorDetail detail = *known;
+    const int64_t row = origin.row_of(detail.batch_row);
+    detail.batch_row = -1;
+    if (row >= 0 && detail.row < 0) detail.row = row;
+    if (origin.input >= 0 && detail.file.empty()) detail.file = source_->file_of(origin.input);
+    return base::with_detail(status, std::move(detail));
+  }
+
+  static void note_bad_record(io::BadRecord r, ChainLocal& local) {
+    Rejected out;
+    out.input = r.input;
+    out.row = r.row;
+    out.line = r.line;
+    out.text = std::move(r.text);
+    out.step = kAtSource;
+    base::ErrorDetail detail;
+    detail.kind = base::ErrorKind::kData;
+    detail.column = std::move(r.column);
+    detail.value = std::move(r.value);
+    out.error = base::with_detail(base::data_error(std::move(r.message)), std::move(detail));
+    local.rejected.push_back(std::move(out));
+  }
+
+  // Adds what the morsel counted to the run's numbers; how many of its rows were bad.
+  int64_t book(Morsel& m, const plan::ScanCounts& read, JobLocal& local, int64_t began) {
+    ChainLocal& chain = *local.chain;
+    const int64_t now = exec::now_ns();
+    m.source.nanoseconds += now - began;
+    m.source.rows_in = m.source.rows_out + read.skipped;
+    (run_->policy == Policy::kDeadLetter ? m.source.rejected : m.source.skipped) += read.skipped;
+    std::vector<StepCounts> all{m.source};
+    all.insert(all.end(), chain.counts.begin(), chain.counts.end());
+    run_->accounting.add(all);
+    int64_t bad = read.skipped;
+    for (const StepCounts& c : chain.counts) bad += c.rejected + c.skipped;
+    if (JobStatus* status = run_->status) {
+      for (size_t i = 0; i < all.size(); ++i) status->step(i).add(all[i]);
+      status->worker(local.worker).add_busy(std::chrono::nanoseconds(now - began));
+      status->worker(local.worker).add_morsels(1);
+      status->add_parts_done(1);
+      status->progressed();
+      if (read.skipped > 0) status->add_errors(run_->source_name, read.skipped);
+      for (size_t i = 0; i < chain.counts.size(); ++i) {
+        const int64_t n = chain.counts[i].rejected + chain.counts[i].skipped;
+        if (n > 0) status->add_errors(run_->chain.step_name(i), n);
+      }
+    }
+    std::fill(chain.counts.begin(), chain.counts.end(), StepCounts{});
+    return bad;
+  }
+
+  arrow::Status check_limit(int64_t bad) {
+    const int64_t all = run_->bad_rows.fetch_add(bad) + bad;
+    if (!run_->most_bad || all <= *run_->most_bad) return arrow::Status::OK();
+    return base::data_error("more rows are bad than on_error allows: at_most is " + std::to_string(*run_->most_bad));
+  }
+
+  std::string lines_of(ChainLocal& local) {
+    std::vector<Rejected>& rejected = local.rejected;
+    const bool places = std::all_of(rejected.begin(), rejected.end(), [](const Rejected& r) { return r.row >= 0; });
+    if (places) {
+      std::stable_sort(rejected.begin(), rejected.end(),
+                       [](const Rejected& a, const Rejected& b) { return a.input != b.input ? a.input < b.input : a.row < b.row; });
+    }
+    std::string out;
+    for (Rejected& r : rejected) {
+      Rejection told;
+      told.record = std::move(r.record);
+      told.text = std::move(r.text);
+      told.step = r.step == kAtSource ? run_->source_name : run_->chain.step_name(r.step);
+      told.error = std::move(r.error);
+      if (r.input >= 0) told.file = source_->file_of(r.input);
+      told.row = r.row;
+      told.line = r.line;
+      append_rejection(told, run_->job, out);
+    }
+    rejected.clear();
+    return out;
+  }
+
+  const std::shared_ptr<plan::Scan> source_;
+  const std::vector<int> columns_;
+  const bool picks_;
+  const std::shared_ptr<RunState> run_;
+  const base::CancelToken cancel_;
+  const int64_t morsels_;
+};
+
+class JobSource final : public plan::TableSource {
+ public:
+  JobSource(plan::TableSourcePtr source, std::shared_ptr<RunState> run) : source_(std::move(source)), run_(std::move(run)) {}
+  std::string kind() const override { return "job"; }
+  std::string name() const override { return source_->name(); }
+  std::shared_ptr<arrow::Schema> schema() const override { return run_->chain.output(); }
+  plan::TableEstimate estimate() const override {
+    plan::TableEstimate e = source_->estimate();
+    e.exact_rows = false;
+    return e;
+  }
+  std::string to_json() const override { return "{}"; }
+
+  arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
+    plan::ScanRequest inner;
+    inner.columns.resize(static_cast<size_t>(source_->schema()->num_fields()));
+    std::iota(inner.columns.begin(), inner.columns.end(), 0);
+    inner.morsel_rows = request.morsel_rows;
+    inner.batch_rows = request.batch_rows;
+    inner.workers = request.workers;
+    inner.memory = request.memory;
+    inner.cancel = request.cancel;
+    ARROW_ASSIGN_OR_RAISE(auto scan, source_->open(inner));
+    std::vector<int> all(static_cast<size_t>(schema()->num_fields()));
+    std::iota(all.begin(), all.end(), 0);
+    const bool picks = request.columns != all;
+    return std::make_shared<JobScan>(std::move(scan), request.columns, picks, run_, request.cancel);
+  }
+
+ private:
+  const plan::TableSourcePtr source_;
+  const std::shared_ptr<RunState> run_;
+};
+
+}  // namespace
+
+plan::TableSourcePtr make_job_source(plan::TableSourcePtr source, std::shared_ptr<RunState> run) {
+  return std::make_shared<JobSource>(std::move(source), std::move(run));
+}
+
+}  // namespace gristmill::job

@@ -1,0 +1,34 @@
+// Columns computed from the others of their row: what compute, cast and json have in common.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+#include <arrow/type_fwd.h>
+
+#include "expr/bind.h"
+#include "job/evaluate_rows.h"
+
+namespace gristmill::job {
+
+class ComputedColumns {
+ public:
+  struct Column {
+    std::string name;
+    expr::NodePtr node;                     // over the columns that come
+    std::shared_ptr<arrow::DataType> type;  // of the schema; null: that of the expression
+  };
+  // The columns that leave: those that come, some replaced, new ones behind them.
+  arrow::Result<std::shared_ptr<arrow::Schema>> bind(const arrow::Schema& input, const std::vector<Column>& columns);
+  arrow::Status process(column::Batch& batch, RowEvaluator& evaluator, RowErrors& errors) const;
+  bool fallible() const { return fallible_; }
+
+ private:
+  std::vector<expr::BoundPtr> expressions_;
+  std::vector<int> places_;  // of each among the columns that leave
+  bool fallible_ = false;
+};
+
+}  // namespace gristmill::job

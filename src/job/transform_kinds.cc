@@ -1,0 +1,14 @@
+// The table of row-wise steps.
+
+#include "job/steps/kinds.h"
+
+namespace gristmill::job {
+
+const std::vector<TransformKind>& transform_kinds() {
+  static const std::vector<TransformKind> kKinds = {
+      rename_kind(), cast_kind(), compute_kind(), filter_kind(), select_kind(), drop_kind(), json_kind(),
+  };
+  return kKinds;
+}
+
+}  // namespace gristmill::job
