@@ -72,10 +72,10 @@ void bind_reshape(nb::module_& m, nb::class_<Frame>& frame) {
           },
           nb::arg(), nb::arg(), nb::arg().none())
       .def("describe",
-           [](const Frame& f) {
+           [](const Frame& f, std::vector<double> percentiles) {
              return unwrap([&] {
                nb::gil_scoped_release release;
-               return f.describe();
+               return f.describe({}, std::move(percentiles));
              }());
            })
       .def("aggregate_dynamic",

@@ -84,7 +84,9 @@ class Expr {
   Expr last() const;
   Expr var(int ddof = 1) const;
   Expr std(int ddof = 1) const;
-  Expr all() const;  // of bools
+  Expr skew(bool bias = true) const;                          // false: of a sample
+  Expr kurtosis(bool fisher = true, bool bias = true) const;  // fisher: 0 for a normal distribution, else 3
+  Expr all() const;                                           // of bools
   Expr any() const;
   Expr bit_and() const;
   Expr bit_or() const;

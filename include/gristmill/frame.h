@@ -157,7 +157,8 @@ class Frame {
   Frame validation_report(const Rules& rules) const;             // each rule and how many rows break it
   Frame outliers(std::vector<std::string> columns, OutlierOptions options = {}) const;
   // count, null_count, mean, std, min and max of each column.
-  arrow::Result<Table> describe(ParallelOptions options = {}) const;
+  // `percentiles`: which quantiles (linear, exact) of each column of numbers it has, between 0 and 1; each keeps the column's values.
+  arrow::Result<Table> describe(ParallelOptions options = {}, std::vector<double> percentiles = {0.25, 0.5, 0.75}) const;
 
   Frame explode(std::vector<std::string> columns) const;
   Frame union_with(std::vector<Frame> others) const;

@@ -176,6 +176,25 @@ class Expr(MathMethods, WindowMethods):
     def var(self, ddof: int = 1) -> "Expr": return self._aggregate("var", ddof=ddof)
     def std(self, ddof: int = 1) -> "Expr": return self._aggregate("std", ddof=ddof)
 
+    def skew(self, bias: bool = True) -> "Expr":
+        """Skewness of the non-null values, from exact sums; bias=False corrects for a sample, NULL of fewer than 3 values.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"a": [1, 2, 9]}).select(gm.col("a").skew().round(6)).collect().to_pydict()
+        {'a': [0.665469]}
+        """
+        return self._aggregate("skew", **({} if bias else {"unbiased": True}))
+
+    def kurtosis(self, fisher: bool = True, bias: bool = True) -> "Expr":
+        """Kurtosis of the non-null values, from exact sums: 0 for a normal distribution (fisher=False: 3); bias=False corrects for a
+        sample, NULL of fewer than 4 values.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"a": [1, 2, 2, 9]}).select(gm.col("a").kurtosis().round(6)).collect().to_pydict()
+        {'a': [-0.705532]}
+        """
+        return self._aggregate("kurtosis", **({} if fisher else {"pearson": True}), **({} if bias else {"unbiased": True}))
+
     def all(self) -> "Expr": return self._aggregate("all")
     def any(self) -> "Expr": return self._aggregate("any")
 

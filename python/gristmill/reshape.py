@@ -226,11 +226,16 @@ class ReshapeMethods:
             raise ValueError(f"unknown method {method!r}; known: iqr, zscore")
         return Frame(self._f.outliers(self._column_names(columns), method == "zscore", threshold))
 
-    def describe(self) -> Table:
-        """Runs the frame: count, nulls, mean, standard deviation, least and greatest of each column.
+    def describe(self, percentiles: float | Sequence[float] | None = (0.25, 0.5, 0.75)) -> Table:
+        """Runs the frame: count, nulls, mean, standard deviation, least value, quartiles and greatest value of each column.
+
+        `percentiles` (0 to 1; None: none) are exact and interpolate linearly; each keeps the values of the columns of numbers, or spills
+        them.
 
         >>> import gristmill as gm
-        >>> gm.from_pydict({"a": [1, 2, None], "s": ["x", "y", "z"]}).describe().to_pydict()["a"]
-        [2.0, 1.0, 1.5, 0.7071067811865476, 1.0, 2.0]
+        >>> described = gm.from_pydict({"a": [1, 2, None], "s": ["x", "y", "z"]}).describe()
+        >>> dict(zip(described["statistic"].to_pylist(), described["a"].to_pylist()))
+        {'count': 2.0, 'null_count': 1.0, 'mean': 1.5, 'std': 0.7071067811865476, 'min': 1.0, '25%': 1.25, '50%': 1.5, '75%': 1.75, 'max': 2.0}
         """
-        return Table(self._f.describe())
+        wanted = [] if percentiles is None else [percentiles] if isinstance(percentiles, (int, float)) else percentiles
+        return Table(self._f.describe([float(q) for q in wanted]))

@@ -39,7 +39,7 @@ class TableMethods:
     def fill_null(self, value: Any) -> "Table": return self.lazy().fill_null(value).collect()
     def top_k(self, k: int, by: Any) -> "Table": return self.lazy().top_k(k, by).collect()
     def bottom_k(self, k: int, by: Any) -> "Table": return self.lazy().bottom_k(k, by).collect()
-    def describe(self) -> "Table": return self.lazy().describe()
+    def describe(self, percentiles: Any = (0.25, 0.5, 0.75)) -> "Table": return self.lazy().describe(percentiles)
 
     def group_by(self, *keys: Any, **named: Any) -> "EagerGroupBy":
         """Groups; agg() gives a table."""

@@ -6,6 +6,7 @@
 #include "base/topology.h"
 
 #include <hwloc.h>
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -29,10 +30,27 @@ struct Machine {
   int cores = 1;
   int nodes = 1;
   bool pin = false;
+  bool real = false;
   int64_t memory = 0;
   int64_t l2 = int64_t{1} << 20;
   int64_t l3 = int64_t{8} << 20;
 };
+
+// The thread's affinity: one CPU, or all that the process had when this was first asked.
+void set_affinity(int cpu) {
+  static const cpu_set_t whole = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    return set;
+  }();
+  cpu_set_t set = whole;
+  if (cpu >= 0) {
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+  }
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
 
 class FixedTopology final : public Topology {
  public:
@@ -46,6 +64,9 @@ class FixedTopology final : public Topology {
   int64_t memory_limit() const override { return machine_.memory; }
   int64_t l2_bytes() const override { return machine_.l2; }
   int64_t l3_bytes() const override { return machine_.l3; }
+  void bind_thread(int cpu) const override {
+    if (machine_.real) set_affinity(cpu);
+  }
 
  private:
   const Cpu& at(int worker) const { return machine_.cpus[static_cast<size_t>(std::max(worker, 0)) % machine_.cpus.size()]; }
@@ -103,6 +124,7 @@ int renumber_nodes(std::vector<Cpu>& cpus) {
 
 Machine this_machine() {
   Machine machine;
+  machine.real = true;
   hwloc_topology_t topology = nullptr;
   if (hwloc_topology_init(&topology) != 0) {
     topology = nullptr;

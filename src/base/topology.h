@@ -19,11 +19,12 @@ class Topology {
   virtual int64_t memory_limit() const = 0;        // cgroup or physical, bytes
   virtual int64_t l2_bytes() const = 0;
   virtual int64_t l3_bytes() const = 0;
+  virtual void bind_thread(int cpu) const = 0;  // the calling thread to a CPU; -1: wherever this process may run again
 
   static const Topology& system();  // from hwloc, read once
 };
 
-// Nodes x cores each, e.g. {4, 4} = two nodes of four.
+// Nodes x cores each, e.g. {4, 4} = two nodes of four. Its threads are bound to nothing.
 std::unique_ptr<Topology> synthetic_topology(std::vector<int> cores_per_node, int64_t memory = int64_t{8} << 30);
 
 }  // namespace gristmill::base

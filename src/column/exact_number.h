@@ -1,9 +1,9 @@
 // Signed integers times a power of two, of bounded length and on the stack: what the closing formulas of
-// exact sums (variance, covariance, correlation) compute with.
+// exact sums (variance, covariance, correlation, skewness, kurtosis) compute with.
 //
 // Nothing here rounds except the functions named rounded_*: those round the exact result once, to nearest,
 // ties to even, with gradual underflow and overflow to infinity. The capacity covers every number the
-// formulas can reach from doubles and 63-bit counts: n * Sxx has at most 69 limbs, its product with its like 138.
+// formulas can reach from doubles and 63-bit counts: n * Sxx has at most 69 limbs, so its cube, which skewness divides by, 207.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace gristmill::column {
 
 struct ExactNumber {
-  static constexpr int kCapacity = 160;
+  static constexpr int kCapacity = 232;
 
   ExactNumber() {}  // zero; the limbs stay unset
   ExactNumber(const ExactNumber& other);

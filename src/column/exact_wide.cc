@@ -16,7 +16,7 @@ namespace {
 using Wide = unsigned __int128;
 
 constexpr uint8_t kSpecialsFollow = 1;
-constexpr size_t kMostLimbs = 80;  // of a serialised form: products and their counts need less
+constexpr size_t kMostLimbs = 144;  // of a serialised form: fourth powers and their counts need less
 
 // A finite double as m * 2^exponent, m signed.
 struct Parts {

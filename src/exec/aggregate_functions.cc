@@ -140,6 +140,7 @@ arrow::Result<AggregateFunctionPtr> make_function(const expr::BoundAggregate& a,
   if (f == "min" || f == "max" || f == "all" || f == "any") return make_extreme(a, f == "max" || f == "any");
   if (f == "first" || f == "last") return make_edge(a, f == "last");
   if (f == "var" || f == "std") return make_variance(a, f == "std");
+  if (f == "skew" || f == "kurtosis") return make_powers(a);
   if (f == "bit_and" || f == "bit_or" || f == "bit_xor") return make_bits(a);
   if (f == "product") return make_integer_product(a);
   if (f == "n_unique") return make_n_unique(a);

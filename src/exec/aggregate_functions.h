@@ -92,6 +92,7 @@ AggregateFunctionPtr make_count(const expr::BoundAggregate& a);
 arrow::Result<AggregateFunctionPtr> make_bits(const expr::BoundAggregate& a);
 AggregateFunctionPtr make_integer_product(const expr::BoundAggregate& a);
 AggregateFunctionPtr make_pairs(const expr::BoundAggregate& a);
+AggregateFunctionPtr make_powers(const expr::BoundAggregate& a);
 arrow::Result<AggregateFunctionPtr> make_extreme_by(const expr::BoundAggregate& a, bool greatest);
 arrow::Result<AggregateFunctionPtr> make_quantile(const expr::BoundAggregate& a);
 arrow::Result<AggregateFunctionPtr> make_n_unique(const expr::BoundAggregate& a);

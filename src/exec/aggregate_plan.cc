@@ -105,9 +105,7 @@ arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(Aggregat
 }
 
 bool AggregatePlan::seals() const {
-  return std::any_of(layout.references.begin(), layout.references.end(), [](const RowReference& r) {
-    return r.kind == RowReference::kMoments || r.kind == RowReference::kPairs || r.until_seal;
-  });
+  return std::any_of(layout.references.begin(), layout.references.end(), [](const RowReference& r) { return r.moments() || r.until_seal; });
 }
 
 bool AggregatePlan::keeps_values() const {

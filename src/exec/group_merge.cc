@@ -124,7 +124,7 @@ class Merger {
 
   arrow::Status bring_moments(const uint8_t* row, uint8_t* copy) {
     for (const RowReference& r : layout_.references) {
-      if (r.kind != RowReference::kMoments && r.kind != RowReference::kPairs) continue;
+      if (!r.moments()) continue;
       const auto group = load<uint32_t>(row + r.offset);
       if (group == 0) continue;
       GroupTable& table = into_->table(0);
@@ -134,7 +134,9 @@ class Merger {
         moments.merge_group(made, other, group - 1);
         store<uint32_t>(copy + r.offset, made + 1);
       };
-      if (r.kind == RowReference::kPairs) {
+      if (r.kind == RowReference::kPowers) {
+        bring(*from_.find_powers(r.function), table.powers(r.function, from_.find_powers(r.function)->units()));
+      } else if (r.kind == RowReference::kPairs) {
         bring(*from_.find_pairs(r.function), table.pairs(r.function, from_.find_pairs(r.function)->units()));
       } else {
         bring(*from_.find_moments(r.function), table.moments(r.function, from_.find_moments(r.function)->units()));

@@ -75,6 +75,7 @@ struct RowReference {
     kWide,     // 8 bytes: address of a WideSum | low bits that belong to the aggregate
     kMoments,  // 4 bytes: number of the group in the table's moments of `function`, plus one; 0 = none
     kPairs,    // the same in its moments of two variables
+    kPowers,   // the same in its sums of powers
     kChain,    // 24 bytes: a ValueChain
     kMap,      // 8 bytes: address of a ValueMap
   };
@@ -84,6 +85,7 @@ struct RowReference {
   bool until_seal = false;  // kChain, kMap: a sealed row holds something else there
   MapShape shape = {};
 
+  bool moments() const { return kind == kMoments || kind == kPairs || kind == kPowers; }
   bool grows() const { return kind == kChain || kind == kMap; }  // without bound: a group's part alone may be large
 };
 

@@ -102,6 +102,17 @@ void attach_map(const MapShape& shape, uint8_t* map) {
   }
 }
 
+// `moments`: null when rows are sealed and have none any more.
+template <typename Moments>
+void detach_moments(const Moments* moments, uint8_t* field, uint64_t offset, std::vector<uint8_t>* block) {
+  const auto group = load<uint32_t>(field);
+  if (moments == nullptr || group == 0) return;
+  std::vector<uint8_t> bytes;
+  moments->append_bytes(group - 1, &bytes);
+  store<uint32_t>(field, static_cast<uint32_t>(offset / 8));
+  put_piece(block, bytes);
+}
+
 // What `row` (its copy in `block` at `at`) refers to goes to the end of the block.
 void detach(const RowReference& r, size_t at, const GroupTable* owner, Part part, std::vector<uint8_t>* block) {
   const uint64_t offset = block->size();
@@ -122,24 +133,9 @@ void detach(const RowReference& r, size_t at, const GroupTable* owner, Part part
       put_piece(block, reinterpret_cast<const column::WideSum*>(link & ~kTag)->bytes());
       return;
     }
-    case RowReference::kMoments: {
-      const auto group = load<uint32_t>(field);
-      if (owner == nullptr || group == 0) return;
-      std::vector<uint8_t> bytes;
-      owner->find_moments(r.function)->append_bytes(group - 1, &bytes);
-      store<uint32_t>(field, static_cast<uint32_t>(offset / 8));
-      put_piece(block, bytes);
-      return;
-    }
-    case RowReference::kPairs: {
-      const auto group = load<uint32_t>(field);
-      if (owner == nullptr || group == 0) return;
-      std::vector<uint8_t> bytes;
-      owner->find_pairs(r.function)->append_bytes(group - 1, &bytes);
-      store<uint32_t>(field, static_cast<uint32_t>(offset / 8));
-      put_piece(block, bytes);
-      return;
-    }
+    case RowReference::kMoments: return detach_moments(owner ? owner->find_moments(r.function) : nullptr, field, offset, block);
+    case RowReference::kPairs: return detach_moments(owner ? owner->find_pairs(r.function) : nullptr, field, offset, block);
+    case RowReference::kPowers: return detach_moments(owner ? owner->find_powers(r.function) : nullptr, field, offset, block);
     case RowReference::kChain: {
       const auto chain = load<ValueChain>(field);
       if (chain.head == 0) return;
@@ -166,6 +162,15 @@ arrow::Status read_moments(uint8_t* field, std::span<const uint8_t> bytes, Momen
   return arrow::Status::OK();
 }
 
+arrow::Status attach_moments(const RowReference& r, uint8_t* field, uint8_t* block, bool sealed, GroupTable* side) {
+  const auto place = load<uint32_t>(field);
+  if (sealed || place == 0) return arrow::Status::OK();
+  const std::span<const uint8_t> bytes = get_piece(block, uint64_t{place} * 8);
+  if (r.kind == RowReference::kPowers) return read_moments(field, bytes, side->powers(r.function, column::GroupPowers::Units()));
+  if (r.kind == RowReference::kPairs) return read_moments(field, bytes, side->pairs(r.function, column::GroupPairs::Units()));
+  return read_moments(field, bytes, side->moments(r.function, column::GroupVariances::Units()));
+}
+
 arrow::Status attach(const RowReference& r, uint8_t* row, uint8_t* block, bool sealed, GroupTable* side) {
   uint8_t* const field = row + r.offset;
   if (r.until_seal && sealed) return arrow::Status::OK();
@@ -183,16 +188,9 @@ arrow::Status attach(const RowReference& r, uint8_t* row, uint8_t* block, bool s
       store<uint64_t>(field, reinterpret_cast<uint64_t>(wide) | (link & kTag));
       return arrow::Status::OK();
     }
-    case RowReference::kMoments: {
-      const auto place = load<uint32_t>(field);
-      if (sealed || place == 0) return arrow::Status::OK();
-      return read_moments(field, get_piece(block, uint64_t{place} * 8), side->moments(r.function, column::GroupVariances::Units()));
-    }
-    case RowReference::kPairs: {
-      const auto place = load<uint32_t>(field);
-      if (sealed || place == 0) return arrow::Status::OK();
-      return read_moments(field, get_piece(block, uint64_t{place} * 8), side->pairs(r.function, column::GroupPairs::Units()));
-    }
+    case RowReference::kMoments:
+    case RowReference::kPairs:
+    case RowReference::kPowers: return attach_moments(r, field, block, sealed, side);
     case RowReference::kChain: {
       const auto place = load<uint64_t>(field);
       if (place == 0) return arrow::Status::OK();

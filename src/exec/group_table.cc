@@ -36,6 +36,7 @@ int64_t GroupTable::side_bytes() const {
   int64_t bytes = 0;
   for (const auto& m : moments_) bytes += m ? m->bytes() : 0;
   for (const auto& m : pairs_) bytes += m ? m->bytes() : 0;
+  for (const auto& m : powers_) bytes += m ? m->bytes() : 0;
   // A wide sum has two to some seventy limbs; those of one group seldom need many.
   return bytes + static_cast<int64_t>(wides_.size()) * static_cast<int64_t>(sizeof(column::WideSum) + 96);
 }
@@ -129,6 +130,13 @@ column::GroupPairs& GroupTable::pairs(int function, const column::GroupPairs::Un
   if (pairs_.empty()) pairs_.resize(static_cast<size_t>(layout_->functions));
   auto& m = pairs_[static_cast<size_t>(function)];
   if (!m) m = std::make_unique<column::GroupPairs>(units);
+  return *m;
+}
+
+column::GroupPowers& GroupTable::powers(int function, const column::GroupPowers::Units& units) {
+  if (powers_.empty()) powers_.resize(static_cast<size_t>(layout_->functions));
+  auto& m = powers_[static_cast<size_t>(function)];
+  if (!m) m = std::make_unique<column::GroupPowers>(units);
   return *m;
 }
 

@@ -17,6 +17,7 @@
 #include <arrow/result.h>
 
 #include "column/exact_moments.h"
+#include "column/exact_powers.h"
 #include "column/exact_sum.h"
 #include "exec/group_arena.h"
 #include "exec/group_hash.h"
@@ -70,6 +71,9 @@ class GroupTable {
   column::GroupPairs& pairs(int function, const column::GroupPairs::Units& units);
   column::GroupPairs* find_pairs(int function) const { return pairs_.empty() ? nullptr : pairs_[static_cast<size_t>(function)].get(); }
 
+  column::GroupPowers& powers(int function, const column::GroupPowers::Units& units);
+  column::GroupPowers* find_powers(int function) const { return powers_.empty() ? nullptr : powers_[static_cast<size_t>(function)].get(); }
+
   uint8_t* null_row = nullptr;  // the group of null for a lone 64-bit key
 
  private:
@@ -95,6 +99,7 @@ class GroupTable {
   std::vector<std::unique_ptr<column::WideSum>> wides_;
   std::vector<std::unique_ptr<column::GroupVariances>> moments_;
   std::vector<std::unique_ptr<column::GroupPairs>> pairs_;
+  std::vector<std::unique_ptr<column::GroupPowers>> powers_;
 };
 
 class TableSet {

@@ -25,6 +25,13 @@ struct PairMoments {
   static Groups& own(GroupTable& table, int number, const Groups::Units& units) { return table.pairs(number, units); }
 };
 
+struct PowerMoments {
+  using Groups = column::GroupPowers;
+  static constexpr RowReference::Kind kReference = RowReference::kPowers;
+  static Groups* find(const GroupTable& table, int number) { return table.find_powers(number); }
+  static Groups& own(GroupTable& table, int number, const Groups::Units& units) { return table.powers(number, units); }
+};
+
 template <typename Moments>
 class MomentsFunction : public AggregateFunction {
  public:

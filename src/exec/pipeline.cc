@@ -51,6 +51,8 @@ class PipelineTask final : public sched::Task {
   std::string name() const override { return spec_.name; }
   int max_slots() const override { return max_slots_; }
 
+  void place(const std::vector<int>& node_of_slot) override { nodes_ = node_of_slot; }
+
   arrow::Status prepare(int slots) override {
     if (spec_.enabled && !spec_.enabled()) {
       disabled_ = true;
@@ -74,7 +76,7 @@ class PipelineTask final : public sched::Task {
     if (context_->progress && total_ > 0) context_->progress->morsels += total_;
     gates_.open(segment_, sizes_);
     const bool sequential = spec_.sequential || segment_.sequential;
-    if (total_ >= 0) claims_ = spec_.ordered || sequential ? sched::counter_claims(total_) : sched::range_claims(total_, slots);
+    if (total_ >= 0) claims_ = spec_.ordered || sequential ? sched::counter_claims(total_) : sched::range_claims(total_, slots, nodes_);
     slots_.resize(slots);
     max_slots_ = sequential ? 1 : total_ >= 0 ? static_cast<int>(std::min<int64_t>(slots, std::max<int64_t>(total_, 1))) : slots;
     return arrow::Status::OK();
@@ -325,6 +327,7 @@ class PipelineTask final : public sched::Task {
   int64_t total_ = 0;
   int max_slots_ = 1;
   bool disabled_ = false;
+  std::vector<int> nodes_;  // of the slots; none: memory has one place
   std::unique_ptr<sched::Claims> claims_;
   std::optional<sched::OrderedRing> ring_;
   std::vector<std::unique_ptr<Slot>> slots_;

@@ -43,6 +43,14 @@ Expr change_aggregates(const Expr& e, Change&& change) {
   }));
 }
 
+// Those that are true; a missing one is false.
+std::vector<expr::Option> flags(std::initializer_list<std::pair<const char*, bool>> given) {
+  std::vector<expr::Option> out;
+  for (const auto& [name, on] : given) {
+    if (on) out.push_back({name, std::make_shared<arrow::BooleanScalar>(true)});
+  }
+  return out;
+}
 std::vector<expr::Option> ddof_option(int ddof) { return {{"ddof", std::make_shared<arrow::Int64Scalar>(ddof)}}; }
 
 }  // namespace
@@ -94,6 +102,10 @@ Expr Expr::first() const { return aggregate("first", *this); }
 Expr Expr::last() const { return aggregate("last", *this); }
 Expr Expr::var(int ddof) const { return aggregate("var", *this, ddof_option(ddof)); }
 Expr Expr::std(int ddof) const { return aggregate("std", *this, ddof_option(ddof)); }
+Expr Expr::skew(bool bias) const { return aggregate("skew", *this, flags({{"unbiased", !bias}})); }
+Expr Expr::kurtosis(bool fisher, bool bias) const {
+  return aggregate("kurtosis", *this, flags({{"pearson", !fisher}, {"unbiased", !bias}}));
+}
 
 Expr Expr::all() const { return aggregate("all", *this); }
 Expr Expr::any() const { return aggregate("any", *this); }

@@ -3,6 +3,8 @@
 // Everything but describe() is a plan like others; nothing runs before collect().
 
 #include <algorithm>
+#include <cstdio>
+#include <functional>
 
 #include <arrow/array.h>
 #include <arrow/builder.h>
@@ -172,18 +174,34 @@ arrow::Result<PlanPtr> rows_far_out(const PlanPtr& p, const std::vector<std::str
 // --- describe
 
 struct Line {
-  const char* name;
-  NodePtr (*of)(const std::string& column);
+  std::string name;
+  std::function<NodePtr(const std::string& column)> of;
   bool numbers_only;
 };
-const Line kLines[] = {
-    {"count", [](const std::string& c) { return aggregate_of("count", c); }, false},
-    {"null_count", nulls_of, false},
-    {"mean", [](const std::string& c) { return aggregate_of("mean", c); }, true},
-    {"std", [](const std::string& c) { return aggregate_of("std", c); }, true},
-    {"min", [](const std::string& c) { return aggregate_of("min", c); }, false},
-    {"max", [](const std::string& c) { return aggregate_of("max", c); }, false},
-};
+
+// "25%"; of 0.999 "99.9%".
+std::string percent_name(double q) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.10g%%", q * 100);
+  return text;
+}
+
+arrow::Result<std::vector<Line>> lines_with(std::vector<double> percentiles) {
+  const auto of = [](const char* function) { return [function](const std::string& c) { return aggregate_of(function, c); }; };
+  std::vector<Line> lines = {{"count", of("count"), false},
+                             {"null_count", nulls_of, false},
+                             {"mean", of("mean"), true},
+                             {"std", of("std"), true},
+                             {"min", of("min"), false}};
+  std::sort(percentiles.begin(), percentiles.end());
+  percentiles.erase(std::unique(percentiles.begin(), percentiles.end()), percentiles.end());
+  for (const double q : percentiles) {
+    if (!(q >= 0 && q <= 1)) return base::plan_error("a percentile of describe is a number from 0 to 1", "0.9 is the line \"90%\"");
+    lines.push_back({percent_name(q), [q](const std::string& c) { return quantile_of(c, q); }, true});
+  }
+  lines.push_back({"max", of("max"), false});
+  return lines;
+}
 
 // The line's value for a column as text, or as float64 for numbers; NULL where the line says nothing about the type.
 arrow::Result<NodePtr> line_value(const Line& line, const arrow::Field& field, const arrow::Schema& schema) {
@@ -196,19 +214,20 @@ arrow::Result<NodePtr> line_value(const Line& line, const arrow::Field& field, c
   return expr::cast(std::move(value), shown);
 }
 
-arrow::Result<PlanPtr> described(const PlanPtr& p) {
+arrow::Result<PlanPtr> described(const PlanPtr& p, std::vector<double> percentiles) {
   const arrow::Schema& schema = *p->schema;
+  ARROW_ASSIGN_OR_RAISE(const std::vector<Line> lines, lines_with(std::move(percentiles)));
   std::vector<NodePtr> values, columns, names;
-  for (const Line& line : kLines) names.push_back(expr::literal(std::string_view(line.name)));
+  for (const Line& line : lines) names.push_back(expr::literal(std::string_view(line.name)));
   columns.push_back(expr::alias(call("list.pack", std::move(names)), "statistic"));
   std::vector<std::string> outputs{"statistic"};
   for (int c = 0; c < schema.num_fields(); ++c) {
     const arrow::Field& field = *schema.field(c);
     if (field.name() == "statistic") return base::plan_error("describe adds a column \"statistic\", but there is one already", "rename it");
     std::vector<NodePtr> cells;
-    for (size_t l = 0; l < std::size(kLines); ++l) {
-      const std::string cell = std::to_string(c) + "." + kLines[l].name;
-      ARROW_ASSIGN_OR_RAISE(auto value, line_value(kLines[l], field, schema));
+    for (const Line& line : lines) {
+      const std::string cell = std::to_string(c) + "." + line.name;
+      ARROW_ASSIGN_OR_RAISE(auto value, line_value(line, field, schema));
       values.push_back(expr::alias(std::move(value), cell));
       cells.push_back(expr::column(cell));
     }
@@ -267,6 +286,8 @@ Frame Frame::outliers(std::vector<std::string> columns, OutlierOptions options) 
   return then(*this, [&](const PlanPtr& p) { return rows_far_out(p, columns, options); });
 }
 
-arrow::Result<Table> Frame::describe(ParallelOptions options) const { return then(*this, described).collect(options); }
+arrow::Result<Table> Frame::describe(ParallelOptions options, std::vector<double> percentiles) const {
+  return then(*this, [&](const PlanPtr& p) { return described(p, std::move(percentiles)); }).collect(options);
+}
 
 }  // namespace gristmill

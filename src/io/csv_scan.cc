@@ -18,6 +18,7 @@
 #include "expr/evaluate.h"
 #include "io/bad_records.h"
 #include "io/block_scan.h"
+#include "io/count_scan.h"
 #include "io/csv_json.h"
 #include "io/csv_plan.h"
 #include "io/text_shown.h"
@@ -351,6 +352,9 @@ class CsvSource final : public plan::TableSource {
   plan::TableEstimate estimate() const override { return {std::nullopt, false, plan_->bytes}; }
   std::string to_json() const override { return csv_to_json(*plan_); }
   arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
+    if (plan_->options.on_error != OnError::kSkip) {
+      if (auto count = make_count_scan(plan_->text_files(), plan_->rules, request)) return count;
+    }
     auto scan = std::make_shared<CsvScan>(plan_, request);
     ARROW_RETURN_NOT_OK(scan->make_placeholders());
     return scan;

@@ -19,6 +19,7 @@
 #include "expr/evaluate.h"
 #include "io/bad_records.h"
 #include "io/block_scan.h"
+#include "io/count_scan.h"
 #include "io/csv_json.h"
 #include "io/csv_plan.h"
 #include "io/json_columns.h"
@@ -353,6 +354,9 @@ class NdjsonSource final : public plan::TableSource {
     return json.finish();
   }
   arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
+    if (plan_->options.on_error != OnError::kSkip) {
+      if (auto count = make_count_scan(plan_->files, plan_->rules, request)) return count;
+    }
     auto scan = std::make_shared<NdjsonScan>(plan_, request);
     ARROW_RETURN_NOT_OK(scan->make_placeholders());
     return scan;

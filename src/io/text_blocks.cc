@@ -12,8 +12,6 @@
 namespace gristmill::io {
 namespace {
 
-constexpr int64_t kMostRecord = int64_t{256} << 20;
-
 arrow::Status at_line(arrow::Status status, const std::string& path, int64_t line, std::string hint) {
   base::ErrorDetail d;
   d.kind = base::ErrorKind::kData;
@@ -24,6 +22,34 @@ arrow::Status at_line(arrow::Status status, const std::string& path, int64_t lin
 }
 
 }  // namespace
+
+arrow::Result<std::optional<int64_t>> find_head_end(const uint8_t* text, int64_t n, bool all, const BlockRules& rules,
+                                                    const std::string& path, std::string* header) {
+  CsvDialect dialect = rules.dialect;
+  dialect.skip_blank = true;
+  int64_t i = 0, lines = 0;
+  for (; i < n && lines < rules.skip_lines; ++i) lines += text[i] == '\n';
+  bool whole = lines == rules.skip_lines;
+  while (whole && rules.header) {
+    if (i >= n) {
+      whole = false;
+      break;
+    }
+    const RecordWalk r = walk_record(text, n, i, dialect, nullptr);
+    if (r.end == RecordEnd::kOpenQuote && all) {
+      return at_line(base::data_error("a quote of the header does not close"), path, 1 + lines_in(text, i),
+                     "quote_char=None reads quotes as text");
+    }
+    if (r.end != RecordEnd::kLine && !all) {
+      whole = false;
+      break;
+    }
+    if (r.record) header->assign(reinterpret_cast<const char*>(text) + i, static_cast<size_t>(r.next - i));
+    i = r.next;
+    if (r.record) break;
+  }
+  return whole || all ? std::optional(i) : std::nullopt;
+}
 
 std::optional<TextBlock> BlockCutter::next() {
   if (failed_) return std::nullopt;
@@ -102,7 +128,7 @@ void BlockCutter::help() {
 // What was read but not given out moves to a new buffer, with as much again behind it (or more, when no record ends in it).
 arrow::Status BlockCutter::refill() {
   const int64_t left = size_ - at_;
-  if (left > kMostRecord) {
+  if (left > kMostRecordBytes) {
     return at_line(base::data_error("a record of more than 256 MiB"), path(), line_,
                    "is a quote not closed? quote_char=None reads quotes as text");
   }
@@ -213,35 +239,11 @@ void BlockCutter::find_borders(const TextPiece* piece, int64_t left) {
 
 // Lines to skip, then the header. Both may be longer than a block.
 arrow::Status BlockCutter::pass_head() {
-  CsvDialect dialect = rules_.dialect;
-  dialect.skip_blank = true;
   while (true) {
-    int64_t i = 0, lines = 0;
-    const int64_t n = size_ - at_;
-    const uint8_t* t = text();
-    for (; i < n && lines < rules_.skip_lines; ++i) lines += t[i] == '\n';
-    bool whole = lines == rules_.skip_lines;
-    while (whole && rules_.header) {
-      if (i >= n) {
-        whole = false;
-        break;
-      }
-      const RecordWalk r = walk_record(t, n, i, dialect, nullptr);
-      if (r.end == RecordEnd::kOpenQuote && end_of_file_) {
-        return at_line(base::data_error("a quote of the header does not close"), path(), 1 + lines_in(t, i),
-                       "quote_char=None reads quotes as text");
-      }
-      if (r.end != RecordEnd::kLine && !end_of_file_) {
-        whole = false;
-        break;
-      }
-      if (r.record) header_.assign(reinterpret_cast<const char*>(t) + i, static_cast<size_t>(r.next - i));
-      i = r.next;
-      if (r.record) break;
-    }
-    if (whole || end_of_file_) {
-      line_ += lines_in(t, i);
-      at_ += i;
+    ARROW_ASSIGN_OR_RAISE(const auto end, find_head_end(text(), size_ - at_, end_of_file_, rules_, path(), &header_));
+    if (end) {
+      line_ += lines_in(text(), *end);
+      at_ += *end;
       head_passed_ = true;
       find_borders();  // afresh, since quotes may stand otherwise in the head
       return arrow::Status::OK();

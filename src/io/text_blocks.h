@@ -54,6 +54,13 @@ struct BlockRules {
   int ahead = 0;             // pieces of a file on disk that others may read meanwhile (help())
 };
 
+inline constexpr int64_t kMostRecordBytes = int64_t{256} << 20;
+
+// Where the head of a file (lines to skip, the header) ends, given its first `n` bytes (`all`: there are no more); nothing: it takes more
+// of them. `header`: the raw header record.
+arrow::Result<std::optional<int64_t>> find_head_end(const uint8_t* text, int64_t n, bool all, const BlockRules& rules,
+                                                    const std::string& path, std::string* header);
+
 class BlockCutter {
  public:
   BlockCutter(std::vector<TextFile> files, BlockRules rules, arrow::MemoryPool* pool)

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <utility>
 
 namespace gristmill::sched {
 namespace {
@@ -61,12 +63,17 @@ struct Range {
 
 class RangeClaims final : public Claims {
  public:
-  RangeClaims(uint64_t count, int slots) : bound_(count), count_(std::max(slots, 1)), ranges_(new Padded[static_cast<size_t>(count_)]) {
+  RangeClaims(uint64_t count, int slots, std::vector<int> nodes)
+      : bound_(count), count_(std::max(slots, 1)), nodes_(std::move(nodes)), ranges_(new Padded[static_cast<size_t>(count_)]) {
+    nodes_.resize(static_cast<size_t>(count_), 0);
+    std::vector<int> order(static_cast<size_t>(count_));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return node_of(a) < node_of(b); });
     const auto n = static_cast<uint64_t>(count_);
     for (uint64_t s = 0; s < n; ++s) {
       // count < 2^32 and n < 2^31: no overflow.
       const Range r{static_cast<uint32_t>(count * s / n), static_cast<uint32_t>(count * (s + 1) / n)};
-      ranges_[s].word.store(r.packed(), std::memory_order_relaxed);
+      ranges_[order[s]].word.store(r.packed(), std::memory_order_relaxed);
     }
   }
 
@@ -99,17 +106,23 @@ class RangeClaims final : public Claims {
     }
   }
 
-  // Puts the upper half of the fullest range into the empty range of `slot`; false when nothing is left anywhere.
+  int node_of(int slot) const { return nodes_[static_cast<size_t>(slot)]; }
+
+  // Puts the upper half of the fullest range, of the node's own if one has anything, into the empty range of `slot`; false when nothing
+  // is left anywhere.
   bool steal_into(int slot) {
     for (;;) {
       const uint64_t installed = installed_.load(std::memory_order_seq_cst);
       const uint64_t bound = bound_.load(std::memory_order_acquire);
       int victim = -1;
       uint32_t most = 0;
+      bool near = false;
       for (int s = 0; s < count_; ++s) {
         const uint32_t n = Range::of(ranges_[s].word.load(std::memory_order_seq_cst)).usable(bound);
-        if (s != slot && n > most) {
+        const bool here = node_of(s) == node_of(slot);
+        if (s != slot && n > 0 && (here > near || (here == near && n > most))) {
           most = n;
+          near = here;
           victim = s;
         }
       }
@@ -141,6 +154,7 @@ class RangeClaims final : public Claims {
 
   std::atomic<uint64_t> bound_;
   const int count_;
+  std::vector<int> nodes_;  // of the slots
   std::unique_ptr<Padded[]> ranges_;
   std::atomic<int64_t> in_transit_{0};  // thieves between their two writes (or about to find out that they lost)
   std::atomic<uint64_t> installed_{0};  // ranges that appeared where a searcher may have looked already
@@ -151,10 +165,10 @@ class RangeClaims final : public Claims {
 
 std::unique_ptr<Claims> counter_claims(uint64_t count) { return std::make_unique<CounterClaims>(count); }
 
-std::unique_ptr<Claims> range_claims(uint64_t count, int slots) {
+std::unique_ptr<Claims> range_claims(uint64_t count, int slots, std::vector<int> node_of_slot) {
   // Packed halves have 32 bits; more morsels than that come from the counter, which hands out the same set.
   if (count > std::numeric_limits<uint32_t>::max()) return counter_claims(count);
-  return std::make_unique<RangeClaims>(count, slots);
+  return std::make_unique<RangeClaims>(count, slots, std::move(node_of_slot));
 }
 
 }  // namespace gristmill::sched

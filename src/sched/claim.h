@@ -24,6 +24,8 @@ class Claims {
 };
 
 std::unique_ptr<Claims> counter_claims(uint64_t count);
-std::unique_ptr<Claims> range_claims(uint64_t count, int slots);
+// `node_of_slot`: a thief looks at the slots of its own NUMA node first, at the others when these have nothing left. Slots of one node
+// own neighbouring ranges. None: all are alike.
+std::unique_ptr<Claims> range_claims(uint64_t count, int slots, std::vector<int> node_of_slot = {});
 
 }  // namespace gristmill::sched

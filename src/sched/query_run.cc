@@ -41,8 +41,12 @@ auto guarded(const Task& task, Call call) -> decltype(call()) {
 
 bool QueryRun::inside_task() { return inside_depth > 0; }
 
-QueryRun::QueryRun(const Query& query, int workers)
-    : query_(&query), cancel_(query.cancel), tasks_(query.nodes.size()), seats_(static_cast<size_t>(std::max(workers, 1))) {}
+QueryRun::QueryRun(const Query& query, int workers, std::vector<int> nodes)
+    : query_(&query),
+      nodes_(std::move(nodes)),
+      cancel_(query.cancel),
+      tasks_(query.nodes.size()),
+      seats_(static_cast<size_t>(std::max(workers, 1))) {}
 
 arrow::Status QueryRun::start() {
   const int n = static_cast<int>(tasks_.size());
@@ -188,6 +192,7 @@ void QueryRun::perform(const Pick& pick, Seat& seat) {
   switch (pick.job) {
     case Job::kPrepare:
       status = guarded(task, [&]() -> arrow::Status {
+        if (!nodes_.empty()) task.place(nodes_);
         ARROW_RETURN_NOT_OK(task.prepare(workers()));
         max_slots = task.max_slots();
         return arrow::Status::OK();

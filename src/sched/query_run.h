@@ -30,7 +30,8 @@ enum class Move : uint8_t {
 class QueryRun : public std::enable_shared_from_this<QueryRun> {
  public:
   // `query` must live until advance() said kOver to someone; check start() before the first advance().
-  QueryRun(const Query& query, int workers);
+  // `nodes`: of each worker; none: memory has one place.
+  QueryRun(const Query& query, int workers, std::vector<int> nodes = {});
   virtual ~QueryRun() = default;
   arrow::Status start();  // indices in range, no cycle
 
@@ -100,6 +101,7 @@ class QueryRun : public std::enable_shared_from_this<QueryRun> {
   void unlock_and_rouse(std::unique_lock<std::mutex>& lock);
 
   const Query* query_;
+  const std::vector<int> nodes_;
   const base::CancelToken cancel_;
   mutable std::mutex mutex_;
   std::vector<TaskState> tasks_;

@@ -150,9 +150,10 @@ void serve_as_caller(const Query& query, const std::shared_ptr<PooledRun>& run, 
 
 arrow::Status ProcessScheduler::run(const Query& query, const RunOptions& options, Statistics* statistics) {
   const bool alone = options.inline_on_caller || QueryRun::inside_task();
-  const int workers = alone ? 1 : resolve_workers(options.workers);
+  const base::Topology& topology = options.topology != nullptr ? *options.topology : base::Topology::system();
+  const int workers = alone ? 1 : resolve_workers(options.workers, topology);
   const std::shared_ptr<WorkerPool> pool = workers > 1 ? this->pool() : nullptr;
-  const auto run = std::make_shared<PooledRun>(query, workers, options.pin, pool);
+  const auto run = std::make_shared<PooledRun>(query, workers, options.pin, topology, pool);
   ARROW_RETURN_NOT_OK(run->start());
   const auto begin = statistics != nullptr ? Clock::now() : Clock::time_point{};
   {
@@ -162,7 +163,7 @@ arrow::Status ProcessScheduler::run(const Query& query, const RunOptions& option
     serve_as_caller(query, run, statistics != nullptr);
     if (pool) pool->remove(run, statistics != nullptr);
   }
-  if (statistics != nullptr) fill_statistics(query, *run, run->busy, Clock::now() - begin, statistics);
+  if (statistics != nullptr) fill_statistics(query, *run, topology, run->busy, Clock::now() - begin, statistics);
   return run->result();
 }
 
@@ -173,9 +174,11 @@ Scheduler& Scheduler::process() {
   return scheduler;
 }
 
-int resolve_workers(int requested) {
+int resolve_workers(int requested) { return resolve_workers(requested, base::Topology::system()); }
+
+int resolve_workers(int requested, const base::Topology& topology) {
   if (requested <= 0) requested = static_cast<int>(std::min<int64_t>(base::setting_int("GRISTMILL_WORKERS").ValueOr(0), kMostWorkers));
-  if (requested <= 0) requested = base::Topology::system().usable_cores();
+  if (requested <= 0) requested = topology.usable_cores();
   return std::clamp(requested, 1, kMostWorkers);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/topology.h"
 #include "sched/query_run.h"
 #include "sched/statistics.h"
 #include "sched/task.h"
@@ -88,9 +89,12 @@ bool SimulatedScheduler::move_somebody(QueryRun& run, size_t workers) {
 
 arrow::Status SimulatedScheduler::run(const Query& query, const RunOptions& options, Statistics* statistics) {
   const bool alone = options.inline_on_caller || QueryRun::inside_task();
+  const base::Topology& topology = options.topology != nullptr ? *options.topology : base::Topology::system();
   const int workers = alone ? 1 : options.workers > 0 ? resolve_workers(options.workers) : 1 + static_cast<int>(draw(4));
   const size_t present = 1 + draw(static_cast<size_t>(workers));
-  const auto run = std::make_shared<QueryRun>(query, workers);
+  std::vector<int> nodes;
+  for (int w = 0; topology.numa_nodes() > 1 && w < workers; ++w) nodes.push_back(topology.numa_node_of(w));
+  const auto run = std::make_shared<QueryRun>(query, workers, std::move(nodes));
   ARROW_RETURN_NOT_OK(run->start());
   for (int64_t moves = 0; !run->over(); ++moves) {
     if (query.interrupt && draw(8) == 0) {
@@ -107,7 +111,7 @@ arrow::Status SimulatedScheduler::run(const Query& query, const RunOptions& opti
     query.cancel.cancel(stuck);
   }
   if (statistics != nullptr) {
-    fill_statistics(query, *run, std::vector<std::chrono::nanoseconds>(static_cast<size_t>(workers)), std::chrono::nanoseconds(0),
+    fill_statistics(query, *run, topology, std::vector<std::chrono::nanoseconds>(static_cast<size_t>(workers)), std::chrono::nanoseconds(0),
                     statistics);
   }
   return run->result();

@@ -6,8 +6,8 @@
 
 namespace gristmill::sched {
 
-void fill_statistics(const Query& query, const QueryRun& run, const std::vector<std::chrono::nanoseconds>& busy,
-                     std::chrono::nanoseconds wall, Statistics* out) {
+void fill_statistics(const Query& query, const QueryRun& run, const base::Topology& topology,
+                     const std::vector<std::chrono::nanoseconds>& busy, std::chrono::nanoseconds wall, Statistics* out) {
   const auto seconds = [](std::chrono::nanoseconds d) { return std::chrono::duration<double>(d).count(); };
   *out = Statistics{};
   out->num_workers = run.workers();
@@ -15,7 +15,7 @@ void fill_statistics(const Query& query, const QueryRun& run, const std::vector<
   out->workers.resize(static_cast<size_t>(run.workers()));
   for (int w = 0; w < run.workers(); ++w) {
     WorkerStatistics& worker = out->workers[static_cast<size_t>(w)];
-    worker.numa_node = base::Topology::system().numa_node_of(w);
+    worker.numa_node = topology.numa_node_of(w);
     worker.processed_count = run.moves(w);
     worker.busy_seconds = seconds(busy[static_cast<size_t>(w)]);
   }

@@ -10,7 +10,7 @@
 namespace gristmill::sched {
 
 // After the run, while nobody is in it. `busy` has an entry per worker.
-void fill_statistics(const Query& query, const QueryRun& run, const std::vector<std::chrono::nanoseconds>& busy,
-                     std::chrono::nanoseconds wall, Statistics* out);
+void fill_statistics(const Query& query, const QueryRun& run, const base::Topology& topology,
+                     const std::vector<std::chrono::nanoseconds>& busy, std::chrono::nanoseconds wall, Statistics* out);
 
 }  // namespace gristmill::sched

@@ -28,6 +28,10 @@
 #include "base/clock.h"
 #include "base/waiting.h"
 
+namespace gristmill::base {
+class Topology;
+}
+
 namespace gristmill::sched {
 
 enum class StepKind : uint8_t {
@@ -52,6 +56,8 @@ class Task {
   virtual std::string name() const = 0;
   // Before the first step, by one worker, after all dependencies finished; `slots` is the most that will step.
   virtual arrow::Status prepare(int slots) { return arrow::Status::OK(); }
+  // Before prepare(), where memory has more than one place: the NUMA node of each slot's usual worker.
+  virtual void place(const std::vector<int>& node_of_slot) {}
   // How many slots can be of use (1 = sequential). Asked after prepare.
   virtual int max_slots() const = 0;
   // An error here ends the task at once (our own bug, cancellation, memory); row errors wait for finish().
@@ -117,7 +123,8 @@ struct Statistics {
 struct RunOptions {
   int workers = 0;  // 0 = all cores this process may use
   bool pin = false;
-  bool inline_on_caller = false;  // small input: no pool, the caller's thread is the only worker
+  const base::Topology* topology = nullptr;  // null: this machine; outlives the run
+  bool inline_on_caller = false;             // small input: no pool, the caller's thread is the only worker
 };
 
 // Runs queries on the process's one pool (it grows to the largest number asked for; a query holds at most its own).
@@ -139,6 +146,7 @@ class Scheduler {
 std::unique_ptr<Scheduler> simulated_scheduler(uint64_t seed);
 
 // Resolved worker count: option, else GRISTMILL_WORKERS, else usable cores.
-int resolve_workers(int requested);
+int resolve_workers(int requested, const base::Topology& topology);
+int resolve_workers(int requested);  // on this machine
 
 }  // namespace gristmill::sched

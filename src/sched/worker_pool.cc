@@ -3,9 +3,6 @@
 
 #include "sched/worker_pool.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -15,26 +12,22 @@
 namespace gristmill::sched {
 namespace {
 
-// The thread's affinity: one core, or all that the process may use again.
-void set_affinity(int cpu) {
-  static const cpu_set_t whole = [] {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    sched_getaffinity(0, sizeof set, &set);
-    return set;
-  }();
-  cpu_set_t set = whole;
-  if (cpu >= 0) {
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-  }
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+// Of each worker; none where there is one node only.
+std::vector<int> nodes_of(const base::Topology& topology, int workers) {
+  std::vector<int> nodes;
+  if (topology.numa_nodes() < 2) return nodes;
+  for (int w = 0; w < workers; ++w) nodes.push_back(topology.numa_node_of(w));
+  return nodes;
 }
 
 }  // namespace
 
-PooledRun::PooledRun(const Query& query, int workers, bool pin, std::shared_ptr<WorkerPool> pool)
-    : QueryRun(query, workers), busy(static_cast<size_t>(workers)), pin_(pin), pool_(std::move(pool)) {
+PooledRun::PooledRun(const Query& query, int workers, bool pin, const base::Topology& topology, std::shared_ptr<WorkerPool> pool)
+    : QueryRun(query, workers, nodes_of(topology, workers)),
+      busy(static_cast<size_t>(workers)),
+      pin_(pin),
+      topology_(topology),
+      pool_(std::move(pool)) {
   for (int n = workers - 1; n >= 1; --n) free_numbers_.push_back(n);
 }
 
@@ -132,7 +125,7 @@ bool WorkerPool::has_too_many(const PooledRun& run) const {
 }
 
 void WorkerPool::loop() {
-  bool pinned = false;
+  const base::Topology* bound = nullptr;  // what this thread was last bound by
   std::unique_lock lock(mutex_);
   while (!stop_) {
     std::optional<Seat> seat = find_seat();
@@ -143,7 +136,7 @@ void WorkerPool::loop() {
       continue;
     }
     lock.unlock();
-    serve(*seat->run, seat->number, &pinned);
+    serve(*seat->run, seat->number, &bound);
     lock.lock();
     // The lowest number goes first: numbers are kept sorted, the smallest last.
     auto& numbers = seat->run->free_numbers_;
@@ -152,13 +145,14 @@ void WorkerPool::loop() {
   }
 }
 
-void WorkerPool::serve(PooledRun& run, int number, bool* pinned) {
+void WorkerPool::serve(PooledRun& run, int number, const base::Topology** bound) {
+  if (*bound != nullptr && (!run.pin_ || *bound != &run.topology_)) {
+    base::Topology::system().bind_thread(-1);
+    *bound = nullptr;
+  }
   if (run.pin_) {
-    set_affinity(base::Topology::system().cpu_of(number));
-    *pinned = true;
-  } else if (*pinned) {
-    set_affinity(-1);
-    *pinned = false;
+    run.topology_.bind_thread(run.topology_.cpu_of(number));
+    *bound = &run.topology_;
   }
   const auto begin = std::chrono::steady_clock::now();
   uint64_t arrivals = arrivals_.load(std::memory_order_relaxed);

@@ -25,7 +25,7 @@ class WorkerPool;
 class PooledRun final : public QueryRun {
  public:
   // `pool` null: the caller is the only worker.
-  PooledRun(const Query& query, int workers, bool pin, std::shared_ptr<WorkerPool> pool);
+  PooledRun(const Query& query, int workers, bool pin, const base::Topology& topology, std::shared_ptr<WorkerPool> pool);
 
   // The caller sleeps until there may be work, the query is over, somebody called wake_caller(), or `at_most` went by (0 = no limit).
   void wait(std::chrono::milliseconds at_most);
@@ -40,6 +40,7 @@ class PooledRun final : public QueryRun {
  private:
   friend class WorkerPool;
   const bool pin_;
+  const base::Topology& topology_;
   const std::shared_ptr<WorkerPool> pool_;
   std::vector<int> free_numbers_;  // guarded by the pool's mutex
   std::mutex bell_mutex_;
@@ -67,7 +68,7 @@ class WorkerPool {
   void invite(int n);
   std::optional<Seat> find_seat();
   void loop();
-  void serve(PooledRun& run, int number, bool* pinned);
+  void serve(PooledRun& run, int number, const base::Topology** bound);
   bool has_too_many(const PooledRun& run) const;
 
   mutable std::mutex mutex_;

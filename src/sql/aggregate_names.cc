@@ -28,6 +28,7 @@ struct AggregateName {
   Form form = Form::kPlain;
   int ddof = -1;  // -1: none
   const char* interpolation = nullptr;
+  bool unbiased = false;
 };
 
 constexpr AggregateName kAggregates[] = {{"count", "count"},
@@ -45,6 +46,10 @@ constexpr AggregateName kAggregates[] = {{"count", "count"},
                                          {"stddev", "std", 1, Form::kPlain, 1},
                                          {"stddev_samp", "std", 1, Form::kPlain, 1},
                                          {"stddev_pop", "std", 1, Form::kPlain, 0},
+                                         {"skewness", "skew", 1, Form::kPlain, -1, nullptr, true},
+                                         {"skewness_pop", "skew"},
+                                         {"kurtosis", "kurtosis", 1, Form::kPlain, -1, nullptr, true},
+                                         {"kurtosis_pop", "kurtosis"},
                                          {"bool_and", "all"},
                                          {"every", "all"},
                                          {"bool_or", "any"},
@@ -106,6 +111,7 @@ class AggregateLowering {
     for (size_t i = 0; i < f_.n_agg_order; ++i) ARROW_RETURN_NOT_OK(add_order(*f_.agg_order[i]->sort_by, expressions));
     ARROW_RETURN_NOT_OK(arrange());
     if (known_.ddof >= 0) option("ddof", std::make_shared<arrow::Int64Scalar>(known_.ddof));
+    if (known_.unbiased) option("unbiased", std::make_shared<arrow::BooleanScalar>(true));
     if (f_.agg_distinct) option("distinct", std::make_shared<arrow::BooleanScalar>(true));
     NodePtr filter;
     if (f_.agg_filter) {

@@ -132,6 +132,40 @@ def moments(rows: list[tuple], want: str) -> Any:
     return float(slope) if want == "slope" else float((sum(xs) - slope * sum(ys)) / n)
 
 
+def rounded_root(q: Fraction) -> float:
+    """The root, rounded once."""
+    if q == 0:
+        return 0.0
+    shift = 120 - (q.numerator.bit_length() - q.denominator.bit_length())
+    shift += shift % 2
+    scaled = Fraction(q.numerator << shift, q.denominator) if shift >= 0 else Fraction(q.numerator, q.denominator << -shift)
+    root = math.isqrt(scaled.numerator // scaled.denominator)
+    sticky = root * root * scaled.denominator != scaled.numerator
+    return float(Fraction(2 * root + sticky) / (Fraction(2) ** (shift // 2 + 1)))
+
+
+def shape(want: str, unbiased: bool = False, pearson: bool = False) -> Callable[[list], Any]:
+    def of(values: list) -> Any:
+        v = there(values)
+        n = len(v)
+        if n < (1 if not unbiased else 3 if want == "skew" else 4):
+            return None
+        if not all(map(math.isfinite, v)):
+            return math.nan
+        mean = Fraction(sum(map(Fraction, v)), n)
+        m2, m3, m4 = (sum((Fraction(x) - mean) ** p for x in v) / n for p in (2, 3, 4))
+        if m2 == 0:
+            return math.nan
+        if want == "skew":
+            square = m3 * m3 / m2**3 * (Fraction(n * (n - 1), (n - 2) ** 2) if unbiased else 1)
+            return rounded_root(square) * (-1 if m3 < 0 else 1) + 0.0
+        g = m4 / m2**2 - 3
+        if unbiased:
+            g = Fraction(n - 1, (n - 2) * (n - 3)) * ((n + 1) * g + 6)
+        return float(g + (3 if pearson else 0))
+    return of
+
+
 def by(greatest: bool) -> Callable[[list], Any]:
     def of(rows: list[tuple]) -> Any:
         rows = [r for r in rows if r[1] is not None]
@@ -191,6 +225,15 @@ CASES: dict[str, tuple[gm.Expr, list[str], Callable[[list], Any]]] = {
     "corr": (gm.corr("g", "i"), ["g", "i"], lambda v: moments(v, "corr")),
     "slope": (gm.regr_slope("g", "h"), ["g", "h"], lambda v: moments(v, "slope")),
     "intercept": (gm.regr_intercept("g", "h"), ["g", "h"], lambda v: moments(v, "intercept")),
+    "skew g": (col("g").skew(), ["g"], shape("skew")),
+    "skew f": (col("f").skew(), ["f"], shape("skew")),
+    "skew of a sample i": (col("i").skew(bias=False), ["i"], shape("skew", True)),
+    "skew distinct h": (col("h").skew().distinct(), ["h"], lambda v: shape("skew")(distinct(v))),
+    "kurtosis g": (col("g").kurtosis(), ["g"], shape("kurtosis")),
+    "kurtosis of a sample g": (col("g").kurtosis(bias=False), ["g"], shape("kurtosis", True)),
+    "kurtosis pearson h": (col("h").kurtosis(fisher=False), ["h"], shape("kurtosis", False, True)),
+    "kurtosis pearson of a sample i": (col("i").kurtosis(False, False), ["i"], shape("kurtosis", True, True)),
+    "kurtosis f": (col("f").kurtosis(), ["f"], shape("kurtosis")),
     "count distinct s": (col("s").count().distinct(), ["s"], lambda v: len(distinct(v))),
 }
 for name, fold in (("and", lambda a, b: a & b), ("or", lambda a, b: a | b), ("xor", lambda a, b: a ^ b)):
@@ -292,6 +335,7 @@ def test_unordered_results_hold_the_same_groups(data: dict[str, pa.Array]) -> No
     "quantile_cont(g, 0.9)", "quantile_disc(i, 0.25)", "string_agg(s, '-' order by n)", "array_agg(i order by n desc)", "array_agg(i order by g desc nulls last, n)",
     "array_agg(s order by s desc nulls last, n)", "covar_pop(g, h)", "covar_samp(g, i)", "corr(g, i)", "regr_slope(g, i)", "regr_intercept(g, i)",
     "sum(i) filter (where p)", "count(distinct i) filter (where g > 0)", "arg_max(n, n)", "arg_min(n, g)", "avg(distinct i)", "var_pop(g) filter (where i > 0)",
+    "skewness(i)", "kurtosis(i)", "kurtosis_pop(i)",
     "percentile_cont(0.3) within group (order by g)", "percentile_disc(0.3) within group (order by n)", "percentile_disc(0.3) within group (order by n desc)",
     "percentile_cont(0.3) within group (order by g desc)", "product(h)", "count(*) filter (where b)",
 ])

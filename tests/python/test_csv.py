@@ -71,6 +71,55 @@ def test_random_dialects_give_what_the_csv_module_reads(case, tmp_path):
     for block in (1, 7, 64, rng.randint(2, 300), 1 << 20):
         got = read(path, block_bytes=block, num_workers=rng.choice([1, 2, 3]), min_parallel_rows=1, batch_rows=rng.choice([1, 3, 0]), **options)
         assert [list(r.values()) for r in got.to_pylist()] == wanted, (block, raw)
+        assert counted(path, block_bytes=block, num_workers=rng.choice([1, 2, 3]), **options) == len(wanted), (block, raw)
+
+
+def counted(path, num_workers=2, **options) -> int:
+    return gm.scan_csv(path, **options).select(gm.count()).collect(num_workers=num_workers, min_parallel_rows=0)["count"][0].as_py()
+
+
+@pytest.mark.parametrize("case", range(40))
+def test_records_are_counted_as_they_are_read(case, tmp_path):
+    """Quotes anywhere, blank lines, line ends of both kinds, heads: whatever the size of the pieces that are counted by themselves."""
+    rng = random.Random(SEED * 1000 + case)
+    words = ["a", "bb", ",", '"', '""', '","', "\n", "\r\n", "\n\n", "\r", " ", 'x"y', "long enough to pass a border of sixty-four bytes, all by itself......"]
+    weights = [5, 5, 5, rng.choice([0, 1, 3]), 1, 1, 4, 1, 1, 1, 1, rng.choice([0, 0, 1]), 1]
+    files = []
+    for i in range(rng.choice([1, 1, 3])):
+        body = "".join(rng.choices(words, weights, k=rng.choice([0, 3, 50, 400])))
+        if body.count('"') % 2:
+            body += '"'
+        files.append(tmp_path / f"{i}.csv")
+        files[-1].write_text(rng.choice(["", "\ufeff"]) + "skipped\n" + rng.choice(["a,b\n", '"a\nb",b\r\n', "\n\na,b\n"]) + body, newline="")
+    for options in ({}, {"has_header": False}, {"quote_char": None}):
+        options |= {"skip_rows": 1, "missing_columns": True, "extra_columns": True, "schema": {"a": "string", "b": "string"}}
+        try:
+            wanted = gm.scan_csv(files, **options, on_error="null").select("a").collect(num_workers=1).num_rows
+        except gm.GristmillError as e:
+            for block in (1, 7, 64, 1000, 1 << 20):
+                assert message(lambda: counted(files, block_bytes=block, **options)) == str(e), (options, block)
+            continue
+        for block in (1, 2, 7, 63, 64, 65, rng.randint(2, 500), 1000, 1 << 20):
+            assert counted(files, block_bytes=block, num_workers=rng.choice([1, 2, 3]), **options) == wanted, (options, block)
+
+
+def test_counting_a_record_longer_than_many_pieces(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n" + '3,"' + "x,y\n" * 100_000 + '"\n5,6\n7,8')
+    for block in (1000, 70_000, 1 << 20):
+        assert counted(path, block_bytes=block) == 4
+    path.write_text("a,b\n1,2\n" + '3,"' + "x,y\n" * 100_000)
+    for block in (1000, 70_000, 1 << 20):
+        text = message(lambda: counted(path, block_bytes=block))
+        assert "a quote does not close" in text and "line 3, row 1" in text
+
+
+def test_counting_a_file_that_changed(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,2\n" * 1000)
+    scan = gm.scan_csv(path).select(gm.count())
+    path.write_text("a,b\n1,2\n")
+    assert "changed" in message(lambda: scan.collect())
 
 
 def test_every_block_border(tmp_path):

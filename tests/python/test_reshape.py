@@ -256,6 +256,20 @@ def test_describe(data: pa.Table) -> None:
     assert got["min"]["z"] == "a" and got["max"]["z"] == "c" and got["mean"]["z"] is None
 
 
+def test_describe_has_the_quantiles_that_are_asked_for(data: pa.Table) -> None:
+    f, p = gm.from_arrow(data), pl.from_arrow(data)
+    assert [r["statistic"] for r in f.describe().to_pylist()] == ["count", "null_count", "mean", "std", "min", "25%", "50%", "75%", "max"]
+    assert [r["statistic"] for r in f.describe(None).to_pylist()] == ["count", "null_count", "mean", "std", "min", "max"]
+    got = {r["statistic"]: r for r in f.describe([0.999, 0.1, 0.1]).to_pylist()}
+    assert list(got) == ["count", "null_count", "mean", "std", "min", "10%", "99.9%", "max"]
+    for c in ("v", "w"):
+        for name, q in (("10%", 0.1), ("99.9%", 0.999)):
+            assert got[name][c] == pytest.approx(p[c].quantile(q, "linear"))  # type: ignore[call-overload,index]
+    assert got["10%"]["z"] is None
+    with pytest.raises(gm.PlanError, match="from 0 to 1"):
+        f.describe([25])
+
+
 def test_selectors(data: pa.Table) -> None:
     f = gm.from_arrow(data)
     assert f.select(cs.numeric()).columns == ["k", "v", "w"]

@@ -50,27 +50,31 @@ inline uint64_t inside_quotes(uint64_t quotes, uint64_t& carry) {
   return inside;
 }
 
+// Most text has few quotes or none: 64 bytes without one, outside quotes, need only their line ends.
 template <bool kQuoted>
 void scan_borders(const uint8_t* text, int64_t n, uint8_t delimiter, uint8_t quote, TextBorders& out) {
   int64_t records = 0, blanks = 0, last = 0;
   uint64_t carry = 0, stray = 0, quotes = 0;
   uint64_t starts = 1, cr_starts = 0;   // what the bit before bit 0 says: a record begins; a record begins with a carriage return
   uint64_t may_open = 1, must_end = 0;  // a quote may open here; what follows a closing quote must end the field
-  for (int64_t at = 0; at < n; at += 64) {
-    const uint64_t there = low_bits(n - at);
+  const auto step = [&](int64_t at, uint64_t there) {
     const uint64_t line = equal_bytes(text + at, '\n') & there, cr = equal_bytes(text + at, '\r') & there;
     uint64_t border = line;
     if constexpr (kQuoted) {
       const uint64_t q = equal_bytes(text + at, quote) & there;
-      const uint64_t comma = equal_bytes(text + at, delimiter) & there;
-      const uint64_t inside = inside_quotes(q, carry);
-      border &= ~inside;
-      const uint64_t closing = q & ~inside, opens = ((border | (comma & ~inside) | closing) << 1) | may_open;
-      stray |= q & inside & ~opens;
-      stray |= ((closing << 1) | must_end) & there & ~(comma | line | cr | q);
-      may_open = ((border | (comma & ~inside) | closing) >> 63);
-      must_end = closing >> 63;
-      quotes |= q;
+      if ((q | carry | must_end) == 0) {
+        may_open = border >> 63 | static_cast<uint64_t>(text[at + 63] == delimiter);
+      } else {
+        const uint64_t comma = equal_bytes(text + at, delimiter) & there;
+        const uint64_t inside = inside_quotes(q, carry);
+        border &= ~inside;
+        const uint64_t closing = q & ~inside, opens = ((border | (comma & ~inside) | closing) << 1) | may_open;
+        stray |= q & inside & ~opens;
+        stray |= ((closing << 1) | must_end) & there & ~(comma | line | cr | q);
+        may_open = ((border | (comma & ~inside) | closing) >> 63);
+        must_end = closing >> 63;
+        quotes |= q;
+      }
     }
     const uint64_t begin = (border << 1) | starts, cr_begin = cr & begin;
     blanks += __builtin_popcountll(border & (begin | (cr_begin << 1) | cr_starts));
@@ -78,7 +82,10 @@ void scan_borders(const uint8_t* text, int64_t n, uint8_t delimiter, uint8_t quo
     starts = border >> 63;
     cr_starts = cr_begin >> 63;
     if (border != 0) last = at + 64 - __builtin_clzll(border);
-  }
+  };
+  int64_t at = 0;
+  for (; at + 64 <= n; at += 64) step(at, ~uint64_t{0});
+  if (at < n) step(at, low_bits(n - at));
   out.records = records;
   out.blanks = blanks;
   out.last = last;
