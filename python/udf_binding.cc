@@ -24,12 +24,13 @@ namespace {
 class PythonFunction final : public expr::UserFunction {
  public:
   PythonFunction(std::string name, std::shared_ptr<arrow::DataType> returns, nb::object run, bool skips_nulls, bool deterministic,
-                 int num_args)
+                 int num_args, int64_t batch_rows)
       : UserFunction(std::move(name), std::move(returns)),
         run_(run.release()),
         skips_nulls_(skips_nulls),
         deterministic_(deterministic),
-        num_args_(num_args) {}
+        num_args_(num_args),
+        batch_rows_(batch_rows) {}
   PythonFunction(const PythonFunction&) = delete;
   PythonFunction& operator=(const PythonFunction&) = delete;
   ~PythonFunction() override {
@@ -41,6 +42,7 @@ class PythonFunction final : public expr::UserFunction {
   bool skips_nulls() const override { return skips_nulls_; }
   bool deterministic() const override { return deterministic_; }
   int num_args() const override { return num_args_; }
+  int64_t batch_rows() const override { return batch_rows_; }
 
   arrow::Result<std::shared_ptr<arrow::Array>> call(const std::vector<std::shared_ptr<arrow::Array>>& args, int64_t rows) const override {
     nb::gil_scoped_acquire gil;
@@ -76,6 +78,7 @@ class PythonFunction final : public expr::UserFunction {
   nb::handle run_;
   bool skips_nulls_, deterministic_;
   int num_args_;
+  int64_t batch_rows_;
 };
 
 std::shared_ptr<arrow::DataType> type_from(nb::handle type) {
@@ -99,8 +102,10 @@ void bind_udf(nb::module_& m) {
              return Expr(expr::user_call(u.function, std::move(nodes)));
            })
       .def("register", [](const Udf& u) { check(expr::register_user_function(u.function)); });
-  m.def("udf", [](const std::string& name, nb::handle returns, nb::object run, bool skips_nulls, bool deterministic, int num_args) {
-    return Udf{std::make_shared<PythonFunction>(name, type_from(returns), std::move(run), skips_nulls, deterministic, num_args)};
+  m.def("udf", [](const std::string& name, nb::handle returns, nb::object run, bool skips_nulls, bool deterministic, int num_args,
+                  int64_t batch_rows) {
+    return Udf{
+        std::make_shared<PythonFunction>(name, type_from(returns), std::move(run), skips_nulls, deterministic, num_args, batch_rows)};
   });
 }
 

@@ -43,6 +43,10 @@ struct UdfOptions {
   bool deterministic = true;  // equal arguments give equal results: may be called once for rows that are alike
   bool call_with_nulls = false;
   std::vector<std::shared_ptr<arrow::DataType>> arguments = {};  // arguments are cast to these; nothing: as they come, any number
+  // More than 0: the function sees so many rows at a time (the last time fewer), cut by the number of rows that get to it, one batch after
+  // the other, so that a row's result may depend on the others of its batch. Rows with a NULL argument are left out of what it
+  // sees unless call_with_nulls. Such a function stands in select(), with_columns() and filter(), and sees also rows that a when() does not take.
+  int64_t batch_rows = 0;
 };
 
 class Udf {

@@ -185,17 +185,22 @@ class UserFunction:
 
 @typing.overload
 def udf(fn: Callable[..., Any], returns: Any = None, kind: str = "scalar", *, deterministic: bool = True, nulls: str = "pass",
-        name: str | None = None) -> UserFunction: ...
+        name: str | None = None, batch_rows: int | None = None) -> UserFunction: ...
 @typing.overload
 def udf(fn: None = None, returns: Any = None, kind: str = "scalar", *, deterministic: bool = True, nulls: str = "pass",
-        name: str | None = None) -> Callable[[Callable[..., Any]], UserFunction]: ...
+        name: str | None = None, batch_rows: int | None = None) -> Callable[[Callable[..., Any]], UserFunction]: ...
 def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, deterministic: bool = True, nulls: str = "pass",
-        name: str | None = None) -> Any:
+        name: str | None = None, batch_rows: int | None = None) -> Any:
     """A function of yours for expressions: anywhere an expression stands, in every operator. Also a decorator.
 
     kind: "scalar" is called for each row with Python values; "vector" for many rows at once with pyarrow arrays (numpy arrays where
-    its first parameter is annotated so) and must treat each row alone, as it is called on pieces of any size; "aggregate" for each
-    group with its rows in order, as arrays, and gives one value.
+    its first parameter is annotated so) and must treat each row alone, as it is called on pieces of any size, unless `batch_rows` is given;
+    "aggregate" for each group with its rows in order, as arrays, and gives one value.
+
+    batch_rows: of a vector function: it sees exactly so many rows at a time, the last time fewer, cut by the number of rows that get to
+    it and one batch after the other, so a row's result may depend on the other rows of its batch and is the same at any number of workers.
+    Such a function stands in select(), with_columns() and filter() and sees also rows that a when() does not take; with nulls="pass" rows that have a
+    null argument are left out of what it sees.
 
     returns: the type of the result, a pyarrow type or its text; taken from the annotation where there is one.
 
@@ -210,20 +215,30 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
     them, or with `deterministic=True` (equal arguments, equal results) once for each value of a dictionary column instead of once a row.
 
     >>> import gristmill as gm
+    >>> import pyarrow.compute as pc
     >>> @gm.udf
     ... def initials(name: str) -> str:
     ...     return "".join(word[0] for word in name.split())
     >>> gm.from_pydict({"name": ["Ada Lovelace", None]}).select(initials("name")).collect().to_pydict()
     {'name': ['AL', None]}
+    >>> @gm.udf(kind="vector", returns="float64", batch_rows=2)
+    ... def share(x):
+    ...     return pc.divide(pc.cast(x, "float64"), pc.sum(x))
+    >>> gm.from_pydict({"x": [1, 3, 5]}).select(share("x")).collect().to_pydict()
+    {'x': [0.25, 0.75, 1.0]}
     """
     if fn is None:
-        return lambda f: udf(f, returns, kind, deterministic=deterministic, nulls=nulls, name=name)
+        return lambda f: udf(f, returns, kind, deterministic=deterministic, nulls=nulls, name=name, batch_rows=batch_rows)
     if not callable(fn):
         raise TypeError(f"udf needs a function, got {type(fn).__name__}")
     if kind not in _KINDS:
         raise ValueError(f"unknown kind {kind!r}; known: {', '.join(_KINDS)}")
     if nulls not in ("pass", "call"):
         raise ValueError(f"nulls must be 'pass' or 'call', got {nulls!r}")
+    if batch_rows is not None and kind != "vector":
+        raise ValueError(f"batch_rows is for kind='vector', not {kind!r}")
+    if batch_rows is not None and (not isinstance(batch_rows, int) or batch_rows < 1):
+        raise ValueError(f"batch_rows must be 1 or more, got {batch_rows!r}")
     waits = _waits(fn)
     if waits and kind != "scalar":
         raise ValueError(f"an async function or a node is called for each row; kind={kind!r} is for plain functions")
@@ -240,7 +255,7 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
     called: str = name or getattr(fn, "__name__", "") or "udf"
     skips_nulls, count = nulls == "pass" and kind != "aggregate", _count_parameters(getattr(fn, "fn", fn) if waits else fn)
     return UserFunction(fn, called, kind, dtype,
-                        lambda n: _engine.udf(n, dtype.__arrow_c_schema__(), runner, skips_nulls, deterministic, count))
+                        lambda n: _engine.udf(n, dtype.__arrow_c_schema__(), runner, skips_nulls, deterministic, count, batch_rows or 0))
 
 
 def register(name: str, function: UserFunction | Callable[..., Any]) -> UserFunction:

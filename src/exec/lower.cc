@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "exec/aggregate.h"
+#include "exec/batch_functions.h"
 #include "exec/breaker.h"
 #include "exec/collect.h"
 #include "exec/explode.h"
@@ -320,6 +321,23 @@ class Lowering {
     return after_breaker(p, b, last);
   }
 
+  // Rows of a batch wait for one another, so they come one after the other; the last ones follow when all others are through.
+  Head through_batches(const PlanPtr& p, Head head, std::vector<expr::BoundWindow> functions, std::string label) {
+    head.resolve = [inner = std::move(head.resolve), functions = std::move(functions), label = std::move(label),
+                    node = id(p)]() -> arrow::Result<Segment> {
+      ARROW_ASSIGN_OR_RAISE(Segment s, inner());
+      BatchFunctions batches = make_batch_functions(functions, label);
+      s.append(std::move(batches.op), node);
+      s.sequential = true;
+      auto gate = std::make_shared<const BranchGate>();
+      for (Branch& b : s.branches) b.feeds.push_back(gate);
+      s.branches.push_back(Branch{std::move(batches.rest), node, {}, {}, std::move(gate)});
+      return s;
+    };
+    head.origins.assign(static_cast<size_t>(p->schema->num_fields()), {});
+    return head;
+  }
+
   // Whether the rows went to disk, and so which way they take on, is known when they have been consumed.
   arrow::Result<Head> lower_window(const PlanPtr& p) {
     ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
@@ -330,6 +348,7 @@ class Lowering {
     }
     spec.types = canonical_types(*p->inputs[0]->schema);
     spec.label = label_of(p->aggregates);
+    if (spec.functions[0].user) return through_batches(p, std::move(head), std::move(spec.functions), spec.label);
     ARROW_ASSIGN_OR_RAISE(auto window, make_window(std::move(spec), *context_));
     const Breaker memory = window->memory();
     int last = add_breaker("window", std::move(head), memory, id(p));

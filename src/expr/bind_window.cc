@@ -12,6 +12,8 @@
 
 #include "base/status.h"
 #include "expr/promotion.h"
+#include "expr/registry.h"
+#include "expr/user_function.h"
 #include "expr/window.h"
 
 namespace gristmill::expr {
@@ -64,6 +66,10 @@ class WindowBinder {
       ARROW_ASSIGN_OR_RAISE(BoundPtr b, bind(parts_.order[i], input_));
       ARROW_RETURN_NOT_OK(check_key(*parts_.order[i], b->type, "order by"));
       out_.order.push_back({std::move(b), window_.order[i].descending, window_.order[i].nulls_first});
+    }
+    if (node_.user) {
+      ARROW_RETURN_NOT_OK(batches());
+      return std::move(out_);
     }
     ARROW_RETURN_NOT_OK(is_window_function(node_.name) ? function() : aggregate());
     ARROW_RETURN_NOT_OK(frame());
@@ -139,6 +145,25 @@ class WindowBinder {
     }
     if (f == "percent_rank" || f == "cume_dist" || f == "rank_average") out_.type = arrow::float64();
     return arguments(0, 0);
+  }
+
+  // A user's function over batches.
+  arrow::Status batches() {
+    std::vector<ArgumentInfo> infos;
+    for (const NodePtr& a : parts_.args) {
+      ARROW_ASSIGN_OR_RAISE(BoundPtr x, bind(a, input_));
+      infos.push_back({x->type, x->kind == BoundKind::kConstant ? x->value : nullptr, false});
+      out_.args.push_back(std::move(x));
+    }
+    ARROW_ASSIGN_OR_RAISE(const Signature s, bind_user_function(node_.user, infos));
+    for (size_t i = 0; i < s.casts.size(); ++i) {
+      if (!s.casts[i] || s.casts[i]->Equals(*out_.args[i]->type)) continue;
+      ARROW_ASSIGN_OR_RAISE(out_.args[i], bind_cast(out_.args[i], s.casts[i]));
+    }
+    out_.type = s.type;
+    out_.user = node_.user;
+    out_.fallible = true;
+    return arrow::Status::OK();
   }
 
   arrow::Status neighbour() {

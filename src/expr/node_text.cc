@@ -160,6 +160,7 @@ std::string window_text(const Node& n) {
     inside += (i == keys ? (inside.empty() ? "order by " : " order by ") : ", ") + text(*n.args[i]) + (o.descending ? " desc" : "") +
               (o.nulls_first ? " nulls first" : "");
   }
+  if (n.user) return out;
   const std::string frame = frame_text(w.frame);
   return out + " over (" + inside + (inside.empty() || frame.empty() ? "" : " ") + frame + ")";
 }

@@ -21,6 +21,7 @@
 #include "column/kernels.h"
 #include "expr/kernel.h"
 #include "expr/registry.h"
+#include "expr/window.h"
 
 namespace gristmill::expr {
 namespace {
@@ -111,7 +112,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> call_in_pieces(const UserFunction& 
   constexpr int64_t kFirstPiece = 64;
   constexpr auto kEnough = std::chrono::milliseconds(10);
   Arrays done;
-  for (int64_t from = 0, piece = kFirstPiece; from < rows;) {
+  for (int64_t from = 0, piece = f.batch_rows() > 0 ? rows : kFirstPiece; from < rows;) {
     const int64_t n = std::min(piece, rows - from);
     Arrays part;
     for (const auto& a : args) part.push_back(a->Slice(from, n));
@@ -138,7 +139,10 @@ arrow::Result<std::shared_ptr<arrow::Array>> call_in_pieces(const UserFunction& 
 arrow::Result<Column> run_user(const KernelCall& call) {
   const UserFunction& f = *static_cast<const UserState&>(*call.state).function;
   const std::vector<int64_t> rows = wanted_rows(call, f.skips_nulls());
-  if (rows.empty()) return column::null_column(call.type, call.pool);
+  if (rows.empty()) {
+    ARROW_ASSIGN_OR_RAISE(Column none, column::null_column(call.type, call.pool));
+    return f.batch_rows() > 0 ? column::flatten(none, call.rows, call.pool) : arrow::Result<Column>(std::move(none));
+  }
   const bool all = std::ssize(rows) == call.rows;
   std::vector<std::shared_ptr<arrow::Array>> args;
   for (const Column& c : call.args) {
@@ -181,7 +185,19 @@ UserRegistry& user_registry() {
 CancelScope::CancelScope(const base::CancelToken& token) : before_(std::exchange(current_query, &token)) {}
 CancelScope::~CancelScope() { current_query = before_; }
 
+arrow::Result<Column> call_user_function(const UserFunctionPtr& function, const std::vector<Column>& args, int64_t rows,
+                                         const TypePtr& type, arrow::MemoryPool* pool) {
+  UserState state;
+  state.function = function;
+  return run_user({args, rows, nullptr, &state, type, pool});
+}
+
 NodePtr user_call(UserFunctionPtr function, std::vector<NodePtr> args) {
+  if (function->batch_rows() > 0) {
+    auto n = std::make_shared<Node>(*window(function->name(), std::move(args), {}, {}));
+    n->user = std::move(function);
+    return n;
+  }
   auto n = std::make_shared<Node>();
   n->kind = NodeKind::kCall;
   n->name = function->name();
@@ -196,6 +212,10 @@ bool calls_user_function(const Node& n) {
 }
 
 arrow::Status register_user_function(UserFunctionPtr function) {
+  if (function->batch_rows() > 0) {
+    return base::plan_error("the function \"" + function->name() + "\" over batches of rows cannot be registered",
+                            "use it in frames, or leave out batch_rows");
+  }
   if (find_function(function->name())) {
     return base::plan_error("there is a built-in function \"" + function->name() + "\"", "give the user function another name");
   }

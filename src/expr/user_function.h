@@ -2,7 +2,7 @@
 //
 // A node of kind kCall that has `user` set calls it: on dense arrays of border types holding only rows that count, so a user's
 // code never sees a row that a filter or an untaken branch has refused (a deterministic one may see a dictionary's entries instead of
-// rows). Each row's result depends on that row alone. Always fallible; never called at planning time.
+// rows). Each row's result depends on that row alone, but for functions over batches. Always fallible; never called at planning time.
 #pragma once
 
 #include <memory>
@@ -14,6 +14,7 @@
 #include <arrow/type_fwd.h>
 
 #include "base/cancellation.h"
+#include "column/column.h"
 #include "expr/node.h"
 
 namespace gristmill::expr {
@@ -30,6 +31,9 @@ class UserFunction {
   virtual bool skips_nulls() const = 0;
   // True: equal arguments give equal results, so it may be called once for rows that are alike.
   virtual bool deterministic() const { return true; }
+  // More than 0: the results of rows depend on one another. It is called on batches of so many rows, cut by the number of rows that get
+  // to it, the last one shorter, one after the other; an expression with it is taken apart like one with a window function.
+  virtual int64_t batch_rows() const { return 0; }
   virtual int num_args() const { return -1; }  // -1: any
   // What arguments are cast to; a null pointer, or none: as they are.
   virtual std::vector<std::shared_ptr<arrow::DataType>> argument_types() const { return {}; }
@@ -42,6 +46,10 @@ class UserFunction {
   std::shared_ptr<arrow::DataType> returns_;
 };
 using UserFunctionPtr = std::shared_ptr<const UserFunction>;
+
+// On rows that belong together. The batch_row of an error is one of these rows.
+arrow::Result<column::Column> call_user_function(const UserFunctionPtr& function, const std::vector<column::Column>& args, int64_t rows,
+                                                 const column::TypePtr& type, arrow::MemoryPool* pool);
 
 NodePtr user_call(UserFunctionPtr function, std::vector<NodePtr> args);
 bool calls_user_function(const Node& n);

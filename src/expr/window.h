@@ -110,7 +110,8 @@ struct BoundWindow {
   FrameMode mode = FrameMode::kRange;  // never kDefault
   BoundEdge start, end;
   FrameExclude exclude = FrameExclude::kNothing;
-  bool fallible = false;  // the function itself: a sum may leave its type
+  bool fallible = false;                     // the function itself: a sum may leave its type
+  std::shared_ptr<const UserFunction> user;  // a user's, over batches of rows in their order; no partition, order or frame
 };
 arrow::Result<BoundWindow> bind_window(const NodePtr& window, const arrow::Schema& input);
 

@@ -20,6 +20,7 @@ class Callable final : public expr::UserFunction {
   }
   bool skips_nulls() const override { return !options_.call_with_nulls; }
   bool deterministic() const override { return options_.deterministic; }
+  int64_t batch_rows() const override { return options_.batch_rows; }
   std::vector<std::shared_ptr<arrow::DataType>> argument_types() const override { return options_.arguments; }
   int num_args() const override { return options_.arguments.empty() ? -1 : static_cast<int>(options_.arguments.size()); }
 

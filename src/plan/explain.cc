@@ -79,7 +79,7 @@ std::string window_text(const Plan& p) {
     const std::string own = expr::text(*w.expr);
     parts.push_back(w.name == own ? own : expr_text(w));
   }
-  return "window " + join_text(parts);
+  return (p.aggregates[0].expr->user ? "batches " : "window ") + join_text(parts);
 }
 
 std::string limit_text(const Plan& p) {

@@ -123,6 +123,80 @@ def test_vector_functions() -> None:
         f.select(wrong("n")).collect()
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+@pytest.mark.parametrize("n", [1, 7, 64, 100_000])
+def test_vector_functions_over_batches_see_the_same_rows_at_any_setting(seed: int, n: int) -> None:
+    f, rows = random_frame(seed)
+    seen: list[int] = []
+
+    @gm.udf(kind="vector", returns="int64", batch_rows=n, nulls="call")
+    def place(x: pa.Array) -> pa.Array:
+        seen.append(len(x))
+        return pa.array(range(len(x)))
+
+    total = gm.udf(lambda x: pa.array([pc.sum(x).as_py()] * len(x), pa.int64()), returns="int64", kind="vector", batch_rows=3, name="total")
+
+    def cut(values: list, size: int) -> list[list]:
+        return [values[i:i + size] for i in range(0, len(values), size)]
+
+    kept = [r for r in rows if r["k"] != 2]
+    places = [i for batch in cut(kept, n) for i in range(len(batch))]
+    sums = []
+    for batch in cut([r["n"] for r in kept], 3):
+        there = [v for v in batch if v is not None]
+        sums += [None if v is None else sum(there) for v in batch]
+    some = f.filter(col("k") != 2)
+    got = everywhere(some.with_columns(p=place("s"), t=total(col("n") + 0) * 2, m=col("n").max().over("k")))
+    assert got["p"].to_pylist() == places and got["t"].to_pylist() == [None if v is None else 2 * v for v in sums]
+    assert got.drop_columns(["p", "t", "m"]).to_pylist() == kept
+    assert max(seen) == min(n, len(kept)) and set(seen) <= {n, len(kept) % n}
+    # Inside one another, under other operators, after a breaker, in both parts of a union, cut short.
+    again = everywhere(some.select("k", q=place(place("n"))).filter(col("q") % 2 == 0).group_by("k").agg(col("q").sum()))
+    expected: dict[int, int] = {}
+    for r, q in zip(kept, places):
+        if q % 2 == 0:
+            expected[r["k"]] = expected.get(r["k"], 0) + q
+    assert {r["k"]: r["q"] for r in again.to_pylist()} == expected
+    both = everywhere(gm.concat([some, f.sort("k")]).select(place("n").alias("p")))["p"].to_pylist()
+    assert both == [i for batch in cut(kept + rows, n) for i in range(len(batch))]
+    assert everywhere(some.select(place("n").alias("p")).head(10))["p"].to_pylist() == places[:10]
+    right = gm.from_pydict({"k": [0, 1, 3], "w": [10, 11, 13]})
+    joined = everywhere(some.with_columns(p=place("n")).join(right, on="k").select("k", "p")).to_pylist()
+    assert joined == [{"k": r["k"], "p": p} for r, p in zip(kept, places) if r["k"] in (0, 1, 3)]
+
+
+def test_functions_over_batches_that_fail_and_what_they_may_not() -> None:
+    f = gm.from_pydict({"x": list(range(100))})
+
+    @gm.udf(kind="vector", returns="int64", batch_rows=10)
+    def picky(x: pa.Array) -> pa.Array:
+        if 57 in x.to_pylist():
+            raise KeyError("57 is here")
+        return x
+
+    for s in SETTINGS:
+        with pytest.raises(KeyError, match="57 is here"):
+            f.select(picky("x")).collect(**s)
+        assert f.select(picky("x")).head(20).collect(**s)["x"].to_pylist() == list(range(20))
+        # An error of a row that never got to the function comes first when its batch was not full.
+        with pytest.raises(gm.DataError, match="row 55"):
+            f.select(picky(gm.when(col("x") == 55).then(col("x") // 0).otherwise(col("x")))).collect(**s)
+    short = gm.udf(lambda x: x.slice(1), returns="int64", kind="vector", batch_rows=10, name="short")
+    with pytest.raises(gm.DataError, match='"short" returned 9 values for 10 rows'):
+        f.select(short("x")).collect()
+    with pytest.raises(gm.PlanError, match="cannot be registered"):
+        gm.register("picky", picky)
+    assert f.head(50).filter(picky("x") > 3).collect()["x"].to_pylist() == list(range(4, 50))
+    with pytest.raises(gm.PlanError, match="cannot leave its process"):
+        f.select(picky("x")).serialize()
+    with pytest.raises(ValueError, match="batch_rows must be 1 or more"):
+        gm.udf(lambda x: x, returns="int64", kind="vector", batch_rows=0)
+    with pytest.raises(ValueError, match="batch_rows is for kind='vector'"):
+        gm.udf(lambda x: x, returns="int64", batch_rows=5)
+    assert "batches picky(x)" in f.select(picky("x")).explain()
+    assert f.filter(col("x") < 0).select(picky("x")).collect().num_rows == 0
+
+
 def test_types_come_from_annotations() -> None:
     cases = [(int, 3, "int64"), (float, 1.5, "double"), (str, "é", "string"), (bool, True, "bool"), (bytes, b"\x00", "binary"),
              (dt.date, dt.date(2026, 1, 2), "date32[day]"), (dt.datetime, dt.datetime(2026, 1, 2, 3), "timestamp[us]"),

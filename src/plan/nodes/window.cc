@@ -3,7 +3,8 @@
 //   with_columns(x - lag(x) over w)   ->   project x, ..., x - "lag(x) over w" over window lag(x) over w
 //
 // A window node hands on its input's columns and rows, in their order, and adds one column a function. Functions inside the
-// arguments of others come first, in a node below. Equal functions are computed once.
+// arguments of others come first, in a node below. Equal functions are computed once. Users' functions over batches of rows are taken
+// out in the same way, into nodes of their own.
 
 #include <algorithm>
 
@@ -99,7 +100,14 @@ arrow::Result<PlanPtr> add_windows(PlanPtr input, const std::vector<NodePtr*>& e
     for (NodePtr* e : exprs) {
       ARROW_ASSIGN_OR_RAISE(*e, inner.rewrite(*e));
     }
-    ARROW_ASSIGN_OR_RAISE(input, window_node(std::move(input), inner.take()));
+    std::vector<NamedExpr> windows, batches;
+    for (NamedExpr& w : inner.take()) (w.expr->user ? batches : windows).push_back(std::move(w));
+    if (!windows.empty()) {
+      ARROW_ASSIGN_OR_RAISE(input, window_node(std::move(input), std::move(windows)));
+    }
+    if (!batches.empty()) {
+      ARROW_ASSIGN_OR_RAISE(input, window_node(std::move(input), std::move(batches)));
+    }
   }
   return input;
 }
