@@ -51,6 +51,9 @@ def text_file(name: str, form: str, small: bool) -> Path:
 
     source, unfinished = _source(name, small), path.with_suffix(f".{os.getpid()}")
     options = "format csv, header" if form == "csv" else "format json, array false"
-    duckdb.connect().execute(f"copy (select * from read_parquet('{source}')) to '{unfinished}' ({options})")
-    unfinished.rename(path)
+    try:
+        duckdb.connect().execute(f"copy (select * from read_parquet('{source}')) to '{unfinished}' ({options})")
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)  # a gigabyte that nobody would look for
     return path

@@ -126,29 +126,39 @@ class EvolvedScan final : public plan::Scan {
     const Shape& shape = shapes_[part];
     const auto shaped = [&](column::Batch batch) -> arrow::Status {
       batch.origin.input += batch.origin.input < 0 ? 0 : shape.first_file;
-      std::vector<column::Column> columns;
-      for (const Shape::Output& o : shape.outputs) {
-        if (o.from < 0) {
-          columns.push_back(o.null);
-        } else if (o.cast == nullptr) {
-          columns.push_back(batch.columns[o.from]);
-        } else {
-          column::Batch one;
-          one.rows = batch.rows;
-          one.selection = batch.selection;
-          one.columns.push_back(batch.columns[o.from]);
-          auto converted = local.evaluator.evaluate(*o.cast, one);
-          if (!converted.ok()) return at_row(converted.status(), batch.origin);
-          columns.push_back(std::move(*converted));
-        }
-      }
-      batch.columns = std::move(columns);
-      return emit(std::move(batch));
+      return give(shape, local.evaluator, std::move(batch), emit);
     };
     return scans_[part]->read(seq - static_cast<uint64_t>(begin), *local.inner, shaped, counts);
   }
 
  private:
+  // A value that does not fit comes after the rows before it.
+  arrow::Status give(const Shape& shape, expr::Evaluator& evaluator, column::Batch batch, const plan::BatchConsumer& emit) const {
+    std::vector<column::Column> columns;
+    for (const Shape::Output& o : shape.outputs) {
+      if (o.from < 0) {
+        columns.push_back(o.null);
+      } else if (o.cast == nullptr) {
+        columns.push_back(batch.columns[o.from]);
+      } else {
+        column::Batch one;
+        one.rows = batch.rows;
+        one.selection = batch.selection;
+        one.columns.push_back(batch.columns[o.from]);
+        auto converted = evaluator.evaluate(*o.cast, one);
+        if (!converted.ok()) {
+          const auto found = base::error_detail(converted.status());
+          const int64_t row = found == nullptr ? -1 : found->batch_row;
+          if (row > 0) ARROW_RETURN_NOT_OK(give(shape, evaluator, column::slice(batch, 0, row), emit));
+          return at_row(converted.status(), batch.origin);
+        }
+        columns.push_back(std::move(*converted));
+      }
+    }
+    batch.columns = std::move(columns);
+    return batch.selected() > 0 ? emit(std::move(batch)) : arrow::Status::OK();
+  }
+
   // A value that does not fit (of a time, into a finer unit).
   arrow::Status at_row(const arrow::Status& status, const column::Origin& origin) const {
     const auto found = base::error_detail(status);

@@ -112,7 +112,9 @@ std::shared_ptr<arrow::DataType> hive_type(const std::vector<const HiveValue*>& 
 }
 
 std::string hive_folder(const std::string& key, const HiveValue& value) {
-  return encoded(key) + "=" + (value && !value->empty() ? encoded(*value) : std::string(kNull));
+  std::string name = encoded(key);
+  if (name.starts_with('_')) name = "%5F" + name.substr(1);  // likewise
+  return name + "=" + (value && !value->empty() ? encoded(*value) : std::string(kNull));
 }
 
 }  // namespace gristmill::io

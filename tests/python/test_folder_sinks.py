@@ -214,3 +214,11 @@ def test_wrong_wishes_are_named(tmp_path):
 def test_both_zeros_share_a_folder(tmp_path):
     gm.from_pydict({"k": [0.0, -0.0, float("nan"), 1.5], "v": [1, 2, 3, 4]}).sink_csv(tmp_path / "lake", partition_by="k")
     assert {p.parent.name: p.read_text() for p in (tmp_path / "lake").rglob("*.csv")} == {"k=0": "v\n1\n2\n", "k=NaN": "v\n3\n", "k=1.5": "v\n4\n"}
+
+
+def test_partitions_by_names_that_readers_pass_over(tmp_path: pathlib.Path) -> None:
+    data = {"v": [1, 2, 3], "_k": ["_a", ".b", "_a"], ".j": ["x", "x", "y"]}
+    gm.from_pydict(data).sink_parquet(tmp_path / "lake", partition_by=["_k", ".j"])
+    got = gm.scan_parquet(tmp_path / "lake").sort("v").collect()
+    assert got.select("v", "_k", ".j").to_pydict() == data
+    assert gm.scan_parquet(tmp_path / "lake").filter(gm.col("_k") == ".b").select("v").collect().to_pydict() == {"v": [2]}

@@ -111,3 +111,18 @@ def test_a_moment_that_does_not_fit_the_finer_unit_names_its_row(tmp_path):
     with pytest.raises(gm.DataError) as e:
         gm.scan_parquet(tmp_path, schema_evolution="union").collect()
     assert "2.parquet" in str(e.value) and "row 1" in str(e.value)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 7, 0])
+def test_rows_before_a_moment_that_does_not_fit_come_first(tmp_path, batch_rows):
+    write(tmp_path / "1.parquet", pa.table({"t": pa.array([0], pa.timestamp("ns")), "u": pa.array([0], pa.timestamp("ns"))}))
+    late = [2**55 if i == 35 else i for i in range(60)]
+    later = [2**55 if i == 38 else i for i in range(60)]
+    pq.write_table(pa.table({"u": pa.array(late, pa.timestamp("us")), "t": pa.array(later, pa.timestamp("us"))}), tmp_path / "2.parquet")
+    scan = gm.scan_parquet(tmp_path, schema_evolution="union")
+    for workers in (1, 3):
+        settings = {"batch_rows": batch_rows, "num_workers": workers, "min_parallel_rows": 0}
+        assert scan.head(36).select("t").collect(**settings).num_rows == 36
+        assert scan.head(36).collect(**settings).num_rows == 36  # one of the first file, 35 before the value
+        with pytest.raises(gm.DataError, match="row 35"):
+            scan.head(37).collect(**settings)
