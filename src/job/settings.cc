@@ -177,7 +177,11 @@ arrow::Status check(const Node& node, const Key& key) {
         if (value.kind != Kind::kText) return value_error(value, "\"" + name + "\" in \"" + key.name + "\" must be a text");
       }
       return arrow::Status::OK();
-    default: return node.kind == Kind::kText ? check_scalar(node, key) : wrong();
+    default:
+      // `null` is YAML's word for nothing, and a choice where it is one.
+      if (node.kind == Kind::kNothing && std::find(key.choices.begin(), key.choices.end(), "null") != key.choices.end())
+        return arrow::Status::OK();
+      return node.kind == Kind::kText ? check_scalar(node, key) : wrong();
   }
 }
 

@@ -282,7 +282,8 @@ struct RemoteCalls::Impl : std::enable_shared_from_this<RemoteCalls::Impl> {
       result.hopeless = true;
       result.status = base::cancelled_error("the request was cancelled");
     } else {
-      result.status = base::io_error(failure_text(call->request, a) + after(*call));
+      // How often an answer that is final took depends on chance: it is said of what was given up only.
+      result.status = base::io_error(failure_text(call->request, a) + (passing ? after(*call) : ""));
     }
     finish(call, acts);
   }

@@ -12,5 +12,6 @@ TransformKind cast_kind();
 TransformKind compute_kind();
 TransformKind filter_kind();
 TransformKind json_kind();
+TransformKind lookup_kind();
 
 }  // namespace gristmill::job

@@ -5,6 +5,7 @@
 //   /long/N           N bytes                    /moved             302 to /echo/
 //   /reset /nothing /short                       a reset, a closed connection, a body that ends early
 //   /drip             a byte each 50 ms, for ever
+//   everything else   what the handler says, else 404
 #pragma once
 
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -28,7 +30,16 @@ namespace gristmill::job {
 
 class SmallHttpServer {
  public:
-  SmallHttpServer() {
+  struct Reply {
+    int status = 200;
+    std::string body = {};
+    std::string headers = {};  // lines
+    std::chrono::milliseconds after{0};
+    enum { kWhole, kReset, kShort } kind = kWhole;
+  };
+  using Handler = std::function<Reply(const std::string& method, const std::string& path, const std::string& body)>;
+
+  explicit SmallHttpServer(Handler handler = {}) : handler_(std::move(handler)) {
     listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -87,7 +98,7 @@ class SmallHttpServer {
     close(fd);
   }
   static std::string answer(int status, const std::string& body, const std::string& more = {}) {
-    return "HTTP/1.1 " + std::to_string(status) + " x\r\nContent-Type: text/plain\r\nLink: <http://next/>; rel=\"next\"\r\n" + more +
+    return "HTTP/1.1 " + std::to_string(status) + " x\r\nContent-Type: text/plain\r\n" + more +
            "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   }
   void put(int fd, const std::string& text) {
@@ -103,7 +114,7 @@ class SmallHttpServer {
   void serve(int fd, const std::string& method, const std::string& path, const std::string& body) {
     const uint64_t number = open_[fd].number;
     const auto argument = [&](size_t n) { return std::stoll(path.substr(n)); };
-    if (path.starts_with("/echo/")) return put(fd, answer(200, method + " " + path + " " + body));
+    if (path.starts_with("/echo/")) return put(fd, answer(200, method + " " + path + " " + body, "Link: <http://next/>; rel=\"next\"\r\n"));
     if (path.starts_with("/status/")) return put(fd, answer(static_cast<int>(argument(8)), "", "Retry-After: 3\r\n"));
     if (path.starts_with("/long/")) return put(fd, answer(200, std::string(static_cast<size_t>(argument(6)), 'x')));
     if (path == "/moved") return put(fd, answer(302, "", "Location: /echo/\r\n"));
@@ -129,7 +140,16 @@ class SmallHttpServer {
       open_[fd].dripping = true;
       return put(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
     }
-    put(fd, answer(404, ""));
+    if (!handler_) return put(fd, answer(404, ""));
+    const Reply reply = handler_(method, path, body);
+    if (reply.kind == Reply::kReset) return drop(fd, true);
+    std::string text = answer(reply.status, reply.body, reply.headers);
+    if (reply.kind == Reply::kShort) {
+      put(fd, text.substr(0, text.size() - reply.body.size() / 2 - 1));
+      return drop(fd);
+    }
+    if (reply.after.count() == 0) return put(fd, text);
+    later_.emplace(Clock::now() + reply.after, Later{fd, number, std::move(text)});
   }
 
   // One request out of what has come, if it is whole.
@@ -200,6 +220,7 @@ class SmallHttpServer {
     }
   }
 
+  const Handler handler_;
   int listener_ = -1, wake_ = -1, epoll_ = -1;
   int port_ = 0;
   std::atomic<bool> stop_{false};
