@@ -110,7 +110,8 @@ double Snapshot::fraction_done() const {
   };
   if (phase == JobPhase::kDone) return 1;
   if (total_rows >= 0) return part(rows_in, total_rows);
-  if (total_bytes >= 0) return part(bytes_in, total_bytes);
+  if (total_bytes > 0 && (bytes_in > 0 || total_parts < 0))
+    return part(bytes_in, total_bytes);  // pipes have no size, and not every source counts its bytes
   if (total_parts >= 0) return part(parts_done, total_parts);
   return -1;
 }

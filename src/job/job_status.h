@@ -139,7 +139,7 @@ struct Snapshot {
   std::map<std::string, int64_t> errors;  // by kind
 
   int groups() const;
-  // 0..1, or -1 when nobody knows how much there is: of the rows, else the bytes, else the parts.
+  // 0..1, or -1 when nobody knows how much there is: of the rows, else the bytes if the source counts them, else the parts.
   double fraction_done() const;
 };
 

@@ -54,7 +54,7 @@ class Case:
     policy: str
     at_most: int | None
     parallel: dict[str, Any]
-    fault: str  # "", "no folder" or "full disk"
+    fault: str  # "", "no folder", "full disk" or "refusing table"
 
     @property
     def records(self) -> list[Record]:
@@ -101,7 +101,16 @@ def _settings(rng: random.Random) -> dict[str, Any]:
     return out
 
 
-def make_case(seed: int, folder: Path) -> Case:
+def _with_table(case: Case, rng: random.Random, server: Any) -> None:
+    """One sink becomes a table, which sometimes refuses what it is given."""
+    sink = rng.choice(case.sinks)
+    sink.server, sink.table, sink.rows_per_file, sink.standard_output = server, f"fuzz_{case.seed}", 0, False
+    case.fault = "refusing table" if rng.random() < 0.25 else ""
+    sink.create(case.plan.kinds, bool(case.fault))
+
+
+def make_case(seed: int, folder: Path, server: Any = None) -> Case:
+    """`server`: of PostgreSQL, for sinks."""
     rng = random.Random(seed)
     form = rng.choice(["csv", "csv", "ndjson", "ndjson", "parquet", "ipc"])
     records = make_records(rng, form)
@@ -120,7 +129,10 @@ def make_case(seed: int, folder: Path) -> Case:
     policy = rng.choice(["fail", "skip", "dead_letter", "dead_letter"])
     at_most = rng.choice([0, 3, 50]) if policy != "fail" and rng.random() < 0.2 else None
     fault = rng.choice(["no folder", "full disk"]) if rng.random() < 0.08 and not any(s.standard_output for s in sinks) else ""
-    return Case(seed, folder, source, plan, sinks, policy, at_most, _settings(rng), fault)
+    case = Case(seed, folder, source, plan, sinks, policy, at_most, _settings(rng), fault)
+    if server and rng.random() < 0.3:
+        _with_table(case, rng, server)
+    return case
 
 
 def _through_steps(case: Case, e: Expected) -> list[tuple[int, Row]]:
@@ -259,6 +271,7 @@ def _remains(case: Case) -> str:
     left = [str(p.relative_to(case.folder)) for p in (case.folder / "out").rglob("*") if p.is_file()] if (case.folder / "out").is_dir() else []
     if case.dead_letters.exists():
         left.append(case.dead_letters.name)
+    left += [f"{n} rows in table {s.table}" for s in case.sinks if s.server and (n := s.rows_there())]
     return f"after a failed run there is {', '.join(left)}" if left else ""
 
 
@@ -275,7 +288,10 @@ def check(case: Case, e: Expected, outcome: Outcome) -> str:
             return f"the report says {outcome.report.get('outcome')!r} of a run that failed"
         return _remains(case)
     for sink, wanted in zip(case.sinks, e.sinks):
-        if wrong := _difference(sink.read(case.plan.kinds, outcome.said), wanted):
+        found = sink.read(case.plan.kinds, outcome.said)
+        if sink.server:  # a table has no order
+            found, wanted = (sorted(rows, key=lambda r: str(list(r.values()))) for rows in (found, wanted))
+        if wrong := _difference(found, wanted):
             return f"sink {sink.name}: {wrong}"
     return _check_letters(case, e) or _check_report(case, e, outcome.report)
 
@@ -310,9 +326,11 @@ def _size_of(rows: Sequence[Row]) -> int:
     return sum(len(str(v)) + 1 for row in rows for v in row.values())
 
 
-def run_case(seed: int, folder: Path) -> str:
-    case = make_case(seed, folder)
+def run_case(seed: int, folder: Path, server: Any = None) -> str:
+    case = make_case(seed, folder, server)
     e = expect(case)
+    if case.fault == "refusing table":
+        e.fails |= any(rows for s, rows in zip(case.sinks, e.sinks) if s.server)
     with contextlib.ExitStack() as stack:
         if case.fault == "no folder":
             shutil.rmtree(folder / "out", ignore_errors=True)
@@ -321,14 +339,14 @@ def run_case(seed: int, folder: Path) -> str:
         if case.fault == "full disk":
             if not stack.enter_context(small_disk(folder / "out", DISK_KIB)):
                 case.fault = ""
-            elif any(_size_of(rows) > 3 * DISK_KIB * 1024 for s, rows in zip(case.sinks, e.sinks) if s.form in ("csv", "ndjson") and s.path.suffix[1:] == s.form):
+            elif any(_size_of(rows) > 3 * DISK_KIB * 1024 for s, rows in zip(case.sinks, e.sinks) if not s.server and s.form in ("csv", "ndjson") and s.path.suffix[1:] == s.form):
                 e.fails = True  # what is not compressed cannot fit
             else:
                 return ""  # it may fit or not
         outcome = run_job(case)
         if wrong := check(case, e, outcome):
             return wrong
-        if not e.fails and not case.fault and seed % 4 == 0 and case.source.standard_input is None:
+        if not e.fails and not case.fault and seed % 4 == 0 and not any(s.server for s in case.sinks) and case.source.standard_input is None:
             return _check_again(case)
     return ""
 
@@ -338,14 +356,28 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000, help="jobs")
     parser.add_argument("--seed", type=int, default=None, help="of the first job; the others follow it")
     parser.add_argument("--keep", action="store_true", help="keep the folder of a job that passes as well")
+    parser.add_argument("--no-postgres", action="store_true", help="no tables of PostgreSQL among the sinks")
     options = parser.parse_args()
+    server = None
+    if not options.no_postgres:
+        from postgres import PostgresServer, programs
+
+        server = PostgresServer() if programs() else None
+    try:
+        return run_all(options, server)
+    finally:
+        if server:
+            server.stop()
+
+
+def run_all(options: argparse.Namespace, server: Any) -> int:
     first = options.seed if options.seed is not None else random.randrange(10**9)
-    print(f"{options.count} jobs from seed {first}", flush=True)
+    print(f"{options.count} jobs from seed {first}{'' if server else ', without PostgreSQL'}", flush=True)
     failed = []
     for seed in range(first, first + options.count):
         folder = Path(tempfile.mkdtemp(prefix=f"gristmill-job-{seed}-"))
         try:
-            wrong = run_case(seed, folder)
+            wrong = run_case(seed, folder, server)
         except Exception:  # noqa: BLE001 - told with the seed
             wrong = traceback.format_exc(limit=4)
         if wrong:

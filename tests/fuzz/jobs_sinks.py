@@ -28,8 +28,8 @@ class Sink:
     when: str = ""
     rows_per_file: int = 0  # a folder of files
     standard_output: bool = False
-    url: str = ""
-    batch: int = 0
+    server: Any = None  # of PostgreSQL: servers/postgres.py
+    table: str = ""
     row_test: Any = None  # of a row, for `when`
 
     @property
@@ -37,8 +37,8 @@ class Sink:
         return self.path.name
 
     def kind_yaml(self) -> str:
-        if self.url:
-            return f"http: {{url: '{self.url}', batch: {{rows: {self.batch}}}, retries: 4, backoff: 5ms}}"
+        if self.server:
+            return f"postgres: {{connection: '{self.server.address}', table: {self.table}, mode: append}}"
         if self.standard_output:
             return f"stdout: {{format: {self.form}}}"
         cut = f", max_rows_per_file: {self.rows_per_file}" if self.rows_per_file else ""
@@ -48,7 +48,16 @@ class Sink:
         return (f"when: \"{self.when}\", " if self.when else "") + self.kind_yaml()
 
     def there(self) -> bool:
-        return not self.url and not self.standard_output and self.path.exists()
+        return not self.server and not self.standard_output and self.path.exists()
+
+    def create(self, kinds: dict[str, str], refuses: bool) -> None:
+        """The table in PostgreSQL. `refuses`: no row fits it."""
+        types = {"int": "bigint", "float": "double precision", "bool": "boolean"}
+        columns = ", ".join(f'"{name}" {types.get(kind, "text")}' for name, kind in kinds.items())
+        self.server.sql(f'drop table if exists {self.table}; create table {self.table} ({columns}{", check (false)" if refuses else ""})')
+
+    def rows_there(self) -> int:
+        return int(self.server.sql(f"select count(*) from {self.table}")[0][0])
 
     def bytes(self) -> dict[str, bytes]:
         """What the files hold, by name."""
@@ -59,6 +68,8 @@ class Sink:
         """The rows in their order; `said`: what the program wrote to its standard output."""
         if self.standard_output:
             return rows_of(self.form, said, kinds)
+        if self.server:
+            return [dict(zip(kinds, row)) for row in self.server.sql(f"select * from {self.table} order by ctid")]
         files = sorted(self.path.iterdir()) if self.rows_per_file else [self.path]
         out: list[Row] = []
         for file in files:

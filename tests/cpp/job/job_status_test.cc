@@ -83,6 +83,7 @@ TEST(JobStatus, KnowsHowFarItIsByRowsThenBytesThenParts) {
   status.add_parts_done(1);
   EXPECT_DOUBLE_EQ(status.snapshot().fraction_done(), 0.25);
   status.set_total_bytes(1000);
+  EXPECT_DOUBLE_EQ(status.snapshot().fraction_done(), 0.25) << "the source counts no bytes";
   status.step(0).add({.rows_out = 1, .bytes = 600});
   EXPECT_DOUBLE_EQ(status.snapshot().fraction_done(), 0.6);
   status.set_total_rows(10);
