@@ -6,37 +6,18 @@
 #include "sql/parse.h"
 
 #include <pg_query.h>
-#include <pthread.h>
 
 #include <algorithm>
-#include <functional>
 
 #include <arrow/scalar.h>
 
 #include "base/status.h"
+#include "sql/parser_thread.h"
 
 namespace gristmill::sqltext {
 namespace {
 
-constexpr size_t kStackBytes = size_t{256} << 20;  // of address space; pages are touched as needed
 constexpr size_t kLongestText = size_t{4} << 20;
-
-void* call(void* f) {
-  (*static_cast<std::function<void()>*>(f))();
-  return nullptr;
-}
-
-arrow::Status on_big_stack(std::function<void()> work) {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  pthread_t thread;
-  const int failed = pthread_create(&thread, &attributes, call, &work);
-  pthread_attr_destroy(&attributes);
-  if (failed != 0) return base::internal_error("cannot start a thread to parse SQL");
-  pthread_join(thread, nullptr);
-  return arrow::Status::OK();
-}
 
 arrow::Status check_text(const std::string& text) {
   if (text.size() > kLongestText) return base::plan_error("the SQL text is longer than 4 MiB");
@@ -113,7 +94,7 @@ void ParsedText::take_verb(Tokens& t) {
 arrow::Status ParsedText::run_grammar() {
   std::string message;
   int cursor = -1;
-  ARROW_RETURN_NOT_OK(on_big_stack([&] {
+  ARROW_RETURN_NOT_OK(on_parser_thread([&] {
     PgQueryProtobufParseResult r = pg_query_parse_protobuf(joined_.text.c_str());
     if (r.error) {
       message = r.error->message;

@@ -8,12 +8,6 @@
 namespace gristmill::sqltext {
 namespace {
 
-bool one_of(std::string_view word, std::initializer_list<std::string_view> words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-bool closes(const Token& t) { return is_mark(t, ")") || is_mark(t, "]") || is_mark(t, "}"); }
-
 bool set_word(std::string_view w) { return one_of(w, {"union", "intersect", "except"}); }
 
 bool ends_clause(const Tokens& t, size_t i) {

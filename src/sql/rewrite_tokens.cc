@@ -11,13 +11,6 @@
 namespace gristmill::sqltext {
 namespace {
 
-bool one_of(std::string_view word, std::initializer_list<std::string_view> words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-bool opens(const Token& t) { return is_mark(t, "(") || is_mark(t, "[") || is_mark(t, "{"); }
-bool closes(const Token& t) { return is_mark(t, ")") || is_mark(t, "]") || is_mark(t, "}"); }
-
 // ?, :name and $name become numbers by their first appearance; numbers stay.
 class ParameterNumbers {
  public:

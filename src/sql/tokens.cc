@@ -222,6 +222,13 @@ bool is_mark(const Token& t, std::string_view text) {
   return (t.kind == TokenKind::kPunctuation || t.kind == TokenKind::kOperator) && t.text == text;
 }
 
+bool opens(const Token& t) { return is_mark(t, "(") || is_mark(t, "[") || is_mark(t, "{"); }
+bool closes(const Token& t) { return is_mark(t, ")") || is_mark(t, "]") || is_mark(t, "}"); }
+
+bool one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 std::string quoted_name(std::string_view name) { return quoted(name, '"'); }
 std::string quoted_text(std::string_view text) { return quoted(text, '\''); }
 

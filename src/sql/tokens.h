@@ -3,6 +3,7 @@
 // Invariant: joined() of what split_tokens() gave is the text; place_of() leads from any byte of a changed list back to the text.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,9 @@ std::string name_of(const Token& t);  // of a word (in lower case) or a name in 
 std::string text_of(const Token& t);  // of a text literal
 bool is_word(const Token& t, std::string_view lower);
 bool is_mark(const Token& t, std::string_view text);  // punctuation or an operator
+bool opens(const Token& t);                           // a bracket of any kind
+bool closes(const Token& t);
+bool one_of(std::string_view word, std::initializer_list<std::string_view> words);
 std::string quoted_name(std::string_view name);
 std::string quoted_text(std::string_view text);
 Token made(TokenKind kind, std::string text, size_t place);

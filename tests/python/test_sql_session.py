@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import ctypes
 import datetime as dt
 import decimal
+import os
 import random
 from pathlib import Path
 
@@ -245,3 +248,33 @@ def test_recursion_is_bounded_and_can_be_stopped() -> None:
     assert sorted(zip(answers[0]["a"].to_pylist(), answers[0]["b"].to_pylist())) == want
     assert all(a.equals(answers[0]) for a in answers)
     assert e.num_rows == 150
+
+
+def free_thread_keys() -> int:
+    """Thread-specific keys that the process may still make; it has 1024 of them."""
+    libc = ctypes.CDLL(None)
+    made = []
+    key = ctypes.c_uint()
+    while libc.pthread_key_create(ctypes.byref(key), None) == 0:
+        made.append(key.value)
+    for k in made:
+        libc.pthread_key_delete(ctypes.c_uint(k))
+    return len(made)
+
+
+def test_statements_use_up_nothing_of_the_process() -> None:
+    gm.sql("select 1").collect()
+    before = free_thread_keys()
+    for i in range(30):
+        gm.sql(f"select {i}").collect()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda i: gm.sql(f"select {i} as n").collect().to_pydict()["n"][0], range(200))) == list(range(200))
+    assert free_thread_keys() >= before - 8  # threads of the pool, not statements
+
+
+def test_a_forked_process_parses_too() -> None:
+    gm.sql("select 1").collect()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if gm.sql("select 41 + 1 as n").explain() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
