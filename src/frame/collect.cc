@@ -6,12 +6,14 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/settings.h"
 #include "base/status.h"
 #include "exec/collect.h"
 #include "exec/lower.h"
+#include "frame/held_rows.h"
 #include "frame/kept_table.h"
 #include "frame/memory_table.h"
 #include "frame/morsel_size.h"
@@ -65,14 +67,17 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
     return base::plan_error("batch_rows must lie between 0 (auto) and " + std::to_string(column::kMaxBatchRows));
   }
   QueryRunner r;
-  ARROW_ASSIGN_OR_RAISE(r.plan_, plan::optimize(plan, options.ordered));
+  ARROW_ASSIGN_OR_RAISE(r.plan_, plan::optimize_shared(plan, options.ordered));
   auto context = std::make_shared<exec::QueryContext>();
   context->memory = base::QueryMemory::make(options.memory_limit);
   context->cancel = *static_cast<base::CancelToken*>(cancel.state_.get());
   if (options.timeout) context->cancel.set_deadline(std::chrono::steady_clock::now() + *options.timeout);
-  context->morsel_rows = morsel_rows(*r.plan_, options);
   ARROW_ASSIGN_OR_RAISE(const int64_t morsel_setting, base::setting_int("GRISTMILL_MORSEL_ROWS"));
-  if (context->morsel_rows == 0) context->morsel_rows = morsel_setting;
+  const auto rows_of_morsels = [&](const plan::Plan& p) {
+    const int64_t chosen = morsel_rows(p, options);
+    return chosen == 0 ? morsel_setting : chosen;
+  };
+  context->morsel_rows = rows_of_morsels(*r.plan_.main);
   ARROW_ASSIGN_OR_RAISE(const int64_t batch_setting, base::setting_int("GRISTMILL_BATCH_ROWS"));
   const int64_t batch_rows = options.batch_rows > 0 ? options.batch_rows : batch_setting;
   if (options.memory_limit > 0 && options.memory_limit < kTightMemory) context->batch_rows = kTightBatchRows;
@@ -80,20 +85,71 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   if (options.progress) context->progress = std::static_pointer_cast<base::Progress>(options.progress->state_);
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";
-  const auto rows = exec::source_rows(*r.plan_);
-  r.settings_.options.inline_on_caller = options.num_workers == 1 || (rows && *rows < options.min_parallel_rows);
+  const auto is_small = [&](const plan::Plan& p) {
+    const auto rows = exec::source_rows(p);
+    return rows && *rows < options.min_parallel_rows;
+  };
+  const auto& parts = r.plan_.parts;
+  const bool small =
+      is_small(*r.plan_.main) && std::all_of(parts.begin(), parts.end(), [&](const auto& part) { return is_small(*part.plan); });
+  r.settings_.options.inline_on_caller = options.num_workers == 1 || small;
   r.settings_.options.workers = r.settings_.options.inline_on_caller ? 1 : sched::resolve_workers(options.num_workers);
   r.settings_.options.pin = options.pin_workers;
   r.settings_.interrupt = interrupt_check();
   context->workers = r.settings_.options.workers;
+  for (const plan::SharedPart& part : r.plan_.parts) {
+    auto own = std::make_shared<exec::QueryContext>(*context);
+    own->morsel_rows = rows_of_morsels(*part.plan);
+    r.part_contexts_.push_back(std::move(own));
+  }
   r.context_ = std::move(context);
   return r;
 }
 
+arrow::Status QueryRunner::run_parts() {
+  constexpr int64_t kKeptBytes = int64_t{64} << 20, kShare = 8;  // of all parts together; of a query's limit
+  if (plan_.parts.empty()) return arrow::Status::OK();
+  const int64_t cap = context_->memory->cap();
+  const int64_t most = (cap > 0 ? std::min(kKeptBytes, cap / kShare) : kKeptBytes) / static_cast<int64_t>(plan_.parts.size());
+  for (size_t i = 0; i < plan_.parts.size(); ++i) {
+    const plan::SharedPart& part = plan_.parts[i];
+    auto sink = frame::make_held_sink(part.plan->schema, most);
+    ARROW_ASSIGN_OR_RAISE(auto query, exec::lower(part.plan, sink, part_contexts_[i]));
+    ARROW_RETURN_NOT_OK(exec::run(query, settings_, sched::Scheduler::process()));
+    part.rows->fill(sink->source());
+    parts_.push_back({query.plan, {}, nullptr, query.report});  // without what the run held
+  }
+  return arrow::Status::OK();
+}
+
 arrow::Status QueryRunner::run(std::shared_ptr<exec::OrderedSink> sink) {
   ARROW_RETURN_NOT_OK(context_->cancel.check());
-  ARROW_ASSIGN_OR_RAISE(query_, exec::lower(plan_, std::move(sink), context_));
+  arrow::Status done = run_parts();
+  if (!done.ok()) sink->abandon();
+  if (done.ok()) done = run_main(std::move(sink));
+  for (const plan::SharedPart& part : plan_.parts) part.rows->clear();
+  return done;
+}
+
+arrow::Status QueryRunner::run_main(std::shared_ptr<exec::OrderedSink> sink) {
+  ARROW_ASSIGN_OR_RAISE(query_, exec::lower(plan_.main, std::move(sink), context_));
   return exec::run(query_, settings_, sched::Scheduler::process());
+}
+
+std::string QueryRunner::analyze_text() const {
+  std::string out = exec::analyze_text(query_);
+  for (size_t i = 0; i < parts_.size(); ++i) out += plan_.parts[i].rows->name() + ", computed once:\n" + exec::analyze_text(parts_[i]);
+  return out;
+}
+
+// The parts' reports stand in the report of the query that read them.
+std::string QueryRunner::report_json() const {
+  std::string out = exec::report_json(*query_.report);
+  if (parts_.empty()) return out;
+  out.pop_back();
+  out += ",\"shared\":[";
+  for (size_t i = 0; i < parts_.size(); ++i) out += (i == 0 ? "" : ",") + exec::report_json(*parts_[i].report);
+  return out + "]}";
 }
 
 arrow::Result<Table> Frame::collect(ParallelOptions options, Cancellation cancel) const {

@@ -15,6 +15,7 @@
 #include "frame/steps.h"
 #include "plan/expressions.h"
 #include "plan/logical.h"
+#include "plan/shared_subplans.h"
 
 namespace gristmill {
 namespace {
@@ -200,10 +201,9 @@ arrow::Result<std::vector<std::string>> Frame::column_names(const std::vector<Ex
 
 arrow::Result<std::string> Frame::explain(bool optimized) const {
   ARROW_ASSIGN_OR_RAISE(PlanPtr p, plan());
-  if (optimized) {
-    ARROW_ASSIGN_OR_RAISE(p, plan::optimize(p));
-  }
-  return plan::explain(*p);
+  if (!optimized) return plan::explain(*p);
+  ARROW_ASSIGN_OR_RAISE(const plan::SharedPlan shared, plan::optimize_shared(p));
+  return plan::explain(shared);
 }
 
 GroupBy::GroupBy(Frame frame, std::vector<Expr> keys, bool sorted) : frame_(std::move(frame)), keys_(std::move(keys)), sorted_(sorted) {}

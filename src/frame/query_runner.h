@@ -9,6 +9,7 @@
 
 #include "exec/lower.h"
 #include "gristmill/options.h"
+#include "plan/shared_subplans.h"
 
 namespace gristmill {
 
@@ -23,8 +24,8 @@ class QueryRunner {
   const base::CancelToken& cancel() const { return context_->cancel; }
   int workers() const { return context_->workers; }
   const exec::RunReport& report() const { return *query_.report; }  // once it ran
-  std::string analyze_text() const { return exec::analyze_text(query_); }
-  std::string report_json() const { return exec::report_json(*query_.report); }
+  std::string analyze_text() const;
+  std::string report_json() const;
 
   // Polled while a query runs on behalf of the calling thread (Python: Ctrl-C). One per process.
   static void set_interrupt(std::function<arrow::Status()> check);
@@ -34,9 +35,15 @@ class QueryRunner {
   static base::CancelToken token_of(const Cancellation& cancel) { return *static_cast<base::CancelToken*>(cancel.state_.get()); }
 
  private:
-  std::shared_ptr<const plan::Plan> plan_;
+  // The rows of parts that several branches of the plan read, before the rest of it.
+  arrow::Status run_parts();
+  arrow::Status run_main(std::shared_ptr<exec::OrderedSink> sink);
+
+  plan::SharedPlan plan_;
+  std::vector<std::shared_ptr<const exec::QueryContext>> part_contexts_;  // differ in the rows of a morsel only
   std::shared_ptr<const exec::QueryContext> context_;
   exec::RunSettings settings_;
+  std::vector<exec::PhysicalQuery> parts_;
   exec::PhysicalQuery query_;
 };
 

@@ -15,6 +15,7 @@
 #include "expr/json.h"
 #include "plan/expressions.h"
 #include "plan/logical.h"
+#include "plan/shared_subplans.h"
 
 namespace gristmill::plan {
 namespace {
@@ -163,6 +164,12 @@ class Writer {
 };
 
 }  // namespace
+
+std::string node_key(const Plan& plan) {
+  Members body;
+  const char* kind = write_node(plan, body);
+  return kind + body.done();
+}
 
 std::string serialize(const Plan& plan) {
   Writer writer;
