@@ -138,7 +138,7 @@ template <typename O>
 arrow::Result<ArrayPtr> export_list(const ArrayPtr& d, const TypePtr& type, arrow::MemoryPool* pool) {
   std::vector<int64_t> rows(static_cast<size_t>(d->length));
   const ValidityBits valid = validity_of(*d);
-  bool dirty = d->offset != 0;
+  bool dirty = d->offset != 0 || d->child_data[0]->offset != 0;
   for (int64_t i = 0; i < d->length; ++i) {
     rows[i] = i;
     const ListRange r = list_range(*d, i);

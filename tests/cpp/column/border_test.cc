@@ -127,6 +127,21 @@ TEST(Border, SlicesOfArraysThatMustBeCopiedCostTheirOwnRowsOnly) {
   }
 }
 
+// Arrow's C interface gives an array of no rows buffers of no bytes: one that begins at row 3 of them cannot be joined with others.
+TEST(Border, ListsCutFromALargerArrayLeaveWithChildrenThatStartAtRowZero) {
+  const auto values =
+      arrow::ArrayData::Make(arrow::int64(), 5, {nullptr, arrow::Buffer::FromVector(std::vector<int64_t>{1, 2, 3, 4, 5})}, 0);
+  const auto border = arrow::ArrayData::Make(arrow::list(arrow::int64()), 3,
+                                             {nullptr, arrow::Buffer::FromVector(std::vector<int32_t>{0, 3, 3, 5})}, {values}, 0);
+  for (int64_t i = 0; i < 3; ++i) {
+    const Column c = ok(import_array(border->Slice(i, 1), pool()));
+    const auto out = ok(export_array(c, 1, border->type, pool()));
+    EXPECT_EQ(out->offset, 0);
+    EXPECT_EQ(out->child_data[0]->offset, 0);
+    EXPECT_EQ(out->child_data[0]->length, i == 0 ? 3 : i == 1 ? 0 : 2);
+  }
+}
+
 TEST(Border, TextsBeyondTwoGigabytesAreSplitIntoSeveralBuffers) {
   // Address space only: the pages between the texts are never touched.
   const int64_t size = (int64_t{5} << 30);
