@@ -429,6 +429,7 @@ class JobRun {
   }
 
   arrow::Status before_visible() {
+    for (auto& sink : sinks_) ARROW_RETURN_NOT_OK(sink->complete());
     book_frame_steps();
     ARROW_RETURN_NOT_OK(state_->accounting.balance());
     if (job_.errors.at_most && state_->bad_rows > *job_.errors.at_most)

@@ -50,6 +50,9 @@ class Sink {
   // `schema`: of the rows that prepare() gave.
   virtual arrow::Result<std::shared_ptr<exec::OrderedSink>> open(const std::shared_ptr<arrow::Schema>& schema,
                                                                  const SinkContext& context) = 0;
+  // All rows were delivered; what is still under way is waited for, and its rows may be refused. Before the balance and the dead letters'
+  // name; then comes finalize() of the ordered sink.
+  virtual arrow::Status complete() { return arrow::Status::OK(); }
   // An error of the run as this sink knows it better (a server's own words).
   virtual arrow::Status explain(const arrow::Status& status) { return status; }
   // Rows of a job that are fed back are added to what is there: files get a name beside their first one, folders more files.
