@@ -131,6 +131,19 @@ arrow::Result<ArrayPtr> export_narrow_decimal(const arrow::ArrayData& d, const T
   return make_array(type, d.length, std::move(validity), null_count_of(d), std::move(values));
 }
 
+arrow::Result<ArrayPtr> export_wide_decimal(const arrow::ArrayData& d, const TypePtr& type, arrow::MemoryPool* pool) {
+  const ValidityBits valid = validity_of(d);
+  ARROW_ASSIGN_OR_RAISE(auto values, allocate_zeroed(d.length * 32, pool));
+  for (int64_t i = 0; i < d.length; ++i) {
+    if (valid.bits && !valid.valid(i)) continue;
+    uint8_t* const to = values->mutable_data() + i * 32;
+    std::memcpy(to, d.buffers[1]->data() + (d.offset + i) * 16, 16);
+    if (to[15] >> 7) std::memset(to + 16, 0xff, 16);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto validity, dense_validity(d, pool));
+  return make_array(type, d.length, std::move(validity), null_count_of(d), std::move(values));
+}
+
 arrow::Result<ArrayPtr> export_flat(const ArrayPtr& d, const TypePtr& type, arrow::MemoryPool* pool);
 
 // Identity take when a null list has values, so that only lists that are there own any; children start at row 0.
@@ -191,6 +204,7 @@ arrow::Result<ArrayPtr> export_flat(const ArrayPtr& d, const TypePtr& type, arro
     case Type::FIXED_SIZE_BINARY: return export_fixed_size_binary(*d, type, pool);
     case Type::DECIMAL32: return export_narrow_decimal<int32_t>(*d, type, pool);
     case Type::DECIMAL64: return export_narrow_decimal<int64_t>(*d, type, pool);
+    case Type::DECIMAL256: return export_wide_decimal(*d, type, pool);
     case Type::LIST:
     case Type::MAP: return export_list<int32_t>(d, type, pool);
     case Type::LARGE_LIST: return export_list<int64_t>(d, type, pool);

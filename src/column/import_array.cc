@@ -5,6 +5,7 @@
 
 #include <arrow/extension_type.h>
 #include <arrow/type.h>
+#include <arrow/util/decimal.h>
 
 #include <cstring>
 
@@ -187,6 +188,29 @@ arrow::Result<ArrayPtr> import_narrow_decimal(const arrow::ArrayData& d, const T
   return make_array(type, d.length, std::move(validity), null_count_of(d), std::move(values));
 }
 
+// Of 256 bits, as far as 38 digits reach.
+arrow::Result<ArrayPtr> import_wide_decimal(const arrow::ArrayData& d, const TypePtr& type, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(auto values, allocate_zeroed(d.length * 16, pool));
+  unsigned __int128 power = 1;
+  for (int digits = static_cast<const arrow::DecimalType&>(*type).precision(); digits > 0; --digits) power *= 10;
+  const ValidityBits valid = validity_of(d);
+  for (int64_t i = 0; i < d.length; ++i) {
+    if (valid.bits && !valid.valid(i)) continue;
+    const uint8_t* const from = d.buffers[1]->data() + (d.offset + i) * 32;
+    __int128 low, high;
+    std::memcpy(&low, from, 16);
+    std::memcpy(&high, from + 16, 16);
+    const unsigned __int128 magnitude = low < 0 ? -static_cast<unsigned __int128>(low) : static_cast<unsigned __int128>(low);
+    if (high != (low < 0 ? -1 : 0) || magnitude >= power) {
+      const int scale = static_cast<const arrow::DecimalType&>(*type).scale();
+      return base::data_error("a decimal of more than 38 digits", arrow::Decimal256(from).ToString(scale), i);
+    }
+    std::memcpy(values->mutable_data() + i * 16, &low, 16);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto validity, validity_from_zero(d, pool));
+  return make_array(type, d.length, std::move(validity), null_count_of(d), std::move(values));
+}
+
 // The child's rows in use only, so that a small slice of a large array costs little.
 template <typename O>
 arrow::Result<ArrayPtr> import_list(const arrow::ArrayData& d, const TypePtr& type, arrow::MemoryPool* pool) {
@@ -238,6 +262,7 @@ arrow::Result<ArrayPtr> import_flat(const ArrayPtr& border, arrow::MemoryPool* p
     case Type::FIXED_SIZE_BINARY: return import_fixed_size_binary(d, type, pool);
     case Type::DECIMAL32: return import_narrow_decimal<int32_t>(d, type, pool);
     case Type::DECIMAL64: return import_narrow_decimal<int64_t>(d, type, pool);
+    case Type::DECIMAL256: return import_wide_decimal(d, type, pool);
     case Type::LIST:
     case Type::MAP: return import_list<int32_t>(d, type, pool);
     case Type::LARGE_LIST: return import_list<int64_t>(d, type, pool);

@@ -9,6 +9,7 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
+#include <algorithm>
 
 namespace gristmill::column {
 namespace {
@@ -79,6 +80,11 @@ TypePtr canonical_type(const TypePtr& border) {
       const auto& d = static_cast<const arrow::DecimalType&>(*border);
       return arrow::decimal128(d.precision(), d.scale());
     }
+    case Type::DECIMAL256: {  // as many digits as there are here; a value that has more is refused where it enters
+      const auto& d = static_cast<const arrow::DecimalType&>(*border);
+      constexpr int32_t kDigits = arrow::Decimal128Type::kMaxPrecision;
+      return d.scale() > kDigits ? border : arrow::decimal128(std::min(d.precision(), kDigits), d.scale());
+    }
     case Type::DICTIONARY: return canonical_type(static_cast<const arrow::DictionaryType&>(*border).value_type());
     case Type::EXTENSION: return canonical_type(static_cast<const arrow::ExtensionType&>(*border).storage_type());
     case Type::LIST: return arrow::list(arrow::field("item", canonical_type(border->field(0)->type())));
@@ -98,8 +104,9 @@ arrow::Result<Physical> physical_of(const arrow::DataType& canonical) {
     for (const auto& f : canonical.fields()) ARROW_RETURN_NOT_OK(physical_of(*f->type()).status());
     return p;
   }
-  return arrow::Status::NotImplemented("columns of type ", canonical.ToString(), " are not supported",
-                                       canonical.id() == arrow::Type::DECIMAL256 ? "; decimals have at most 38 digits here" : "");
+  return arrow::Status::NotImplemented(
+      "columns of type ", canonical.ToString(), " are not supported",
+      canonical.id() == arrow::Type::DECIMAL256 ? "; decimals have at most 38 digits here, and as many places" : "");
 }
 
 Physical physical_unchecked(const arrow::DataType& canonical) {

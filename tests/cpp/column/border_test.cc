@@ -3,6 +3,7 @@
 #include <arrow/array/array_base.h>
 #include <arrow/array/array_dict.h>
 #include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_decimal.h>
 #include <arrow/array/builder_dict.h>
 #include <arrow/array/builder_primitive.h>
 #include <arrow/array/util.h>
@@ -11,6 +12,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
+#include <arrow/util/decimal.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -312,10 +314,31 @@ TEST(Border, UnalignedValuesAreMoved) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(values_of<uint8_t>(*c.values)) % 16, 0u);
 }
 
-TEST(Border, WideDecimalsAreRefusedWithAReason) {
-  const auto r = import_array(arrow::MakeEmptyArray(arrow::decimal256(50, 1)).ValueOrDie()->data(), pool());
-  ASSERT_FALSE(r.ok());
-  EXPECT_NE(r.status().message().find("38 digits"), std::string::npos);
+TEST(Border, WideDecimalsPassWhileTheyHave38Digits) {
+  const auto type = arrow::decimal256(50, 1);
+  arrow::Decimal256Builder builder(type, pool());
+  const std::string most(38, '9');
+  for (const std::string& digits : {most, "-" + most, std::string("0"), std::string("-1")})
+    ASSERT_TRUE(builder.Append(arrow::Decimal256(digits)).ok());
+  ASSERT_TRUE(builder.AppendNull().ok());
+  const auto given = builder.Finish().ValueOrDie();
+  const Column c = ok(import_array(given->Slice(1)->data(), pool()));
+  EXPECT_TRUE(c.type()->Equals(*arrow::decimal128(38, 1)));
+  const auto back = arrow::MakeArray(ok(export_array(c, 4, type, pool())));
+  EXPECT_TRUE(back->Equals(*given->Slice(1))) << back->ToString();
+  for (const std::string& digits :
+       {"1" + std::string(38, '0'), "-1" + std::string(38, '0'), std::string(50, '9'), "-" + std::string(50, '9')}) {
+    arrow::Decimal256Builder one(type, pool());
+    ASSERT_TRUE(one.Append(arrow::Decimal256("5")).ok());
+    ASSERT_TRUE(one.Append(arrow::Decimal256(digits)).ok());
+    const auto r = import_array(one.Finish().ValueOrDie()->data(), pool());
+    ASSERT_FALSE(r.ok()) << digits;
+    EXPECT_NE(r.status().message().find("more than 38 digits"), std::string::npos);
+    EXPECT_EQ(base::error_detail(r.status())->batch_row, 1);
+  }
+  const auto places = import_array(arrow::MakeEmptyArray(arrow::decimal256(60, 40)).ValueOrDie()->data(), pool());
+  ASSERT_FALSE(places.ok());
+  EXPECT_NE(places.status().message().find("38 digits"), std::string::npos);
 }
 
 TEST(Border, ScalarsBecomeConstants) {
