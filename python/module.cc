@@ -12,6 +12,7 @@ void bind_connect(nanobind::module_& m);
 void bind_expr(nanobind::module_& m);
 void bind_frame(nanobind::module_& m);
 void bind_files(nanobind::module_& m);
+void bind_job(nanobind::module_& m);
 void bind_session(nanobind::module_& m);
 void bind_udf(nanobind::module_& m);
 }  // namespace gristmill::python
@@ -25,6 +26,7 @@ NB_MODULE(_engine, m) {
   python::bind_frame(m);
   python::bind_connect(m);
   python::bind_files(m);
+  python::bind_job(m);
   python::bind_session(m);
   python::bind_udf(m);
   QueryRunner::set_interrupt(python::poll_signals);

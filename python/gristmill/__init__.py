@@ -20,6 +20,7 @@ from .files import scan_ipc, scan_parquet
 from .expr import Expr, call, coalesce, col, corr, count, cov, lit, regr_intercept, regr_slope, when
 from .functions import atan2, chr, concat_ws, duration, from_epoch, greatest, least, make_date, make_timestamp, pack_list, pack_map, pi, struct
 from .frame import DynamicGroupBy, Frame, GroupBy, concat, deserialize, from_arrow, from_dict, from_numpy, from_pandas, from_polars, from_pydict, from_pylist
+from .job import Job, JobResult, each_batch, each_record
 from .options import ParallelOptions
 from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .read import read_csv, read_ipc, read_ndjson, read_parquet
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
 __version__ = _engine.__version__
 
 __all__ = [
-    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "IoError",
+    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "IoError", "Job", "JobResult",
     "MemoryLimitError", "Outcome", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Session", "Table", "TimeoutError", "UserFunction", "WindowFrame",
     "all", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "connect", "corr", "count", "cov", "cume_dist", "dense_rank", "deserialize",
-    "duration", "exclude", "flow", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
+    "duration", "each_batch", "each_record", "exclude", "flow", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
     "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "node", "ntile", "pack_list", "pack_map", "percent_rank", "pi",
     "range_between", "rank", "read_csv", "read_ipc", "read_ndjson", "read_parquet", "read_postgres", "register", "regr_intercept", "regr_slope", "row_number",
     "rows_between", "scan_csv", "scan_ipc", "scan_ndjson", "scan_parquet", "scan_postgres", "selectors", "sql", "struct", "udf", "when",

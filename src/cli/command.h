@@ -14,7 +14,23 @@ namespace gristmill::cli {
 
 enum class Output { kTable, kCsv, kJson, kMarkdown };
 
-enum class VerbId : unsigned { kQuery, kHead, kSchema, kCount, kDescribe, kConvert, kExplain, kHelp, kCompletions, kMan };
+enum class VerbId : unsigned {
+  kQuery,
+  kHead,
+  kSchema,
+  kCount,
+  kDescribe,
+  kConvert,
+  kExplain,
+  kRun,
+  kRetry,
+  kValidate,
+  kInit,
+  kTest,
+  kHelp,
+  kCompletions,
+  kMan
+};
 constexpr unsigned bit(VerbId v) { return 1U << static_cast<unsigned>(v); }
 
 struct Verb;
@@ -33,6 +49,11 @@ struct Command {
   bool help = false;
   bool version = false;
   bool progress = true;
+  bool live = true;      // the view of a job while it runs
+  std::string listen;    // of a job: HOST:PORT
+  std::string report;    // of a job, as JSON
+  std::string job_file;  // of retry; empty: the one the records name
+  bool schema = false;   // of init: the JSON Schema
   ParallelOptions options;
 };
 
@@ -60,6 +81,10 @@ const std::vector<Verb>& verbs();  // the query first
 const std::vector<Flag>& flags();
 const Verb* find_verb(const std::string& name);
 
+// The failure of a verification (exit code 3).
+arrow::Status differs(std::string message);
+bool is_difference(const arrow::Status& status);
+
 // A plan error for what cannot be understood (exit code 2).
 arrow::Result<Command> parse(const std::vector<std::string>& arguments);
 
@@ -71,6 +96,11 @@ arrow::Status run_count(const Command& command);
 arrow::Status run_describe(const Command& command);
 arrow::Status run_convert(const Command& command);
 arrow::Status run_explain(const Command& command);
+arrow::Status run_run(const Command& command);
+arrow::Status run_retry(const Command& command);
+arrow::Status run_validate(const Command& command);
+arrow::Status run_init(const Command& command);
+arrow::Status run_test(const Command& command);
 arrow::Status run_help(const Command& command);
 arrow::Status run_completions(const Command& command);
 arrow::Status run_man(const Command& command);

@@ -133,11 +133,30 @@ const std::vector<Flag>& flags() {
       {"", "--explain", nullptr, nullptr, "print the optimised plan, run nothing", bit(VerbId::kQuery), set_switch<&Command::explain>},
       {"", "--analyze", nullptr, nullptr, "run the query, print the plan with rows and times", bit(VerbId::kQuery) | bit(VerbId::kExplain),
        set_switch<&Command::analyze>},
-      {"-w", "--workers", "N", nullptr, "worker threads (default: the cores this process may use)", kRuns, set_workers},
-      {"-m", "--memory", "SIZE", nullptr, "spill, then fail, beyond SIZE, e.g. 4GB", kRuns, set_memory},
+      {"-w", "--workers", "N", nullptr, "worker threads (default: the cores this process may use)", kRuns | bit(VerbId::kRun), set_workers},
+      {"-m", "--memory", "SIZE", nullptr, "spill, then fail, beyond SIZE, e.g. 4GB", kRuns | bit(VerbId::kRun), set_memory},
       {"", "--timeout", "SECONDS", nullptr, "fail when it takes longer", kRuns, set_timeout},
       {"", "--no-progress", nullptr, nullptr, "no progress line (there is none outside a terminal)", kRuns,
        set_switch<&Command::progress, false>},
+      {"", "--report", "FILE", nullptr, "write the accounting as JSON to FILE", bit(VerbId::kRun),
+       [](Command& c, const std::string& v) {
+         c.report = v;
+         return arrow::Status::OK();
+       }},
+      {"", "--live", nullptr, nullptr, "show the job while it runs (the default)", bit(VerbId::kRun), set_switch<&Command::live>},
+      {"", "--no-live", nullptr, nullptr, "show nothing while it runs", bit(VerbId::kRun), set_switch<&Command::live, false>},
+      {"", "--listen", "HOST:PORT", nullptr,
+       "serve metrics, health and a page with live graphs; beyond this machine GRISTMILL_LISTEN_TOKEN is needed", bit(VerbId::kRun),
+       [](Command& c, const std::string& v) {
+         c.listen = v;
+         return arrow::Status::OK();
+       }},
+      {"", "--job", "FILE", nullptr, "the job to feed the records to, if not the one they name", bit(VerbId::kRetry),
+       [](Command& c, const std::string& v) {
+         c.job_file = v;
+         return arrow::Status::OK();
+       }},
+      {"", "--schema", nullptr, nullptr, "print the JSON Schema of job files instead", bit(VerbId::kInit), set_switch<&Command::schema>},
       {"-h", "--help", nullptr, nullptr, "what a verb does, or this text", kEvery, set_switch<&Command::help>},
       {"-V", "--version", nullptr, nullptr, "version, build and CPU features", kEvery, set_switch<&Command::version>},
   };
@@ -244,6 +263,17 @@ arrow::Status check_operands(const Command& c) {
       break;
     case VerbId::kConvert:
       if (n < 2) return wrong("convert needs an input and an output");
+      break;
+    case VerbId::kRun:
+    case VerbId::kValidate:
+    case VerbId::kTest:
+      if (n != 1) return wrong("name one job file");
+      break;
+    case VerbId::kRetry:
+      if (n != 1) return wrong("name one file of rejected records");
+      break;
+    case VerbId::kInit:
+      if (n > 1) return wrong("one job file at a time");
       break;
     case VerbId::kHelp:
       if (n > 1) return wrong("one verb at a time");

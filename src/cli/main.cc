@@ -20,7 +20,20 @@ namespace {
 
 using namespace gristmill;
 
-constexpr int kFailed = 1, kUsage = 2;
+constexpr int kFailed = 1, kUsage = 2, kDiffers = 3;
+
+// What the file or the command line of a verb has wrong, rather than a run.
+bool is_usage(const cli::Command& command, const arrow::Status& s) {
+  switch (command.verb->id) {
+    case cli::VerbId::kHelp:
+    case cli::VerbId::kCompletions: return true;
+    case cli::VerbId::kRun:
+    case cli::VerbId::kRetry:
+    case cli::VerbId::kValidate:
+    case cli::VerbId::kTest: return base::error_kind(s) == base::ErrorKind::kPlan;
+    default: return false;
+  }
+}
 
 int fail(const arrow::Status& s, int code) {
   cli::hide_progress();
@@ -45,8 +58,7 @@ int main(int argc, char** argv) {
   if (auto s = arrow::compute::Initialize(); !s.ok()) return fail(s, kFailed);
   QueryRunner::set_interrupt(cli::interrupted);
   if (auto s = command->verb->run(*command); !s.ok()) {
-    const bool usage = command->verb->id == cli::VerbId::kHelp || command->verb->id == cli::VerbId::kCompletions;
-    return fail(s, usage ? kUsage : kFailed);
+    return fail(s, cli::is_difference(s) ? kDiffers : is_usage(*command, s) ? kUsage : kFailed);
   }
   return cli::caught_signal() != 0 ? 128 + cli::caught_signal() : 0;
 }

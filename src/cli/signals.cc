@@ -12,6 +12,7 @@ namespace {
 
 constexpr unsigned kPatienceSeconds = 3;
 volatile std::sig_atomic_t caught = 0;
+volatile std::sig_atomic_t counted = 0;
 
 void leave(int number) {
   constexpr char kClear[] = "\r\x1b[K";
@@ -28,6 +29,12 @@ void on_signal(int number) {
 }
 
 void on_interrupt(int number) { caught = number; }
+
+void on_counted(int number) {
+  caught = number;
+  counted = counted + 1;
+  if (counted > 2) leave(number);
+}
 
 void handle(int number, void (*handler)(int)) {
   struct sigaction action{};
@@ -46,6 +53,13 @@ void catch_signals() {
 }
 
 void keep_shell_on_interrupt() { handle(SIGINT, on_interrupt); }
+void count_signals() {
+  handle(SIGINT, on_counted);
+  handle(SIGTERM, on_counted);
+}
+
+int signals_counted() { return counted; }
+
 void forget_signal() { caught = 0; }
 
 int caught_signal() { return caught; }

@@ -33,6 +33,25 @@ const std::vector<Verb>& verbs() {
       {VerbId::kExplain, "explain", "\"select ...\"", "print the plan of a query",
        "Prints the optimised plan; nothing runs. With --analyze the query is run, and rows and times stand beside each operator.",
        "gristmill explain \"select count(*) from 'trips.parquet' where fare > 10\"", run_explain},
+      {VerbId::kRun, "run", "JOB.yaml", "run a record job and account for every row",
+       "Runs the job: its source through its steps into its sinks. Every row is accounted for; a run that cannot fails. The first Ctrl-C "
+       "finishes what was accepted, the second stops at once.",
+       "gristmill run orders.yaml --report report.json", run_run},
+      {VerbId::kRetry, "retry", "REJECTED.ndjson", "feed rejected records back into their job",
+       "Reads a file of dead letters, runs its records through their job again and adds what comes out to what the sinks have. What is "
+       "rejected again stays in the file.",
+       "gristmill retry rejected.ndjson", run_retry},
+      {VerbId::kValidate, "validate", "JOB.yaml", "check a job without running it",
+       "Reads the job strictly, looks at its source's columns, and prints the columns behind each step. Nothing is read or written.",
+       "gristmill validate orders.yaml", run_validate},
+      {VerbId::kInit, "init", "[JOB.yaml]", "write a commented job to start from",
+       "Writes job.yaml, or the file named, with everything that may stand in a job as comments. With --schema it prints the JSON Schema "
+       "that editors complete by.",
+       "gristmill init orders.yaml", run_init},
+      {VerbId::kTest, "test", "JOB.yaml", "run the cases that lie beside a job",
+       "Runs every NAME.input.EXT in the folder JOB.tests through the job and compares what comes out with NAME.expected.ndjson (or .csv), "
+       "and what is rejected with NAME.rejected.ndjson.",
+       "gristmill test orders.yaml", run_test},
       {VerbId::kHelp, "help", "[VERB]", "print help, of one verb or of all", "Prints what a verb does, its flags and an example.",
        "gristmill help convert", run_help},
       {VerbId::kCompletions, "completions", "SHELL", "print a completion script for bash, zsh or fish",

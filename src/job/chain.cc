@@ -62,6 +62,15 @@ arrow::Result<Chain> Chain::bind(std::vector<std::unique_ptr<Transform>> steps, 
   return out;
 }
 
+std::vector<bool> Chain::needs(std::vector<bool> wanted) const {
+  const std::vector<bool> all(static_cast<size_t>(input_->num_fields()), true);
+  for (size_t i = steps_.size(); i > 0; --i) {
+    wanted = steps_[i - 1]->needs(wanted);
+    if (wanted.empty()) return all;
+  }
+  return wanted;
+}
+
 arrow::Status Chain::open(const StepContext& context, std::vector<std::shared_ptr<NamedCounts>> counts) {
   pool_ = context.pool();
   contexts_.assign(steps_.size(), context);

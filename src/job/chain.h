@@ -64,6 +64,9 @@ class Chain {
   const std::shared_ptr<arrow::Schema>& input() const { return input_; }
   const std::shared_ptr<arrow::Schema>& output() const { return output_; }
 
+  // Which columns of the input the steps need, so that these of the output are right.
+  std::vector<bool> needs(std::vector<bool> wanted) const;
+
   arrow::Status open(const StepContext& context, std::vector<std::shared_ptr<NamedCounts>> counts);
   void close();
   arrow::Result<std::unique_ptr<ChainLocal>> make_local(const StepContext& context) const;

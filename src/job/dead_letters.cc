@@ -40,8 +40,7 @@ void append_number(const char* key, int64_t value, std::string& out) {
 std::string folder_around(const std::string& path, const std::vector<std::string>& folders) {
   for (std::string folder : folders) {
     while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
-    const auto inside = fs::path(path).lexically_normal().lexically_relative(fs::path(folder).lexically_normal());
-    if (!inside.empty() && inside != "." && *inside.begin() != "..") return folder;
+    if (lies_in(path, folder)) return folder;
   }
   return {};
 }
@@ -52,6 +51,13 @@ arrow::Status moved(const std::string& from, const std::string& to) {
 }
 
 }  // namespace
+
+bool lies_in(const std::string& path, const std::string& folder) {
+  std::string around = folder;
+  while (around.size() > 1 && around.ends_with('/')) around.pop_back();
+  const auto inside = fs::path(path).lexically_normal().lexically_relative(fs::path(around).lexically_normal());
+  return !inside.empty() && inside != "." && *inside.begin() != "..";
+}
 
 void append_rejection(const Rejection& r, const std::string& job, std::string& out) {
   if (!r.record.empty()) {

@@ -39,6 +39,9 @@ struct Rejection {
 };
 void append_rejection(const Rejection& r, const std::string& job, std::string& out);
 
+// Whether a path lies in a folder.
+bool lies_in(const std::string& path, const std::string& folder);
+
 class DeadLetters {
  public:
   // Opens the file under a temporary name: what cannot be written at all is known before the run. `folders`: where sinks put folders of

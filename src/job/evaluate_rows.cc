@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "exec/evaluate_all.h"
+#include "job/steps/compute.h"
 
 namespace gristmill::job {
 namespace {
@@ -24,11 +25,6 @@ std::vector<expr::BoundPtr> fallible_of(const std::vector<expr::BoundPtr>& expre
     if (e->fallible) out.push_back(e);
   }
   return out;
-}
-
-void mark_inputs(const expr::Bound& e, std::vector<bool>& used) {
-  if (e.kind == expr::BoundKind::kInput) used[static_cast<size_t>(e.input)] = true;
-  for (const auto& a : e.args) mark_inputs(*a, used);
 }
 
 // Physical rows [first, first + n) of what the expressions read; other columns are left as they are, nobody looks at them.

@@ -105,8 +105,8 @@ bool with_kind(const Settings& section, const Kinds& kinds, F&& f) {
 
 // What holds when the file ends: the first run of a step's maker tells what only the maker knows to be wrong.
 template <typename T, typename Kind>
-std::function<arrow::Result<std::unique_ptr<T>>()> maker(const Kind& kind, const Settings& settings, std::shared_ptr<const Config> config) {
-  return [make = kind.make, settings, config = std::move(config)] { return make(settings); };
+std::function<arrow::Result<std::unique_ptr<T>>()> maker(const Kind& kind, const Settings& settings, Tree tree) {
+  return [make = kind.make, settings, tree = std::move(tree)] { return make(settings); };
 }
 
 class Reader {
@@ -125,7 +125,7 @@ class Reader {
   arrow::Status read_source() {
     arrow::Status status;
     with_kind(*root_.section("source"), source_kinds(), [&](const SourceKind& kind, const Settings& s) {
-      job_.source = maker<Source>(kind, s, job_.config);
+      job_.source = maker<Source>(kind, s, job_.tree);
       status = kind.make(s).status();
     });
     return status;
@@ -138,9 +138,9 @@ class Reader {
       status = kind.make(s).status();
     };
     if (with_kind(entry, transform_kinds(),
-                  [&](const TransformKind& k, const Settings& s) { take(k, s, MakeTransform(maker<Transform>(k, s, job_.config))); }) ||
+                  [&](const TransformKind& k, const Settings& s) { take(k, s, MakeTransform(maker<Transform>(k, s, job_.tree))); }) ||
         with_kind(entry, frame_step_kinds(),
-                  [&](const FrameStepKind& k, const Settings& s) { take(k, s, MakeFrameStep(maker<FrameStep>(k, s, job_.config))); })) {
+                  [&](const FrameStepKind& k, const Settings& s) { take(k, s, MakeFrameStep(maker<FrameStep>(k, s, job_.tree))); })) {
       return status;
     }
     const std::string name = entry.text("function");
@@ -177,7 +177,7 @@ class Reader {
     arrow::Status status;
     with_kind(entry, sink_kinds(), [&](const SinkKind& kind, const Settings& s) {
       SinkEntry sink{listed && entry.has("name") ? entry.text("name") : "", listed ? entry.text("when") : "", entry,
-                     maker<Sink>(kind, s, job_.config)};
+                     maker<Sink>(kind, s, job_.tree)};
       status = kind.make(s).status();
       job_.sinks.push_back(std::move(sink));
     });
@@ -232,32 +232,34 @@ const Key& job_key() {
   return kJob;
 }
 
-Settings Job::source_settings() const {
-  const Settings source = *Settings(config->root(), job_key()).section("source");
-  for (const SourceKind& k : source_kinds()) {
-    if (auto s = source.section(k.key.name)) return *s;
-  }
-  return source;
-}
-
-arrow::Result<Job> parse_job(const std::string& yaml, const std::string& file, const Functions& functions,
-                             const Config::Variables& variables) {
-  ARROW_ASSIGN_OR_RAISE(Config config, Config::parse(yaml, file, variables));
+arrow::Result<Job> job_of(Tree tree, const std::string& file, const Functions& functions) {
   Job job;
   job.file = file;
-  job.config = std::make_shared<const Config>(std::move(config));
-  ARROW_ASSIGN_OR_RAISE(const Settings root, Settings::read(job.config->root(), job_key()));
+  job.tree = std::move(tree);
+  ARROW_ASSIGN_OR_RAISE(const Settings root, Settings::read(*job.tree, job_key()));
   job.name = root.text("name", std::filesystem::path(file).stem().string());
   ARROW_RETURN_NOT_OK(Reader(root, job, functions).read());
   return job;
 }
 
-arrow::Result<Job> load_job(const std::string& file, const Config::Variables& variables) {
+arrow::Result<Job> parse_job(const std::string& yaml, const std::string& file, const Functions& functions,
+                             const Config::Variables& variables) {
+  ARROW_ASSIGN_OR_RAISE(const Config config, Config::parse(yaml, file, variables));
+  return job_of(std::make_shared<const Config::Node>(config.root()), file, functions);
+}
+
+arrow::Result<Tree> load_tree(const std::string& file, const Config::Variables& variables) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
   if (!in) return base::io_error("cannot read the job file " + file, file, "gristmill init writes one to start from");
-  return parse_job(text.str(), file, {}, variables);
+  ARROW_ASSIGN_OR_RAISE(const Config config, Config::parse(text.str(), file, variables));
+  return std::make_shared<const Config::Node>(config.root());
+}
+
+arrow::Result<Job> load_job(const std::string& file, const Config::Variables& variables) {
+  ARROW_ASSIGN_OR_RAISE(Tree tree, load_tree(file, variables));
+  return job_of(std::move(tree), file);
 }
 
 }  // namespace gristmill::job

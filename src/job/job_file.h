@@ -66,13 +66,15 @@ struct Job {
   std::vector<SinkEntry> sinks;
   ErrorRules errors;
   ParallelRules parallel;
-  std::shared_ptr<const Config> config;  // what the settings point into
-  Settings source_settings() const;      // of the source's kind
+  std::shared_ptr<const Config::Node> tree;  // what the settings point into
 };
 
 // Functions that a program gives its job: what `function: NAME` stands for.
 using Functions = std::map<std::string, MakeTransform>;
 
+using Tree = std::shared_ptr<const Config::Node>;
+arrow::Result<Tree> load_tree(const std::string& file, const Config::Variables& variables = {});
+arrow::Result<Job> job_of(Tree tree, const std::string& file, const Functions& functions = {});
 arrow::Result<Job> load_job(const std::string& file, const Config::Variables& variables = {});
 // `file` names the text in errors.
 arrow::Result<Job> parse_job(const std::string& yaml, const std::string& file, const Functions& functions = {},

@@ -44,8 +44,11 @@ class JobLocal final : public plan::ScanLocal {
 
 class JobScan final : public plan::Scan {
  public:
-  JobScan(std::shared_ptr<plan::Scan> source, std::vector<int> columns, bool picks, std::shared_ptr<RunState> run, base::CancelToken cancel)
+  // `nulls`: for each column of the source, what stands there when it is not read.
+  JobScan(std::shared_ptr<plan::Scan> source, std::vector<std::optional<column::Column>> nulls, std::vector<int> columns, bool picks,
+          std::shared_ptr<RunState> run, base::CancelToken cancel)
       : source_(std::move(source)),
+        nulls_(std::move(nulls)),
         columns_(std::move(columns)),
         picks_(picks),
         run_(std::move(run)),
@@ -115,6 +118,7 @@ class JobScan final : public plan::Scan {
     const int64_t since = exec::now_ns();
     const int64_t elsewhere = m.downstream_ns;
     const column::Origin origin = batch.origin;
+    if (!nulls_.empty()) complete(batch);
     const arrow::Status status = run_->chain.push(std::move(batch), *m.local.chain, [&](column::Batch b) {
       const int64_t rows = b.selected();
       const int64_t handed = exec::now_ns();
@@ -133,6 +137,14 @@ class JobScan final : public plan::Scan {
       run_->status->batch_times().add(std::chrono::nanoseconds(exec::now_ns() - since - (m.downstream_ns - elsewhere)));
     }
     return status.ok() ? status : placed(status, origin);
+  }
+
+  // Columns that nobody needs stand for nulls.
+  void complete(column::Batch& batch) const {
+    std::vector<column::Column> all;
+    auto read = batch.columns.begin();
+    for (const auto& null : nulls_) all.push_back(null ? *null : std::move(*read++));
+    batch.columns = std::move(all);
   }
 
   // A row of the source's batch as a row of its file.
@@ -220,6 +232,7 @@ class JobScan final : public plan::Scan {
   }
 
   const std::shared_ptr<plan::Scan> source_;
+  const std::vector<std::optional<column::Column>> nulls_;  // empty: every column is read
   const std::vector<int> columns_;
   const bool picks_;
   const std::shared_ptr<RunState> run_;
@@ -242,8 +255,17 @@ class JobSource final : public plan::TableSource {
 
   arrow::Result<std::shared_ptr<plan::Scan>> open(const plan::ScanRequest& request) const override {
     plan::ScanRequest inner;
-    inner.columns.resize(static_cast<size_t>(source_->schema()->num_fields()));
-    std::iota(inner.columns.begin(), inner.columns.end(), 0);
+    const std::vector<bool> needed = needed_columns(request.columns);
+    std::vector<std::optional<column::Column>> nulls(needed.size());
+    for (size_t i = 0; i < needed.size(); ++i) {
+      if (needed[i]) {
+        inner.columns.push_back(static_cast<int>(i));
+        continue;
+      }
+      ARROW_ASSIGN_OR_RAISE(nulls[i], column::null_column(column::canonical_type(source_->schema()->field(static_cast<int>(i))->type()),
+                                                          request.memory->pool()));
+    }
+    if (inner.columns.size() == needed.size()) nulls.clear();
     inner.morsel_rows = request.morsel_rows;
     inner.batch_rows = request.batch_rows;
     inner.workers = request.workers;
@@ -253,10 +275,22 @@ class JobSource final : public plan::TableSource {
     std::vector<int> all(static_cast<size_t>(schema()->num_fields()));
     std::iota(all.begin(), all.end(), 0);
     const bool picks = request.columns != all;
-    return std::make_shared<JobScan>(std::move(scan), request.columns, picks, run_, request.cancel);
+    return std::make_shared<JobScan>(std::move(scan), std::move(nulls), request.columns, picks, run_, request.cancel);
   }
 
  private:
+  // All of text, and of what may be told as a record; else those that the steps and the result need.
+  std::vector<bool> needed_columns(const std::vector<int>& wanted) const {
+    const std::vector<bool> all(static_cast<size_t>(source_->schema()->num_fields()), true);
+    const std::string kind = source_->kind();
+    if (run_->policy == Policy::kDeadLetter || (kind != "parquet" && kind != "ipc" && kind != "postgres")) return all;
+    std::vector<bool> leaving(static_cast<size_t>(schema()->num_fields()), false);
+    for (const int c : wanted) leaving[static_cast<size_t>(c)] = true;
+    std::vector<bool> needed = run_->chain.needs(std::move(leaving));
+    if (std::find(needed.begin(), needed.end(), true) == needed.end()) needed[0] = true;  // the rows are to be seen
+    return needed;
+  }
+
   const plan::TableSourcePtr source_;
   const std::shared_ptr<RunState> run_;
 };

@@ -56,7 +56,7 @@ struct RunState {
   std::atomic<int> workers_seen{0};
 };
 
-// Whether every column of the source is read whatever the steps need: then the same records are bad under every policy.
+// Of text sources every column is read whatever the steps need: then the same records are bad under every policy.
 plan::TableSourcePtr make_job_source(plan::TableSourcePtr source, std::shared_ptr<RunState> run);
 
 }  // namespace gristmill::job

@@ -1,13 +1,18 @@
 #include "job/record_text.h"
 
+#include "base/status.h"
 #include "column/kernels.h"
 #include "io/ndjson_write.h"
 
 namespace gristmill::job {
 
 arrow::Result<std::unique_ptr<RecordText>> RecordText::make(const std::shared_ptr<arrow::Schema>& schema, arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(auto encoder, io::ndjson_encoder("a record", schema, false));
-  return std::unique_ptr<RecordText>(new RecordText(std::move(encoder), pool));
+  auto encoder = io::ndjson_encoder("a record", schema, false);
+  if (!encoder.ok()) {
+    return base::plan_error("dead letters are JSON: " + encoder.status().message(),
+                            "policy skip or fail keeps no records; hex from binary makes text of bytes");
+  }
+  return std::unique_ptr<RecordText>(new RecordText(std::move(*encoder), pool));
 }
 
 arrow::Result<std::vector<std::string>> RecordText::of(const column::Batch& batch, const std::vector<int64_t>& rows) const {

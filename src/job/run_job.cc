@@ -190,6 +190,10 @@ class JobRun {
     for (const auto& s : sinks_) {
       if (const std::string folder = s->folder(); !folder.empty()) folders.push_back(folder);
     }
+    std::error_code ignored;  // who opens the file says what is wrong
+    const fs::path parent = fs::path(job_.errors.path).parent_path();
+    const bool inside = std::any_of(folders.begin(), folders.end(), [&](const std::string& f) { return lies_in(job_.errors.path, f); });
+    if (!parent.empty() && !inside) fs::create_directories(parent, ignored);
     ARROW_ASSIGN_OR_RAISE(dead_letters_, DeadLetters::open(job_.errors.path, folders));
     state_->dead_letters = dead_letters_.get();
     report_.dead_letters = job_.errors.path;
@@ -354,14 +358,19 @@ class JobRun {
     context.status = options_.status;
     context.counts = counts_[step];
     context.workers = runner.workers();
-    ARROW_ASSIGN_OR_RAISE(auto told, RecordText::make(schema, runner.memory()->pool()));
-    context.reject = [this, step, records = std::shared_ptr<RecordText>(std::move(told)), name = sink.name()](
-                         const column::Batch& rows, const arrow::Status& why) { return reject(step, name, *records, rows, why); };
+    std::shared_ptr<RecordText> records;
+    if (dead_letters_ != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(auto made, RecordText::make(schema, runner.memory()->pool()));
+      records = std::move(made);
+    }
+    context.reject = [this, step, records, name = sink.name()](const column::Batch& rows, const arrow::Status& why) {
+      return reject(step, name, records.get(), rows, why);
+    };
     return sink.open(schema, context);
   }
 
   // Rows that a sink refuses.
-  arrow::Status reject(size_t step, const std::string& sink, const RecordText& records, const column::Batch& rows,
+  arrow::Status reject(size_t step, const std::string& sink, const RecordText* records, const column::Batch& rows,
                        const arrow::Status& why) {
     if (job_.errors.policy == Policy::kFail) return why;
     const int64_t n = rows.selected();
@@ -374,10 +383,10 @@ class JobRun {
       options_.status->add_errors(sink, n);
     }
     state_->bad_rows += n;
-    if (dead_letters_ == nullptr) return arrow::Status::OK();
+    if (records == nullptr) return arrow::Status::OK();
     std::vector<int64_t> selected;
     for (const uint16_t i : rows.selection.indices(rows.rows)) selected.push_back(i);
-    ARROW_ASSIGN_OR_RAISE(auto texts, records.of(rows, selected));
+    ARROW_ASSIGN_OR_RAISE(auto texts, records->of(rows, selected));
     std::string lines;
     for (std::string& text : texts) {
       Rejection told;

@@ -135,7 +135,8 @@ arrow::Status check_section(const Node& node, const Key& key) {
   std::string choices, first;
   for (const Key& k : key.keys) {
     const auto there = std::find_if(node.sections.begin(), node.sections.end(), [&](const auto& s) { return s.first == k.name; });
-    if (k.required && there == node.sections.end()) return value_error(node, in + " needs the key \"" + k.name + "\"", k.help);
+    if (k.required && !k.alternative && there == node.sections.end())
+      return value_error(node, in + " needs the key \"" + k.name + "\"", k.help);
     if (!k.alternative) continue;
     choices += (choices.empty() ? "" : ", ") + k.name;
     if (there == node.sections.end()) continue;

@@ -94,6 +94,9 @@ class Transform {
   virtual arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const = 0;
   // Costs something for every physical row, so batches with few selected rows are made dense before.
   virtual bool computes() const { return true; }
+  // After bind(): which of the columns that come must be there, for those of the columns that leave that are wanted and for what the step
+  // itself looks at on every row. The others may come as nulls. Empty: all.
+  virtual std::vector<bool> needs(const std::vector<bool>& wanted) const { return {}; }
   // Whether process() can reject rows at all; asked after bind().
   virtual bool may_reject() const { return true; }
 };

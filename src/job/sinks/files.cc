@@ -137,7 +137,7 @@ class FileSink final : public Sink {
   }
 
   arrow::Result<std::shared_ptr<exec::OrderedSink>> open(const std::shared_ptr<arrow::Schema>&, const SinkContext& context) override {
-    if (!is_folder()) ARROW_RETURN_NOT_OK(make_directory());
+    make_directory();
     return writer_.open(context.memory);
   }
 
@@ -161,13 +161,14 @@ class FileSink final : public Sink {
  private:
   bool is_folder() const { return !files_.partition_by.empty() || files_.max_rows_per_file != 0 || files_.max_bytes_per_file != 0; }
 
-  // The folder of a local file is made when it is not there.
-  arrow::Status make_directory() const {
-    if (path_ == "-" || path_.find("://") != std::string::npos) return arrow::Status::OK();
-    const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
-    std::error_code failed;
-    if (!parent.empty()) std::filesystem::create_directories(parent, failed);
-    return arrow::Status::OK();  // whoever opens the file says what is wrong
+  // The folder around a local file or folder is made when it is not there; whoever opens the file says what is wrong.
+  void make_directory() const {
+    if (path_ == "-" || path_.find("://") != std::string::npos) return;
+    std::string path = path_;
+    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+    const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+    std::error_code ignored;
+    if (!parent.empty()) std::filesystem::create_directories(parent, ignored);
   }
 
   const std::string format_;

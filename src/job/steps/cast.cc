@@ -46,6 +46,7 @@ class CastColumns final : public Transform {
   arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const override {
     return computed_.process(batch, local.as<RowEvaluator>(), errors);
   }
+  std::vector<bool> needs(const std::vector<bool>& wanted) const override { return computed_.needs(wanted); }
   bool may_reject() const override { return computed_.fallible(); }
 
  private:
@@ -92,6 +93,7 @@ class JsonValues final : public Transform {
   arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const override {
     return computed_.process(batch, local.as<RowEvaluator>(), errors);
   }
+  std::vector<bool> needs(const std::vector<bool>& wanted) const override { return computed_.needs(wanted); }
   bool may_reject() const override { return computed_.fallible(); }
 
  private:

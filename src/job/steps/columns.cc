@@ -36,15 +36,22 @@ class PickColumns : public Transform {
   }
   bool computes() const final { return false; }
   bool may_reject() const final { return false; }
+  std::vector<bool> needs(const std::vector<bool>& wanted) const final {
+    std::vector<bool> out(came_, false);
+    for (size_t i = 0; i < picked_.size(); ++i) out[static_cast<size_t>(picked_[i])] = wanted[i];
+    return out;
+  }
 
  protected:
-  arrow::Result<SchemaPtr> pick(const arrow::Schema& input) const {
+  arrow::Result<SchemaPtr> pick(const arrow::Schema& input) {
+    came_ = static_cast<size_t>(input.num_fields());
     if (picked_.empty()) return base::plan_error("no column is left");
     arrow::FieldVector fields;
     for (const int i : picked_) fields.push_back(input.field(i));
     return arrow::schema(std::move(fields));
   }
   std::vector<int> picked_;
+  size_t came_ = 0;  // columns
 };
 
 class SelectColumns final : public PickColumns {
@@ -110,6 +117,7 @@ class RenameColumns final : public Transform {
     return arrow::schema(std::move(fields));
   }
   arrow::Status process(column::Batch&, StepLocal&, RowErrors&) const override { return arrow::Status::OK(); }
+  std::vector<bool> needs(const std::vector<bool>& wanted) const override { return wanted; }
   bool computes() const override { return false; }
   bool may_reject() const override { return false; }
 

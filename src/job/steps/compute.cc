@@ -16,6 +16,7 @@ namespace gristmill::job {
 
 arrow::Result<std::shared_ptr<arrow::Schema>> ComputedColumns::bind(const arrow::Schema& input, const std::vector<Column>& columns) {
   arrow::FieldVector fields = input.fields();
+  came_ = fields.size();
   for (const Column& c : columns) {
     ARROW_ASSIGN_OR_RAISE(expr::BoundPtr bound, expr::bind(c.node, input));
     auto field = arrow::field(c.name, c.type ? c.type : plan::border_type(bound->type));
@@ -31,6 +32,23 @@ arrow::Result<std::shared_ptr<arrow::Schema>> ComputedColumns::bind(const arrow:
     expressions_.push_back(std::move(bound));
   }
   return arrow::schema(std::move(fields));
+}
+
+void mark_inputs(const expr::Bound& e, std::vector<bool>& used) {
+  if (e.kind == expr::BoundKind::kInput) used[static_cast<size_t>(e.input)] = true;
+  for (const auto& a : e.args) mark_inputs(*a, used);
+}
+
+// A computation that can fail is done for every row, wanted or not.
+std::vector<bool> ComputedColumns::needs(const std::vector<bool>& wanted) const {
+  std::vector<bool> out(wanted.begin(), wanted.begin() + static_cast<int64_t>(came_));
+  for (const int place : places_) {
+    if (static_cast<size_t>(place) < came_) out[static_cast<size_t>(place)] = false;
+  }
+  for (size_t i = 0; i < expressions_.size(); ++i) {
+    if (wanted[static_cast<size_t>(places_[i])] || expressions_[i]->fallible) mark_inputs(*expressions_[i], out);
+  }
+  return out;
 }
 
 arrow::Status ComputedColumns::process(column::Batch& batch, RowEvaluator& evaluator, RowErrors& errors) const {
@@ -81,6 +99,7 @@ class Compute final : public Transform {
   arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const override {
     return computed_.process(batch, local.as<RowEvaluator>(), errors);
   }
+  std::vector<bool> needs(const std::vector<bool>& wanted) const override { return computed_.needs(wanted); }
   bool may_reject() const override { return computed_.fallible(); }
 
  private:
@@ -111,6 +130,11 @@ class FilterRows final : public Transform {
   }
   arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const override {
     return local.as<RowEvaluator>().keep(predicate_, batch, errors);
+  }
+  std::vector<bool> needs(const std::vector<bool>& wanted) const override {
+    std::vector<bool> out = wanted;
+    mark_inputs(*predicate_, out);
+    return out;
   }
   bool may_reject() const override { return predicate_->fallible; }
 

@@ -24,11 +24,16 @@ class ComputedColumns {
   arrow::Result<std::shared_ptr<arrow::Schema>> bind(const arrow::Schema& input, const std::vector<Column>& columns);
   arrow::Status process(column::Batch& batch, RowEvaluator& evaluator, RowErrors& errors) const;
   bool fallible() const { return fallible_; }
+  std::vector<bool> needs(const std::vector<bool>& wanted) const;
 
  private:
   std::vector<expr::BoundPtr> expressions_;
   std::vector<int> places_;  // of each among the columns that leave
+  size_t came_ = 0;          // columns
   bool fallible_ = false;
 };
+
+// Marks the columns that an expression reads.
+void mark_inputs(const expr::Bound& e, std::vector<bool>& used);
 
 }  // namespace gristmill::job

@@ -6,6 +6,7 @@
 #include "column/buffers.h"
 #include "expr/bind.h"
 #include "job/evaluate_rows.h"
+#include "job/steps/compute.h"
 
 namespace gristmill::job {
 namespace {
@@ -29,6 +30,14 @@ class RouteRows final : public Transform {
     arrow::FieldVector fields = input->fields();
     fields.push_back(arrow::field(kRouteColumn, arrow::int32(), false));
     return arrow::schema(std::move(fields));
+  }
+
+  std::vector<bool> needs(const std::vector<bool>& wanted) const override {
+    std::vector<bool> out(wanted.begin(), wanted.end() - 1);
+    for (const auto& p : predicates_) {
+      if (p != nullptr) mark_inputs(*p, out);
+    }
+    return out;
   }
 
   arrow::Result<std::unique_ptr<StepLocal>> make_local(const StepContext& context) const override {

@@ -1,0 +1,74 @@
+"""docs/records.md: its files are written, its commands run, its outputs compared, in one folder, from top to bottom."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/records.md").read_text()
+ALL = "".join(p.read_text() for p in sorted((ROOT / "docs").glob("records*.md")))
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)
+
+
+def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(ROOT / "build/release/bin"), prepend=":")
+    monkeypatch.chdir(tmp_path)
+    printed, ran = "", 0
+    for language, name, text in BLOCK.findall(PAGE):
+        if language == "sh":
+            done = subprocess.run(["bash", "-ec", text], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, text + done.stderr
+            printed = done.stdout
+            ran += 1
+        elif language == "python":
+            exec(compile(text, "docs/records.md", "exec"), {})
+        elif language == "text" and name == "-":
+            assert printed == text
+        elif language == "text":
+            if name != "rejected.ndjson" or (tmp_path / name).stat().st_size:
+                found = (tmp_path / name).read_text()
+                assert found == text, name
+        elif name:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    assert ran >= 5
+
+
+def test_the_example_in_cpp_is_one_that_a_test_compiles() -> None:
+    def plain(text: str) -> str:
+        return re.sub(r"\s+", "", text)
+
+    code = plain((ROOT / "tests/cpp/job/pipeline_test.cc").read_text())
+    blocks = [text for language, _, text in BLOCK.findall(PAGE) if language == "cpp"]
+    assert blocks
+    for text in blocks:
+        assert plain(text).replace('"in/*.csv"', "input").replace('"out.parquet"', "output").replace('"rejected.ndjson"', "rejected") in code
+
+
+def test_every_key_and_every_form_of_cast_is_on_the_page(tmp_path: Path) -> None:
+    import gristmill as gm
+
+    schema = gm.Job.schema()
+    kinds = [schema["properties"]["source"], schema["properties"]["transforms"]["items"], schema["properties"]["sink"]]
+    for kind in kinds:
+        for name, value in kind["properties"].items():
+            assert f"`{name}" in ALL, name
+            for key in value.get("properties", {}):
+                assert re.search(rf"\b{key}\b", ALL), f"{name}.{key}"
+    for section in ("on_error", "parallel"):
+        for key in schema["properties"][section]["properties"]:
+            assert f"`{key}`" in PAGE, key
+    with pytest.raises(gm.PlanError) as told:
+        (tmp_path / "a.csv").write_text("a\n1\n")
+        gm.Job({"source": {"csv": {"path": str(tmp_path / "a.csv")}}, "transforms": [{"cast": {"a": "x from y"}}], "sink": {"stdout": {"format": "csv"}}}).check()
+    forms = [f for f in re.findall(r'"(\w+) from (\w+)"', str(told.value)) if f != ("x", "y")]
+    assert len(forms) > 15
+    for to, of in forms:
+        assert re.search(rf"`{to}[` ].*\b{of}\b|`{to} from {of}`", PAGE), (to, of)
+
+
