@@ -36,6 +36,7 @@ for place in (_HERE, _ROOT / "tests" / "servers"):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
 
+from http_sink import HttpSink, serving  # noqa: E402
 from jobs_data import KINDS, Record, Source, make_records, write_source  # noqa: E402
 from jobs_sinks import Row, Sink, make_sink, small_disk  # noqa: E402
 from jobs_steps import Bad, Plan, condition, make_plan  # noqa: E402
@@ -54,7 +55,7 @@ class Case:
     policy: str
     at_most: int | None
     parallel: dict[str, Any]
-    fault: str  # "", "no folder", "full disk" or "refusing table"
+    fault: str  # "", "no folder", "full disk", "refusing table" or "dead service"
 
     @property
     def records(self) -> list[Record]:
@@ -109,6 +110,25 @@ def _with_table(case: Case, rng: random.Random, server: Any) -> None:
     sink.create(case.plan.kinds, bool(case.fault))
 
 
+def _with_service(case: Case, rng: random.Random) -> None:
+    """One sink becomes a service over HTTP: slow, failing now and then (each post at most twice in a row), or dead."""
+    sink, kind = rng.choice(case.sinks), rng.choice(["good", "slow", "flaky", "flaky", "dead"])
+    service = HttpSink(seconds=0.02 if kind == "slow" else 0.0)
+    sink.batch_rows, sink.retries = rng.choice([1000, 250, 100]), 12 if kind == "flaky" else 1
+    if kind == "flaky":
+        every = rng.choice([2, 3])
+        service.answers = lambda n: 200 if n % every else _passing_fault(n)
+    if kind == "dead":
+        service.answers = lambda n: 503
+    sink.service, sink.rows_per_file, sink.standard_output = service, 0, False
+    case.fault = "dead service" if kind == "dead" else ""
+
+
+def _passing_fault(n: int) -> int:
+    """A passing fault: an answer that asks to come again, or a cut connection."""
+    return (500, 503, 429, 0)[n % 4]
+
+
 def make_case(seed: int, folder: Path, server: Any = None) -> Case:
     """`server`: of PostgreSQL, for sinks."""
     rng = random.Random(seed)
@@ -132,6 +152,8 @@ def make_case(seed: int, folder: Path, server: Any = None) -> Case:
     case = Case(seed, folder, source, plan, sinks, policy, at_most, _settings(rng), fault)
     if server and rng.random() < 0.3:
         _with_table(case, rng, server)
+    elif rng.random() < 0.15:
+        _with_service(case, rng)
     return case
 
 
@@ -289,7 +311,7 @@ def check(case: Case, e: Expected, outcome: Outcome) -> str:
         return _remains(case)
     for sink, wanted in zip(case.sinks, e.sinks):
         found = sink.read(case.plan.kinds, outcome.said)
-        if sink.server:  # a table has no order
+        if sink.remote:  # neither a table nor posts side by side have an order
             found, wanted = (sorted(rows, key=lambda r: str(list(r.values()))) for rows in (found, wanted))
         if wrong := _difference(found, wanted):
             return f"sink {sink.name}: {wrong}"
@@ -329,9 +351,12 @@ def _size_of(rows: Sequence[Row]) -> int:
 def run_case(seed: int, folder: Path, server: Any = None) -> str:
     case = make_case(seed, folder, server)
     e = expect(case)
-    if case.fault == "refusing table":
-        e.fails |= any(rows for s, rows in zip(case.sinks, e.sinks) if s.server)
+    if case.fault in ("refusing table", "dead service"):
+        e.fails |= any(rows for s, rows in zip(case.sinks, e.sinks) if s.remote)
     with contextlib.ExitStack() as stack:
+        for s in case.sinks:
+            if s.service:
+                stack.enter_context(serving(s.service))
         if case.fault == "no folder":
             shutil.rmtree(folder / "out", ignore_errors=True)
             (folder / "out").write_text("a file where the folder should be")
@@ -339,14 +364,14 @@ def run_case(seed: int, folder: Path, server: Any = None) -> str:
         if case.fault == "full disk":
             if not stack.enter_context(small_disk(folder / "out", DISK_KIB)):
                 case.fault = ""
-            elif any(_size_of(rows) > 3 * DISK_KIB * 1024 for s, rows in zip(case.sinks, e.sinks) if not s.server and s.form in ("csv", "ndjson") and s.path.suffix[1:] == s.form):
+            elif any(_size_of(rows) > 3 * DISK_KIB * 1024 for s, rows in zip(case.sinks, e.sinks) if not s.remote and s.form in ("csv", "ndjson") and s.path.suffix[1:] == s.form):
                 e.fails = True  # what is not compressed cannot fit
             else:
                 return ""  # it may fit or not
         outcome = run_job(case)
         if wrong := check(case, e, outcome):
             return wrong
-        if not e.fails and not case.fault and seed % 4 == 0 and not any(s.server for s in case.sinks) and case.source.standard_input is None:
+        if not e.fails and not case.fault and seed % 4 == 0 and not any(s.remote for s in case.sinks) and case.source.standard_input is None:
             return _check_again(case)
     return ""
 

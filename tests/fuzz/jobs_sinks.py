@@ -30,6 +30,9 @@ class Sink:
     standard_output: bool = False
     server: Any = None  # of PostgreSQL: servers/postgres.py
     table: str = ""
+    service: Any = None  # servers/http_sink.py
+    batch_rows: int = 500
+    retries: int = 1
     row_test: Any = None  # of a row, for `when`
 
     @property
@@ -37,6 +40,9 @@ class Sink:
         return self.path.name
 
     def kind_yaml(self) -> str:
+        if self.service:
+            return (f"http: {{url: '{self.service.url}', batch_rows: {self.batch_rows}, retries: {self.retries}, retry_pause: 2ms, "
+                    "breaker: {failures: 0}}")
         if self.server:
             return f"postgres: {{connection: '{self.server.address}', table: {self.table}, mode: append}}"
         if self.standard_output:
@@ -48,7 +54,12 @@ class Sink:
         return (f"when: \"{self.when}\", " if self.when else "") + self.kind_yaml()
 
     def there(self) -> bool:
-        return not self.server and not self.standard_output and self.path.exists()
+        return not self.remote and not self.standard_output and self.path.exists()
+
+    @property
+    def remote(self) -> bool:
+        """What it holds has no order and cannot be made invisible (http) or is asked of a server."""
+        return self.server is not None or self.service is not None
 
     def create(self, kinds: dict[str, str], refuses: bool) -> None:
         """The table in PostgreSQL. `refuses`: no row fits it."""
@@ -68,6 +79,8 @@ class Sink:
         """The rows in their order; `said`: what the program wrote to its standard output."""
         if self.standard_output:
             return rows_of(self.form, said, kinds)
+        if self.service:
+            return list(self.service.rows)
         if self.server:
             return [dict(zip(kinds, row)) for row in self.server.sql(f"select * from {self.table} order by ctid")]
         files = sorted(self.path.iterdir()) if self.rows_per_file else [self.path]
