@@ -80,7 +80,12 @@ class Into final : public IntoSink {
   arrow::Status finalize() override {
     if (!spec_.finishes) return arrow::Status::OK();
     if (spec_.before_visible) ARROW_RETURN_NOT_OK(spec_.before_visible());
-    for (const SinkPart& part : spec_.parts) ARROW_RETURN_NOT_OK(part.sink->finalize());
+    std::string shown;
+    for (const SinkPart& part : spec_.parts) {
+      const arrow::Status status = part.sink->finalize();
+      if (!status.ok()) return shown.empty() ? status : status.WithMessage(status.message(), "; complete already:", shown);
+      shown += " " + spec_.run->accounting.steps()[part.step].name;
+    }
     return arrow::Status::OK();
   }
 

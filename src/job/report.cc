@@ -106,7 +106,7 @@ std::string JobReport::text() const {
   std::string out = name + ": " + outcome + " in " + fixed(seconds, 3) + " s, " + grouped(static_cast<int64_t>(rate)) + " rows/s, " +
                     std::to_string(workers) + (workers == 1 ? " worker" : " workers") + ", peak " + size_text(peak_bytes) + "\n" +
                     table(rows);
-  if (outcome == "failed") return out + "  the run failed: nothing is accounted for, and no sink shows its rows\n";
+  if (outcome == "failed") return out + "  the run failed; the numbers are what it came to\n";
   const int64_t merged = sum_of(steps, &StepCounts::merged), generated = sum_of(steps, &StepCounts::generated);
   out += "  " + grouped(read) + " read" + (generated > 0 ? " + " + grouped(generated) + " made" : "") + " = " + grouped(written) +
          " written + " + grouped(sum_of(steps, &StepCounts::filtered)) + " filtered + " + grouped(sum_of(steps, &StepCounts::rejected)) +

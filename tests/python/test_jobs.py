@@ -452,6 +452,17 @@ def test_postgres_there_and_back(tmp_path: Path, server: Any) -> None:
     assert ndjson(tmp_path / "out.ndjson") == [{"id": 1, "v": 1.5}, {"id": 2, "v": 2.5}]
 
 
+def test_what_a_table_refuses_at_the_end_is_known_before_another_sink_shows_its_rows(tmp_path: Path, server: Any) -> None:
+    (tmp_path / "a.csv").write_text("id,v\n1,1.5\n2,2.5\n3,0.5\n")
+    server.sql("create table small_only (id bigint, v double precision check (v < 2))")
+    job = {"source": {"csv": {"path": "a.csv"}}, "sinks": [{"when": "id = 1", "csv": {"path": "ones.csv"}}, {"postgres": {"connection": server.uri, "table": "small_only"}}],
+           "on_error": {"policy": "dead_letter", "path": "rejected.ndjson"}}
+    write_job(tmp_path, job)
+    done = run("run", "job.yaml", cwd=tmp_path)
+    assert done.returncode == 1 and "check" in done.stderr, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "job.yaml"]
+
+
 @pytest.mark.parametrize("steps", [
     [{"filter": "a > 10"}, {"select": ["c"]}], [{"rename": {"a": "x"}}, {"compute": {"y": "x + b", "z": "10 / e"}}, {"drop": ["d", "z", "b"]}], [{"select": ["d", "a"]}, {"cast": {"a": "string"}}],
     [{"compute": {"one": "1"}}, {"select": ["one"]}], [{"sql": "select c, count(*) as n from input where a > 5 group by c order by c"}], []])

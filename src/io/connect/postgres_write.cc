@@ -101,10 +101,16 @@ class Sink final : public PostgresSink {
     return Answer{};
   }
 
-  arrow::Status finalize() override {
+  arrow::Status settle() override {
+    if (settled_) return arrow::Status::OK();
+    settled_ = true;
     ARROW_RETURN_NOT_OK(session_->put(RowEncoder::trailer()));
     ARROW_RETURN_NOT_OK(session_->end_copy_in().status());
-    if (options_.mode == PostgresMode::kUpsert) ARROW_RETURN_NOT_OK(merge_staged());
+    return options_.mode == PostgresMode::kUpsert ? merge_staged() : arrow::Status::OK();
+  }
+
+  arrow::Status finalize() override {
+    ARROW_RETURN_NOT_OK(settle());
     bool undecided = false;
     ARROW_RETURN_NOT_OK(session_->commit(&undecided));
     session_->close();
@@ -166,6 +172,7 @@ class Sink final : public PostgresSink {
   const PostgresSinkOptions options_;
   const RowEncoder encoder_;
   const std::string name_;
+  bool settled_ = false;
   arrow::Status server_error_;
   std::mutex mutex_;
   std::map<const arrow::ArrayData*, arrow::Status> refused_;  // by the piece that ends before the row

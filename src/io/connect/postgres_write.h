@@ -19,6 +19,8 @@ namespace gristmill::io {
 
 class PostgresSink : public exec::OrderedSink {
  public:
+  // All rows were delivered: the server has taken and checked them; what is left to finalize() is the commit. Optional.
+  virtual arrow::Status settle() = 0;
   // An error of the server in rows before the one that made the run fail, or `why`.
   virtual arrow::Status first_error(const arrow::Status& why) const = 0;
 };

@@ -27,6 +27,8 @@ class PostgresTable final : public Sink {
                                                     context.keep_waiting));
     return sink_;
   }
+  // What the table refuses is known before any sink shows its rows.
+  arrow::Status complete() override { return sink_ == nullptr ? arrow::Status::OK() : sink_->settle(); }
   arrow::Status explain(const arrow::Status& status) override { return sink_ == nullptr ? status : sink_->first_error(status); }
   arrow::Status add_to_existing() override {
     if (mode_ != PostgresMode::kUpsert) mode_ = PostgresMode::kAppend;
