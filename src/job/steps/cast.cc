@@ -13,58 +13,37 @@ namespace {
 
 using SchemaPtr = std::shared_ptr<arrow::Schema>;
 
-class CastColumns final : public Transform {
+class CastColumns final : public ComputedStep {
  public:
-  explicit CastColumns(const Settings& settings) : settings_(settings) {}
+  using ComputedStep::ComputedStep;
+  std::string name() const override { return named("cast"); }
 
-  std::string name() const override {
-    std::string out = "cast ";
-    bool first = true;
-    for (const auto& [name, to] : settings_.own_names()) {
-      out += (first ? "" : ", ") + name;
-      first = false;
-    }
-    return out;
-  }
-
-  arrow::Result<SchemaPtr> bind(const SchemaPtr& input) override {
+ protected:
+  arrow::Result<std::vector<ComputedColumns::Column>> columns(const arrow::Schema& input) const override {
     std::vector<ComputedColumns::Column> columns;
     for (const auto& [name, to] : settings_.own_names()) {
-      const auto field = input->GetFieldByName(name);
-      if (field == nullptr) return settings_.error("no column \"" + name + "\"" + base::suggest_name(name, input->field_names()));
+      const auto field = input.GetFieldByName(name);
+      if (field == nullptr) return settings_.error("no column \"" + name + "\"" + base::suggest_name(name, input.field_names()));
       auto node = cast_expression(to, expr::column(name), field->type());
       if (!node.ok()) return settings_.at(node.status());
       columns.push_back({name, std::move(*node), nullptr});
     }
-    auto out = computed_.bind(*input, columns);
-    return out.ok() ? out : arrow::Result<SchemaPtr>(settings_.at(out.status()));
+    return columns;
   }
-
-  arrow::Result<std::unique_ptr<StepLocal>> make_local(const StepContext& context) const override {
-    return std::make_unique<RowEvaluator>(context.pool());
-  }
-  arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const override {
-    return computed_.process(batch, local.as<RowEvaluator>(), errors);
-  }
-  std::vector<bool> needs(const std::vector<bool>& wanted) const override { return computed_.needs(wanted); }
-  bool may_reject() const override { return computed_.fallible(); }
-
- private:
-  const Settings settings_;
-  ComputedColumns computed_;
 };
 
 // Values inside JSON text as columns: name: "TYPE from PATH".
-class JsonValues final : public Transform {
+class JsonValues final : public ComputedStep {
  public:
-  explicit JsonValues(const Settings& settings) : settings_(settings) {}
+  using ComputedStep::ComputedStep;
   std::string name() const override { return "json " + settings_.text("column"); }
 
-  arrow::Result<SchemaPtr> bind(const SchemaPtr& input) override {
+ protected:
+  arrow::Result<std::vector<ComputedColumns::Column>> columns(const arrow::Schema& input) const override {
     const std::string source = settings_.text("column");
-    const auto field = input->GetFieldByName(source);
+    const auto field = input.GetFieldByName(source);
     if (field == nullptr)
-      return settings_.error_at("column", "no column \"" + source + "\"" + base::suggest_name(source, input->field_names()));
+      return settings_.error_at("column", "no column \"" + source + "\"" + base::suggest_name(source, input.field_names()));
     if (!column::is_text(*column::canonical_type(field->type())))
       return settings_.error_at("column", "column \"" + source + "\" is " + column::type_text(*field->type()) + ", not JSON text",
                                 "fields of a struct column are written column.field in expressions");
@@ -83,22 +62,8 @@ class JsonValues final : public Transform {
                                                       expr::literal(std::string_view(path))}),
                          nullptr});
     }
-    auto out = computed_.bind(*input, columns);
-    return out.ok() ? out : arrow::Result<SchemaPtr>(settings_.at(out.status()));
+    return columns;
   }
-
-  arrow::Result<std::unique_ptr<StepLocal>> make_local(const StepContext& context) const override {
-    return std::make_unique<RowEvaluator>(context.pool());
-  }
-  arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const override {
-    return computed_.process(batch, local.as<RowEvaluator>(), errors);
-  }
-  std::vector<bool> needs(const std::vector<bool>& wanted) const override { return computed_.needs(wanted); }
-  bool may_reject() const override { return computed_.fallible(); }
-
- private:
-  const Settings settings_;
-  ComputedColumns computed_;
 };
 
 }  // namespace

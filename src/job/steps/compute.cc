@@ -64,47 +64,45 @@ arrow::Status ComputedColumns::process(column::Batch& batch, RowEvaluator& evalu
   return arrow::Status::OK();
 }
 
+arrow::Result<std::shared_ptr<arrow::Schema>> ComputedStep::bind(const std::shared_ptr<arrow::Schema>& input) {
+  ARROW_ASSIGN_OR_RAISE(const auto wanted, columns(*input));
+  auto out = computed_.bind(*input, wanted);
+  return out.ok() ? out : arrow::Result<std::shared_ptr<arrow::Schema>>(settings_.at(out.status()));
+}
+
+arrow::Result<std::unique_ptr<StepLocal>> ComputedStep::make_local(const StepContext& context) const {
+  return std::make_unique<RowEvaluator>(context.pool());
+}
+
+arrow::Status ComputedStep::process(column::Batch& batch, StepLocal& local, RowErrors& errors) const {
+  return computed_.process(batch, local.as<RowEvaluator>(), errors);
+}
+
+std::string ComputedStep::named(const std::string& kind) const {
+  std::string out = kind;
+  for (const auto& [name, value] : settings_.own_names()) out += (out.size() == kind.size() ? " " : ", ") + name;
+  return out;
+}
+
 namespace {
 
 using SchemaPtr = std::shared_ptr<arrow::Schema>;
 
-class Compute final : public Transform {
+class Compute final : public ComputedStep {
  public:
-  explicit Compute(const Settings& settings) : settings_(settings) {}
+  using ComputedStep::ComputedStep;
+  std::string name() const override { return named("compute"); }
 
-  std::string name() const override {
-    std::string out = "compute ";
-    bool first = true;
-    for (const auto& [name, text] : settings_.own_names()) {
-      out += (first ? "" : ", ") + name;
-      first = false;
-    }
-    return out;
-  }
-
-  arrow::Result<SchemaPtr> bind(const SchemaPtr& input) override {
+ protected:
+  arrow::Result<std::vector<ComputedColumns::Column>> columns(const arrow::Schema& input) const override {
     std::vector<ComputedColumns::Column> columns;
     for (const auto& [name, text] : settings_.own_names()) {
-      auto node = parse_expression(text, *input);
+      auto node = parse_expression(text, input);
       if (!node.ok()) return settings_.at(node.status());
       columns.push_back({name, std::move(*node), nullptr});
     }
-    auto out = computed_.bind(*input, columns);
-    return out.ok() ? out : arrow::Result<SchemaPtr>(settings_.at(out.status()));
+    return columns;
   }
-
-  arrow::Result<std::unique_ptr<StepLocal>> make_local(const StepContext& context) const override {
-    return std::make_unique<RowEvaluator>(context.pool());
-  }
-  arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const override {
-    return computed_.process(batch, local.as<RowEvaluator>(), errors);
-  }
-  std::vector<bool> needs(const std::vector<bool>& wanted) const override { return computed_.needs(wanted); }
-  bool may_reject() const override { return computed_.fallible(); }
-
- private:
-  const Settings settings_;
-  ComputedColumns computed_;
 };
 
 class FilterRows final : public Transform {

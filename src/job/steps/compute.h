@@ -10,6 +10,8 @@
 
 #include "expr/bind.h"
 #include "job/evaluate_rows.h"
+#include "job/settings.h"
+#include "job/transform.h"
 
 namespace gristmill::job {
 
@@ -31,6 +33,26 @@ class ComputedColumns {
   std::vector<int> places_;  // of each among the columns that leave
   size_t came_ = 0;          // columns
   bool fallible_ = false;
+};
+
+// A step that does no more than that: it says which columns.
+class ComputedStep : public Transform {
+ public:
+  explicit ComputedStep(const Settings& settings) : settings_(settings) {}
+  arrow::Result<std::shared_ptr<arrow::Schema>> bind(const std::shared_ptr<arrow::Schema>& input) final;
+  arrow::Result<std::unique_ptr<StepLocal>> make_local(const StepContext& context) const final;
+  arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const final;
+  std::vector<bool> needs(const std::vector<bool>& wanted) const final { return computed_.needs(wanted); }
+  bool may_reject() const final { return computed_.fallible(); }
+
+ protected:
+  virtual arrow::Result<std::vector<ComputedColumns::Column>> columns(const arrow::Schema& input) const = 0;
+  // "compute a, b": the kind and the names of its entries.
+  std::string named(const std::string& kind) const;
+  const Settings settings_;
+
+ private:
+  ComputedColumns computed_;
 };
 
 // Marks the columns that an expression reads.
