@@ -17,9 +17,9 @@ using Unsigned128 = unsigned __int128;
 
 inline bool nearly_full(uint64_t top) { return (top + (uint64_t{1} << 62)) >> 63 != 0; }
 
-// a += b; false, with a unchanged, when the limbs do not hold the sum.
+// a += b; false, with a unchanged, when the limbs do not hold the sum. At most eight limbs.
 inline bool add_checked(Limb* a, const Limb* b, int count) {
-  Limb sum[4];
+  Limb sum[8];
   Limb carry = 0;
   for (int i = 0; i < count; ++i) {
     const Unsigned128 s = Unsigned128{a[i]} + b[i] + carry;
@@ -28,7 +28,7 @@ inline bool add_checked(Limb* a, const Limb* b, int count) {
   }
   const Limb mine = a[count - 1] >> 63, theirs = b[count - 1] >> 63;
   if (mine == theirs && sum[count - 1] >> 63 != mine) return false;
-  std::memcpy(a, sum, sizeof(Limb) * count);
+  std::memcpy(a, sum, sizeof(Limb) * static_cast<size_t>(count));
   return true;
 }
 

@@ -12,13 +12,15 @@
 #include <cstring>
 #include <limits>
 
+#include "column/exact_limbs.h"
 #include "column/exact_number.h"
 
 namespace gristmill::column {
 namespace {
 
-using Limb = uint64_t;
-using Unsigned128 = unsigned __int128;
+using limbs::add_checked;
+using limbs::Limb;
+using limbs::Unsigned128;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
@@ -75,21 +77,6 @@ bool add_shifted(Limb* sum, int count, const Limb* magnitude, unsigned shift, bo
   }
   const bool is_negative = sum[count - 1] >> 63 != 0;
   return was_negative != negative || is_negative == was_negative;
-}
-
-// a += b; false, with a unchanged, when the limbs do not hold the sum.
-bool add_checked(Limb* a, const Limb* b, int count) {
-  Limb sum[8];
-  Limb carry = 0;
-  for (int i = 0; i < count; ++i) {
-    const Unsigned128 s = Unsigned128{a[i]} + b[i] + carry;
-    sum[i] = static_cast<Limb>(s);
-    carry = static_cast<Limb>(s >> 64);
-  }
-  const Limb mine = a[count - 1] >> 63, theirs = b[count - 1] >> 63;
-  if (mine == theirs && sum[count - 1] >> 63 != mine) return false;
-  std::memcpy(a, sum, sizeof(Limb) * static_cast<size_t>(count));
-  return true;
 }
 
 ExactNumber whole(int64_t n) { return exact_number(n, 0); }

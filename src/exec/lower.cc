@@ -528,15 +528,4 @@ arrow::Status run(PhysicalQuery& query, const RunSettings& settings, sched::Sche
   return status;
 }
 
-std::optional<int64_t> source_rows(const Plan& plan) {
-  if (plan.kind == PlanKind::kScan) return plan.source->estimate().rows;
-  int64_t sum = 0;
-  for (const auto& in : plan.inputs) {
-    auto rows = source_rows(*in);
-    if (!rows) return std::nullopt;
-    sum += *rows;
-  }
-  return sum;
-}
-
 }  // namespace gristmill::exec

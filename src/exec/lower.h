@@ -30,8 +30,6 @@ struct RunSettings {
 // Runs on the process's scheduler (or a simulated one) and fills the report.
 arrow::Status run(PhysicalQuery& query, const RunSettings& settings, sched::Scheduler& scheduler);
 
-// Rows the plan's sources are known to hold, when all of them know.
-std::optional<int64_t> source_rows(const plan::Plan& plan);
 // The plan tree with rows, time and detail beside each node, then totals.
 std::string analyze_text(const PhysicalQuery& query);
 // The report as JSON, names of get_stats().

@@ -20,6 +20,7 @@
 #include "frame/query_runner.h"
 #include "gristmill/frame.h"
 #include "plan/logical.h"
+#include "plan/statistics.h"
 
 namespace gristmill {
 
@@ -86,7 +87,7 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";
   const auto is_small = [&](const plan::Plan& p) {
-    const auto rows = exec::source_rows(p);
+    const auto rows = plan::source_rows(p);
     return rows && *rows < options.min_parallel_rows;
   };
   const auto& parts = r.plan_.parts;

@@ -9,6 +9,7 @@
 #include <arrow/type.h>
 
 #include "base/status.h"
+#include "expr/user_function.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 #include "plan/statistics.h"
@@ -43,19 +44,15 @@ class RowsOfNoFile final : public Scan {
 
 bool rereadable(const std::string& kind) { return kind == "parquet" || kind == "ipc" || kind == "csv" || kind == "ndjson"; }
 
-bool has_user_function(const NodePtr& e) {
-  if (e == nullptr) return false;
-  return e->user != nullptr || has_user_function(e->filter) || std::any_of(e->args.begin(), e->args.end(), has_user_function);
-}
-
-// A user's function may answer differently each time: only the very same node is the same then.
+// A user's function may answer differently each time, and two of one name are not the same: only the very same node is the same then.
 bool calls_user(const Plan& p) {
-  const auto named = [](const NamedExpr& e) { return has_user_function(e.expr); };
-  const auto sorted = [](const SortBy& k) { return has_user_function(k.expr); };
+  const auto calls = [](const NodePtr& e) { return e != nullptr && expr::calls_user_function(*e); };
+  const auto named = [&](const NamedExpr& e) { return calls(e.expr); };
+  const auto sorted = [&](const SortBy& k) { return calls(k.expr); };
   return std::any_of(p.exprs.begin(), p.exprs.end(), named) || std::any_of(p.aggregates.begin(), p.aggregates.end(), named) ||
-         std::any_of(p.sort.begin(), p.sort.end(), sorted) || has_user_function(p.predicate) || has_user_function(p.residual) ||
-         std::any_of(p.left_keys.begin(), p.left_keys.end(), has_user_function) ||
-         std::any_of(p.right_keys.begin(), p.right_keys.end(), has_user_function);
+         std::any_of(p.sort.begin(), p.sort.end(), sorted) || std::any_of(p.left_keys.begin(), p.left_keys.end(), calls) ||
+         std::any_of(p.right_keys.begin(), p.right_keys.end(), calls) || calls(p.predicate) || calls(p.residual) || calls(p.asof.left_on) ||
+         calls(p.asof.right_on);
 }
 
 class Canonical {
@@ -111,21 +108,10 @@ bool dear(const Plan& p) {
          std::any_of(p.inputs.begin(), p.inputs.end(), [](const PlanPtr& in) { return dear(*in); });
 }
 
-std::optional<int64_t> rows_read(const Plan& p) {
-  if (p.kind == PlanKind::kScan) return p.source->estimate().rows;
-  int64_t sum = 0;
-  for (const PlanPtr& in : p.inputs) {
-    const auto rows = rows_read(*in);
-    if (!rows) return std::nullopt;
-    sum += *rows;
-  }
-  return sum;
-}
-
 // A row kept is written and read again, which costs about what two rows cost that are read and joined.
 bool worth_keeping(const Plan& optimised) {
   if (dear(optimised)) return true;
-  const auto gives = estimate_rows(optimised).likely, reads = rows_read(optimised);
+  const auto gives = estimate_rows(optimised).likely, reads = source_rows(optimised);
   return gives && reads && *gives <= *reads / 2;
 }
 

@@ -79,6 +79,17 @@ RowEstimate group_rows(const Plan& p) {
 
 }  // namespace
 
+std::optional<int64_t> source_rows(const Plan& plan) {
+  if (plan.kind == PlanKind::kScan) return plan.source->estimate().rows;
+  int64_t sum = 0;
+  for (const auto& in : plan.inputs) {
+    auto rows = source_rows(*in);
+    if (!rows) return std::nullopt;
+    sum += *rows;
+  }
+  return sum;
+}
+
 RowEstimate estimate_rows(const Plan& p) {
   switch (p.kind) {
     case PlanKind::kScan: return scan_rows(p);

@@ -17,6 +17,9 @@ struct RowEstimate {
 
 RowEstimate estimate_rows(const Plan& plan);
 
+// Rows the plan's sources are known to hold, when all of them know.
+std::optional<int64_t> source_rows(const Plan& plan);
+
 // The part of `input`'s rows for which the predicate is true, in (0, 1].
 double selectivity(const expr::NodePtr& predicate, const Plan& input);
 

@@ -2,6 +2,9 @@
 
 #include "plan/shared_subplans.h"
 
+#include <arrow/array/array_base.h>
+
+#include "expr/user_function.h"
 #include "plan/rules/rule_test.h"
 
 namespace gristmill::plan {
@@ -47,6 +50,29 @@ TEST(SharedSubplans, EqualNodesOverOneSourceAreOnePart) {
   const auto sums = [&](const char* name) { return aggregate(ok(make_scan(source)), {c("k")}, {as(agg("count", c("v")), name)}); };
   EXPECT_NE(shared(join(sums("n"), sums("n"), JoinKind::kInner)).find("computed once"), std::string::npos);
   EXPECT_EQ(shared(join(sums("n"), sums("m"), JoinKind::kInner)).find("computed once"), std::string::npos);
+}
+
+class Named final : public expr::UserFunction {
+ public:
+  Named() : UserFunction("f", arrow::int64()) {}
+  arrow::Result<std::shared_ptr<arrow::Array>> call(const std::vector<std::shared_ptr<arrow::Array>>& args, int64_t) const override {
+    return args[0];
+  }
+  bool skips_nulls() const override { return true; }
+};
+
+TEST(SharedSubplans, UsersFunctionsOfOneNameAreNotOne) {
+  const auto source = fake("big", "k:int64 v:int64 w:int64", 100000);
+  const auto times = ok(make_scan(fake("times", "t:int64 p:int64", 100)));
+  const auto nearest = [&] {
+    AsofMatch match;
+    match.left_on = expr::user_call(std::make_shared<Named>(), {c("v")});
+    match.right_on = c("t");
+    return aggregate(ok(make_asof_join(ok(make_scan(source)), times, match, {}, {}, false, false)), {c("k")},
+                     {as(agg("count", c("p")), "n")});
+  };
+  const std::string text = shared(join(nearest(), nearest(), JoinKind::kInner));
+  EXPECT_EQ(text.find("computed once"), std::string::npos) << text;
 }
 
 TEST(SharedSubplans, PartsOfPartsComeFirst) {

@@ -8,7 +8,6 @@
 #include "http_calls.h"
 
 #include <curl/curl.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -25,6 +24,8 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
+
+#include "http_headers.h"
 
 namespace {
 
@@ -74,18 +75,6 @@ struct GmHttpLoop {
 };
 
 namespace {
-
-std::string_view trimmed(std::string_view s) {
-  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
-  while (!s.empty() && (s.back() == ' ' || s.back() == '\r' || s.back() == '\n')) s.remove_suffix(1);
-  return s;
-}
-
-bool named(std::string_view line, std::string_view name, std::string_view& value) {
-  if (line.size() <= name.size() || line[name.size()] != ':' || strncasecmp(line.data(), name.data(), name.size()) != 0) return false;
-  value = trimmed(line.substr(name.size() + 1));
-  return true;
-}
 
 std::string host_of(const std::string& url) {
   const size_t scheme = url.find("://");

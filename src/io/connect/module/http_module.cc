@@ -7,7 +7,6 @@
 #include "http_module.h"
 
 #include <curl/curl.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,6 +17,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "http_headers.h"
 
 namespace {
 
@@ -76,18 +77,6 @@ struct GmHttp {
 };
 
 namespace {
-
-std::string_view trimmed(std::string_view s) {
-  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
-  while (!s.empty() && (s.back() == ' ' || s.back() == '\r' || s.back() == '\n')) s.remove_suffix(1);
-  return s;
-}
-
-bool named(std::string_view line, std::string_view name, std::string_view& value) {
-  if (line.size() <= name.size() || line[name.size()] != ':' || strncasecmp(line.data(), name.data(), name.size()) != 0) return false;
-  value = trimmed(line.substr(name.size() + 1));
-  return true;
-}
 
 // "bytes 0-99/1000", "bytes */1000"
 void read_range(std::string_view value, GmHttpReply& reply) {
