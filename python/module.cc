@@ -14,6 +14,7 @@ void bind_frame(nanobind::module_& m);
 void bind_files(nanobind::module_& m);
 void bind_job(nanobind::module_& m);
 void bind_session(nanobind::module_& m);
+void bind_stream(nanobind::module_& m);
 void bind_udf(nanobind::module_& m);
 }  // namespace gristmill::python
 
@@ -28,6 +29,7 @@ NB_MODULE(_engine, m) {
   python::bind_files(m);
   python::bind_job(m);
   python::bind_session(m);
+  python::bind_stream(m);
   python::bind_udf(m);
   QueryRunner::set_interrupt(python::poll_signals);
   m.attr("__version__") = "0.1.0";

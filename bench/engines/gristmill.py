@@ -23,8 +23,11 @@ class Gristmill(Engine):
     def scan(self, alias: str, path: str) -> None:
         setattr(self.tables, alias, gm.scan_parquet(path))
 
-    def run(self, query: Callable[[Any], gm.Frame], mode: str) -> gm.Table:
-        return query(self.tables).collect(num_workers=self.threads)
+    def run(self, query: Callable[[Any], gm.Frame | gm.Stream], mode: str) -> gm.Table:
+        made = query(self.tables)
+        if isinstance(made, gm.Stream):
+            return made.parallel(self.threads).collect()
+        return made.collect(num_workers=self.threads)
 
     def arrow(self, result: gm.Table) -> pa.Table:
         return result.to_arrow()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from engines import OURS
@@ -46,15 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-gate", action="store_true")
 
 
-def _measure(workload: Workload, options: argparse.Namespace) -> Scaling:
-    result, small = Scaling(workload.name), options.scale == "small"
-    first, second, both = (Session(options.engine, "frames", workload, small, threads) for threads in (1, 1, 2))
+def _measure(family: str, workload: Workload, pairs: int, engine: str, small: bool) -> Scaling:
+    result = Scaling(workload.name)
+    first, second, both = (Session(engine, family, workload, small, threads) for threads in (1, 1, 2))
     with first, second, both:
         sessions = (first, second, both)
         alone = {s: min(s.run() for _ in range(2)) for s in sessions}
         for s in sessions:
             s.settle(max(alone.values()) / 4)  # at least four runs a measurement: neighbours overlap but for its ends
-        for _ in range(options.pairs):
+        for _ in range(pairs):
             both.run(result.two)
             first.start()
             second.start()
@@ -65,18 +66,23 @@ def _measure(workload: Workload, options: argparse.Namespace) -> Scaling:
 
 
 def run(options: argparse.Namespace) -> int:
+    return run_rows("frames", [WORKLOADS[n] for n in options.rows.split(",")], options.pairs, options.engine, options.scale, options.no_gate)
+
+
+def run_rows(family: str, workloads: Sequence[Workload], pairs: int, engine: str, scale: str, no_gate: bool) -> int:
+    """Measures rows of a family of workloads, reports and gives the exit code."""
     results = []
-    for name in options.rows.split(","):
-        results.append(_measure(WORKLOADS[name], options))
-        print(f"{name}: {results[-1].efficiency:.2f}", file=sys.stderr, flush=True)
+    for workload in workloads:
+        results.append(_measure(family, workload, pairs, engine, scale == "small"))
+        print(f"{workload.name}: {results[-1].efficiency:.2f}", file=sys.stderr, flush=True)
     rows = [[r.name, f"{r.efficiency:.2f}", f"{min(r.efficiencies):.2f}..{max(r.efficiencies):.2f}", *(f"{t.median * 1e3:.1f}" for t in (r.one, r.two, r.apart)),
              f"{r.one.median / r.two.median:.2f}", f"{2 * r.one.median / r.apart.median:.2f}"] for r in results]
     head = ("row", "efficiency", "spread", "1 worker ms", "2 workers ms", "two processes, each ms", "speed-up", "of two processes")
     middle = statistics.median(r.efficiency for r in results)
-    text = f"# scaling of {options.engine}\n\n{report.markdown_table(head, rows)}\n\nMedian efficiency {middle:.2f}; gate: 0.9, none below 0.8.\n"
-    report.save("scaling" + ("-small" if options.scale == "small" else ""), text,
+    text = f"# scaling of {engine}\n\n{report.markdown_table(head, rows)}\n\nMedian efficiency {middle:.2f}; gate: 0.9, none below 0.8.\n"
+    report.save(("scaling" if family == "frames" else f"{family}-scaling") + ("-small" if scale == "small" else ""), text,
                 {"median": middle, "rows": [asdict(r) | {"efficiency": r.efficiency} for r in results]})
-    if options.no_gate or options.scale == "small" or options.engine != OURS:
+    if no_gate or scale == "small" or engine != OURS:
         return 0
     failed = middle < 0.9 or any(r.efficiency < 0.8 for r in results)
     if failed:

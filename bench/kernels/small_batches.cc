@@ -1,18 +1,20 @@
 // The price of the pipeline itself: many batches of 100 rows, each a morsel of its own, through a planned query (filter, project,
-// ordered delivery), beside the same kernels called in a loop. Items are batches: what the two rows differ by is the overhead of one
-// more small batch.
+// ordered delivery) and through a stream, beside the same kernels called in a loop. Items are batches: what the rows differ by is the overhead
+// of one more small batch.
 #include <arrow/array/array_primitive.h>
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
 
 #include <memory>
+#include <vector>
 
 #include "column/batch.h"
 #include "column/kernels.h"
 #include "expr/bind.h"
 #include "expr/evaluate.h"
 #include "gristmill/frame.h"
+#include "gristmill/stream.h"
 #include "inputs.h"
 
 namespace gristmill::bench {
@@ -54,6 +56,28 @@ void pipeline(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * kBatches);
 }
 
+// The same batches given to a stream one by one, each below the threshold: the stream's own price is the difference to `bare`.
+void stream(benchmark::State& state) {
+  const auto all = table();
+  std::vector<RecordBatchPtr> batches;
+  for (int64_t at = 0; at < all->num_rows(); at += kBatchRows) {
+    arrow::ArrayVector columns;
+    for (const auto& c : all->columns()) columns.push_back(c->chunk(0)->Slice(at, kBatchRows));
+    batches.push_back(arrow::RecordBatch::Make(all->schema(), kBatchRows, std::move(columns)));
+  }
+  const Stream steps = Stream::from_batches(std::move(batches)).filter(predicate()).select({projection().alias("y")});
+  for (auto _ : state) {
+    int64_t rows = 0;
+    const arrow::Status s = steps.for_each([&](const RecordBatchPtr& b) {
+      rows += b->num_rows();
+      return arrow::Status::OK();
+    });
+    if (!s.ok()) state.SkipWithError(s.ToString().c_str());
+    benchmark::DoNotOptimize(rows);
+  }
+  state.SetItemsProcessed(state.iterations() * kBatches);
+}
+
 arrow::Result<int64_t> call_kernels(const arrow::Table& all, const expr::Bound& keep, const expr::Bound& value) {
   arrow::MemoryPool* pool = arrow::default_memory_pool();
   expr::Evaluator evaluator(pool);
@@ -88,6 +112,7 @@ void bare(benchmark::State& state) {
 
 const bool kAdded = registered([] {
   benchmark::RegisterBenchmark("small_batch/pipeline", pipeline)->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark("small_batch/stream", stream)->Unit(benchmark::kMillisecond);
   benchmark::RegisterBenchmark("small_batch/bare", bare)->Unit(benchmark::kMillisecond);
 });
 

@@ -73,8 +73,8 @@ class StreamOperator {
   virtual int parallelism_hint() const { return 0; }  // the most morsels at once that are of use; 0: any
 };
 using StreamOperatorPtr = std::shared_ptr<StreamOperator>;
-using BatchFunction = std::function<arrow::Result<RecordBatchPtr>(RecordBatchPtr)>;
-using BatchesFunction = std::function<arrow::Result<std::vector<RecordBatchPtr>>(RecordBatchPtr)>;
+using StreamFunction = std::function<arrow::Result<RecordBatchPtr>(RecordBatchPtr)>;
+using StreamExpansion = std::function<arrow::Result<std::vector<RecordBatchPtr>>(RecordBatchPtr)>;
 
 struct StreamParallel {
   int num_workers = 0;         // 0 = all cores this process may use; 1 = the caller's thread
@@ -125,8 +125,8 @@ class Stream {
   static Stream replay(Frame frame, int64_t morsel_rows = 16'384);
 
   // Row by row.
-  Stream map(BatchFunction function, std::shared_ptr<arrow::Schema> schema = nullptr, std::string name = "map") const;  // null: as before
-  Stream flat_map(BatchesFunction function, std::shared_ptr<arrow::Schema> schema = nullptr, std::string name = "flat_map") const;
+  Stream map(StreamFunction function, std::shared_ptr<arrow::Schema> schema = nullptr, std::string name = "map") const;  // null: as before
+  Stream flat_map(StreamExpansion function, std::shared_ptr<arrow::Schema> schema = nullptr, std::string name = "flat_map") const;
   Stream apply(StreamOperatorPtr op) const;
   Stream filter(Expr predicate) const;
   Stream select(std::vector<Expr> exprs) const;

@@ -26,6 +26,7 @@ from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .read import read_csv, read_ipc, read_ndjson, read_parquet
 from .selectors import Selector, all, exclude
 from .session import Outcome, Session, connect
+from .stream import GroupedStream, Morsel, MorselDriven, Stream, StreamOperator
 from .table import Table
 from .text_files import scan_csv, scan_ndjson
 from .udf import UserFunction, register, udf
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 __version__ = _engine.__version__
 
 __all__ = [
-    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "IoError", "Job", "JobResult",
-    "MemoryLimitError", "Outcome", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Session", "Table", "TimeoutError", "UserFunction", "WindowFrame",
+    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "GroupedStream", "IoError", "Job", "JobResult",
+    "MemoryLimitError", "Morsel", "MorselDriven", "Outcome", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Session", "Stream", "StreamOperator", "Table", "TimeoutError", "UserFunction", "WindowFrame",
     "all", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "connect", "corr", "count", "cov", "cume_dist", "dense_rank", "deserialize",
     "duration", "each_batch", "each_record", "exclude", "flow", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
     "greatest", "groups_between", "least", "lit", "make_date", "make_timestamp", "node", "ntile", "pack_list", "pack_map", "percent_rank", "pi",

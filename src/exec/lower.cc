@@ -94,6 +94,11 @@ class Lowering {
     return arrow::Status::OK();
   }
 
+  arrow::Result<ResolveSegment> open(const PlanPtr& root) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(root));
+    return std::move(head.resolve);
+  }
+
   sched::Query take() { return std::move(query_); }
 
  private:
@@ -509,6 +514,17 @@ arrow::Result<PhysicalQuery> lower(const PlanPtr& plan, std::shared_ptr<OrderedS
   out.query = lowering.take();
   if (context->progress) context->progress->tasks = static_cast<int64_t>(out.query.nodes.size());
   out.query.cancel = context->cancel;
+  return out;
+}
+
+arrow::Result<OpenQuery> lower_open(const PlanPtr& plan, std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report) {
+  OpenQuery out;
+  out.plan = plan;
+  Lowering lowering(context, std::move(report));
+  ARROW_RETURN_NOT_OK(lowering.number(*plan));
+  ARROW_ASSIGN_OR_RAISE(out.rows, lowering.open(plan));
+  out.first = lowering.take();
+  out.first.cancel = context->cancel;
   return out;
 }
 

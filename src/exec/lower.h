@@ -23,6 +23,15 @@ struct PhysicalQuery {
 arrow::Result<PhysicalQuery> lower(const plan::PlanPtr& plan, std::shared_ptr<OrderedSink> sink,
                                    std::shared_ptr<const QueryContext> context);
 
+// A plan whose rows go somewhere that its caller decides: what must have run, and then the pipeline without its sink.
+struct OpenQuery {
+  plan::PlanPtr plan;
+  sched::Query first;   // whole; may be empty
+  ResolveSegment rows;  // once `first` has run
+};
+arrow::Result<OpenQuery> lower_open(const plan::PlanPtr& plan, std::shared_ptr<const QueryContext> context,
+                                    std::shared_ptr<RunReport> report);
+
 struct RunSettings {
   sched::RunOptions options;
   std::function<arrow::Status()> interrupt;

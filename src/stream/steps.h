@@ -63,10 +63,14 @@ struct StatefulSpec {
   std::shared_ptr<arrow::Schema> schema;  // output_schema()
   bool needs_end = false;
   MakeStateful make;
+  // Gets the rows of the side output, in order, on whichever worker; null: they are only counted ("side_rows").
+  std::function<arrow::Status(RecordBatchPtr)> side = {};
 };
 Stream add_stateful(const std::vector<Stream>& inputs, StatefulSpec op);
 
 // Whether some source below never ends.
 bool endless(const plan::Plan& plan);
+// Whether some source below has positions, ending or not: operators over it keep a state that a checkpoint can hold.
+bool has_positions(const plan::Plan& plan);
 
 }  // namespace gristmill::stream

@@ -1,0 +1,30 @@
+"""streams: operators over batches of 100,000 rows against the fastest peer, which has the rows as one table."""
+
+from __future__ import annotations
+
+import argparse
+
+from workloads.streams import WORKLOADS
+
+from . import scaling
+from .ratios import add_ratio_arguments, chosen, run_ratios
+
+HELP = "streams over batches in memory: map, filter, chain, joins, windows"
+SCALING = ("map_10m", "filter_10m", "chain_10m", "city_sum_10m")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_ratio_arguments(parser)
+    parser.add_argument("--rows", default="*", help="names or patterns, comma-separated (default: all)")
+    parser.add_argument("--list", action="store_true", help="print the names and stop")
+    parser.add_argument("--scaling", action="store_true", help="1 -> 2 workers against two independent processes instead")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.list:
+        print("\n".join(WORKLOADS))
+        return 0
+    if options.scaling:
+        names = SCALING if options.rows == "*" else options.rows.split(",")
+        return scaling.run_rows("streams", [WORKLOADS[n] for n in names], options.pairs, "gristmill", options.scale, options.no_gate)
+    return run_ratios("streams", chosen(WORKLOADS, options.rows.split(",")), options)

@@ -1,0 +1,13 @@
+"""Streams: operators over batches, run on morsels; the source may end or not.
+
+>>> import gristmill as gm, pyarrow as pa
+>>> stream = gm.Stream.from_pylist([{"id": 1, "amount": 90.0}, {"id": 2, "amount": 120.0}]).filter(gm.col("amount") > 100)
+>>> for batch in stream:
+...     print(batch.to_pylist())
+[{'id': 2, 'amount': 120.0}]
+"""
+
+from .operators import Morsel, MorselDriven, StreamOperator
+from .stream import GroupedStream, Stream
+
+__all__ = ["GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator"]
