@@ -5,7 +5,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(_layers gm_base gm_sched gm_column gm_expr gm_plan gm_exec gm_io gm_frame gm_stream gm_sql gm_job)
+set(_layers gm_base gm_sched gm_column gm_expr gm_plan gm_exec gm_io gm_frame gm_stream gm_flow gm_sql gm_job)
 if(NOT SKBUILD)
   install(DIRECTORY include/gristmill DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   foreach(layer ${_layers})

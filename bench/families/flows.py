@@ -1,4 +1,7 @@
-"""flows: graphs of functions against asyncio, threads and processes by hand, warm, in turns, answers checked."""
+"""flows: graphs of functions against asyncio, threads and processes by hand, warm, in turns, answers checked.
+
+Dask, Ray, Daft, Hamilton and joblib run the same in processes and an environment of their own (flow_peers/); their times stand beside.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from measure import report
+import flow_peers
+from flow_peers.functions import WORKLOADS, add_one, chunks, lcg, texts
+from measure import plot, report
 
 HELP = "graphs of functions: async, blocking, computing, trivial"
 
@@ -38,42 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", default="", help="only workloads whose names contain this")
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--no-gate", action="store_true")
-
-
-async def wait_10(x: int) -> int:
-    await asyncio.sleep(0.01)
-    return x
-
-
-async def wait_50(x: int) -> int:
-    await asyncio.sleep(0.05)
-    return x
-
-
-def block_10(x: int) -> int:
-    time.sleep(0.01)
-    return x
-
-
-def block_50(x: int) -> int:
-    time.sleep(0.05)
-    return x
-
-
-def lcg(x: int) -> int:
-    """A chain of half a million dependent steps."""
-    for _ in range(500_000):
-        x = (1103515245 * x + 12345) & 0x7FFFFFFF
-    return x
-
-
-def add_one(x: int) -> int:
-    return x + 1
-
-
-def chunks(text: str) -> list[str]:
-    words = text.split()
-    return [" ".join(words[i:i + 50]) for i in range(0, len(words), 40)]
+    parser.add_argument("--no-peers", action="store_true", help="only what can be written by hand beside it, no other packages")
+    parser.add_argument("--curves", action="store_true", help="draw the speed-up over the latency of an item into docs/images instead")
 
 
 def _timed(run: Run) -> float:
@@ -82,9 +53,10 @@ def _timed(run: Run) -> float:
     return time.perf_counter() - began
 
 
-def _async(name: str, fn: Any, count: int) -> Iterator[Workload]:
+def _async(name: str) -> Iterator[Workload]:
     import gristmill as gm
 
+    fn, count = WORKLOADS[name]
     flow, items = gm.Flow([fn]), range(count)
 
     async def gather() -> list[int]:
@@ -98,9 +70,10 @@ def _async(name: str, fn: Any, count: int) -> Iterator[Workload]:
         loop.close()
 
 
-def _blocking(name: str, fn: Any, count: int) -> Iterator[Workload]:
+def _blocking(name: str) -> Iterator[Workload]:
     import gristmill as gm
 
+    fn, count = WORKLOADS[name]
     flow, items = gm.Flow([fn]), range(count)
 
     def fresh() -> list[int]:
@@ -109,16 +82,7 @@ def _blocking(name: str, fn: Any, count: int) -> Iterator[Workload]:
 
     with ThreadPoolExecutor(count) as warm:
         peers = {"threads_warm_n": lambda: list(warm.map(fn, items)), "threads_fresh_n": fresh}
-        peers.update(_joblib("joblib_threads", fn, items, count, "threading"))
         yield Workload(name, lambda: [r[fn.__name__] for r in flow.map({"x": items}, "x")], peers, "threads_warm_n", 1.05)
-
-
-def _joblib(name: str, fn: Any, items: Any, jobs: int, backend: str) -> dict[str, Run]:
-    try:
-        import joblib
-    except ImportError:
-        return {}
-    return {name: lambda: list(joblib.Parallel(n_jobs=jobs, backend=backend)(joblib.delayed(fn)(x) for x in items))}
 
 
 def _cpu(name: str) -> Iterator[Workload]:
@@ -128,7 +92,6 @@ def _cpu(name: str) -> Iterator[Workload]:
     flow, items = gm.Flow([lcg]), range(8)
     with ProcessPoolExecutor(cores()) as pool:
         peers: dict[str, Run] = {"processes_warm": lambda: list(pool.map(lcg, items)), "plain": lambda: [lcg(x) for x in items]}
-        peers.update(_joblib("joblib_loky", lcg, items, cores(), "loky"))
         yield Workload(name, lambda: [r["lcg"] for r in flow.map({"x": items}, "x")], peers, "processes_warm", 1 / 0.95)
 
 
@@ -161,16 +124,13 @@ def _chain(name: str) -> Iterator[Workload]:
 def _chunking(name: str) -> Iterator[Workload]:
     import gristmill as gm
 
-    texts = [" ".join(f"word{(i * j) % 997}" for j in range(500)) for i in range(100)]
-    flow = gm.Flow([chunks])
-    yield Workload(name, lambda: [r["chunks"] for r in flow.map({"text": texts}, "text")], {"plain": lambda: [chunks(t) for t in texts]}, "plain", 200e-6, True)
+    items, flow = texts(), gm.Flow([chunks])
+    yield Workload(name, lambda: [r["chunks"] for r in flow.map({"text": items}, "text")], {"plain": lambda: [chunks(t) for t in items]}, "plain", 200e-6, True)
 
 
 FAMILY: dict[str, Callable[[str], Iterator[Workload]]] = {
-    "async_50x50ms": lambda n: _async(n, wait_50, 50), "async_100x10ms": lambda n: _async(n, wait_10, 100),
-    "async_1000x10ms": lambda n: _async(n, wait_10, 1000), "async_10000x10ms": lambda n: _async(n, wait_10, 10_000),
-    "blocking_50x50ms": lambda n: _blocking(n, block_50, 50), "blocking_100x10ms": lambda n: _blocking(n, block_10, 100),
-    "blocking_1000x10ms": lambda n: _blocking(n, block_10, 1000), "cpu_lcg_x8": _cpu, "trivial_x10": _trivial, "chain_10_nodes_x100": _chain,
+    "async_50x50ms": _async, "async_100x10ms": _async, "async_1000x10ms": _async, "async_10000x10ms": _async, "blocking_50x50ms": _blocking,
+    "blocking_100x10ms": _blocking, "blocking_1000x10ms": _blocking, "cpu_lcg_x8": _cpu, "trivial_x10": _trivial, "chain_10_nodes_x100": _chain,
     "text_chunks_100x500": _chunking,
 }
 
@@ -222,22 +182,76 @@ def _cells(w: Workload) -> tuple[list[object], bool]:
     return [w.name, shown + ("" if good else " !"), gate, spread, w.rival, f"{w.seconds['gristmill'] * 1e3:.3g}", f"{w.seconds[w.rival] * 1e3:.3g}", others], good
 
 
+LATENCIES = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)  # ms
+
+
+def _speed_ups(items: int = 100, runs: int = 5) -> dict[str, list[tuple[float, float]]]:
+    """How many times faster than one item after the other, by latency, for the two ways to wait."""
+    import gristmill as gm
+
+    out: dict[str, list[tuple[float, float]]] = {"async": [], "blocking": []}
+    for ms in LATENCIES:
+        async def wait(x: int, seconds: float = ms / 1e3) -> int:
+            await asyncio.sleep(seconds)
+            return x
+
+        def block(x: int, seconds: float = ms / 1e3) -> int:
+            time.sleep(seconds)
+            return x
+
+        for name, fn in (("async", wait), ("blocking", block)):
+            flow = gm.Flow([fn])
+            times = []
+            for n in range(runs + 2):  # two to get warm
+                began = time.perf_counter()
+                if [r[fn.__name__] for r in flow.map({"x": range(items)}, "x")] != list(range(items)):
+                    raise AssertionError(f"{name} at {ms} ms gives another answer than a plain loop")
+                times.append(time.perf_counter() - began)
+            out[name].append((ms, items * ms / 1e3 / statistics.median(times[2:])))
+    return out
+
+
+def _draw() -> int:
+    found = _speed_ups()
+    path = report.RESULTS.parents[1] / "docs" / "images" / "flows-speedup.svg"
+    plot.curves(path, "100 items that wait, warm", "times faster than one after the other", "milliseconds an item waits", found)
+    for name, points in found.items():
+        print(name, ", ".join(f"{ms:g} ms {times:.1f}" for ms, times in points))
+    print(path)
+    return 0
+
+
+def _peer_times(names: list[str]) -> dict[str, dict[str, str]]:
+    """Milliseconds, or why there are none, by workload and peer. One peer runs at a time."""
+    missing = flow_peers.install()
+    out: dict[str, dict[str, str]] = {name: {peer: f"not installed ({why})" for peer, why in missing.items()} for name in names}
+    for peer in flow_peers.started(missing):
+        for name in names:
+            if name in WORKLOADS:
+                seconds, why = peer.seconds(name)
+                out[name][peer.name] = f"{seconds * 1e3:.3g}" if seconds is not None else why
+        peer.close()
+    return out
+
+
 def run(options: argparse.Namespace) -> int:
     from gristmill.flow import shutdown
 
+    if options.curves:
+        return _draw()
     rows, data, broken = [], [], []
-    for name in FAMILY:
-        if options.rows not in name:
-            continue
+    names = [name for name in FAMILY if options.rows in name]
+    peers = _peer_times(names) if not options.no_peers else {}
+    for name in names:
         with _made(name) as w:
             measure(w, options.pairs)
             cells, good = _cells(w)
-            rows.append(cells)
-            data.append({"name": name, "ratios": w.ratios, "seconds": w.seconds, "gate": w.gate, "beyond": w.beyond})
+            rows.append([*cells, ", ".join(f"{peer} {shown}" for peer, shown in sorted(peers.get(name, {}).items()))])
+            data.append({"name": name, "ratios": w.ratios, "seconds": w.seconds, "gate": w.gate, "beyond": w.beyond, "peers_ms": peers.get(name, {})})
             if not good:
                 broken.append(name)
         shutdown()
-    table = report.markdown_table(("row", "ours / rival", "gate", "spread", "rival", "ours ms", "rival ms", "others ms"), rows)
+    table = report.markdown_table(("row", "ours / rival", "gate", "spread", "rival", "ours ms", "rival ms", "others ms", "packages ms"), rows)
     report.save("flows", f"# flows\n\nWarm, in turns; `+` is the time beyond the rival's; a `!` marks a row above its gate.\n\n{table}\n", {"rows": data})
     if broken and not options.no_gate:
         print("above the gate:", ", ".join(broken))

@@ -19,8 +19,9 @@ from .events import Event
 from .failures import CallTimeout, Failure, WorkerCrashed
 from .flow import Flow
 from .graph import Nested
-from .limits import Limit, RateLimit
+from .limits import RateLimit
 from .node import Node, node
+from .open_limit import Limit
 from .pools import shutdown
 from .retry import Retry
 from .stream import Stream

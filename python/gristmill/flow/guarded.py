@@ -85,11 +85,12 @@ async def _limited(run: "RunState", item: Item, step: Step, args: tuple[Any, ...
     limit = step.rules.limit
     if limit is None:
         return await _timed(run, item, step, args, names)
-    await limit.enter()
+    size = limit.size_of(args, names)
+    await limit.enter(size)
     try:
         return await _timed(run, item, step, args, names)
     finally:
-        limit.leave()
+        limit.leave(size)
 
 
 async def _timed(run: "RunState", item: Item, step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> Any:

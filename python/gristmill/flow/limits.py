@@ -1,6 +1,6 @@
-"""How many calls may start in a time, and how many may be open at once; shared by whoever uses the same name.
+"""How many calls may start in a time; shared by whoever uses the same name.
 
-A rate is strict: of the starts in any window of its length there are never more than its number. Both are safe between threads and event loops.
+A rate is strict: of the starts in any window of its length there are never more than its number. Safe between threads and event loops.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _named: "weakref.WeakValueDictionary[tuple[str, str], Any]" = weakref.WeakValueD
 _naming = threading.Lock()
 
 
-def _shared(kind: str, name: str | None, made: Any, same: Callable[[Any], bool]) -> Any:
+def shared(kind: str, name: str | None, made: Any, same: Callable[[Any], bool]) -> Any:
     """The one object of that name; a second one that says something else is an error."""
     if name is None:
         return made
@@ -73,7 +73,7 @@ class RateLimit:
             raise ValueError(f"a rate needs calls >= 1, per > 0 and burst from 1 to calls, got {calls}, {per}, {burst}")
         amount = burst or max(1, int(calls / per * _GRAIN))
         made = _Rate(calls, per, min(amount, calls), clock)
-        self._rate: _Rate = _shared("rate", name, made, lambda r: (r.calls, r.per, r.burst) == (made.calls, made.per, made.burst))
+        self._rate: _Rate = shared("rate", name, made, lambda r: (r.calls, r.per, r.burst) == (made.calls, made.per, made.burst))
 
     def __repr__(self) -> str:
         return f"RateLimit({self._rate!r})"
@@ -110,72 +110,3 @@ def as_rate(rate: RateLimit | str | None) -> RateLimit | None:
     if not match or match[3] not in _UNITS:
         raise ValueError(f"not a rate: {rate!r}; write for example '100/s', '5/min', or give a RateLimit")
     return RateLimit(int(match[1]), float(match[2] or 1) * _UNITS[match[3]])
-
-
-class _Gate:
-    def __init__(self, open_calls: int) -> None:
-        self.most, self.free = open_calls, open_calls
-        self.lock = threading.Lock()
-        self.waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
-
-    def __repr__(self) -> str:
-        return f"{self.most} at once"
-
-    def leave(self) -> None:
-        """Gives the place to who has waited longest, if his loop still runs."""
-        while True:
-            with self.lock:
-                if not self.waiting:
-                    self.free += 1
-                    return
-                loop, place = self.waiting.popleft()
-            try:
-                loop.call_soon_threadsafe(self._give, place)
-                return
-            except RuntimeError:  # that loop is closed
-                continue
-
-    def _give(self, place: asyncio.Future[None]) -> None:
-        if place.done():  # cancelled while waiting
-            self.leave()
-        else:
-            place.set_result(None)
-
-
-class Limit:
-    """At most so many calls open at once, in every flow and thread of the process that uses the same name.
-
-    >>> Limit(4, name="database")
-    Limit(4 at once)
-    """
-
-    def __init__(self, open_calls: int, *, name: str | None = None) -> None:
-        if isinstance(open_calls, bool) or not isinstance(open_calls, int) or open_calls < 1:
-            raise ValueError(f"a limit needs a number of calls of at least 1, got {open_calls!r}")
-        self._gate: _Gate = _shared("limit", name, _Gate(open_calls), lambda g: g.most == open_calls)
-
-    def __repr__(self) -> str:
-        return f"Limit({self._gate!r})"
-
-    async def enter(self) -> None:
-        gate = self._gate
-        with gate.lock:
-            if gate.free and not gate.waiting:
-                gate.free -= 1
-                return
-            loop = asyncio.get_running_loop()
-            place: asyncio.Future[None] = loop.create_future()
-            gate.waiting.append((loop, place))
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():  # the place came at the same moment
-                gate.leave()
-            raise
-
-    def leave(self) -> None:
-        self._gate.leave()
-
-
-def as_limit(limit: Limit | int | None) -> Limit | None:
-    return limit if limit is None or isinstance(limit, Limit) else Limit(limit)

@@ -13,7 +13,8 @@ from typing import Any, Callable, Generic, Mapping, ParamSpec, Sequence, TypeVar
 from .cache import Cache
 from .classify import KINDS, Stats
 from .failures import FlowTypeError
-from .limits import Limit, RateLimit, as_limit, as_rate
+from .limits import RateLimit, as_rate
+from .open_limit import Limit, as_limit
 from .retry import Retry, as_retry
 from .stateful import Built
 
@@ -179,7 +180,7 @@ def node(fn: Any = None, *, output_name: str | Sequence[str] | None = None, name
 
     kind: "async", "blocking", "cpu", "native" (computes without Python's lock) or "inline" instead of what is measured.
     retry: how often a failed call is made again, or a Retry. timeout: seconds a call may take. rate: "100/s" or a RateLimit.
-    limit: how many calls may be open, or a Limit. cache: True for the flow's cache, or a Cache.
+    limit: how many calls may be open, or a Limit (of calls, of bytes, shared by name). cache: True for the flow's cache, or a Cache.
     batch: the function takes pyarrow arrays of so many items at once and gives an array; with batch_form, that function does,
     and this one is for single items.
 

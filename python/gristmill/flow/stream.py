@@ -6,8 +6,10 @@ In a `for` loop the source is pulled by the caller's thread, in `async for` by t
 from __future__ import annotations
 
 import asyncio
+import atexit
 import queue
 import time
+import weakref
 from typing import Any, AsyncIterator, Callable, Iterator
 
 from .drive import _join_cancelled, finish
@@ -17,6 +19,7 @@ from .run import Run
 from .state import CALLER, NOBODY
 
 Pull = Callable[[], Any]
+_open: "weakref.WeakSet[Stream]" = weakref.WeakSet()
 _SLOW_SOURCE = 1e-3  # seconds; a result that is there does not wait for a source that takes longer
 
 
@@ -45,6 +48,7 @@ class Stream:
         if run is None:
             run, self._source = self._make(False)
             self._run = run
+            _open.add(self)
             ring = self._bell.put  # not self: a stream that is dropped ends its run
             run.bell = lambda: ring(None)
             if hasattr(self._source, "__anext__"):
@@ -131,6 +135,7 @@ class Stream:
             raise StopAsyncIteration
         if self._run is None:
             self._run, self._source = self._make(True)
+            _open.add(self)
             self._news = asyncio.Event()
             ring, home = self._news.set, self._run.home
             self._run.bell = lambda: home.soon(ring)
@@ -176,6 +181,15 @@ class Stream:
 
     async def __aexit__(self, *_: Any) -> None:
         await self.aclose()
+
+
+@atexit.register
+def _end_open() -> None:
+    """Streams nobody closed end while threads still can: later they may be gone with a lock in their hands."""
+    for stream in list(_open):
+        if stream._run is not None and not stream._ended:
+            stream._ended = True
+            stream._run.abort(None)
 
 
 async def _feed(run: Run, source: Any) -> None:

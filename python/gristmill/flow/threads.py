@@ -6,11 +6,13 @@ Jobs and sleeping threads are lists of the interpreter's own, whose operations a
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import Any, Callable
 
 IDLE_SECONDS = 30.0
 MOST_THREADS = 1024
+_LAST_SECONDS = 1.0  # that stop() waits for calls that are open
 
 Job = tuple[Any, ...]  # a function and its arguments
 
@@ -102,6 +104,7 @@ class ThreadPool:
                 self._idle.pop().release()
             except IndexError:
                 break
+        deadline = time.monotonic() + _LAST_SECONDS
         for thread in threads:
             if thread is not threading.current_thread():
-                thread.join(0.2)
+                thread.join(max(0.0, deadline - time.monotonic()))

@@ -79,6 +79,32 @@ def test_a_thousand_runs() -> None:
     assert end["threads"] == [] and end["processes"] == 0 and end["fds"] <= before["fds"] + 1 and end["memory"] == before["memory"]
 
 
+def test_large_values_through_shared_memory() -> None:
+    import numpy as np
+
+    def negative(values: Any) -> Any:
+        if len(values) == 13:
+            raise ValueError("13")
+        return -values
+
+    before = settled()
+    flow = gm.Flow([gm.node(negative, kind="cpu")])
+    for k in range(150):
+        values = np.arange(20_000 + k)  # 160 kB both ways
+        found = flow.map({"values": [values, values + 1]}, "values")
+        assert np.array_equal(found[1]["negative"], -1 - values)
+        if k % 10 == 0:
+            with pytest.raises(ValueError, match="13"):
+                flow.map({"values": [values, np.arange(13), values]}, "values")
+        if k == 20:
+            warm = counts()
+        del found, values
+    after = counts()
+    assert after["fds"] <= warm["fds"] + 4 and after["memory"] == warm["memory"] and after["processes"] <= warm["processes"]
+    end = settled()
+    assert end["processes"] == 0 and end["fds"] <= before["fds"] + 1 and end["memory"] == before["memory"]
+
+
 def test_runs_that_fail() -> None:
     before = settled()
     flow = everything()
@@ -153,6 +179,7 @@ def test_ctrl_c_ends_a_run_of_any_kind(kind: str, tmp_path: Path) -> None:
     except KeyboardInterrupt:
         print("interrupted", flush=True)
     """.replace("KIND", repr(kind))
+    memory = counts()["memory"]
     p = start(body, tmp_path)
     assert p.stdout is not None and p.stdout.readline() == "started\n"
     time.sleep(1.0)
@@ -165,7 +192,7 @@ def test_ctrl_c_ends_a_run_of_any_kind(kind: str, tmp_path: Path) -> None:
         if not left:
             break
         time.sleep(0.1)
-    assert left == []
+    assert left == [] and counts()["memory"] == memory
 
 
 def test_the_end_of_the_interpreter(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+// A call that waits, on the event loop or on a thread of the pool: started once, answered once, ended early when nobody wants it.
+//
+// Invariant: for each started call `CallCount` is one up until no code of the user runs for it and nothing of it holds the user's values.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "flow/event_loop.h"
+#include "flow/graph.h"
+#include "sched/async_window.h"
+
+namespace gristmill::flow {
+
+// How many calls are open; who started them waits until there are none.
+class CallCount {
+ public:
+  void enter();
+  void leave();
+  void wait_for_none();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable none_;
+  int64_t open_ = 0;
+};
+
+class OpenCall : public std::enable_shared_from_this<OpenCall> {
+ public:
+  OpenCall(NodePtr node, std::vector<Anything> args, int64_t item, int attempt, std::shared_ptr<CallCount> count);
+
+  // `probe`: it is looked at from outside, and `news` called when it is clear what it does.
+  void start(sched::AsyncDone done, bool probe, std::function<void()> news);
+  // Nobody wants the answer. A coroutine is destroyed, a function is told; from any thread, also before start().
+  void cancel();
+
+ private:
+  void start_coroutine();  // on the loop
+  void end_coroutine();
+  void run_plain(bool probe, const std::function<void()>& news);
+  void watch(std::shared_ptr<CallProbe> probe, std::function<void()> news);
+  void arm(std::chrono::nanoseconds timeout);
+  void disarm();
+  void answer(arrow::Result<Anything> value);
+
+  const NodePtr node_;
+  std::vector<Anything> args_;
+  const std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
+  const FlowCall told_;
+  const std::shared_ptr<CallCount> count_;
+  std::atomic<bool> running_{false};
+
+  std::mutex mutex_;  // of the two below
+  sched::AsyncDone done_;
+  std::optional<EventLoop::Timer> timer_;
+
+  // The loop's thread only.
+  std::optional<Task<Anything>> task_;
+  int64_t began_ = 0;
+};
+
+}  // namespace gristmill::flow

@@ -1,0 +1,42 @@
+"""Functions of many items at once."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from flow_functions import failing
+
+import gristmill as gm
+
+
+def test_batches_get_arrow_arrays_cut_at_fixed_items() -> None:
+    sizes: list[int] = []
+
+    def double(x: pa.Array) -> pa.Array:
+        assert isinstance(x, pa.Array)
+        sizes.append(len(x))
+        return pa.array([v.as_py() * 2 for v in x])
+
+    flow = gm.Flow([gm.node(failing, kind="blocking"), gm.node(double, input_mapping={"x": "failing"}, batch=4)])
+    found = flow.map({"x": range(10)}, "x", errors="return", outputs="double")
+    assert [r["double"] if isinstance(r, dict) else None for r in found] == [0, 2, 4, None, 8, 10, None, 14, 16, 18]
+    assert sorted(sizes) == [2, 3, 3]
+    sizes.clear()
+    assert [r["double"] for r in flow.stream({"x": iter([0, 1, 2, 4, 5, 7, 8])}, "x", outputs="double")] == [0, 2, 4, 8, 10, 14, 16] and sorted(sizes) == [3, 4]
+
+
+def test_dual_nodes_have_two_forms_and_one_answer() -> None:
+    import pyarrow.compute as pc
+
+    used: list[str] = []
+
+    def one(x: int, by: int) -> int:
+        used.append("one")
+        return x * by
+
+    def many(x: pa.Array, by: int) -> pa.Array:
+        used.append("many")
+        return pc.multiply(x, by)
+
+    n = gm.node(one, batch=100, batch_form=many).bind(by=3)
+    assert gm.Flow([n]).run({"x": 5}) == {"one": 15} and gm.Flow([n]).map({"x": range(5)}, "x") == [{"one": 3 * x} for x in range(5)]
+    assert used == ["one", "many"]

@@ -1,0 +1,113 @@
+"""Rates and limits: how many calls start in a time, how many are open, how many bytes they hold."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+import gristmill as gm
+from gristmill.flow import Limit, RateLimit
+
+
+def test_a_rate_is_never_exceeded_and_shared_by_name() -> None:
+    starts: list[float] = []
+
+    async def call(x: int) -> None:
+        starts.append(time.monotonic())
+
+    def block(x: int) -> None:
+        starts.append(time.monotonic())
+
+    rate = RateLimit(200, name="properties")
+    nodes = [gm.node(call, rate=rate), gm.node(block, rate=RateLimit(200, name="properties"), kind="blocking")]
+    gm.Flow(nodes).map({"x": range(20)}, "x")
+    starts.sort()
+    window = 2 / 200 * 1.0
+    assert len(starts) == 40 and starts[-1] - starts[0] >= 39 / 200 / 2  # two at once in a hundredth of a second
+    assert all(starts[i + 2] - starts[i] > window * 0.7 for i in range(38))  # between the limiter's clock and ours
+    with pytest.raises(ValueError, match="already with other numbers"):
+        RateLimit(100, name="properties")
+
+
+def test_limits_hold_across_flows_and_kinds() -> None:
+    open_calls, most, lock = 0, 0, threading.Lock()
+
+    def enter(step: int) -> None:
+        nonlocal open_calls, most
+        with lock:
+            open_calls += step
+            most = max(most, open_calls)
+
+    async def wait(x: int) -> None:
+        enter(1)
+        await asyncio.sleep(0.002)
+        enter(-1)
+
+    def block(x: int) -> None:
+        enter(1)
+        time.sleep(0.002)
+        enter(-1)
+
+    limit = Limit(3, name="door")
+    gm.Flow([gm.node(wait, limit=limit), gm.node(block, limit=Limit(3, name="door"))]).map({"x": range(30)}, "x")
+    assert most == 3 and open_calls == 0
+
+
+def test_open_calls_are_held_by_bytes() -> None:
+    held, most, lock = 0, 0, threading.Lock()
+
+    def enter(text: str, step: int) -> None:
+        nonlocal held, most
+        with lock:
+            held += step * len(text)
+            most = max(most, held)
+
+    async def wait(text: str) -> int:
+        enter(text, 1)
+        await asyncio.sleep(0.002)
+        enter(text, -1)
+        return len(text)
+
+    def block(text: str) -> int:
+        enter(text, 1)
+        time.sleep(0.002)
+        enter(text, -1)
+        return len(text)
+
+    texts = ["a" * (100 * (i % 7)) for i in range(80)]
+    for fn in (wait, block):
+        most = 0
+        found = gm.Flow([gm.node(fn, output_name="n", limit=Limit(open_bytes=2_000))]).map({"text": texts}, "text")
+        assert [r["n"] for r in found] == [len(t) for t in texts]
+        assert 600 < most <= 2_000 and held == 0
+    most = 0
+    large = ["b" * 5_000] * 6
+    assert len(gm.Flow([gm.node(wait, limit=Limit(100, open_bytes="2KB"))]).map({"text": large}, "text")) == 6
+    assert most == 5_000  # one is always let in
+    with pytest.raises(ValueError, match="number of calls, or open_bytes"):
+        Limit()
+    with pytest.raises(ValueError, match="already with other numbers"):
+        keep = Limit(3, name="by bytes"), Limit(3, open_bytes=10, name="by bytes")
+        del keep
+
+
+def test_a_limit_is_given_back_by_calls_that_fail_or_are_cancelled() -> None:
+    limit = Limit(2, open_bytes=100)
+
+    async def fail(text: str) -> str:
+        await asyncio.sleep(0.001)
+        if text == "x" * 30:
+            raise ValueError("thirty")
+        await asyncio.sleep(5)
+        return text
+
+    async def quick(text: str) -> str:
+        return text
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="thirty"):
+            gm.Flow([gm.node(fail, limit=limit)]).map({"text": ["x" * (30 + k) for k in range(20)]}, "text")
+        assert len(gm.Flow([gm.node(quick, limit=limit)]).map({"text": ["y" * 40] * 30}, "text")) == 30
