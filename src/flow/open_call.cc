@@ -115,9 +115,10 @@ void OpenCall::run_plain(bool probe, const std::function<void()>& news) {
     arm(node_->rules.timeout);
     running_ = true;
     if (probe) watch(std::make_shared<CallProbe>(), news);
-    const CallClock clock(true);
+    std::optional<CallClock> clock;
+    if (probe || node_->stats.due()) clock.emplace(true);
     arrow::Result<Anything> value = node_->plain(args_, told_);
-    clock.record(node_->stats);
+    if (clock) clock->record(node_->stats);
     running_ = false;
     args_.clear();
     answer(std::move(value));

@@ -162,7 +162,6 @@ class Calls(RunState):
                 self.step_failed(item, step, e)
                 return
             if measure:
-                stats.calls -= 1
                 stats.record(time.perf_counter() - began, 0.0)
                 if self.spans is not None:
                     self.spans.append((step.name, item.path(), "async", "loop", began, time.perf_counter()))

@@ -67,8 +67,8 @@ class Stats:
         self.probing = False
 
     def record(self, wall: float, cpu: float) -> None:
+        """The times of a call; whoever makes it has counted it before, or all that start meanwhile were due as well."""
         self.samples += 1
-        self.calls += 1
         share = max(1.0 / self.samples, 1.0 / _FADE)
         self.wall += (wall - self.wall) * share
         self.cpu += (cpu - self.cpu) * share
@@ -99,6 +99,7 @@ class Stats:
 
 def timed(stats: Stats, call: Callable[..., Any], args: Sequence[Any], names: Mapping[str, Any]) -> Any:
     """A call whose times are noted, also when it fails."""
+    stats.calls += 1
     long = not stats.samples or stats.wall >= TRIVIAL  # only then it is worth asking the system
     line = queued() + in_the_way[0] if long else 0.0
     wall, cpu = time.perf_counter(), time.thread_time()
@@ -139,7 +140,7 @@ def reason(stats: Stats, form: str, pinned: str | None) -> tuple[str, str]:
 
     >>> reason(Stats(), "async", None)
     ('async', 'an async function: on the event loop')
-    >>> s = Stats(); s.record(2e-6, 2e-6); reason(s, "sync", None)
+    >>> s = Stats(); s.calls += 1; s.record(2e-6, 2e-6); reason(s, "sync", None)
     ('inline', 'a call takes less than handing it over: stays where the item is (2.0 us a call, 2.0 us of it computing, 1 of 1 calls measured)')
     """
     if form.startswith("async"):

@@ -128,6 +128,7 @@ async def _once(run: "RunState", item: Item, step: Step, way: int, args: tuple[A
     stats, began = step.stats, time.perf_counter()
     try:
         if way == LOOP:
+            stats.calls += 1
             value = await step.call(*args, **names)
             stats.record(time.perf_counter() - began, 0.0)
             return value

@@ -84,6 +84,7 @@ def _pull(run: "RunState", scope: Scope, item: Item, step: Step, source: Any, ma
     except BaseException as e:  # noqa: BLE001 - goes to the run's caller
         _fail(run, scope, item, step, e)
         return
+    step.stats.calls += 1
     step.stats.record(wall, cpu)
     run.tell("node_end", item, step)
     run.close(scope)

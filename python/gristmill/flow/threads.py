@@ -1,6 +1,9 @@
 """Threads for calls that wait: as many as there are calls open, kept for a while.
 
 Jobs and sleeping threads are lists of the interpreter's own, whose operations are atomic; so a hand-over takes no lock. Who sleeps last wakes first.
+
+A job calls one thread at most, and a thread that was called calls the next one before it begins with its job. If all were called at once they would
+stand in line for Python's lock, each waking up every few milliseconds to press the one that has it.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ class ThreadPool:
         self._growing = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._stopping = False
+        self._called = False  # a thread is on its way, and will see all jobs that are there when it arrives
 
     @property
     def size(self) -> int:
@@ -35,16 +39,22 @@ class ThreadPool:
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> None:
         self._jobs.append((fn, *args))
+        if not self._called:
+            self._call()
+
+    def _call(self) -> None:
+        self._called = True
         try:
             self._idle.pop().release()
         except IndexError:
-            if self._size < self.most:
-                self._grow()
+            if self._size >= self.most or not self._grow():
+                self._called = False  # those that are at work come back to the line
 
-    def _grow(self) -> None:
+    def _grow(self) -> bool:
+        """Whether a new thread is on its way."""
         with self._growing:
             if self._size >= self.most or self._stopping:
-                return
+                return False
             self._size += 1
             thread = threading.Thread(target=self._work, name=f"{self.name}-{self._size}", daemon=True)
             self._threads.add(thread)
@@ -54,12 +64,16 @@ class ThreadPool:
                 self._size -= 1
                 self._threads.discard(thread)
                 if not self._size:
+                    self._called = False
                     raise
+                return False
+            return True
 
     def _work(self) -> None:
         wake = threading.Lock()
         wake.acquire()
         jobs = self._jobs
+        self._called = False
         while True:
             try:
                 if not jobs and not self._sleep(wake):
@@ -67,6 +81,8 @@ class ThreadPool:
                 job = jobs.popleft()
             except IndexError:  # another one was quicker
                 continue
+            if jobs and not self._called:
+                self._call()
             fn, *args = job
             del job
             fn(*args)
@@ -80,12 +96,12 @@ class ThreadPool:
         self._idle.append(wake)
         if (self._jobs or self._stopping) and self._unlist(wake):  # a job that came while nobody was listed
             return not self._stopping
-        if wake.acquire(timeout=IDLE_SECONDS):
-            return not (self._stopping and not self._jobs)
-        if self._unlist(wake):
-            return False
-        wake.acquire()  # woken at the last moment
-        return True
+        if not wake.acquire(timeout=IDLE_SECONDS):
+            if self._unlist(wake):
+                return False
+            wake.acquire()  # called at the last moment
+        self._called = False
+        return not (self._stopping and not self._jobs)
 
     def _unlist(self, wake: threading.Lock) -> bool:
         try:
