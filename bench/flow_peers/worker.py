@@ -118,15 +118,19 @@ def hamilton(fn: Any, items: list, kind: str) -> Map:
         plain = driver.Builder().with_modules(ad_hoc_utils.create_temporary_module(space["result"])).build()
         return lambda: [plain.execute(["result"], inputs={"x": x})["result"] for x in items]
 
-    def each(values: list) -> Parallelizable[int]:
+    def each(values):  # type: ignore[no-untyped-def]
         yield from values
 
-    def one(each: int) -> int:
+    def one(each):  # type: ignore[no-untyped-def]
         return fn(each)
 
-    def collected(one: Collect[int]) -> list:
+    def collected(one):  # type: ignore[no-untyped-def]
         return list(one)
 
+    # Here, as it looks for the names of textual annotations in the module alone.
+    each.__annotations__ = {"values": list, "return": Parallelizable[int]}
+    one.__annotations__ = {"each": int, "return": int}
+    collected.__annotations__ = {"one": Collect[int], "return": list}
     many = executors.MultiThreadingExecutor(len(items)) if kind == "blocking" else executors.MultiProcessingExecutor(CORES)
     built = (driver.Builder().enable_dynamic_execution(allow_experimental_mode=True).with_remote_executor(many)
              .with_modules(ad_hoc_utils.create_temporary_module(each, one, collected)).build())

@@ -62,8 +62,8 @@ class CallServer:
                     await writer.drain()
                 finally:
                     self.open -= 1
-        except (ConnectionError, IndexError, ValueError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, IndexError, ValueError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the caller is gone, or the server closes
         finally:
             writer.close()
 
