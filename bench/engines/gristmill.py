@@ -30,7 +30,9 @@ class Gristmill(Engine):
         return made.collect(num_workers=self.threads)
 
     def arrow(self, result: gm.Table) -> pa.Table:
-        return result.to_arrow()
+        table = result.to_arrow()
+        plain = pa.schema([f.with_type(pa.string()) if f.type == pa.string_view() else f for f in table.schema])
+        return table if plain == table.schema else table.cast(plain)
 
     def limit_memory(self, limit: int, folder: str) -> None:
         self._memory_limit = limit

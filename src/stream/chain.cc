@@ -152,7 +152,6 @@ arrow::Status Chain::open() {
 
 arrow::Status Chain::process(RecordBatchPtr batch, std::deque<RecordBatchPtr>& out) {
   if (batch->num_rows() == 0) return arrow::Status::OK();
-  ARROW_RETURN_NOT_OK(run_.query->cancel.check());
   if (!same_columns(*batch->schema(), *source_->given())) return other_columns(source_->name(), *batch->schema(), *source_->given());
   const bool alone = run_.settings.options.inline_on_caller || batch->num_rows() < run_.options.min_parallel_rows;
   return alone ? process_here(std::move(batch), out) : process_with_all(std::move(batch), out);
@@ -167,12 +166,22 @@ arrow::Status Chain::process_here(RecordBatchPtr batch, std::deque<RecordBatchPt
   if (claimed.end || claimed.wait) return base::internal_error("a batch at hand cannot be read");
   arrow::Status status = runner_->run(exec::Morsel{seq, 0, seq});
   if (exec::is_stop_morsel(status)) status = arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(auto batches, sink_->stage(runner_->take_output(), *run_.query));
-  ARROW_RETURN_NOT_OK(sink_->deliver(seq, batches).status());
-  auto made = sink_->take();
+  // A batch with a bad row gives nothing, as with several workers.
+  if (status.ok()) status = hand_out(out);
   nanoseconds_here_ += exec::now_ns() - before;
-  ARROW_RETURN_NOT_OK(status);  // a batch with a bad row gives nothing, as with several workers
-  for (RecordBatchPtr& b : made) out.push_back(std::move(b));
+  return status;
+}
+
+// What the sink would do with one morsel, without its way through a ring.
+arrow::Status Chain::hand_out(std::deque<RecordBatchPtr>& out) {
+  ARROW_ASSIGN_OR_RAISE(auto batches, sink_->stage(runner_->take_output(), *run_.query));
+  for (column::Batch& b : batches) {
+    if (b.rows == 0) continue;
+    std::vector<std::shared_ptr<arrow::ArrayData>> columns;
+    columns.reserve(b.columns.size());
+    for (column::Column& c : b.columns) columns.push_back(std::move(c.values));
+    out.push_back(arrow::RecordBatch::Make(schema_, b.rows, std::move(columns)));
+  }
   return arrow::Status::OK();
 }
 

@@ -35,6 +35,7 @@ class Chain {
  private:
   arrow::Status open();
   arrow::Status process_here(RecordBatchPtr batch, std::deque<RecordBatchPtr>& out);
+  arrow::Status hand_out(std::deque<RecordBatchPtr>& out);
   arrow::Status process_with_all(RecordBatchPtr batch, std::deque<RecordBatchPtr>& out);
 
   std::shared_ptr<const PullTable> source_;
