@@ -27,7 +27,8 @@ struct Measure {
 const Measure kMeasures[] = {
     {"count", [](const Expr& e) { return e.count(); }}, {"min", [](const Expr& e) { return e.min(); }},
     {"max", [](const Expr& e) { return e.max(); }},     {"mean", [](const Expr& e) { return e.mean(); }},
-    {"std", [](const Expr& e) { return e.std(); }},
+    {"std", [](const Expr& e) { return e.std(); }},     {"p25", [](const Expr& e) { return e.quantile(0.25); }},
+    {"p50", [](const Expr& e) { return e.median(); }},  {"p75", [](const Expr& e) { return e.quantile(0.75); }},
 };
 
 bool has_measure(const Frame& frame, const Expr& e) { return frame.select({e.alias("x")}).schema().ok(); }
@@ -46,21 +47,21 @@ class Rows {
     ARROW_RETURN_NOT_OK(nulls_.Append(rows - count));
     ARROW_RETURN_NOT_OK(add_text(m, "min", least_));
     ARROW_RETURN_NOT_OK(add_text(m, "max", greatest_));
-    ARROW_RETURN_NOT_OK(add_number(m, "mean", means_));
-    return add_number(m, "std", deviations_);
+    for (Numbers& n : numbers_) ARROW_RETURN_NOT_OK(add_number(m, n));
+    return arrow::Status::OK();
   }
 
   arrow::Result<std::shared_ptr<arrow::Table>> finish() {
+    std::vector<std::pair<const char*, arrow::ArrayBuilder*>> parts = {{"column", &names_}, {"type", &types_}, {"count", &counts_},
+                                                                       {"nulls", &nulls_},  {"min", &least_},  {"max", &greatest_}};
+    for (Numbers& n : numbers_) parts.emplace_back(n.measure, &n.values);
+    arrow::FieldVector fields;
     arrow::ArrayVector columns;
-    for (arrow::ArrayBuilder* b :
-         std::initializer_list<arrow::ArrayBuilder*>{&names_, &types_, &counts_, &nulls_, &least_, &greatest_, &means_, &deviations_}) {
-      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), b->Finish());
+    for (const auto& [name, builder] : parts) {
+      fields.push_back(arrow::field(name, builder->type()));
+      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), builder->Finish());
     }
-    const auto schema =
-        arrow::schema({arrow::field("column", arrow::utf8()), arrow::field("type", arrow::utf8()), arrow::field("count", arrow::int64()),
-                       arrow::field("nulls", arrow::int64()), arrow::field("min", arrow::utf8()), arrow::field("max", arrow::utf8()),
-                       arrow::field("mean", arrow::float64()), arrow::field("std", arrow::float64())});
-    return arrow::Table::Make(schema, columns);
+    return arrow::Table::Make(arrow::schema(std::move(fields)), columns);
   }
 
  private:
@@ -69,15 +70,19 @@ class Rows {
     if (found == m.end() || found->second->IsNull(0)) return to.AppendNull();
     return to.Append(value_text(*found->second, 0));
   }
-  static arrow::Status add_number(const Measured& m, const char* name, arrow::DoubleBuilder& to) {
-    const auto found = m.find(name);
-    if (found == m.end() || found->second->IsNull(0) || found->second->type_id() != arrow::Type::DOUBLE) return to.AppendNull();
-    return to.Append(static_cast<const arrow::DoubleArray&>(*found->second).Value(0));
+  struct Numbers {
+    const char* measure;
+    arrow::DoubleBuilder values = arrow::DoubleBuilder();
+  };
+  static arrow::Status add_number(const Measured& m, Numbers& to) {
+    const auto found = m.find(to.measure);
+    if (found == m.end() || found->second->IsNull(0) || found->second->type_id() != arrow::Type::DOUBLE) return to.values.AppendNull();
+    return to.values.Append(static_cast<const arrow::DoubleArray&>(*found->second).Value(0));
   }
 
   arrow::StringBuilder names_, types_, least_, greatest_;
   arrow::Int64Builder counts_, nulls_;
-  arrow::DoubleBuilder means_, deviations_;
+  Numbers numbers_[5] = {{"mean"}, {"std"}, {"p25"}, {"p50"}, {"p75"}};
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <charconv>
 
 #include "column/array_kernels.h"
+#include "column/binary_text.h"
 #include "column/column.h"
 
 namespace gristmill::column {
@@ -26,16 +27,6 @@ std::string number_text(T v) {
   char out[64];
   const auto end = std::to_chars(out, out + sizeof out, v);
   return {out, end.ptr};
-}
-
-std::string binary_text(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "\\x";
-  for (unsigned char b : bytes) {
-    out += kDigits[b >> 4];
-    out += kDigits[b & 15];
-  }
-  return out;
 }
 
 std::string nested_text(const arrow::ArrayData& d, int64_t i) {
@@ -91,6 +82,16 @@ std::string array_text(const arrow::ArrayData& d, int64_t i, bool inside) {
 }
 
 }  // namespace
+
+std::string binary_text(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out = "\\x";
+  for (unsigned char b : bytes) {
+    out += kDigits[b >> 4];
+    out += kDigits[b & 15];
+  }
+  return out;
+}
 
 std::string value_text(const Column& c, int64_t row) {
   if (c.is_constant()) return array_text(*c.values, 0, false);

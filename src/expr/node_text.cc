@@ -9,6 +9,7 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 
+#include "column/binary_text.h"
 #include "column/types.h"
 #include "expr/aggregates.h"
 #include "expr/node.h"
@@ -67,11 +68,13 @@ std::string name_text(const std::string& name) {
 
 std::string scalar_text(const arrow::Scalar& s) {
   if (!s.is_valid) return "null";
-  if (column::is_viewed(*s.type)) {
-    const auto& bytes = static_cast<const arrow::BaseBinaryScalar&>(s);
-    return quoted(bytes.view(), '\'');
+  const arrow::Type::type id = s.type->id();
+  if (arrow::is_base_binary_like(id) || arrow::is_binary_view_like(id)) {
+    const std::string_view bytes = static_cast<const arrow::BaseBinaryScalar&>(s).view();
+    const bool text = arrow::is_string(id) || id == arrow::Type::STRING_VIEW;
+    return quoted(text ? std::string(bytes) : column::binary_text(bytes), '\'');
   }
-  if (s.type->id() == arrow::Type::DOUBLE) {
+  if (id == arrow::Type::DOUBLE) {
     char digits[40];
     const auto end = std::to_chars(digits, digits + sizeof digits, static_cast<const arrow::DoubleScalar&>(s).value);
     std::string out(digits, end.ptr);

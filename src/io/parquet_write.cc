@@ -22,6 +22,7 @@
 #include "io/batch_file_sink.h"
 #include "io/output_file.h"
 #include "io/parquet_file.h"
+#include "io/parquet_repeats.h"
 #include "io/parquet_section.h"
 #include "io/row_blocks.h"
 
@@ -89,6 +90,9 @@ class ParquetSink final : public exec::OrderedSink {
 
   arrow::Status open(const ParquetWriteOptions& options) {
     ARROW_ASSIGN_OR_RAISE(properties_, make_properties(*schema_, options, memory_->pool()));
+    ParquetWriteOptions plain = options;
+    plain.dictionary = false;
+    ARROW_ASSIGN_OR_RAISE(plain_properties_, make_properties(*schema_, plain, memory_->pool()));
     return guard_writing(file_->path(), [&]() -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(assembler_, ParquetAssembler::open(file_, *schema_, properties_));
       return arrow::Status::OK();
@@ -182,7 +186,8 @@ class ParquetSink final : public exec::OrderedSink {
     const arrow::Status status = guard_writing(file_->path(), [&]() -> arrow::Status {
       const auto field = encoded_field(*schema_->field(column));
       ARROW_ASSIGN_OR_RAISE(const auto data, block_column(group->block, column, field->type(), memory_->pool()));
-      ARROW_ASSIGN_OR_RAISE(encoded, encode_column(field, *arrow::MakeArray(data), properties_, memory_->pool()));
+      ARROW_ASSIGN_OR_RAISE(
+          encoded, encode_column(field, *arrow::MakeArray(data), values_repeat(*data) ? properties_ : plain_properties_, memory_->pool()));
       return arrow::Status::OK();
     });
     std::unique_lock lock(mutex_);
@@ -217,9 +222,9 @@ class ParquetSink final : public exec::OrderedSink {
   const std::shared_ptr<arrow::Schema> schema_;
   const std::shared_ptr<base::QueryMemory> memory_;
   const std::shared_ptr<OutputFile> file_;
-  std::shared_ptr<parquet::WriterProperties> properties_;
-  RowBlocks blocks_;                             // by whoever delivers
-  std::unique_ptr<ParquetAssembler> assembler_;  // by whoever has set appending_
+  std::shared_ptr<parquet::WriterProperties> properties_, plain_properties_;  // plain: without dictionaries
+  RowBlocks blocks_;                                                          // by whoever delivers
+  std::unique_ptr<ParquetAssembler> assembler_;                               // by whoever has set appending_
 
   std::mutex mutex_;
   std::deque<std::shared_ptr<Group>> groups_;  // not wholly in the file yet, in order

@@ -40,7 +40,10 @@ class JobLocal final : public plan::ScanLocal {
   std::unique_ptr<plan::ScanLocal> source;
   std::unique_ptr<ChainLocal> chain;
   size_t worker = 0;
+  int64_t batches = 0;
 };
+
+constexpr int64_t kWeighEvery = 16;  // batches; the first of each worker among them
 
 class JobScan final : public plan::Scan {
  public:
@@ -118,6 +121,7 @@ class JobScan final : public plan::Scan {
     const int64_t since = exec::now_ns();
     const int64_t elsewhere = m.downstream_ns;
     const column::Origin origin = batch.origin;
+    if (m.local.batches++ % kWeighEvery == 0) weigh(batch);
     if (!nulls_.empty()) complete(batch);
     const arrow::Status status = run_->chain.push(std::move(batch), *m.local.chain, [&](column::Batch b) {
       const int64_t rows = b.selected();
@@ -137,6 +141,13 @@ class JobScan final : public plan::Scan {
       run_->status->batch_times().add(std::chrono::nanoseconds(exec::now_ns() - since - (m.downstream_ns - elsewhere)));
     }
     return status.ok() ? status : placed(status, origin);
+  }
+
+  void weigh(const column::Batch& batch) const {
+    int64_t bytes = 0;
+    for (const column::Column& c : batch.columns) bytes += column::compact_bytes(c, batch.rows);
+    run_->weighed_rows += batch.rows;
+    run_->weighed_bytes += bytes;
   }
 
   // Columns that nobody needs stand for nulls.

@@ -52,6 +52,7 @@ struct RunState {
   std::shared_ptr<Flow> flow;
   StepContext context;  // of the steps; set before the scan is opened
   std::atomic<int64_t> bad_rows{0};
+  std::atomic<int64_t> weighed_rows{0}, weighed_bytes{0};  // of one batch in kWeighEvery, as they stand in memory behind the source
   std::atomic<bool> stopped_early{false};
   std::atomic<int> workers_seen{0};
 };

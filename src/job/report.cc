@@ -104,8 +104,8 @@ std::string JobReport::text() const {
   }
   const double rate = seconds > 0 ? static_cast<double>(read) / seconds : 0;
   std::string out = name + ": " + outcome + " in " + fixed(seconds, 3) + " s, " + grouped(static_cast<int64_t>(rate)) + " rows/s, " +
-                    std::to_string(workers) + (workers == 1 ? " worker" : " workers") + ", peak " + size_text(peak_bytes) + "\n" +
-                    table(rows);
+                    std::to_string(workers) + (workers == 1 ? " worker" : " workers") + ", peak " + size_text(peak_bytes) +
+                    (record_bytes > 0 ? ", " + fixed(record_bytes, 0) + " bytes a record" : "") + "\n" + table(rows);
   if (outcome == "failed") return out + "  the run failed; the numbers are what it came to\n";
   const int64_t merged = sum_of(steps, &StepCounts::merged), generated = sum_of(steps, &StepCounts::generated);
   out += "  " + grouped(read) + " read" + (generated > 0 ? " + " + grouped(generated) + " made" : "") + " = " + grouped(written) +
@@ -125,6 +125,8 @@ std::string JobReport::json(const std::string& metrics) const {
   out += fixed(seconds, 6) + ",";
   number_member("workers", workers, out);
   number_member("peak_bytes", peak_bytes, out);
+  key("record_bytes", out);
+  out += fixed(record_bytes, 1) + ",";
   number_member("spilled_bytes", spilled_bytes, out);
   if (!dead_letters.empty()) text_member("dead_letters", dead_letters, out);
   key("balanced", out);

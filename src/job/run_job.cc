@@ -448,6 +448,8 @@ class JobRun {
 
   void tell(const arrow::Status& status) {
     report_.name = job_.name;
+    if (state_->weighed_rows > 0)
+      report_.record_bytes = static_cast<double>(state_->weighed_bytes) / static_cast<double>(state_->weighed_rows);
     report_.steps = state_->accounting.steps();
     for (size_t i = 0; i < report_.steps.size(); ++i) report_.steps[i].more = counts_[i]->all();
     for (const auto& s : sinks_) report_.outputs.push_back(s->name());

@@ -33,6 +33,7 @@ struct JobReport {
   std::vector<StepTotals> steps;
   std::vector<std::string> outputs;  // as the sinks call themselves
   int64_t peak_bytes = 0;
+  double record_bytes = 0;  // that a record takes in memory behind the source, on average; 0: there was none
   int64_t spilled_bytes = 0;
   int workers = 0;
   std::string dead_letters;  // the file, when the policy writes one

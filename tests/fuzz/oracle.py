@@ -198,6 +198,10 @@ class Oracle(Joins):
         rows, q = self._whole(p.inputs[0]), p.inputs[0]
         columns = []
         for w in p.extra:
+            if self.poisoned:
+                keys = [q.names().index(n) for n in (*w.partition, *(name for name, _, _ in w.order))]
+                if any(row[k].__class__ is Poison for row in rows for k in keys):
+                    raise MustFail
             a = w.aggregate
             if a.function in ("row_number", "rank", "lag", "lead"):
                 values = None if a.argument is None else self._needed(compile_row(a.argument, q.names(), self.poisoned), rows)

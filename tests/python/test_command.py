@@ -72,6 +72,7 @@ def test_schema_count_describe(trips: Path) -> None:
     assert good("count", trips) == "4\n" and good("count", trips, trips) == "8\n" and good("count", trips, "--json") == '{"rows":4}\n'
     described = {r["column"]: r for r in map(json.loads, good("describe", trips, "--json").splitlines())}
     assert described["fare"]["count"] == 3 and described["fare"]["nulls"] == 1 and abs(described["fare"]["mean"] - 8.75 / 3) < 1e-12
+    assert [described["fare"][p] for p in ("p25", "p50", "p75")] == [2.375, 3.25, 3.625] and described["zone"]["p50"] is None
     assert (described["day"]["min"], described["day"]["max"], described["day"]["mean"]) == ("2020-01-01", "2020-01-04", None)
     assert described["zone"]["max"] == 'C|d "q",\nx' and described["tags"]["min"] is None and described["tags"]["nulls"] == 1
     assert described["n"]["max"] == str(2**60)

@@ -33,6 +33,11 @@ TEST(NodeText, PutsParenthesesAroundOperatorsOnly) {
   EXPECT_EQ(text(*column("a b")), "\"a b\"");
 }
 
+TEST(NodeText, BinaryValuesNeedNotBeText) {
+  const auto bytes = std::make_shared<arrow::BinaryScalar>(arrow::Buffer::FromString(std::string("v%\0\xff", 4)));
+  EXPECT_EQ(text(*literal(bytes)), "'\\x762500ff'");
+}
+
 TEST(NodeNames, AreTheAliasTheLeftmostColumnOrTheFunction) {
   EXPECT_EQ(output_name(*read_expression("(add 1 (mul x y))").ValueOrDie()), "x");
   EXPECT_EQ(output_name(*alias(column("x"), "y")), "y");

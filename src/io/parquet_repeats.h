@@ -1,0 +1,16 @@
+// Whether a column of a row group is worth a dictionary.
+//
+// The library collects every value in a hash table and gives up only past a megabyte of entries, so a column of distinct numbers is
+// written as itself and as indices into itself. A sample of the rows tells beforehand; it is a function of the rows alone, as the file must
+// be.
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+namespace gristmill::io {
+
+// False only where the sample says that fewer than about half of the rows repeat a value of another. True for nested columns and short
+// ones.
+bool values_repeat(const arrow::ArrayData& values);
+
+}  // namespace gristmill::io
