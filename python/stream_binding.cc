@@ -12,6 +12,9 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
+#include <utility>
+
 #include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -189,12 +192,28 @@ Stream reduce(const Stream& s, nb::object function, nb::handle schema) {
   return s.reduce(call, import_schema(schema));
 }
 
+// The end of a run may have to wait for the user's code, which needs the GIL.
+struct Reading {
+  std::optional<StreamReader> reader;
+
+  explicit Reading(StreamReader r) : reader(std::move(r)) {}
+  Reading(Reading&& o) noexcept : reader(std::exchange(o.reader, std::nullopt)) {}
+  Reading& operator=(Reading&&) = delete;
+  ~Reading() { close(); }
+  void close() {
+    if (!reader) return;
+    nb::gil_scoped_release release;
+    reader.reset();
+  }
+};
+
 void bind_running(nb::class_<Stream>& c) {
   c.def("collect", [](const Stream& s, const Cancellation& cancel) { return unwrap(without_gil([&] { return s.collect(cancel); })); })
       .def("count", [](const Stream& s, const Cancellation& cancel) { return unwrap(without_gil([&] { return s.count(cancel); })); })
       .def("take", [](const Stream& s, int64_t rows,
                       const Cancellation& cancel) { return unwrap(without_gil([&] { return s.take(rows, cancel); })); })
-      .def("batches", [](const Stream& s, const Cancellation& cancel) { return unwrap(without_gil([&] { return s.batches(cancel); })); })
+      .def("batches",
+           [](const Stream& s, const Cancellation& cancel) { return Reading(unwrap(without_gil([&] { return s.batches(cancel); }))); })
       // None: the stream has more to it than a frame (it may not end, or has operators with state).
       .def("frame", [](const Stream& s) -> std::optional<Frame> {
         const auto& state = s.state();
@@ -207,16 +226,19 @@ void bind_running(nb::class_<Stream>& c) {
 }  // namespace
 
 void bind_stream(nb::module_& m) {
-  nb::class_<StreamReader>(m, "StreamReader")
+  nb::class_<Reading>(m, "StreamReader")
       .def("next",
-           [](StreamReader& r) -> nb::object {
-             RecordBatchPtr batch = unwrap(without_gil([&] { return r.next(); }));
+           [](Reading& r) -> nb::object {
+             if (!r.reader) return nb::none();
+             RecordBatchPtr batch = unwrap(without_gil([&] { return r.reader->next(); }));
              return batch ? export_batch(*batch) : nb::none();
            })
-      .def("stop", [](StreamReader& r) { without_gil([&] { r.stop(); }); })
-      .def("stats", [](const StreamReader& r) { return without_gil([&] { return r.stats(); }); })
-      // Ends the run now; next() must not be called any more.
-      .def("close", [](StreamReader& r) { without_gil([&] { StreamReader gone = std::move(r); }); });
+      .def("stop",
+           [](Reading& r) {
+             if (r.reader) without_gil([&] { r.reader->stop(); });
+           })
+      .def("stats", [](const Reading& r) { return r.reader ? without_gil([&] { return r.reader->stats(); }) : StreamStats("{}"); })
+      .def("close", &Reading::close);
 
   nb::class_<Stream> c(m, "Stream");
   c.def_static("of_frame", [](const Frame& f) { return Stream(f); })

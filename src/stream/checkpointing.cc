@@ -160,7 +160,6 @@ void Checkpointing::begin() {
   if (!store_ && !sink_) return;
   {
     std::lock_guard lock(mutex_);
-    began_ = true;
     last_micros_ = background_.clock().unix_micros();
   }
   arm();

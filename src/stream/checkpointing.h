@@ -82,7 +82,7 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
 
   mutable std::mutex mutex_;
   int64_t asked_ = 0;  // the epoch on its way; 0: none
-  bool suspending_ = false, suspended_ = false, over_ = false, began_ = false;
+  bool suspending_ = false, suspended_ = false, over_ = false;
   std::map<int64_t, Parts> parts_;
   bool committing_ = false, abort_after_ = false;
   std::optional<arrow::Status> outcome_;  // of the commit on its way

@@ -73,9 +73,9 @@ struct StreamRun::Impl {
   std::vector<std::vector<int>> feeds_of_stage;  // by stage and input: the place of its feed, or -1
   std::vector<std::shared_ptr<BoundUserTable>> users;
   std::unordered_map<std::string, int> ids;
-  bool endless = false, durable = false;
-  mutable std::mutex mutex;
-  bool ran = false, over = false;
+  bool durable = false;
+  std::mutex mutex;
+  bool ran = false;
 
   explicit Impl(StatePtr s, sched::Scheduler& scheduler) : state(std::move(s)), scheduler(scheduler) {}
 
@@ -266,7 +266,6 @@ arrow::Result<std::shared_ptr<StreamRun>> StreamRun::make(StatePtr state, Into i
   auto query = std::make_shared<exec::QueryContext>(*impl->run.query);
   query->progress = std::make_shared<base::Progress>();
   impl->run.query = std::move(query);
-  impl->endless = endless(*state->plan);
   ARROW_RETURN_NOT_OK(impl->build());
   return std::make_shared<StreamRun>(std::move(impl));
 }
