@@ -2,6 +2,7 @@
 // without.
 #pragma once
 
+#include <atomic>
 #include <climits>
 #include <cstdint>
 #include <memory>
@@ -34,7 +35,7 @@ struct Item {
   int failed = INT_MAX;  // the smallest step that failed
   arrow::Status status;
   int attempts = 0;
-  bool dead = false;  // through, or of no use any more
+  std::atomic<bool> dead{false};  // through, or of no use any more; read without the lock too
 };
 using ItemPtr = std::shared_ptr<Item>;
 
