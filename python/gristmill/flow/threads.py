@@ -43,12 +43,16 @@ class ThreadPool:
             self._call()
 
     def _call(self) -> None:
-        self._called = True
         try:
-            self._idle.pop().release()
-        except IndexError:
-            if self._size >= self.most or not self._grow():
-                self._called = False  # those that are at work come back to the line
+            self._called = True
+            try:
+                self._idle.pop().release()
+            except IndexError:
+                if self._size >= self.most or not self._grow():
+                    self._called = False  # those that are at work come back to the line
+        except BaseException:  # Ctrl-C: nobody may be on his way
+            self._called = False
+            raise
 
     def _grow(self) -> bool:
         """Whether a new thread is on its way."""
@@ -64,7 +68,6 @@ class ThreadPool:
                 self._size -= 1
                 self._threads.discard(thread)
                 if not self._size:
-                    self._called = False
                     raise
                 return False
             return True

@@ -132,6 +132,11 @@ def comparable(rows: list) -> list:
     return [("failed", type(r.error), r.error.args) if isinstance(r, (Failed, Failure)) else tuple(sorted(r.items())) for r in rows]
 
 
+def difference(found: list, expected: list) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(found, expected)) if a != b), min(len(found), len(expected)))
+    return f"{len(found)} rows where {len(expected)} were expected; at {at}: {str(found[at:at + 1])[:500]} where {str(expected[at:at + 1])[:500]} was expected"
+
+
 def some_inputs(r: random.Random, graph: Graph, count: int) -> tuple[dict, list[str], str]:
     used = sorted({p for n in graph.plain for p in n.params} & set(graph.inputs))
     over = r.sample(used, r.randint(1, min(2, len(used))))
@@ -151,7 +156,7 @@ def check(seed: int, size: int, count: int) -> None:
     expected = plain_map(graph.plain, inputs, over, mode, wanted, "return")
     window = r.choice([1, 3, 10_000])
     found = flow.map(inputs, over, mode=mode, outputs=wanted, errors="return", window=window)
-    assert comparable(found) == comparable(expected)
+    assert comparable(found) == comparable(expected), difference(comparable(found), comparable(expected))
     good = [e for e in expected if not isinstance(e, Failed)]
     failed = [e for e in expected if isinstance(e, Failed)]
     assert list(flow.stream(inputs, over, mode=mode, outputs=wanted, errors="skip", window=r.choice([1, 4, 1000]))) == good

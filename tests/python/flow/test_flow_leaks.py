@@ -255,6 +255,6 @@ def test_a_fork_makes_pools_of_its_own(tmp_path: Path) -> None:
 
 
 def test_flows_are_loaded_only_when_asked_for() -> None:
-    code = "import sys, gristmill; assert 'gristmill.flow' not in sys.modules and 'asyncio' not in sys.modules; gristmill.Flow; assert 'gristmill.flow' in sys.modules"
+    code = "import sys, gristmill; assert 'gristmill.flow' not in sys.modules; gristmill.Flow; assert 'gristmill.flow' in sys.modules"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert out.returncode == 0, out.stderr
