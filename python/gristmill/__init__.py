@@ -26,7 +26,6 @@ from .postgres import PostgresTransaction, read_postgres, scan_postgres
 from .read import read_csv, read_ipc, read_ndjson, read_parquet
 from .selectors import Selector, all, exclude
 from .session import Outcome, Session, connect
-from .stream import GroupedStream, Morsel, MorselDriven, Stream, StreamOperator
 from .table import Table
 from .text_files import scan_csv, scan_ndjson
 from .udf import UserFunction, register, udf
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from . import flow
     from .flow.flow import Flow
     from .flow.node import node
+    from .stream import GroupedStream, Morsel, MorselDriven, Stream, StreamOperator
 
 __version__ = _engine.__version__
 
@@ -51,9 +51,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """Flows are loaded when somebody asks for them."""
+    """Flows and streams are loaded when somebody asks for them."""
     if name in ("Flow", "flow", "node"):
         flows = _importlib.import_module(".flow", __name__)
         globals().update(Flow=flows.Flow, node=flows.node)
         return flows if name == "flow" else getattr(flows, name)
+    if name in ("GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator", "stream"):
+        streams = _importlib.import_module(".stream", __name__)
+        globals().update({n: getattr(streams, n) for n in ("GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator")})
+        return streams if name == "stream" else getattr(streams, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
