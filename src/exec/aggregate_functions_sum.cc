@@ -14,6 +14,7 @@
 #include "column/exact_number.h"
 #include "exec/aggregate_functions.h"
 #include "exec/group_values.h"
+#include "exec/portable_rows.h"
 
 namespace gristmill::exec {
 namespace {
@@ -227,7 +228,7 @@ class DecimalSum final : public AggregateFunction {
 
 // State: units 16 | wide 8 [| count 8]. wide: address of a WideSum, its lowest bit says that a value was there.
 template <typename T>
-class ExactFloatSum final : public AggregateFunction {
+class ExactFloatSum final : public AggregateFunction, public BoundState {
  public:
   explicit ExactFloatSum(bool mean) : mean_(mean) {}
   int state_bytes() const override { return mean_ ? 32 : 24; }
@@ -304,6 +305,14 @@ class ExactFloatSum final : public AggregateFunction {
                                        : column::exact_value(unit, s, address(link));
       return true;
     });
+  }
+
+  // The unit is this function's own.
+  void make_portable(uint8_t* row, GroupTable& table) const override {
+    const auto units = load<__int128>(row + state_);
+    if (units == 0) return;
+    wide(row, table).add_scaled(units, unit_.get().exponent());
+    store<__int128>(row + state_, 0);
   }
 
  private:

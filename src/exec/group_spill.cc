@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "column/buffers.h"
+#include "exec/portable_rows.h"
 #include "exec/value_chain.h"
 #include "exec/value_map.h"
 
@@ -231,8 +232,7 @@ int64_t stored_bytes(const RowLayout& layout, const uint8_t* row, bool sealed) {
 
 namespace {
 
-arrow::Result<GroupBlock> write_block(const RowLayout& layout, const uint8_t* const* rows, int64_t n, const GroupTable* owner, Part part,
-                                      base::SpillFile& file) {
+std::vector<uint8_t> block_of(const RowLayout& layout, const uint8_t* const* rows, int64_t n, const GroupTable* owner, Part part) {
   const auto stride = static_cast<size_t>(layout.stride);
   std::vector<uint8_t> block(static_cast<size_t>(kHeader) + static_cast<size_t>(n) * stride);
   store<uint64_t>(block.data(), static_cast<uint64_t>(n));
@@ -243,11 +243,31 @@ arrow::Result<GroupBlock> write_block(const RowLayout& layout, const uint8_t* co
         detach(r, static_cast<size_t>(kHeader) + static_cast<size_t>(i) * stride, owner, part, &block);
     }
   }
+  return block;
+}
+
+arrow::Result<GroupBlock> write_block(const RowLayout& layout, const uint8_t* const* rows, int64_t n, const GroupTable* owner, Part part,
+                                      base::SpillFile& file) {
+  const std::vector<uint8_t> block = block_of(layout, rows, n, owner, part);
   GroupBlock out;
   ARROW_ASSIGN_OR_RAISE(out.block, file.write(block.data(), static_cast<int64_t>(block.size())));
   out.rows = n;
   out.bytes = static_cast<int64_t>(block.size());
   return out;
+}
+
+// Addresses are put into the rows of a block in `out->buffer`.
+arrow::Status attach_rows(const RowLayout& layout, bool sealed, LoadedGroups* out, arrow::MemoryPool* pool) {
+  out->side = std::make_unique<GroupTable>(&layout, pool);
+  uint8_t* const data = out->buffer->mutable_data();
+  const auto n = static_cast<int64_t>(load<uint64_t>(data));
+  out->rows.resize(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    uint8_t* const row = data + kHeader + i * layout.stride;
+    out->rows[static_cast<size_t>(i)] = row;
+    for (const RowReference& r : layout.references) ARROW_RETURN_NOT_OK(attach(r, row, data, sealed, out->side.get()));
+  }
+  return arrow::Status::OK();
 }
 
 // How many blocks of a chain or slots of a map a part of about kBlockBytes takes, and how many there are.
@@ -336,15 +356,23 @@ arrow::Result<LoadedGroups> read_groups(const RowLayout& layout, const GroupBloc
   LoadedGroups out;
   ARROW_ASSIGN_OR_RAISE(out.buffer, file.read(block.block, pool));
   if (!out.buffer->is_mutable()) return base::internal_error("a block read from a spill file cannot be changed");
-  out.side = std::make_unique<GroupTable>(&layout, pool);
-  uint8_t* const data = out.buffer->mutable_data();
-  const auto n = static_cast<int64_t>(load<uint64_t>(data));
-  out.rows.resize(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) {
-    uint8_t* const row = data + kHeader + i * layout.stride;
-    out.rows[static_cast<size_t>(i)] = row;
-    for (const RowReference& r : layout.references) ARROW_RETURN_NOT_OK(attach(r, row, data, sealed, out.side.get()));
+  ARROW_RETURN_NOT_OK(attach_rows(layout, sealed, &out, pool));
+  return out;
+}
+
+std::vector<uint8_t> encode_rows(const RowLayout& layout, const uint8_t* const* rows, int64_t n, const GroupTable& owner) {
+  return block_of(layout, rows, n, &owner, {});
+}
+
+arrow::Result<LoadedGroups> decode_rows(const RowLayout& layout, std::span<const uint8_t> bytes, arrow::MemoryPool* pool) {
+  const auto size = static_cast<int64_t>(bytes.size());
+  if (size < kHeader || static_cast<int64_t>(load<uint64_t>(bytes.data())) > (size - kHeader) / layout.stride) {
+    return base::data_error("kept groups are cut short");
   }
+  LoadedGroups out;
+  ARROW_ASSIGN_OR_RAISE(out.buffer, column::allocate_buffer(size, pool));
+  std::memcpy(out.buffer->mutable_data(), bytes.data(), bytes.size());
+  ARROW_RETURN_NOT_OK(attach_rows(layout, false, &out, pool));
   return out;
 }
 

@@ -9,5 +9,7 @@
 
 from .operators import Morsel, MorselDriven, StreamOperator
 from .stream import GroupedStream, Stream
+from .windows import WindowedStream, Windows, count_window, hopping, session, sliding, tumbling
 
-__all__ = ["GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator"]
+__all__ = ["GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator", "WindowedStream", "Windows", "count_window", "hopping",
+           "session", "sliding", "tumbling"]

@@ -18,12 +18,13 @@ from ..table import Table, _Schema
 from .operators import FunctionOperator, StreamOperator, as_batch, calls_of, schema_of
 from .sources import AsyncBatches, caller_loop, peeked, rows_of_lists
 from .text_filters import TextFilters
+from .windows import EventTime
 from .writing import Writing
 
 Function = Callable[[pa.RecordBatch], Any]
 
 
-class Stream(TextFilters, Writing):
+class Stream(TextFilters, Writing, EventTime):
     """Batches on their way through operators, morsel by morsel on every core. Immutable: each method gives a new stream; nothing is read
     before a batch is asked for.
 
