@@ -185,7 +185,7 @@ def _cells(w: Workload) -> tuple[list[object], bool]:
 LATENCIES = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)  # ms
 
 
-def _speed_ups(items: int = 100, runs: int = 5) -> dict[str, list[tuple[float, float]]]:
+def _speed_ups(items: int = 100, runs: int = 15) -> dict[str, list[tuple[float, float]]]:
     """How many times faster than one item after the other, by latency, for the two ways to wait."""
     import gristmill as gm
 

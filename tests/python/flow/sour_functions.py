@@ -29,7 +29,9 @@ class Function:
         self.lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Locks do not travel, and what was tried stays here."""
+        """Locks do not travel; nor does a function that counts its calls, in whatever way it may look better run."""
+        if self.flaky:
+            raise TypeError("it counts its calls in this process")
         return {**self.__dict__, "lock": None, "tried": None}
 
     def value(self, *args: Any) -> int:
