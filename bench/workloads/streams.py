@@ -53,9 +53,20 @@ def _map2(rows: int, label: str) -> Workload:
     ), gate=1.0)
 
 
+def _tumbling() -> Workload:
+    """Counts by key and window of event time, rows up to 50 ms late; the peers group, and need no watermark."""
+    window = 10_000
+    return Workload("tumbling_count_10m", {"t": Table("events", 10_000_000)}, sql(
+        f"select key, ts - ts % {window} as start, count(*) as events from t group by key, ts - ts % {window}",
+        polars=lambda t: t.t.group_by("key", (pl.col("ts") - pl.col("ts") % window).alias("start")).agg(pl.len()),
+        gristmill=lambda t: stream_of(t.t).with_watermark("ts", 50).window(gm.stream.tumbling(window), by="key").aggregate(events=gm.count())
+        .select("key", start=gm.col("window_start"), events=gm.col("events")),
+    ), gate=1.0)
+
+
 WORKLOADS = by_name([
     *(_as_stream(f"{name}_{size}") for name in ("map", "filter", "chain") for size in ("100k", "10m")),
     *(_map2(rows, label) for rows, label in ((10_000, "10k"), (50_000, "50k"), (100_000, "100k"), (500_000, "500k"), (1_000_000, "1m"))),
     _as_stream("city_sum_10m"), _as_stream("join_sum", "probe"), _as_stream("join_rows", "probe"),
-    _as_stream("window_assign_1m"), _as_stream("window_count_1m"), _as_stream("top1000_1m"),
+    _as_stream("window_assign_1m"), _as_stream("window_count_1m"), _tumbling(), _as_stream("top1000_1m"),
 ])
