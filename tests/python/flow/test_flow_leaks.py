@@ -100,7 +100,8 @@ def test_large_values_through_shared_memory() -> None:
             warm = counts()
         del found, values
     after = counts()
-    assert after["fds"] <= warm["fds"] + 4 and after["memory"] == warm["memory"] and after["processes"] <= warm["processes"]
+    assert after["fds"] <= warm["fds"] + 4 and after["memory"] == warm["memory"]
+    assert after["processes"] <= max(2, len(os.sched_getaffinity(0)))
     end = settled()
     assert end["processes"] == 0 and end["fds"] <= before["fds"] + 1 and end["memory"] == before["memory"]
 
