@@ -362,7 +362,7 @@ std::map<std::string, int64_t> KeyedRunner::stats() const {
                                         {"timers", static_cast<int64_t>(timers_.size())},
                                         {"timers_fired", fired_},
                                         {"state_bytes", held_.bytes()}};
-  if (mark_.value() != kNoTime) out["watermark"] = mark_.value();
+  if (mark_.value() != kNoTime && mark_.value() != kAllTime) out["watermark"] = mark_.value();
   return out;
 }
 

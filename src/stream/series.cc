@@ -312,7 +312,7 @@ std::map<std::string, int64_t> SeriesOperator::stats() const {
   if (!timed()) return out;
   out["late_rows"] = late_rows_;
   out["waiting_rows"] = static_cast<int64_t>(waiting_.size());
-  if (mark_.value() != kNoTime) out["watermark"] = mark_.value();
+  if (mark_.value() != kNoTime && mark_.value() != kAllTime) out["watermark"] = mark_.value();
   return out;
 }
 

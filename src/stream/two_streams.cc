@@ -238,7 +238,7 @@ std::map<std::string, int64_t> TwoStreams::stats() const {
                                         {"waiting_rows", static_cast<int64_t>(waiting_[0].size() + waiting_[1].size())},
                                         {"held_rows", held_rows_}};
   const int64_t mark = std::min(marks_[0].value(), marks_[1].value());
-  if (mark != kNoTime) out["watermark"] = mark;
+  if (mark != kNoTime && mark != kAllTime) out["watermark"] = mark;
   return out;
 }
 

@@ -93,7 +93,7 @@ std::string WindowOperator::fingerprint() const {
 
 std::map<std::string, int64_t> WindowOperator::stats() const {
   std::map<std::string, int64_t> out = {{"late_rows", late_rows_}, {"state_bytes", bytes()}};
-  if (mark_.value() != kNoTime) out["watermark"] = mark_.value();
+  if (mark_.value() != kNoTime && mark_.value() != kAllTime) out["watermark"] = mark_.value();
   return out;
 }
 
