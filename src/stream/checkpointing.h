@@ -52,7 +52,7 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   arrow::Status take_snapshot(const Stage& stage, int64_t epoch);
   // The final sink at its barrier: null when the epoch is committed; else a handle that fires when it is worth asking again.
   arrow::Result<base::WaitHandlePtr> reach(int64_t epoch);
-  // All rows are delivered: the last epoch, on this thread. Nothing when the run was suspended at a barrier.
+  // All rows are delivered: the last epoch, on this thread. Nothing when the run was suspended at its last barrier.
   arrow::Status complete();
   void abort();
 

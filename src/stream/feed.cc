@@ -92,6 +92,7 @@ arrow::Result<plan::Scan::Next> Feed::next(uint64_t seq) {
       Note note;
       note.kind = Note::Kind::kBarrier;
       note.epoch = epoch;
+      note.last = barrier_is_last_;
       notes_.put(seq, std::move(note));
       return Next{};
     }
@@ -207,6 +208,7 @@ void Feed::barrier(int64_t epoch, bool last) {
     std::lock_guard lock(mutex_);
     if (ended_) return;
     barrier_ = epoch;
+    barrier_is_last_ = last;
     finishing_ = finishing_ || last;
   }
   wake();

@@ -71,6 +71,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   std::unordered_map<uint64_t, std::unique_ptr<Chunk>> chunks_;
   std::vector<int64_t> next_position_;  // by partition; -1: untouched
   std::optional<int64_t> barrier_;
+  bool barrier_is_last_ = false;
   std::unordered_map<int64_t, Positions> at_barrier_;
   std::vector<base::WaitHandlePtr> waiting_;  // of every worker that found nothing
   bool moved_ = false, finishing_ = false, ended_ = false;

@@ -18,6 +18,7 @@ struct Note {
   Kind kind = Kind::kRows;
   int32_t partition = 0;
   int64_t epoch = 0;  // kBarrier
+  bool last = false;  // kBarrier: the run is stopped here, and the state stays for the next one
   int64_t ticks = 0;  // kWatermark
   Tick tick;          // kTick
 };

@@ -63,7 +63,6 @@ struct StreamRun::Impl {
   sched::Scheduler& scheduler;
   RunContext run;
   std::shared_ptr<exec::RunReport> report = std::make_shared<exec::RunReport>();
-  std::shared_ptr<std::atomic<bool>> suspended = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<Checkpointing> checkpointing;
   std::shared_ptr<FinalSink> sink;
   Into into;
@@ -113,9 +112,8 @@ struct StreamRun::Impl {
       return base::internal_error(op->name() + " has " + std::to_string(op->inputs()) + " inputs and was given " +
                                   std::to_string(table.inputs().size()));
     const std::string id = table.spec().id + "-" + std::to_string(++ids[table.spec().id]);
-    auto stage = std::make_shared<Stage>(
-        id, std::move(op), table.spec().side, [this](const Stage& s, int64_t epoch) { return checkpointing->take_snapshot(s, epoch); },
-        suspended);
+    auto stage = std::make_shared<Stage>(id, std::move(op), table.spec().side,
+                                         [this](const Stage& s, int64_t epoch) { return checkpointing->take_snapshot(s, epoch); });
     std::vector<int> of_inputs;
     for (size_t i = 0; i < table.inputs().size(); ++i) {
       const int input = static_cast<int>(i);
@@ -281,7 +279,6 @@ arrow::Status StreamRun::run() {
 
 void StreamRun::stop() {
   if (impl_->durable) {
-    impl_->suspended->store(true);
     impl_->checkpointing->suspend();
     return;
   }

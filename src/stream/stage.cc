@@ -119,13 +119,11 @@ class StageSink final : public exec::OrderedSink {
   const NotesOf notes_;
 };
 
-Stage::Stage(std::string id, StatefulOperatorPtr op, std::function<arrow::Status(RecordBatchPtr)> side, TakeSnapshot snapshot,
-             std::shared_ptr<const std::atomic<bool>> suspended)
+Stage::Stage(std::string id, StatefulOperatorPtr op, std::function<arrow::Status(RecordBatchPtr)> side, TakeSnapshot snapshot)
     : id_(std::move(id)),
       op_(std::move(op)),
       side_(std::move(side)),
       snapshot_(std::move(snapshot)),
-      suspended_(std::move(suspended)),
       out_(std::make_shared<StageQueue>(op_->name())),
       prepared_(static_cast<size_t>(op_->inputs())),
       ended_(static_cast<size_t>(op_->inputs())),
@@ -162,7 +160,7 @@ arrow::Result<exec::OrderedSink::Answer> Stage::deliver(int input, uint64_t seq,
   if (auto wait = out_->wait_for_room()) return Answer{std::move(wait), false};
   const Note note = notes.notes ? notes.notes->peek(seq) : Note{};
   if (note.kind == Note::Kind::kBarrier) {
-    ARROW_ASSIGN_OR_RAISE(auto wait, barrier(input, note.epoch));
+    ARROW_ASSIGN_OR_RAISE(auto wait, barrier(input, note));
     if (wait) return Answer{std::move(wait), false};
   }
   StageEmitter emitter(*this);
@@ -198,6 +196,7 @@ arrow::Status Stage::barrier_reached() {
   Note note;
   note.kind = Note::Kind::kBarrier;
   note.epoch = epoch_;
+  note.last = held_;
   out_->push({{}, std::move(note)});
   done_epoch_ = epoch_;
   arrived_.assign(arrived_.size(), false);
@@ -206,9 +205,10 @@ arrow::Status Stage::barrier_reached() {
 }
 
 // Null: the barrier is behind us; else the input waits for the others.
-arrow::Result<base::WaitHandlePtr> Stage::barrier(int input, int64_t epoch) {
-  if (epoch <= done_epoch_) return nullptr;
-  epoch_ = epoch;
+arrow::Result<base::WaitHandlePtr> Stage::barrier(int input, const Note& note) {
+  if (note.epoch <= done_epoch_) return nullptr;
+  epoch_ = note.epoch;
+  held_ = note.last;
   arrived_[static_cast<size_t>(input)] = true;
   if (aligned()) {
     ARROW_RETURN_NOT_OK(barrier_reached());
@@ -223,7 +223,7 @@ arrow::Status Stage::input_ended(int input) {
   ended_[static_cast<size_t>(input)] = true;
   const bool all = std::all_of(ended_.begin(), ended_.end(), [](bool e) { return e; });
   if (at_barrier_ && aligned()) ARROW_RETURN_NOT_OK(barrier_reached());
-  if (!suspended_->load() && !out_->discarded()) {
+  if (!held_ && !out_->discarded()) {
     StageEmitter emitter(*this);
     ARROW_RETURN_NOT_OK(op_->on_input_end(input, emitter));
     if (all) ARROW_RETURN_NOT_OK(op_->on_end(emitter));

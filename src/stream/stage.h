@@ -8,7 +8,6 @@
 // Invariant: between two barriers the operator has seen exactly the morsels between them, of every input.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -34,8 +33,7 @@ struct NotesOf {
 class Stage : public std::enable_shared_from_this<Stage> {
  public:
   using TakeSnapshot = std::function<arrow::Status(const Stage& stage, int64_t epoch)>;
-  Stage(std::string id, StatefulOperatorPtr op, std::function<arrow::Status(RecordBatchPtr)> side, TakeSnapshot snapshot,
-        std::shared_ptr<const std::atomic<bool>> suspended);
+  Stage(std::string id, StatefulOperatorPtr op, std::function<arrow::Status(RecordBatchPtr)> side, TakeSnapshot snapshot);
 
   const std::string& id() const { return id_; }
   StatefulOperator& op() const { return *op_; }
@@ -58,7 +56,7 @@ class Stage : public std::enable_shared_from_this<Stage> {
   void keep(int input, uint64_t seq, std::vector<Prepared> pieces);
   std::vector<Prepared> take(int input, uint64_t seq);
   arrow::Result<exec::OrderedSink::Answer> deliver(int input, uint64_t seq, const NotesOf& notes);
-  arrow::Result<base::WaitHandlePtr> barrier(int input, int64_t epoch);
+  arrow::Result<base::WaitHandlePtr> barrier(int input, const Note& note);
   arrow::Status barrier_reached();
   bool aligned() const;
   arrow::Status input_ended(int input);
@@ -67,7 +65,6 @@ class Stage : public std::enable_shared_from_this<Stage> {
   const StatefulOperatorPtr op_;
   const std::function<arrow::Status(RecordBatchPtr)> side_;
   const TakeSnapshot snapshot_;
-  const std::shared_ptr<const std::atomic<bool>> suspended_;  // stopped at a barrier: the state stays, windows do not fire
   const std::shared_ptr<StageQueue> out_;
   const exec::QueryContext* query_ = nullptr;
 
@@ -78,6 +75,7 @@ class Stage : public std::enable_shared_from_this<Stage> {
   std::vector<bool> ended_, arrived_;
   int64_t epoch_ = 0;  // that inputs wait for
   int64_t done_epoch_ = 0;
+  bool held_ = false;  // the barrier of epoch_ is the last: the state stays for the next run, windows do not fire
   base::WaitHandlePtr at_barrier_;
   int64_t rows_out_ = 0, side_rows_ = 0, pieces_ = 0;
 };

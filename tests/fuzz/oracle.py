@@ -256,6 +256,9 @@ class Oracle(Joins):
 
 def finish(a: Aggregate, values) -> object:
     """The aggregate of a group's values, in order."""
+    if a.distinct and a.function in ("var", "std") and kind(a.argument.type) == "int":
+        values = [None if v is None else float(v) for v in values]  # cast before they are told apart, as in DuckDB
+        return None if not (there := [v for v in first_of_each(values) if v is not None]) else float_aggregate(a, there)
     if a.distinct:
         values = first_of_each(values)
     if a.function == "n_unique":

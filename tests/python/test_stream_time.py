@@ -181,3 +181,26 @@ def test_the_callers_error_in_late_ends_the_run() -> None:
     s = gm.Stream.from_pylist([{"t": 1}, {"t": 50}, {"t": 2}]).with_watermark("t")
     with pytest.raises(Exception, match="late"):
         s.window(tumbling(10), late=refuse).aggregate(gm.count()).collect()
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_a_stream_that_is_stopped_loses_no_window(tmp_path: Any, attempt: int) -> None:
+    """Also when stop() comes while its source has been read to the end, and an epoch is on its way."""
+    table = pa.Table.from_pylist(events(11 + attempt, 40_000, 20))
+
+    def job(workers: int) -> gm.Stream:
+        windows = gm.Stream.replay(table, 1000).with_watermark("t", 20).window(tumbling(50), by="k")
+        return windows.aggregate(n=gm.count(), last=gm.col("i").last()).parallel(workers, threshold=0)
+
+    seen: dict[tuple[str, int], dict[str, Any]] = {}
+    for run, workers in enumerate((2, 3, 1, 8)):
+        stream, stopped = job(workers).checkpoint(str(tmp_path), 0.01), False
+        for n, batch in enumerate(stream):
+            for row in batch.to_pylist():
+                assert seen.setdefault((row["k"], row["window_start"]), row) == row
+            if run < 3 and n >= 5 and not stopped:
+                stream.stop()
+                stopped = True
+        if not stopped:
+            break
+    assert sorted(map(str, seen.values())) == sorted(map(str, job(1).collect().to_arrow().to_pylist()))
