@@ -27,6 +27,7 @@ enum class VerbId : unsigned {
   kValidate,
   kInit,
   kTest,
+  kCheckpoint,
   kHelp,
   kCompletions,
   kMan
@@ -101,6 +102,7 @@ arrow::Status run_retry(const Command& command);
 arrow::Status run_validate(const Command& command);
 arrow::Status run_init(const Command& command);
 arrow::Status run_test(const Command& command);
+arrow::Status run_checkpoint(const Command& command);
 arrow::Status run_help(const Command& command);
 arrow::Status run_completions(const Command& command);
 arrow::Status run_man(const Command& command);

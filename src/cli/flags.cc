@@ -13,7 +13,8 @@ namespace {
 
 constexpr unsigned kRuns =
     bit(VerbId::kQuery) | bit(VerbId::kHead) | bit(VerbId::kCount) | bit(VerbId::kDescribe) | bit(VerbId::kConvert) | bit(VerbId::kExplain);
-constexpr unsigned kPrints = bit(VerbId::kQuery) | bit(VerbId::kHead) | bit(VerbId::kSchema) | bit(VerbId::kCount) | bit(VerbId::kDescribe);
+constexpr unsigned kPrints = bit(VerbId::kQuery) | bit(VerbId::kHead) | bit(VerbId::kSchema) | bit(VerbId::kCount) |
+                             bit(VerbId::kDescribe) | bit(VerbId::kCheckpoint);
 constexpr unsigned kReads = kRuns | bit(VerbId::kSchema);
 constexpr unsigned kEvery = ~0U;
 
@@ -274,6 +275,15 @@ arrow::Status check_operands(const Command& c) {
       break;
     case VerbId::kInit:
       if (n > 1) return wrong("one job file at a time");
+      break;
+    case VerbId::kCheckpoint:
+      if (n < 2 || n > 3) return wrong("say what to do, and with which folder");
+      if (c.operands[0] != "list" && c.operands[0] != "inspect" && c.operands[0] != "restore") {
+        return wrong("checkpoint knows list, inspect and restore");
+      }
+      if ((c.operands[0] == "list") == (n == 3) && c.operands[0] != "inspect") {
+        return wrong(n == 3 ? "list takes no epoch" : "restore needs the epoch to go on from");
+      }
       break;
     case VerbId::kHelp:
       if (n > 1) return wrong("one verb at a time");

@@ -30,6 +30,7 @@ bool is_usage(const cli::Command& command, const arrow::Status& s) {
     case cli::VerbId::kRun:
     case cli::VerbId::kRetry:
     case cli::VerbId::kValidate:
+    case cli::VerbId::kCheckpoint:
     case cli::VerbId::kTest: return base::error_kind(s) == base::ErrorKind::kPlan;
     default: return false;
   }

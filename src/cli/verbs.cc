@@ -52,6 +52,12 @@ const std::vector<Verb>& verbs() {
        "Runs every NAME.input.EXT in the folder JOB.tests through the job and compares what comes out with NAME.expected.ndjson (or .csv), "
        "and what is rejected with NAME.rejected.ndjson.",
        "gristmill test orders.yaml", run_test},
+      {VerbId::kCheckpoint, "checkpoint", "list|inspect|restore FOLDER [EPOCH]", "look at a stream's checkpoints, or go back to one",
+       "list prints the checkpoints in the folder (or s3://bucket/prefix). inspect prints what one holds, the newest where no epoch is "
+       "named, and whether its bytes are whole. restore makes the next run go on from the epoch named: newer checkpoints are removed. "
+       "Sinks "
+       "that have newer epochs skip those when they come again.",
+       "gristmill checkpoint list state/orders", run_checkpoint},
       {VerbId::kHelp, "help", "[VERB]", "print help, of one verb or of all", "Prints what a verb does, its flags and an example.",
        "gristmill help convert", run_help},
       {VerbId::kCompletions, "completions", "SHELL", "print a completion script for bash, zsh or fish",

@@ -70,10 +70,10 @@ enum class EpochFormat : uint8_t { kParquet, kCsv, kNdjson, kIpc };
 struct EpochFilesOptions {
   EpochFormat format = EpochFormat::kParquet;
   std::string compression;  // of the format; empty: its default
-  int64_t max_rows = 0;     // of one file; 0: an epoch is one file
   io::StoragePtr storage = {};
 };
-// Files "part-000000000042-000.parquet" in a folder (local or s3://): hidden until their epoch is committed, then all of them shown.
+// Files "part-000000000042.parquet" in a folder (local or s3://): hidden until their epoch is committed, then shown; an epoch is one file,
+// or none when it has no rows.
 arrow::Result<EpochSinkPtr> epoch_files(const std::string& folder, const EpochFilesOptions& options);
 
 // Rows and the epoch's number in one transaction; the numbers are kept in the table "gristmill_epochs" beside the rows' table.

@@ -1,5 +1,6 @@
 from typing import Iterator
 
+import kafka_server
 import postgres
 import pytest
 
@@ -11,6 +12,16 @@ def server() -> Iterator[postgres.PostgresServer]:
     if postgres.programs() is None:
         pytest.fail("no PostgreSQL server is installed: ./run test installs it, or apt-get install postgresql")
     made = postgres.PostgresServer()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[kafka_server.KafkaServer]:
+    reason = kafka_server.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    made = kafka_server.KafkaServer()
     yield made
     made.stop()
 

@@ -25,7 +25,7 @@ import gristmill as gm
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ROOT / "build/release/bin/gristmill"
-VERBS = ["head", "schema", "count", "describe", "convert", "explain", "run", "retry", "validate", "init", "test", "help", "completions", "man"]
+VERBS = ["head", "schema", "count", "describe", "convert", "explain", "run", "retry", "validate", "init", "test", "checkpoint", "help", "completions", "man"]
 
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:

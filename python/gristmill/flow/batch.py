@@ -23,7 +23,7 @@ class Batch:
         self.gone = 0
         self.expected = step.batch
         self.sent = False
-        if scope.closed:
+        if scope.closed or scope.limit is not None:
             self.close(scope.started)
 
     def full(self) -> bool:

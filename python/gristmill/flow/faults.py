@@ -79,6 +79,8 @@ class Faults(RunState):
                 scope.failed = (item.position, failure)
                 scope.limit = item.position
                 scope.kill_from(item.position, tasks)
+                # nobody is started any more: batches that wait for later items have all they will get
+                self.full_batches += [g for g in list(scope.groups.values()) if g.close(scope.started)]
         self.cancel_calls(tasks)
         self.after(scope)
 

@@ -136,6 +136,13 @@ class Stream(TextFilters, Writing, EventTime):
         return Stream.from_frame(scan_postgres(connection, query, **options))
 
     @staticmethod
+    def from_kafka(topic: str, servers: str, **options: Any) -> "Stream":
+        """The messages of a topic; takes what gristmill.stream.kafka.from_kafka takes (format, schema, metadata, start, until, group, ...)."""
+        from .kafka import from_kafka
+
+        return from_kafka(topic, servers, **options)
+
+    @staticmethod
     def from_sql(query: str, **tables: Any) -> "Stream":
         """The rows of a query of the engine's own SQL over frames, tables and files."""
         from .._sql import sql

@@ -73,6 +73,12 @@ class Writing:
         written: int | None = _epochs().to_postgres(self, connection, table, mode=mode, **options)
         return written
 
+    def write_kafka(self, topic: str, servers: str, **options: Any) -> None:
+        """A topic of Kafka, a message a row; takes what gristmill.stream.kafka.to_kafka takes (format, key, exactly_once, ...)."""
+        from .kafka import to_kafka
+
+        to_kafka(self, topic, servers, **options)  # type: ignore[arg-type]
+
     def write_console(self, rows: int | None = None, file: Any = None) -> None:
         """The rows as they come, a dict a line, on standard output; `rows`: no more than so many.
 

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "column/buffers.h"
 #include "io/connect/postgres_table.h"
+#include "io/piece_batch.h"
 
 namespace gristmill::io {
 namespace {
@@ -24,27 +25,6 @@ constexpr auto kLastWait = std::chrono::seconds(5);  // for the server's word on
 constexpr size_t kPieceBytes = size_t{1} << 20;
 constexpr const char* kStaging = "pg_temp.\"gristmill rows\"";
 constexpr const char* kOrder = "\"gristmill order\"";
-
-arrow::Result<column::Batch> piece_batch(const std::string& bytes, int64_t rows, arrow::MemoryPool* pool) {
-  if (bytes.size() > static_cast<size_t>(INT32_MAX)) return base::data_error("a row is longer than PostgreSQL takes (1 GiB)");
-  ARROW_ASSIGN_OR_RAISE(auto text, column::allocate_buffer(static_cast<int64_t>(bytes.size()), pool));
-  std::memcpy(text->mutable_data(), bytes.data(), bytes.size());
-  ARROW_ASSIGN_OR_RAISE(auto values, column::allocate_zeroed(16, pool));
-  column::View16 view{};
-  view.size = static_cast<uint32_t>(bytes.size());
-  if (view.is_inline()) {
-    std::memcpy(view.inlined, bytes.data(), bytes.size());
-  } else {
-    std::memcpy(view.ref.prefix, bytes.data(), 4);
-  }
-  std::memcpy(values->mutable_data(), &view, 16);
-  auto one = column::make_array(arrow::binary_view(), 1, nullptr, 0, std::move(values));
-  one->buffers.push_back(std::move(text));
-  column::Batch out;
-  out.rows = rows;
-  out.columns.push_back(column::Column::constant(std::move(one)));
-  return out;
-}
 
 class Sink final : public PostgresSink {
  public:
@@ -125,6 +105,11 @@ class Sink final : public PostgresSink {
       server_error_ = session_->refuse_copy_in();
     }
     session_->close();
+  }
+
+  arrow::Result<PostgresAnswer> execute(const std::string& sql, const std::vector<PostgresText>& parameters) override {
+    ARROW_RETURN_NOT_OK(settle());
+    return session_->execute(sql, parameters);
   }
 
   arrow::Status first_error(const arrow::Status& why) const override {

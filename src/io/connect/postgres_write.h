@@ -21,6 +21,8 @@ class PostgresSink : public exec::OrderedSink {
  public:
   // All rows were delivered: the server has taken and checked them; what is left to finalize() is the commit. Optional.
   virtual arrow::Status settle() = 0;
+  // A statement in the transaction, behind all rows (settles).
+  virtual arrow::Result<PostgresAnswer> execute(const std::string& sql, const std::vector<PostgresText>& parameters) = 0;
   // An error of the server in rows before the one that made the run fail, or `why`.
   virtual arrow::Status first_error(const arrow::Status& why) const = 0;
 };
