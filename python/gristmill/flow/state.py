@@ -106,6 +106,7 @@ class RunState(ABC):
     def keep_task(self, item: Item | None, work: Coroutine[Any, Any, None]) -> None:
         """A task of an item, on the loop's thread; it is cancelled if the item dies, or with the run if it is of several items."""
         task = self.home.loop.create_task(self._kept(work), context=self.settings.context.copy())
+        task.add_done_callback(lambda _: work.close())  # one that is cancelled before it began would be warned of
         if item is None:
             self.shared.add(task)
             task.add_done_callback(self.shared.discard)
