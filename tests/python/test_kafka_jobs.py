@@ -59,8 +59,9 @@ def run_with_kills(broker: KafkaServer, topic: str, state: Path, kind: str, wher
         child = start(broker, topic, state, kind, where, (2, 1, 4)[attempt % 3])
         if attempt < kills:
             time.sleep(rng.random() * 0.15)
-            if attempt < restarts:
+            if attempt < restarts:  # a job without its broker cannot have come to its end when it is killed
                 broker.kill()
+                child.kill()
                 broker.start()
             child.kill()
         _, error = child.communicate(timeout=120)
