@@ -182,8 +182,9 @@ class Lowering {
     if (p->predicate) {
       ARROW_ASSIGN_OR_RAISE(predicate, expr::bind(p->predicate, scanned));
     }
-    std::vector<expr::BoundPtr> kept;  // drop what only the predicate needed
-    if (columns.size() > p->columns.size()) {
+    std::vector<expr::BoundPtr> kept;  // drop what only the predicate needed, be it all
+    const bool drops = columns.size() > p->columns.size();
+    if (drops) {
       for (size_t i = 0; i < p->columns.size(); ++i) {
         ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(expr::column(scanned.field(static_cast<int>(i))->name()), scanned));
         kept.push_back(std::move(b));
@@ -192,7 +193,7 @@ class Lowering {
     auto filters = std::make_shared<ScanFilters>();
     Head head;
     for (size_t i = 0; i < p->columns.size(); ++i) head.origins.push_back(p->scan_limit ? Origin{} : Origin{filters, static_cast<int>(i)});
-    head.resolve = [this_context = context_, p, columns, predicate, kept, filters, node = id(p)]() -> arrow::Result<Segment> {
+    head.resolve = [this_context = context_, p, columns, predicate, kept, drops, filters, node = id(p)]() -> arrow::Result<Segment> {
       plan::ScanRequest request;
       request.columns = columns;
       request.predicate = predicate;
@@ -208,7 +209,7 @@ class Lowering {
       Segment s;
       s.branches.push_back(Branch{make_scan_source(scan, "scan " + p->source->name()), node, {}});
       if (predicate && !exact) s.append(make_filter(predicate, expr::text(*p->predicate)), node);
-      if (!kept.empty()) s.append(make_project(kept, "columns", false), node);
+      if (drops) s.append(make_project(kept, "columns", false), node);
       if (p->scan_limit) s.append(make_morsel_limit(*p->scan_limit), node);
       return s;
     };

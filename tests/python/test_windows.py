@@ -309,3 +309,12 @@ def test_a_window_below_the_small_side_of_a_join() -> None:
     large = gm.from_pydict({"g": [1 + i % 3 for i in range(1000)], "i": list(range(1000))})
     assert small.join(large, on="g").select(gm.count()).collect().to_pylist() == [{"count": 334 + 334 + 333}]
     assert "window sum(x)" in small.join(large, on="g").explain()
+
+
+def test_a_window_over_no_columns_spills(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column that only the scan's filter needs does not go on into what is spilled."""
+    monkeypatch.setenv("GRISTMILL_SPILL_EAGERLY", "1")
+    rows = gm.from_arrow(pa.table({"k": pa.array([1, None, 3])})).filter(gm.col("k").is_not_null())
+    for workers in (1, 2, 8):
+        options = gm.ParallelOptions(num_workers=workers, memory_limit=64 << 20)
+        assert rows.with_columns(n=gm.row_number().over()).select("n").collect(options).to_pydict() == {"n": [1, 2]}
