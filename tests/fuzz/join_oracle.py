@@ -39,8 +39,8 @@ class Joins:
                 continue
             try:
                 candidates = table.get(key_of(row), ())
-                seen += len(candidates) if where is not None else 0
-                if seen > MOST_PAIRS:
+                seen += len(candidates)  # without a condition too: of a semi join's pairs no row may come
+                if seen > (4 * MOST_ROWS if where is None else MOST_PAIRS):
                     raise TooBig
                 matches = [j for j in candidates if meets is None or meets(row, right_rows[j]) is True]
             except RowError as e:
