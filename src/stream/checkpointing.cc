@@ -158,10 +158,14 @@ arrow::Result<std::vector<Positions>> Checkpointing::recover(const std::shared_p
 
 void Checkpointing::begin() {
   if (!store_ && !sink_) return;
+  bool suspending = false;
   {
     std::lock_guard lock(mutex_);
+    begun_ = true;
+    suspending = suspending_;
     last_micros_ = background_.clock().unix_micros();
   }
+  if (suspending) ask();
   arm();
 }
 
@@ -184,7 +188,7 @@ void Checkpointing::ask() {
   bool last = false;
   {
     std::lock_guard lock(mutex_);
-    if (over_ || asked_ != 0 || suspended_ || (!moved && !suspending_)) return;
+    if (!begun_ || over_ || asked_ != 0 || suspended_ || (!moved && !suspending_)) return;
     last = suspended_ = suspending_;
     epoch = asked_ = committed_ + 1;
   }

@@ -42,7 +42,7 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   // The checkpoint is of a stream that has ended: there is nothing left to do.
   bool was_complete() const { return complete_; }
 
-  void begin();  // the first timer
+  void begin();  // the first timer; a stop that came before it is heeded now
   void ask();    // a barrier now, if none is on its way and rows came since the last one
   void end();    // no further barriers
   // Asks for a last barrier behind which all feeds end: the state stays for the next run.
@@ -82,6 +82,7 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
 
   mutable std::mutex mutex_;
   int64_t asked_ = 0;  // the epoch on its way; 0: none
+  bool begun_ = false;   // the epoch to go on from is known
   bool suspending_ = false, suspended_ = false, over_ = false;
   std::map<int64_t, Parts> parts_;
   bool committing_ = false, abort_after_ = false;
