@@ -81,8 +81,8 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   std::atomic<int64_t> committed_{0};
 
   mutable std::mutex mutex_;
-  int64_t asked_ = 0;  // the epoch on its way; 0: none
-  bool begun_ = false;   // the epoch to go on from is known
+  int64_t asked_ = 0;   // the epoch on its way; 0: none
+  bool begun_ = false;  // the epoch to go on from is known
   bool suspending_ = false, suspended_ = false, over_ = false;
   std::map<int64_t, Parts> parts_;
   bool committing_ = false, abort_after_ = false;
