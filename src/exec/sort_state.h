@@ -41,7 +41,7 @@ struct SortState {
   std::vector<std::pair<size_t, size_t>> slices;
   std::vector<std::vector<int64_t>> counts;              // [slice][bucket], then write positions
   std::vector<std::pair<int64_t, int64_t>> sort_pieces;  // entry ranges, whole buckets
-  std::shared_ptr<arrow::Buffer> entries, scratch;
+  std::shared_ptr<arrow::Buffer> entries;
   std::vector<RunCut> cuts;
   bool to_disk = false;  // what is left in memory follows
 
@@ -49,7 +49,6 @@ struct SortState {
   int64_t run_bytes() const;
   int64_t wanted() const { return spec.top ? std::min(*spec.top, rows) : rows; }
   SortEntry* entry() const { return reinterpret_cast<SortEntry*>(entries->mutable_data()); }
-  SortEntry* scratch_entry() const { return reinterpret_cast<SortEntry*>(scratch->mutable_data()); }
 
   // The chunks as one sorted run on disk.
   arrow::Status spill_chunks(std::vector<SortChunk> some);
