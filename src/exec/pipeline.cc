@@ -301,7 +301,11 @@ class PipelineTask final : public sched::Task {
       st.morsel_size_kb = static_cast<double>(report_->bytes_through) / 1024.0 / static_cast<double>(st.total_morsels_processed);
     }
     st.total_morsels_created += total_ >= 0 ? total_ : static_cast<int64_t>(next_seq_);
-    if (claims_) st.steals += claims_->steals();
+    if (claims_) {
+      st.steals += claims_->steals();
+      if (report_->steals.size() < slots_.size()) report_->steals.resize(slots_.size());
+      for (size_t i = 0; i < slots_.size(); ++i) report_->steals[i] += claims_->steals_of(static_cast<int>(i));
+    }
     for (auto& b : segment_.branches) {
       std::string d = b.source->detail();
       if (d.empty()) continue;

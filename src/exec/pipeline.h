@@ -32,6 +32,7 @@ struct RunReport {
   std::mutex mutex;  // tasks may finish at the same time
   std::vector<NodeReport> nodes;
   sched::Statistics statistics;
+  std::vector<int64_t> steals;  // by each slot
   int64_t peak_bytes = 0;
   int64_t spilled_bytes = 0;
   int64_t bytes_through = 0;  // of morsels, for morsel_size_kb

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace gristmill::io {
 
@@ -21,6 +23,8 @@ struct BadRecord {
   std::string column;
   std::string value;
   std::string message;
+  // Names of the fields of `text`, where the header of its file says which is which; null: the place says it, or the record does.
+  std::shared_ptr<const std::vector<std::string>> columns = {};
 };
 
 using OnBadRecord = std::function<void(BadRecord)>;

@@ -259,13 +259,15 @@ arrow::Result<std::shared_ptr<const CsvPlan>> plan_csv(const std::vector<std::st
   }
   ARROW_ASSIGN_OR_RAISE(const Names names, column_names(*plan, plan->files[0]));
   ARROW_RETURN_NOT_OK(map_by_position(*plan, plan->files[0], names.names.size()));
+  const bool by_name = !names.given && plan->rules.header;
+  if (by_name) plan->files[0].names = std::make_shared<const std::vector<std::string>>(names.names);
   for (size_t i = 1; i < plan->files.size(); ++i) {
     CsvFile& f = plan->files[i];
     ARROW_ASSIGN_OR_RAISE(auto record, first_record(f.file, plan->rules, plan->rules.header));
     if (!record.has_value() && plan->rules.header) return base::io_error("empty CSV file: " + f.path(), f.path());
     f.fields = record.has_value() ? static_cast<int>(record->size()) : plan->files[0].fields;
-    ARROW_RETURN_NOT_OK(names.given || !plan->rules.header ? map_by_position(*plan, f, names.names.size())
-                                                           : map_by_name(*plan, f, names.names, *record));
+    ARROW_RETURN_NOT_OK(by_name ? map_by_name(*plan, f, names.names, *record) : map_by_position(*plan, f, names.names.size()));
+    if (by_name) f.names = std::make_shared<const std::vector<std::string>>(std::move(*record));
   }
   ARROW_RETURN_NOT_OK(set_types(*plan, names.names));
   return plan;

@@ -20,8 +20,9 @@ namespace gristmill::io {
 struct CsvFile {
   TextFile file;
   const std::string& path() const { return file.input->path(); }
-  int fields = 0;              // of a record
-  std::vector<int> of_column;  // for each column of the source the file's field, -1: none
+  int fields = 0;                                         // of a record
+  std::vector<int> of_column;                             // for each column of the source the file's field, -1: none
+  std::shared_ptr<const std::vector<std::string>> names;  // of its fields, where its header says which is which; else null
 };
 
 struct CsvPlan {

@@ -189,7 +189,7 @@ class CsvScan final : public BlockScan {
       while (end > begin && (text[end - 1] == '\n' || text[end - 1] == '\r')) --end;
       (*listener)({work.block.input, detail->row, detail->line,
                    std::string(reinterpret_cast<const char*>(text) + begin, static_cast<size_t>(end - begin)), detail->column,
-                   detail->value, error.message()});
+                   detail->value, error.message(), work.file.names});
     }
     return arrow::Status::OK();
   }

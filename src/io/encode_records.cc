@@ -36,7 +36,7 @@ class RawRecords final : public RecordEncoder {
 }  // namespace
 
 arrow::Result<RecordEncoderPtr> json_encoder(std::shared_ptr<arrow::Schema> schema, bool omit_nulls) {
-  ARROW_ASSIGN_OR_RAISE(auto lines, ndjson_encoder("a message", std::move(schema), omit_nulls));
+  ARROW_ASSIGN_OR_RAISE(auto lines, ndjson_encoder("a message", std::move(schema), {.omit_nulls = omit_nulls}));
   return std::make_shared<JsonRecords>(std::move(lines));
 }
 

@@ -61,6 +61,7 @@ arrow::Result<FileReaderPtr> open_file(const IpcFile& file, arrow::MemoryPool* p
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::RandomAccessFile> in, file.input->open(pool));
   if (file.input->local()) {
     ARROW_ASSIGN_OR_RAISE(in, or_ipc_error(file.path, arrow::io::MemoryMappedFile::Open(file.path, arrow::io::FileMode::READ)));
+    in = counted(std::move(in), file.input->meter());
   }
   return or_ipc_error(file.path, arrow::ipc::RecordBatchFileReader::Open(in, read_options(pool, std::move(fields))));
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include <arrow/type.h>
 
@@ -243,9 +244,23 @@ class FixedColumn final : public BasicColumn {
       }
       out = static_cast<T>(v);
       return true;
+    } else if constexpr (std::is_floating_point_v<T>) {
+      return from_name(s, out);
     } else {
       return false;
     }
+  }
+
+  // Floats that JSON has no numbers for, by the names that most writers give them.
+  static bool from_name(std::string_view s, T& out) {
+    if (s == "NaN") {
+      out = std::numeric_limits<T>::quiet_NaN();
+    } else if (s == "Infinity" || s == "-Infinity") {
+      out = s[0] == '-' ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
+    } else {
+      return false;
+    }
+    return true;
   }
 
   Growing<T> values_;

@@ -151,7 +151,7 @@ class NdjsonScan final : public BlockScan {
         const arrow::Status error = error_of(block, line, record, problem);
         const auto detail = base::error_detail(error);
         (*listener)({block.input, detail->row, detail->line, std::string(line, static_cast<size_t>(size)), detail->column, detail->value,
-                     error.message()});
+                     error.message(), nullptr});
       }
       return arrow::Status::OK();
     }

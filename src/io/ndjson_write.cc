@@ -27,10 +27,21 @@ bool is_quoted(arrow::Type::type id) {
 
 bool is_null(const ArrayData& d, int64_t row) { return d.type->id() == arrow::Type::NA || !column::validity_of(d).valid(row); }
 
+template <typename T>
+void append_float_value(T value, const ArrayData& d, int64_t row, JsonForm form, std::string& out) {
+  if (std::isfinite(value)) {
+    append_scalar_text(d, row, -1, 'T', out);
+  } else if (!form.names_floats) {
+    out += "null";
+  } else {
+    out += std::isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+  }
+}
+
 class JsonEncoder final : public TextEncoder {
  public:
-  JsonEncoder(std::string path, std::shared_ptr<arrow::Schema> schema, bool omit_nulls)
-      : path_(std::move(path)), schema_(std::move(schema)), omit_nulls_(omit_nulls) {
+  JsonEncoder(std::string path, std::shared_ptr<arrow::Schema> schema, JsonForm form)
+      : path_(std::move(path)), schema_(std::move(schema)), form_(form) {
     for (const auto& f : schema_->fields()) {
       keys_.emplace_back();
       append_json_text(f->name(), keys_.back());
@@ -45,11 +56,11 @@ class JsonEncoder final : public TextEncoder {
         const ArrayData& d = *batch.columns[c].values;
         const bool null = is_null(d, row);
         if (null && !schema_->field(static_cast<int>(c))->nullable()) return null_refused(*schema_->field(static_cast<int>(c)), path_);
-        if (null && omit_nulls_) continue;
+        if (null && form_.omit_nulls) continue;
         out += before;
         before = ',';
         out += keys_[c];
-        append_json_value(d, row, omit_nulls_, out);
+        append_json_value(d, row, form_, out);
       }
       if (before == '{') out += '{';
       out += "}\n";
@@ -60,7 +71,7 @@ class JsonEncoder final : public TextEncoder {
  private:
   const std::string path_;  // for errors
   const std::shared_ptr<arrow::Schema> schema_;
-  const bool omit_nulls_;
+  const JsonForm form_;
   std::vector<std::string> keys_;
 };
 
@@ -81,7 +92,7 @@ bool has_json(const arrow::DataType& t) {
   }
 }
 
-void append_json_value(const ArrayData& d, int64_t row, bool omit_nulls, std::string& out) {
+void append_json_value(const ArrayData& d, int64_t row, JsonForm form, std::string& out) {
   if (is_null(d, row)) {
     out += "null";
     return;
@@ -92,7 +103,7 @@ void append_json_value(const ArrayData& d, int64_t row, bool omit_nulls, std::st
       out += '[';
       for (int32_t i = offsets[row]; i < offsets[row + 1]; ++i) {
         if (i > offsets[row]) out += ',';
-        append_json_value(*d.child_data[0], i, omit_nulls, out);
+        append_json_value(*d.child_data[0], i, form, out);
       }
       out += ']';
       break;
@@ -104,9 +115,9 @@ void append_json_value(const ArrayData& d, int64_t row, bool omit_nulls, std::st
       for (int32_t i = offsets[row]; i < offsets[row + 1]; ++i) {
         out += before;
         before = ',';
-        append_json_value(*entries.child_data[0], entries.offset + i, omit_nulls, out);
+        append_json_value(*entries.child_data[0], entries.offset + i, form, out);
         out += ':';
-        append_json_value(*entries.child_data[1], entries.offset + i, omit_nulls, out);
+        append_json_value(*entries.child_data[1], entries.offset + i, form, out);
       }
       out += before == '{' ? "{}" : "}";
       break;
@@ -114,28 +125,19 @@ void append_json_value(const ArrayData& d, int64_t row, bool omit_nulls, std::st
     case arrow::Type::STRUCT: {
       char before = '{';
       for (size_t c = 0; c < d.child_data.size(); ++c) {
-        if (omit_nulls && is_null(*d.child_data[c], d.offset + row)) continue;
+        if (form.omit_nulls && is_null(*d.child_data[c], d.offset + row)) continue;
         out += before;
         before = ',';
         append_json_text(d.type->field(static_cast<int>(c))->name(), out);
         out += ':';
-        append_json_value(*d.child_data[c], d.offset + row, omit_nulls, out);
+        append_json_value(*d.child_data[c], d.offset + row, form, out);
       }
       out += before == '{' ? "{}" : "}";
       break;
     }
     case arrow::Type::STRING_VIEW: append_json_text(column::view_at(d, row), out); break;
-    case arrow::Type::DOUBLE:
-    case arrow::Type::FLOAT: {
-      const bool finite = d.type->id() == arrow::Type::DOUBLE ? std::isfinite(column::values_of<double>(d)[row])
-                                                              : std::isfinite(column::values_of<float>(d)[row]);
-      if (finite) {
-        append_scalar_text(d, row, -1, 'T', out);
-      } else {
-        out += "null";
-      }
-      break;
-    }
+    case arrow::Type::DOUBLE: append_float_value(column::values_of<double>(d)[row], d, row, form, out); break;
+    case arrow::Type::FLOAT: append_float_value(column::values_of<float>(d)[row], d, row, form, out); break;
     default: {
       const bool quoted = is_quoted(d.type->id());
       if (quoted) out += '"';
@@ -146,20 +148,20 @@ void append_json_value(const ArrayData& d, int64_t row, bool omit_nulls, std::st
 }
 
 arrow::Result<std::shared_ptr<const TextEncoder>> ndjson_encoder(const std::string& path, std::shared_ptr<arrow::Schema> schema,
-                                                                 bool omit_nulls) {
+                                                                 JsonForm form) {
   for (const auto& f : schema->fields()) {
     if (!has_json(*column::canonical_type(f->type()))) {
       return base::plan_error("column \"" + f->name() + "\" of type " + column::type_text(*f->type()) + " cannot be written as JSON",
                               "write Parquet or IPC, or turn it into text");
     }
   }
-  return std::make_shared<JsonEncoder>(path, std::move(schema), omit_nulls);
+  return std::make_shared<JsonEncoder>(path, std::move(schema), form);
 }
 
 arrow::Result<std::shared_ptr<exec::OrderedSink>> write_ndjson(const std::string& path, std::shared_ptr<arrow::Schema> schema,
                                                                const NdjsonWriteOptions& options, std::shared_ptr<base::QueryMemory> memory,
                                                                const StoragePtr& storage) {
-  ARROW_ASSIGN_OR_RAISE(auto encoder, ndjson_encoder(path, std::move(schema), options.omit_nulls));
+  ARROW_ASSIGN_OR_RAISE(auto encoder, ndjson_encoder(path, std::move(schema), {.omit_nulls = options.omit_nulls}));
   return text_sink("ndjson", path, options.compression, options.compression_level, std::move(encoder), std::move(memory), storage);
 }
 

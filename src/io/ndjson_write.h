@@ -13,10 +13,15 @@ namespace gristmill::io {
 
 // Whether values of the type have a JSON form (nested ones too).
 bool has_json(const arrow::DataType& canonical);
-// A value of a flat canonical column; `row` counts from the array's offset. NaN and infinities, which JSON has not, are null.
-void append_json_value(const arrow::ArrayData& d, int64_t row, bool omit_nulls, std::string& out);
+struct JsonForm {
+  bool omit_nulls = false;
+  bool names_floats = false;  // NaN and infinities, which JSON has not, are the texts NaN, Infinity and -Infinity; else null
+};
+
+// A value of a flat canonical column; `row` counts from the array's offset.
+void append_json_value(const arrow::ArrayData& d, int64_t row, JsonForm form, std::string& out);
 // One object a line; `path` for errors. A plan error names a column without a JSON form.
 arrow::Result<std::shared_ptr<const TextEncoder>> ndjson_encoder(const std::string& path, std::shared_ptr<arrow::Schema> schema,
-                                                                 bool omit_nulls);
+                                                                 JsonForm form = {});
 
 }  // namespace gristmill::io

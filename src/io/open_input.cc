@@ -28,7 +28,7 @@ class LocalInput final : public Input {
       const std::string& text = opened.status().message();
       return base::io_error("cannot open " + path() + ": " + text.substr(0, text.find('\n')), path());
     }
-    return *opened;
+    return counted(std::move(*opened), meter());
   }
 };
 

@@ -15,17 +15,20 @@
 
 #include "io/files.h"
 #include "io/storage_options.h"
+#include "io/transfer.h"
 
 namespace gristmill::io {
 
 class Input {
  public:
-  Input(std::string path, FileStamp stamp) : path_(std::move(path)), stamp_(std::move(stamp)) {}
+  Input(std::string path, FileStamp stamp) : path_(std::move(path)), stamp_(std::move(stamp)), meter_(TransferScope::current()) {}
   virtual ~Input() = default;
   const std::string& path() const { return path_; }  // as messages name it
   const FileStamp& stamp() const { return stamp_; }  // of a pipe: 0 bytes
   virtual bool local() const { return false; }       // path() means a regular file to the operating system
   virtual bool sequential() const { return false; }  // a pipe: stream() once, or open(), which waits for its end
+
+  const TransferMeterPtr& meter() const { return meter_; }  // that its reads count for, or null
 
   virtual arrow::Result<std::shared_ptr<arrow::io::RandomAccessFile>> open(arrow::MemoryPool* pool) const = 0;
   virtual arrow::Result<std::shared_ptr<arrow::io::InputStream>> stream(arrow::MemoryPool* pool) const;
@@ -35,6 +38,7 @@ class Input {
  private:
   const std::string path_;
   const FileStamp stamp_;
+  const TransferMeterPtr meter_;
 };
 using InputPtr = std::shared_ptr<const Input>;
 

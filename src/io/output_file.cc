@@ -40,7 +40,8 @@ void sync_directory(const std::string& directory) {
   ::close(d);
 }
 
-arrow::Status write_all(int descriptor, const void* data, int64_t bytes, int64_t& written) {
+template <typename Count>
+arrow::Status write_all(int descriptor, const void* data, int64_t bytes, const Count& count) {
   const char* p = static_cast<const char*>(data);
   while (bytes > 0) {
     const ssize_t n = ::write(descriptor, p, static_cast<size_t>(bytes));
@@ -48,7 +49,7 @@ arrow::Status write_all(int descriptor, const void* data, int64_t bytes, int64_t
     if (n < 0) return arrow::Status::IOError("write");
     p += n;
     bytes -= n;
-    written += n;
+    count(static_cast<int64_t>(n));
   }
   return arrow::Status::OK();
 }
@@ -73,7 +74,7 @@ class LocalOutput final : public OutputFile {
 
   arrow::Status Write(const void* data, int64_t bytes) override {
     if (descriptor_ < 0) return base::internal_error("write after the end of " + path_);
-    return write_all(descriptor_, data, bytes, written_).ok() ? arrow::Status::OK() : failed("write");
+    return write_all(descriptor_, data, bytes, [this](int64_t n) { count(n); }).ok() ? arrow::Status::OK() : failed("write");
   }
   bool closed() const override { return descriptor_ < 0; }
 
@@ -113,7 +114,7 @@ class PipeOutput final : public OutputFile {
   PipeOutput(std::string path, int descriptor) : OutputFile(std::move(path)), descriptor_(descriptor) {}
   ~PipeOutput() override { close(); }
   arrow::Status Write(const void* data, int64_t bytes) override {
-    return write_all(descriptor_, data, bytes, written_).ok() ? arrow::Status::OK() : failed("write");
+    return write_all(descriptor_, data, bytes, [this](int64_t n) { count(n); }).ok() ? arrow::Status::OK() : failed("write");
   }
   bool closed() const override { return descriptor_ < 0; }
   arrow::Status finish() override {
@@ -136,8 +137,9 @@ class ObjectOutput final : public OutputFile {
   ~ObjectOutput() override { drop(); }
   arrow::Status Write(const void* data, int64_t bytes) override {
     if (out_ == nullptr) return base::internal_error("write after the end of " + path_);
-    written_ += bytes;
-    return named(out_->Write(data, bytes));
+    ARROW_RETURN_NOT_OK(named(out_->Write(data, bytes)));
+    count(bytes);
+    return arrow::Status::OK();
   }
   bool closed() const override { return out_ == nullptr; }
   arrow::Status finish() override {

@@ -13,6 +13,7 @@
 #include <arrow/result.h>
 
 #include "io/storage_options.h"
+#include "io/transfer.h"
 
 namespace gristmill::io {
 
@@ -32,11 +33,18 @@ class OutputFile : public arrow::io::OutputStream {
   const std::string& path() const { return path_; }
 
  protected:
-  explicit OutputFile(std::string path) : path_(std::move(path)) {}
+  explicit OutputFile(std::string path) : path_(std::move(path)), meter_(TransferScope::current()) {}
   arrow::Status failed(const char* what) const;  // by errno
+  void count(int64_t bytes) {                    // as written
+    written_ += bytes;
+    if (meter_ != nullptr) meter_->add(bytes);
+  }
 
   const std::string path_;
   int64_t written_ = 0;
+
+ private:
+  const TransferMeterPtr meter_;
 };
 
 // An error when there is something under this name already.

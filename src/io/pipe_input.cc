@@ -53,8 +53,8 @@ using DescriptorPtr = std::shared_ptr<Descriptor>;
 
 class PipeStream final : public arrow::io::InputStream {
  public:
-  PipeStream(DescriptorPtr in, std::vector<uint8_t> head, arrow::MemoryPool* pool)
-      : in_(std::move(in)), head_(std::move(head)), pool_(pool) {}
+  PipeStream(DescriptorPtr in, std::vector<uint8_t> head, TransferMeterPtr meter, arrow::MemoryPool* pool)
+      : in_(std::move(in)), head_(std::move(head)), meter_(std::move(meter)), pool_(pool) {}
   ~PipeStream() override = default;
   arrow::Status Close() override {
     in_.reset();
@@ -76,6 +76,7 @@ class PipeStream final : public arrow::io::InputStream {
       got += more;
     }
     at_ += got;
+    if (meter_ != nullptr) meter_->add(got);
     return got;
   }
 
@@ -89,6 +90,7 @@ class PipeStream final : public arrow::io::InputStream {
  private:
   DescriptorPtr in_;
   const std::vector<uint8_t> head_;  // looked at beforehand
+  const TransferMeterPtr meter_;
   arrow::MemoryPool* const pool_;
   int64_t at_ = 0;
 };
@@ -102,7 +104,7 @@ class PipeInput final : public Input {
     std::lock_guard lock(mutex_);
     if (spool_ == nullptr) {
       ARROW_RETURN_NOT_OK(check_unread());
-      PipeStream all(std::move(in_), std::move(head_), arrow::default_memory_pool());
+      PipeStream all(std::move(in_), std::move(head_), meter(), arrow::default_memory_pool());
       ARROW_ASSIGN_OR_RAISE(spool_, Spool::of(all));
     }
     return spool_->open(pool);
@@ -112,7 +114,7 @@ class PipeInput final : public Input {
     std::lock_guard lock(mutex_);
     if (spool_ != nullptr) return spool_->open(pool);
     ARROW_RETURN_NOT_OK(check_unread());
-    return std::make_shared<PipeStream>(std::move(in_), std::move(head_), pool);
+    return std::make_shared<PipeStream>(std::move(in_), std::move(head_), meter(), pool);
   }
 
   arrow::Result<std::shared_ptr<arrow::Buffer>> head(int64_t bytes, arrow::MemoryPool* pool) const override {

@@ -112,6 +112,7 @@ arrow::Status RemoteInput::read(int64_t offset, int64_t bytes, uint8_t* out, con
     return base::io_error("cannot read " + path() + ": " + text.substr(0, text.find('\n')), path());
   };
   if (bytes > 0) ARROW_RETURN_NOT_OK(refuse(with_retries(storage().retries, stop, [&] { return fetch(offset, bytes, out); })));
+  if (meter() != nullptr) meter()->add(bytes);
   return refuse(with_retries(storage().retries, stop, [&] { return check_unchanged(); }));
 }
 

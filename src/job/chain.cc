@@ -25,9 +25,10 @@ const char* policy_name(Policy policy) {
 
 // A batch between two steps. `dense[i]` is the row of the source's batch that physical row i is; none: the same.
 struct Chain::Passing {
-  const column::Batch& source;
+  column::Batch source;
   column::Batch batch;
   std::vector<int64_t> dense;
+  std::shared_ptr<Suspension> suspension;  // null: steps that ask wait
 
   int64_t source_row(int64_t i) const { return dense.empty() ? i : dense[static_cast<size_t>(i)]; }
 };
@@ -98,11 +99,46 @@ arrow::Result<std::unique_ptr<ChainLocal>> Chain::make_local(const StepContext& 
   return local;
 }
 
-arrow::Status Chain::push(column::Batch batch, ChainLocal& local, const EmitBatch& emit) const {
+arrow::Status Chain::push(column::Batch batch, ChainLocal& local, const EmitBatch& emit,
+                          const std::shared_ptr<Suspension>& suspension) const {
   if (steps_.empty()) return emit(std::move(batch));
-  const column::Batch source = batch;
-  Passing rows{source, std::move(batch), {}};
+  column::Batch source = batch;
+  Passing rows{std::move(source), std::move(batch), {}, suspension};
   return pass(0, rows, local, emit);
+}
+
+arrow::Status Chain::resume(SuspendedBatch waited, ChainLocal& local, const EmitBatch& emit,
+                            const std::shared_ptr<Suspension>& suspension) const {
+  const int64_t since = exec::now_ns();
+  Passing rows{std::move(waited.source), std::move(waited.batch), std::move(waited.dense), suspension};
+  const int64_t came = rows.batch.selected();
+  Errors errors(policy_);
+  ARROW_RETURN_NOT_OK(steps_[waited.step]->asking()->finish_rows(rows.batch, *waited.pending, errors));
+  waited.pending.reset();
+  local.counts[waited.step].nanoseconds += exec::now_ns() - since;
+  ARROW_RETURN_NOT_OK(leave(waited.step, came, rows, errors, local, emit));
+  return pass(waited.step + 1, rows, local, emit);
+}
+
+arrow::Status Chain::suspend(size_t i, const AskingStep& step, Passing& rows) const {
+  const std::shared_ptr<Suspension> to = rows.suspension;
+  const size_t number = to->expect();
+  const Wakes wakes{[to, number](bool failed) { to->answered(number, failed); }, [to] { to->takes_more(); }};
+  auto pending = step.begin_rows(rows.batch, policy_ != Policy::kFail, wakes);
+  if (!pending.ok()) {
+    to->answered(number, true);  // nobody else will say it
+    return pending.status();
+  }
+  to->add({std::move(rows.source), std::move(rows.batch), std::move(rows.dense), i, std::move(*pending)});
+  return arrow::Status::OK();
+}
+
+size_t Chain::asking_steps() const {
+  return static_cast<size_t>(std::count_if(steps_.begin(), steps_.end(), [](const auto& s) { return s->asking() != nullptr; }));
+}
+
+bool Chain::takes_more() const {
+  return std::all_of(steps_.begin(), steps_.end(), [](const auto& s) { return s->asking() == nullptr || s->asking()->takes_more(); });
 }
 
 arrow::Status Chain::make_dense(Passing& rows) const {
@@ -121,27 +157,38 @@ arrow::Status Chain::pass(size_t i, Passing& rows, ChainLocal& local, const Emit
     const int64_t since = exec::now_ns();
     if (steps_[i]->computes() && !rows.batch.selection.all() && came * kCompactBelow < rows.batch.rows)
       ARROW_RETURN_NOT_OK(make_dense(rows));
+    if (const AskingStep* asking = rows.suspension != nullptr ? steps_[i]->asking() : nullptr) {
+      const arrow::Status status = suspend(i, *asking, rows);
+      local.counts[i].nanoseconds += exec::now_ns() - since;
+      return status;
+    }
     Errors errors(policy_);
     ARROW_RETURN_NOT_OK(steps_[i]->process(rows.batch, *local.steps[i], errors));
-    const auto bad = static_cast<int64_t>(errors.rows().size());
-    if (bad > 0) ARROW_RETURN_NOT_OK(note_rejected(i, rows, errors, local));
-    StepCounts& counts = local.counts[i];
-    const int64_t left = rows.batch.selected();
-    counts.rows_in += came;
-    counts.rows_out += left;
-    (policy_ == Policy::kSkip ? counts.skipped : counts.rejected) += bad;
-    counts.filtered += came - left - bad;
-    counts.batches++;
-    counts.nanoseconds += exec::now_ns() - since;
-    if (bad > 0 && policy_ == Policy::kFail) {
-      // What the rows before it run into comes before this error.
-      counts.filtered = 0;
-      ARROW_RETURN_NOT_OK(pass(i + 1, rows, local, emit));
-      return errors.rows().front().second;
-    }
+    local.counts[i].nanoseconds += exec::now_ns() - since;
+    ARROW_RETURN_NOT_OK(leave(i, came, rows, errors, local, emit));
   }
   if (rows.batch.selected() == 0) return arrow::Status::OK();
   return emit(std::move(rows.batch));
+}
+
+// Step i is through with the batch: what became of its rows.
+arrow::Status Chain::leave(size_t i, int64_t came, Passing& rows, Errors& errors, ChainLocal& local, const EmitBatch& emit) const {
+  const int64_t since = exec::now_ns();
+  const auto bad = static_cast<int64_t>(errors.rows().size());
+  if (bad > 0) ARROW_RETURN_NOT_OK(note_rejected(i, rows, errors, local));
+  StepCounts& counts = local.counts[i];
+  const int64_t left = rows.batch.selected();
+  counts.rows_in += came;
+  counts.rows_out += left;
+  (policy_ == Policy::kSkip ? counts.skipped : counts.rejected) += bad;
+  counts.filtered += came - left - bad;
+  counts.batches++;
+  counts.nanoseconds += exec::now_ns() - since;
+  if (bad == 0 || policy_ != Policy::kFail) return arrow::Status::OK();
+  // What the rows before it run into comes before this error.
+  counts.filtered = 0;
+  ARROW_RETURN_NOT_OK(pass(i + 1, rows, local, emit));
+  return errors.rows().front().second;
 }
 
 // Bad rows leave the selection. Under fail the rows behind the first leave too, and the error gets its place in the source.

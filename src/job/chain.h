@@ -30,12 +30,31 @@ struct Rejected {
   int32_t input = -1;
   int64_t row = -1;  // of the source's file
   int64_t line = -1;
-  std::string record;  // JSON; or
-  std::string text;    // as it stood in the source
-  size_t step = 0;     // of the chain; a source's own counts as kAtSource
+  std::string record;                                            // JSON; or
+  std::string text;                                              // as it stood in the source
+  std::shared_ptr<const std::vector<std::string>> columns = {};  // of the text, by its file's header
+  size_t step = 0;                                               // of the chain; a source's own counts as kAtSource
   arrow::Status error;
 };
 inline constexpr size_t kAtSource = static_cast<size_t>(-1);
+
+// A batch that waits in the middle of step `step`, as it came there.
+struct SuspendedBatch {
+  column::Batch source, batch;
+  std::vector<int64_t> dense;
+  size_t step = 0;
+  std::shared_ptr<PendingRows> pending;
+};
+
+// Where batches go that come to a step that asks. Shared with those who answer.
+class Suspension {
+ public:
+  virtual ~Suspension() = default;
+  virtual size_t expect() = 0;                            // a batch is about to be suspended; its number
+  virtual void answered(size_t number, bool failed) = 0;  // it may go on; or it failed, and those behind it need not; any thread
+  virtual void takes_more() = 0;                          // a step takes more; any thread
+  virtual void add(SuspendedBatch batch) = 0;             // in order
+};
 
 class Chain;
 
@@ -72,11 +91,21 @@ class Chain {
   arrow::Result<std::unique_ptr<ChainLocal>> make_local(const StepContext& context) const;
 
   // `batch` as the source gave it, its selection the rows that count. What is left of it goes to `emit`, at most once or twice a batch.
-  arrow::Status push(column::Batch batch, ChainLocal& local, const EmitBatch& emit) const;
+  // With a suspension nothing waits: rows that come to a step that asks go there. An error then means that what was suspended of this batch
+  // goes on all the same, as its rows stand before that error.
+  arrow::Status push(column::Batch batch, ChainLocal& local, const EmitBatch& emit,
+                     const std::shared_ptr<Suspension>& suspension = nullptr) const;
+  // A batch that was suspended and is answered, from there on.
+  arrow::Status resume(SuspendedBatch waited, ChainLocal& local, const EmitBatch& emit,
+                       const std::shared_ptr<Suspension>& suspension) const;
+  size_t asking_steps() const;
+  bool takes_more() const;  // all of them
 
  private:
   struct Passing;  // a batch on its way
   arrow::Status pass(size_t i, Passing& rows, ChainLocal& local, const EmitBatch& emit) const;
+  arrow::Status leave(size_t i, int64_t came, Passing& rows, class Errors& errors, ChainLocal& local, const EmitBatch& emit) const;
+  arrow::Status suspend(size_t i, const AskingStep& step, Passing& rows) const;
   arrow::Status make_dense(Passing& rows) const;
   arrow::Status note_rejected(size_t step, Passing& rows, class Errors& errors, ChainLocal& local) const;
 

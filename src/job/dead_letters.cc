@@ -36,6 +36,17 @@ void append_number(const char* key, int64_t value, std::string& out) {
   out += std::to_string(value);
 }
 
+void append_names(const char* key, const std::vector<std::string>& names, std::string& out) {
+  append_key(key, out);
+  char before = '[';
+  for (const std::string& name : names) {
+    out += before;
+    before = ',';
+    io::append_json_text(name, out);
+  }
+  out += before == '[' ? "[]" : "]";
+}
+
 // The folder of `folders` that the path lies in, without a slash at its end; empty: none.
 std::string folder_around(const std::string& path, const std::vector<std::string>& folders) {
   for (std::string folder : folders) {
@@ -66,6 +77,7 @@ void append_rejection(const Rejection& r, const std::string& job, std::string& o
   } else {
     out += "{\"text\":";
     io::append_json_text(r.text, out);
+    if (r.columns != nullptr) append_names("columns", *r.columns, out);
   }
   append_text("at", r.at, out);
   append_text("error", r.error.message(), out);

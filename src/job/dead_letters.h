@@ -4,7 +4,8 @@
 //    "file":"in/a.csv","row":6,"line":8,"job":"orders.yaml"}
 //
 // `record` is what the source gave, so that the whole job can be tried again with it; a record that the source itself could not read stands
-// under `text` as it was. A record that a sink refused has `"at":"sink NAME"` and is as it was to be written.
+// under `text` as it was, with `columns` where the header of its file said which field is which. A record that a sink refused has
+// `"at":"sink NAME"` and is as it was to be written. Floats that JSON has not are the texts NaN, Infinity and -Infinity.
 //
 // Workers write the lines of a morsel; the morsels' texts are put in order here. What comes too early waits in memory up to a limit, then
 // on disk. The bytes depend on the job and its input alone. Thread safe.
@@ -28,9 +29,10 @@ namespace gristmill::job {
 
 // What is told of a rejected record besides itself.
 struct Rejection {
-  std::string record;  // JSON, or empty
-  std::string text;    // as the source had it, where there is no record
-  std::string at;      // empty: the source; "sink NAME"
+  std::string record;                                       // JSON, or empty
+  std::string text;                                         // as the source had it, where there is no record
+  std::shared_ptr<const std::vector<std::string>> columns;  // names of the text's fields, by the header of its file; or null
+  std::string at;                                           // empty: the source; "sink NAME"
   std::string step;
   arrow::Status error;
   std::string file;

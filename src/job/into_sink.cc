@@ -44,6 +44,7 @@ class Into final : public IntoSink {
       int64_t rows = 0;
       for (const auto& b : parts[i]) rows += b.selected();
       const int64_t since = exec::now_ns();
+      const io::TransferScope counting(spec_.parts[i].written);
       ARROW_ASSIGN_OR_RAISE(auto staged, spec_.parts[i].sink->stage(std::move(parts[i]), context));
       StepCounts counts;
       counts.rows_in = rows;
@@ -64,10 +65,13 @@ class Into final : public IntoSink {
     for (; next_ < waiting_.size(); ++next_) {
       Part& part = waiting_[next_];
       const int64_t since = exec::now_ns();
+      const io::TransferMeterPtr& written = spec_.parts[next_].written;
+      const io::TransferScope counting(written);
       ARROW_ASSIGN_OR_RAISE(Answer answer, spec_.parts[next_].sink->deliver(seq, part.batches));
       if (answer.wait) return answer;
       StepCounts counts;
       counts.rows_out = part.rows;
+      if (written != nullptr) counts.bytes = written->take();
       counts.nanoseconds = exec::now_ns() - since;
       add(spec_.parts[next_].step, counts);
     }
@@ -82,6 +86,7 @@ class Into final : public IntoSink {
     if (spec_.before_visible) ARROW_RETURN_NOT_OK(spec_.before_visible());
     std::string shown;
     for (const SinkPart& part : spec_.parts) {
+      const io::TransferScope counting(part.written);
       const arrow::Status status = part.sink->finalize();
       if (!status.ok()) return shown.empty() ? status : status.WithMessage(status.message(), "; complete already:", shown);
       shown += " " + spec_.run->accounting.steps()[part.step].name;

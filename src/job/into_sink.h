@@ -22,7 +22,8 @@ inline constexpr size_t kNotCounted = static_cast<size_t>(-1);
 
 struct SinkPart {
   std::shared_ptr<exec::OrderedSink> sink;
-  size_t step = kNotCounted;  // in the accounting
+  size_t step = kNotCounted;          // in the accounting
+  io::TransferMeterPtr written = {};  // what the sink writes counts for it, or null
 };
 
 struct IntoSinkSpec {

@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include <arrow/type.h>
 
 #include "base/status.h"
+#include "exec/morsel_status.h"
 #include "exec/steady_clock.h"
 #include "io/bad_records.h"
+#include "job/waiting_morsels.h"
 
 namespace gristmill::job {
 
-base::WaitHandlePtr Flow::begin(uint64_t seq) {
+base::WaitHandlePtr Flow::room(uint64_t seq) {
   if (most_ > 0 && static_cast<int64_t>(seq) - done_.load() >= most_) {
     std::lock_guard lock(mutex_);
     if (static_cast<int64_t>(seq) - done_.load() >= most_) {
@@ -19,9 +22,10 @@ base::WaitHandlePtr Flow::begin(uint64_t seq) {
       return waiting_.back();
     }
   }
-  begun_.store(static_cast<int64_t>(seq) + 1, std::memory_order_relaxed);
   return nullptr;
 }
+
+void Flow::begin(uint64_t seq) { begun_.store(static_cast<int64_t>(seq) + 1, std::memory_order_relaxed); }
 
 void Flow::delivered(uint64_t through) {
   std::vector<base::WaitHandlePtr> waiting;
@@ -56,7 +60,9 @@ class JobScan final : public plan::Scan {
         picks_(picks),
         run_(std::move(run)),
         cancel_(std::move(cancel)),
-        morsels_(source_->num_morsels()) {
+        morsels_(source_->num_morsels()),
+        phases_(run_->chain.asking_steps() + 1),
+        waiting_(phases_, std::max(1, run_->context.workers), [run = run_] { return takes_more(*run); }) {
     if (run_->status != nullptr && morsels_ >= 0) run_->status->set_total_parts(morsels_);
   }
 
@@ -65,16 +71,12 @@ class JobScan final : public plan::Scan {
   std::string detail() const override { return source_->detail(); }
 
   arrow::Result<Next> next(uint64_t seq) override {
-    if (run_->stop.cancelled()) {
-      if (morsels_ < 0 || static_cast<int64_t>(seq) < morsels_) run_->stopped_early = true;
-      return Next{true, nullptr};
+    if (run_->flow && !(phases_ == 1 && is_end(seq))) {
+      if (auto wait = run_->flow->room(seq)) return Next{false, std::move(wait)};
     }
-    if (morsels_ >= 0 && static_cast<int64_t>(seq) >= morsels_) return Next{true, nullptr};
-    if (run_->flow) {
-      if (auto wait = run_->flow->begin(seq)) return Next{false, std::move(wait)};
-    }
-    if (morsels_ >= 0) return Next{};
-    return source_->next(seq);
+    auto found = phases_ == 1 ? next_of_source(seq) : waiting_.next(seq, [this](uint64_t number) { return next_of_source(number); });
+    if (run_->flow && found.ok() && !found->end && found->wait == nullptr) run_->flow->begin(seq);
+    return found;
   }
 
   arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override {
@@ -86,44 +88,108 @@ class JobScan final : public plan::Scan {
   }
 
   arrow::Status read(uint64_t seq, plan::ScanLocal& scan_local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) override {
+    if (phases_ > 1) return read_phase(seq, scan_local, emit, counts);
     auto& local = static_cast<JobLocal&>(scan_local);
     const int64_t began = exec::now_ns();
-    Morsel morsel{emit, local, {}, 0, 0};
+    Morsel morsel{emit, local, nullptr, {}, 0, 0};
     plan::ScanCounts read;
-    arrow::Status status;
-    {
-      std::optional<io::BadRecordScope> listening;
-      if (run_->policy == Policy::kDeadLetter) listening.emplace([&](io::BadRecord r) { note_bad_record(std::move(r), *local.chain); });
-      status = source_->read(seq, *local.source, [&](column::Batch b) { return take(std::move(b), morsel); }, read);
-    }
+    const arrow::Status status = read_source(seq, morsel, read);
     counts.rows += morsel.emitted;
-    if (!status.ok()) {
-      book(morsel, read, local, began);
-      return status;
-    }
     const int64_t bad = book(morsel, read, local, began);
+    ARROW_RETURN_NOT_OK(status);
     if (bad > 0) ARROW_RETURN_NOT_OK(check_limit(bad));
-    return run_->dead_letters == nullptr ? arrow::Status::OK() : run_->dead_letters->deliver(seq, lines_of(*local.chain));
+    return run_->dead_letters == nullptr ? arrow::Status::OK() : run_->dead_letters->deliver(seq, lines_of(local.chain->rejected));
   }
 
  private:
   struct Morsel {
     const plan::BatchConsumer& emit;
     JobLocal& local;
+    std::shared_ptr<WaitingMorsel> waiting;  // when it goes on in phases
     StepCounts source;
     int64_t emitted = 0;
     int64_t downstream_ns = 0;
   };
 
+  // Whether the source has no morsel `number`, or none shall begin any more.
+  bool is_end(uint64_t number) const { return run_->stop.cancelled() || (morsels_ >= 0 && static_cast<int64_t>(number) >= morsels_); }
+
+  arrow::Result<Next> next_of_source(uint64_t number) {
+    if (is_end(number)) {
+      if (morsels_ < 0 || static_cast<int64_t>(number) < morsels_) run_->stopped_early = true;
+      return Next{true, nullptr};
+    }
+    if (morsels_ >= 0) return Next{};
+    const io::TransferScope counting(run_->read);
+    return source_->next(number);
+  }
+
+  // New morsels while their rows would be asked for soon, and there is room for what waits.
+  static bool takes_more(const RunState& run) {
+    const base::QueryMemory& memory = *run.context.memory;
+    return run.chain.takes_more() && !(memory.limited() && memory.used() > memory.cap() / 2);
+  }
+
+  arrow::Status read_source(uint64_t number, Morsel& morsel, plan::ScanCounts& read) {
+    std::optional<io::BadRecordScope> listening;
+    if (run_->policy == Policy::kDeadLetter)
+      listening.emplace([&](io::BadRecord r) { note_bad_record(std::move(r), *morsel.local.chain); });
+    const io::TransferScope counting(run_->read);
+    return source_->read(number, *morsel.local.source, [&](column::Batch b) { return take(std::move(b), morsel); }, read);
+  }
+
+  // One phase of a morsel whose rows ask somebody else.
+  arrow::Status read_phase(uint64_t seq, plan::ScanLocal& scan_local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) {
+    auto& local = static_cast<JobLocal&>(scan_local);
+    const int64_t began = exec::now_ns();
+    Morsel morsel{emit, local, waiting_.take(seq), {}, 0, 0};
+    if (morsel.waiting == nullptr) return base::internal_error("phase " + std::to_string(seq) + " of a job was not made");
+    WaitingMorsel& m = *morsel.waiting;
+    plan::ScanCounts read;
+    const arrow::Status status = m.phase == 0 ? read_source(m.number, morsel, read) : go_on(morsel);
+    counts.rows += morsel.emitted;
+    const int64_t bad = book(morsel, read, local, began);
+    for (Rejected& r : local.chain->rejected) m.rejected.push_back(std::move(r));
+    local.chain->rejected.clear();
+    if (!status.ok()) {
+      if (exec::ends_at_once(status)) return status;
+      m.error = status;  // its row stands before those of an error that was found earlier
+    }
+    if (bad > 0) ARROW_RETURN_NOT_OK(check_limit(bad));
+    if (m.last) {
+      ARROW_RETURN_NOT_OK(m.error);
+      if (run_->dead_letters != nullptr) ARROW_RETURN_NOT_OK(run_->dead_letters->deliver(m.number, lines_of(m.rejected)));
+    }
+    waiting_.over(m);
+    return arrow::Status::OK();
+  }
+
+  // What was answered, batch by batch.
+  arrow::Status go_on(Morsel& m) {
+    for (SuspendedBatch& waited : m.waiting->take_batches()) {
+      const column::Origin origin = waited.source.origin;
+      ARROW_RETURN_NOT_OK(through_chain(
+          origin, m, [&](const EmitBatch& emit) { return run_->chain.resume(std::move(waited), *m.local.chain, emit, m.waiting); }));
+    }
+    return arrow::Status::OK();
+  }
+
   arrow::Status take(column::Batch batch, Morsel& m) {
     m.source.rows_out += batch.selected();
     m.source.batches++;
+    const column::Origin origin = batch.origin;
+    return through_chain(origin, m, [&](const EmitBatch& emit) {
+      if (m.local.batches++ % kWeighEvery == 0) weigh(batch);
+      if (!nulls_.empty()) complete(batch);
+      return run_->chain.push(std::move(batch), *m.local.chain, emit, m.waiting);
+    });
+  }
+
+  template <typename Work>
+  arrow::Status through_chain(const column::Origin& origin, Morsel& m, const Work& work) {
     const int64_t since = exec::now_ns();
     const int64_t elsewhere = m.downstream_ns;
-    const column::Origin origin = batch.origin;
-    if (m.local.batches++ % kWeighEvery == 0) weigh(batch);
-    if (!nulls_.empty()) complete(batch);
-    const arrow::Status status = run_->chain.push(std::move(batch), *m.local.chain, [&](column::Batch b) {
+    const arrow::Status status = work([&](column::Batch b) {
       const int64_t rows = b.selected();
       const int64_t handed = exec::now_ns();
       if (picks_) {
@@ -176,6 +242,7 @@ class JobScan final : public plan::Scan {
     out.row = r.row;
     out.line = r.line;
     out.text = std::move(r.text);
+    out.columns = std::move(r.columns);
     out.step = kAtSource;
     base::ErrorDetail detail;
     detail.kind = base::ErrorKind::kData;
@@ -191,6 +258,7 @@ class JobScan final : public plan::Scan {
     const int64_t now = exec::now_ns();
     m.source.nanoseconds += now - began;
     m.source.rows_in = m.source.rows_out + read.skipped;
+    m.source.bytes = run_->read->take();
     (run_->policy == Policy::kDeadLetter ? m.source.rejected : m.source.skipped) += read.skipped;
     std::vector<StepCounts> all{m.source};
     all.insert(all.end(), chain.counts.begin(), chain.counts.end());
@@ -200,8 +268,9 @@ class JobScan final : public plan::Scan {
     if (JobStatus* status = run_->status) {
       for (size_t i = 0; i < all.size(); ++i) status->step(i).add(all[i]);
       status->worker(local.worker).add_busy(std::chrono::nanoseconds(now - began));
-      status->worker(local.worker).add_morsels(1);
-      status->add_parts_done(1);
+      const bool whole = m.waiting == nullptr || m.waiting->last;
+      status->worker(local.worker).add_morsels(whole ? 1 : 0);
+      status->add_parts_done(whole ? 1 : 0);
       status->progressed();
       if (read.skipped > 0) status->add_errors(run_->source_name, read.skipped);
       for (size_t i = 0; i < chain.counts.size(); ++i) {
@@ -219,8 +288,7 @@ class JobScan final : public plan::Scan {
     return base::data_error("more rows are bad than on_error allows: at_most is " + std::to_string(*run_->most_bad));
   }
 
-  std::string lines_of(ChainLocal& local) {
-    std::vector<Rejected>& rejected = local.rejected;
+  std::string lines_of(std::vector<Rejected>& rejected) {
     const bool places = std::all_of(rejected.begin(), rejected.end(), [](const Rejected& r) { return r.row >= 0; });
     if (places) {
       std::stable_sort(rejected.begin(), rejected.end(),
@@ -231,11 +299,13 @@ class JobScan final : public plan::Scan {
       Rejection told;
       told.record = std::move(r.record);
       told.text = std::move(r.text);
+      told.columns = std::move(r.columns);
       told.step = r.step == kAtSource ? run_->source_name : run_->chain.step_name(r.step);
       told.error = std::move(r.error);
       if (r.input >= 0) told.file = source_->file_of(r.input);
       told.row = r.row;
       told.line = r.line;
+      if (run_->retell) run_->retell(told);
       append_rejection(told, run_->job, out);
     }
     rejected.clear();
@@ -249,6 +319,8 @@ class JobScan final : public plan::Scan {
   const std::shared_ptr<RunState> run_;
   const base::CancelToken cancel_;
   const int64_t morsels_;
+  const size_t phases_;
+  WaitingMorsels waiting_;  // when there is more than one
 };
 
 class JobSource final : public plan::TableSource {
@@ -282,6 +354,7 @@ class JobSource final : public plan::TableSource {
     inner.workers = request.workers;
     inner.memory = request.memory;
     inner.cancel = request.cancel;
+    const io::TransferScope counting(run_->read);
     ARROW_ASSIGN_OR_RAISE(auto scan, source_->open(inner));
     std::vector<int> all(static_cast<size_t>(schema()->num_fields()));
     std::iota(all.begin(), all.end(), 0);

@@ -7,12 +7,14 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "gristmill/metrics.h"
+#include "io/transfer.h"
 #include "job/accounting.h"
 #include "job/chain.h"
 #include "job/dead_letters.h"
@@ -26,7 +28,8 @@ class Flow {
  public:
   explicit Flow(int64_t most) : most_(most) {}  // 0: as many as the engine's ring takes
   // Null when another morsel may begin.
-  base::WaitHandlePtr begin(uint64_t seq);
+  base::WaitHandlePtr room(uint64_t seq);
+  void begin(uint64_t seq);
   void delivered(uint64_t through);  // all morsels before it are with the sinks
   int64_t in_flight() const { return begun_.load(std::memory_order_relaxed) - done_.load(std::memory_order_relaxed); }
   int64_t most() const { return most_; }
@@ -48,10 +51,12 @@ struct RunState {
   Accounting accounting;
   JobStatus* status = nullptr;
   DeadLetters* dead_letters = nullptr;
-  base::CancelToken stop;  // no further morsel
+  std::function<void(Rejection&)> retell;  // or none
+  base::CancelToken stop;                  // no further morsel
   std::shared_ptr<Flow> flow;
   StepContext context;  // of the steps; set before the scan is opened
   std::atomic<int64_t> bad_rows{0};
+  io::TransferMeterPtr read = std::make_shared<io::TransferMeter>();  // by the source
   std::atomic<int64_t> weighed_rows{0}, weighed_bytes{0};  // of one batch in kWeighEvery, as they stand in memory behind the source
   std::atomic<bool> stopped_early{false};
   std::atomic<int> workers_seen{0};

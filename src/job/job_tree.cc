@@ -24,6 +24,13 @@ Node text_node(const Node& like, std::string text) {
   return out;
 }
 
+Node list_node(const Node& like, const std::vector<std::string>& texts) {
+  Node out = at_place_of(like);
+  out.kind = Node::Kind::kList;
+  for (const std::string& t : texts) out.items.push_back(text_node(like, t));
+  return out;
+}
+
 Node section_node(const Node& like, std::vector<std::pair<std::string, Node>> keys) {
   Node out = at_place_of(like);
   out.kind = Node::Kind::kSection;

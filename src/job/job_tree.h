@@ -12,6 +12,7 @@ namespace gristmill::job {
 using Node = Config::Node;
 
 Node text_node(const Node& like, std::string text);
+Node list_node(const Node& like, const std::vector<std::string>& texts);
 Node section_node(const Node& like, std::vector<std::pair<std::string, Node>> keys);
 Node names_node(const Node& like, const std::vector<std::pair<std::string, std::string>>& names);
 // Null when there is none.

@@ -7,7 +7,7 @@
 namespace gristmill::job {
 
 arrow::Result<std::unique_ptr<RecordText>> RecordText::make(const std::shared_ptr<arrow::Schema>& schema, arrow::MemoryPool* pool) {
-  auto encoder = io::ndjson_encoder("a record", schema, false);
+  auto encoder = io::ndjson_encoder("a record", schema, {.names_floats = true});
   if (!encoder.ok()) {
     return base::plan_error("dead letters are JSON: " + encoder.status().message(),
                             "policy skip or fail keeps no records; hex from binary makes text of bytes");

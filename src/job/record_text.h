@@ -1,4 +1,4 @@
-// Rows as JSON objects, for records that are told rather than written: the same text as an NDJSON sink gives.
+// Rows as JSON objects, for records that are told rather than written: the text of an NDJSON sink, but floats that JSON has not are named.
 #pragma once
 
 #include <memory>

@@ -78,6 +78,7 @@ std::string step_json(const StepTotals& s) {
   number_member("merged", c.merged, out);
   number_member("generated", c.generated, out);
   number_member("batches", c.batches, out);
+  if (s.kind != StepKind::kTransform) number_member("bytes", c.bytes, out);
   key("seconds", out);
   out += fixed(static_cast<double>(c.nanoseconds) * 1e-9, 6);
   for (const auto& [name, n] : s.more) {
@@ -128,6 +129,7 @@ std::string JobReport::json(const std::string& metrics) const {
   key("record_bytes", out);
   out += fixed(record_bytes, 1) + ",";
   number_member("spilled_bytes", spilled_bytes, out);
+  number_member("steals", steals, out);
   if (!dead_letters.empty()) text_member("dead_letters", dead_letters, out);
   key("balanced", out);
   out += std::string(outcome != "failed" && balance_of(steps).ok() ? "true" : "false") + ",";

@@ -6,61 +6,23 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <sstream>
 
 #include <arrow/type.h>
-#include <simdjson.h>
 #include <unistd.h>
 
 #include "base/spill_file.h"
 #include "base/status.h"
 #include "column/types.h"
 #include "gristmill/store.h"
+#include "job/dead_letters.h"
 #include "job/job_tree.h"
+#include "job/rejected_records.h"
+#include "job/retry_text.h"
 
 namespace gristmill::job {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Records that go the same way back: "" with fields, "text" as the source had them, "sink NAME" as a sink was to write them.
-struct Records {
-  std::string lines;  // for the source that reads them
-  std::string kept;   // as they stand in the dead-letter file
-  int64_t count = 0;
-};
-using Groups = std::map<std::string, Records>;
-
-constexpr const char* kText = "text";
-
-std::string text_of(simdjson::dom::object& entry, const char* key) {
-  std::string_view out;
-  return entry[key].get(out) == simdjson::SUCCESS ? std::string(out) : std::string();
-}
-
-arrow::Result<Groups> read_rejected(const std::string& file, std::string& job_file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return base::io_error("cannot read " + file, file);
-  Groups out;
-  simdjson::dom::parser parser;
-  std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    simdjson::dom::object entry;
-    const auto wrong = [&](const std::string& what) { return base::data_error(file + ", line " + std::to_string(number) + ": " + what); };
-    if (parser.parse(line).get(entry) != simdjson::SUCCESS) return wrong("this is no JSON object");
-    if (job_file.empty()) job_file = text_of(entry, "job");
-    simdjson::dom::element record;
-    const bool has_record = entry["record"].get(record) == simdjson::SUCCESS;
-    const std::string text = text_of(entry, kText);
-    if (!has_record && text.empty()) return wrong("there is neither \"record\" nor \"text\"");
-    Records& group = out[has_record ? text_of(entry, "at") : kText];
-    group.lines += (has_record ? simdjson::minify(record) : text) + "\n";
-    group.kept += line + "\n";
-    ++group.count;
-  }
-  return out;
-}
 
 // A folder that is gone with this object.
 class Scratch {
@@ -92,9 +54,10 @@ class Retry {
       return base::io_error("a retry of " + rejected_ + " was interrupted: " + claim_ + " is still there", claim_,
                             "look whether its records reached the sinks; rename it back to feed them again, or remove it");
     }
-    std::string job_file = options_.job_file;
-    ARROW_ASSIGN_OR_RAISE(groups_, read_rejected(rejected_, job_file));
-    if (groups_.empty()) return arrow::Status::OK();
+    ARROW_ASSIGN_OR_RAISE(RejectedFile read, read_rejected(rejected_));
+    ways_ = std::move(read.ways);
+    if (ways_.empty()) return arrow::Status::OK();
+    const std::string job_file = options_.job_file.empty() ? read.job : options_.job_file;
     if (job_file.empty())
       return base::plan_error("the records of " + rejected_ + " do not say which job they are from",
                               "gristmill retry " + rejected_ + " --job JOB.yaml");
@@ -111,19 +74,25 @@ class Retry {
   }
 
  private:
-  // The columns of the source: as the job names them, else of its files.
+  // The columns of the source: of its files, of which folders may be columns too, else as the job names them.
   arrow::Status learn_schema() {
     const Settings settings = settings_of(*tree_);
+    const std::string& kind = settings.key().name;
     columns_ = settings.names("schema");
-    if (!columns_.empty() || settings.key().name == "stdin") return arrow::Status::OK();
+    const bool files = kind == "csv" || kind == "ndjson" || kind == "parquet" || kind == "ipc";
+    if (!files && !columns_.empty()) return arrow::Status::OK();
+    const char* const hint = "write its columns into the job: schema: {name: type, ...}";
+    if (kind == "stdin") return base::plan_error("nobody knows any more which columns the standard input had", hint);
     ARROW_ASSIGN_OR_RAISE(const auto source, job_.source());
     const auto table = source->open({});
     if (!table.ok()) {
-      return base::io_error("the columns of the source are not known without its files: " + table.status().message(), {},
-                            "write its columns into the job: schema: {name: type, ...}");
+      if (!columns_.empty()) return arrow::Status::OK();
+      return base::io_error("the columns of the source are not known without its files: " + table.status().message(), {}, hint);
     }
+    columns_.clear();
     for (const auto& f : (*table)->schema()->fields())
       columns_.emplace_back(f->name(), column::type_text(*column::canonical_type(f->type())));
+    folders_ = (*table)->kind() == "hive";
     return arrow::Status::OK();
   }
 
@@ -136,27 +105,34 @@ class Retry {
   }
 
   arrow::Status feed_all() {
-    while (!groups_.empty()) {
-      const auto at = groups_.begin();
+    while (!ways_.empty()) {
+      const auto at = ways_.begin();
       ARROW_RETURN_NOT_OK(feed(at->first, at->second));
-      report_.fed += at->second.count;
-      groups_.erase(at);
+      report_.fed += std::ssize(at->second);
+      ways_.erase(at);
       if (options_.run.stop.cancelled()) return arrow::Status::OK();
     }
     return arrow::Status::OK();
   }
 
-  arrow::Status feed(const std::string& way, const Records& records) {
+  arrow::Status feed(const std::string& way, const std::vector<RejectedRecord>& records) {
     Node tree = *tree_;
     const std::string again = scratch_->file("again.ndjson");
     Node& source = *find_key(tree, "source");
-    ARROW_RETURN_NOT_OK(way == kText ? text_source(source, records) : record_source(source, records, way.empty()));
+    FedFiles fed;
+    ARROW_RETURN_NOT_OK(way == kAsText ? text_source(source, records, fed) : record_source(source, records, way.empty(), fed));
     if (way.starts_with("sink ")) ARROW_RETURN_NOT_OK(only_sink(tree, way.substr(5)));
     if (Node* errors = find_key(tree, "on_error"); errors != nullptr && find_key(*errors, "path") != nullptr)
       set_key(*errors, "path", text_node(*errors, again));
     ARROW_ASSIGN_OR_RAISE(Job job, job_of(std::make_shared<const Node>(std::move(tree)), job_file_));
+    ARROW_ASSIGN_OR_RAISE(const auto was, job_.source());
+    ARROW_ASSIGN_OR_RAISE(const auto is, job.source());
     RunOptions run = options_.run;
     run.add_to_existing = true;
+    run.retell = [&fed, &way, was = was->name(), is = is->name()](Rejection& told) {
+      if (told.step == is) told.step = was;
+      retell(fed, way, told);
+    };
     JobReport report;
     const arrow::Status status = run_job(job, run, report);
     report_.runs.push_back(std::move(report));
@@ -169,34 +145,79 @@ class Retry {
     return arrow::Status::OK();
   }
 
-  arrow::Status record_source(Node& source, const Records& records, bool of_source) {
+  using FedFiles = std::map<std::string, std::vector<const RejectedRecord*>>;  // by path; a file's records in order
+
+  // What is rejected again stands where it stood in the source, and as it was fed.
+  static void retell(const FedFiles& fed, const std::string& way, Rejection& told) {
+    const auto file = fed.find(told.file);
+    if (file == fed.end() || told.row < 0 || told.row >= std::ssize(file->second)) return;
+    const RejectedRecord& r = *file->second[static_cast<size_t>(told.row)];
+    told.file = r.file;
+    told.row = r.row;
+    told.line = r.source_line;
+    if (!told.record.empty()) return;
+    told.columns = r.columns;
+    if (way == kAsText) {
+      told.text = r.content;
+    } else {
+      told.record = r.content;
+      told.at = way;
+    }
+  }
+
+  arrow::Status record_source(Node& source, const std::vector<RejectedRecord>& records, bool of_source, FedFiles& fed) {
     const std::string file = scratch_->file("records.ndjson");
-    ARROW_RETURN_NOT_OK(write_bytes(file, records.lines));
+    std::string text;
+    for (const RejectedRecord& r : records) {
+      text += r.content + "\n";
+      fed[file].push_back(&r);
+    }
+    ARROW_RETURN_NOT_OK(write_bytes(file, text));
     std::vector<std::pair<std::string, Node>> keys{{"path", text_node(source, file)}};
     if (of_source && !columns_.empty()) keys.emplace_back("schema", names_node(source, columns_));
     source.sections = {{"ndjson", section_node(source, std::move(keys))}};
     return arrow::Status::OK();
   }
 
-  // Read as the job reads its source, with a header of the source's columns where it wants one.
-  arrow::Status text_source(Node& source, const Records& records) {
+  // Read as the job reads its source.
+  arrow::Status text_source(Node& source, const std::vector<RejectedRecord>& records, FedFiles& fed) {
     auto& [kind, keys] = source.sections.front();
-    const Settings settings = settings_of(*tree_);
-    const bool csv = kind == "csv" || settings.text("format") == "csv";
-    std::string text;
-    if (csv && settings.boolean("header", true)) {
-      const std::string separator = settings.text("separator", ",");
-      for (const auto& [name, type] : columns_) text += (text.empty() ? "" : separator == "tab" ? "\t" : separator) + name;
-      text += "\n";
+    const TextShape shape = shape_of(kind, settings_of(*tree_));
+    const FedText text = lay_out_text(records, shape);
+    std::vector<std::string> paths;
+    for (const FedFile& f : text.files) {
+      paths.push_back(scratch_->file(f.name));
+      ARROW_RETURN_NOT_OK(write_bytes(paths.back(), f.text));
+      if (!f.records.empty()) fed[paths.back()] = f.records;
     }
-    const std::string file = scratch_->file(csv ? "records.csv" : "records-text.ndjson");
-    ARROW_RETURN_NOT_OK(write_bytes(file, text + records.lines));
-    kind = csv ? "csv" : "ndjson";
-    for (const char* gone : {"format", "skip_rows", "compression", "hive_partitioning", "types", "storage"}) remove_key(keys, gone);
-    if (csv && settings.boolean("header", true)) remove_key(keys, "columns");
-    set_key(keys, "path", text_node(source, file));
-    if (!columns_.empty()) set_key(keys, "schema", names_node(source, columns_));
+    kind = shape.csv ? "csv" : "ndjson";
+    for (const char* gone : {"format", "skip_rows", "compression", "hive_partitioning", "columns", "schema", "types", "storage"})
+      remove_key(keys, gone);
+    if (text.named) remove_key(keys, "header");
+    set_key(keys, "path", list_node(source, paths));
+    if (!columns_.empty()) set_key(keys, text.named ? "types" : "schema", names_node(source, columns_));
     return arrow::Status::OK();
+  }
+
+  TextShape shape_of(const std::string& kind, const Settings& settings) const {
+    TextShape out;
+    out.csv = kind == "csv" || (kind == "stdin" && settings.text("format") == "csv");
+    out.columns = columns_;
+    out.folders = folders_;
+    if (!out.csv) return out;
+    const auto character = [&](const char* name, int fallback) {
+      if (!settings.has(name)) return fallback;
+      const std::string text = settings.text(name);
+      return text.empty() ? -1 : text == "tab" || text == "\\t" ? '\t' : static_cast<int>(static_cast<uint8_t>(text[0]));
+    };
+    out.dialect.separator = static_cast<char>(character("separator", ','));
+    out.dialect.quote = character("quote", '"');
+    out.dialect.escape = character("escape", -1);
+    out.dialect.comment = settings.text("comment");
+    out.dialect.skip_blank = columns_.size() > 1;
+    out.header = settings.boolean("header", true);
+    out.by_names = out.header && settings.names("schema").empty() && settings.texts("columns").empty();
+    return out;
   }
 
   // No steps, and only the sink that refused the records.
@@ -218,9 +239,9 @@ class Retry {
   // What was rejected again and what was not fed, under the old name; then the claim goes.
   arrow::Status leave_rest() {
     std::string rest = rejected_again_;
-    for (const auto& [way, records] : groups_) {
-      rest += records.kept;
-      report_.left += records.count;
+    for (const auto& [way, records] : ways_) {
+      for (const RejectedRecord& r : records) rest += r.line + "\n";
+      report_.left += std::ssize(records);
     }
     if (!rest.empty()) ARROW_RETURN_NOT_OK(write_bytes(rejected_, rest));
     std::error_code ignored;
@@ -234,9 +255,10 @@ class Retry {
   std::string job_file_;
   Tree tree_;
   Job job_;
-  Groups groups_;
+  std::map<std::string, std::vector<RejectedRecord>> ways_;
   std::unique_ptr<Scratch> scratch_;
-  std::vector<std::pair<std::string, std::string>> columns_;
+  std::vector<std::pair<std::string, std::string>> columns_;  // of the source
+  bool folders_ = false;                                      // some of which come from folders
   std::string rejected_again_;
 };
 

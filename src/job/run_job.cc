@@ -136,6 +136,7 @@ class JobRun {
     state_->most_bad = job_.errors.at_most;
     state_->status = options_.status;
     state_->stop = options_.stop;
+    state_->retell = options_.retell;
     ARROW_ASSIGN_OR_RAISE(source_, job_.source());
     state_->source_name = source_->name();
     ARROW_ASSIGN_OR_RAISE(steps_, make_steps(job_));
@@ -145,12 +146,15 @@ class JobRun {
       sinks_.push_back(std::move(sink));
     }
     for (size_t i = 0; i < 1 + steps_.size() + sinks_.size(); ++i) counts_.push_back(std::make_shared<NamedCounts>());
+    for (size_t i = 0; i < sinks_.size(); ++i) written_.push_back(std::make_shared<io::TransferMeter>());
     SourceContext context;
     context.cancel = QueryRunner::token_of(options_.cancel);
     context.status = options_.status;
     context.counts = counts_[0];
     context.leave_out_bad_records = job_.errors.policy != Policy::kFail;
+    const io::TransferScope counting(state_->read);
     ARROW_ASSIGN_OR_RAISE(table_, source_->open(context));
+    state_->read->take();  // headers and samples come again with the rows
     return arrow::Status::OK();
   }
 
@@ -181,6 +185,7 @@ class JobRun {
       status->set_phase(JobPhase::kRunning);
     }
     state_->accounting.lay_out(std::move(totals));
+    laid_out_ = true;
     return arrow::Status::OK();
   }
 
@@ -289,9 +294,10 @@ class JobRun {
       status = prepared.ok() ? run_into(*prepared, {{nullptr, sink_step(i)}}, false, &done) : prepared.status();
     }
     if (status.ok()) status = before_visible();
-    for (auto& sink : done) {
-      if (status.ok()) status = sink->finalize();
-      if (!status.ok()) sink->abandon();
+    for (size_t i = 0; i < done.size(); ++i) {
+      const io::TransferScope counting(written_[i]);
+      if (status.ok()) status = done[i]->finalize();
+      if (!status.ok()) done[i]->abandon();
     }
     return status;
   }
@@ -313,6 +319,8 @@ class JobRun {
     }
     for (SinkPart& part : parts) {
       if (part.sink == nullptr) {
+        part.written = written_[part.step - sink_step(0)];
+        const io::TransferScope counting(part.written);
         ARROW_ASSIGN_OR_RAISE(part.sink, open_sink(part.step, without_route(schema), runner));
         if (opened != nullptr) opened->push_back(part.sink);
       }
@@ -326,7 +334,7 @@ class JobRun {
     const auto probes = watch(runner);
     const arrow::Status status = runner.run(into);
     if (last_frame_step_ != 0) left_frame_step_.emplace_back(last_frame_step_, into->rows_in());
-    note(runner);
+    note(runner, status.ok());
     return status;
   }
 
@@ -414,9 +422,15 @@ class JobRun {
     return out;
   }
 
-  void note(const QueryRunner& runner) {
+  void note(const QueryRunner& runner, bool done) {
     report_.peak_bytes = std::max(report_.peak_bytes, runner.memory()->peak());
     report_.spilled_bytes += runner.memory()->spilled_bytes();
+    if (!done) return;
+    const std::vector<int64_t>& steals = runner.report().steals;
+    for (size_t i = 0; i < steals.size(); ++i) {
+      report_.steals += steals[i];
+      if (options_.status != nullptr && i < static_cast<size_t>(report_.workers)) options_.status->worker(i).add_steals(steals[i]);
+    }
   }
 
   // Steps over all rows are counted by their neighbours.
@@ -438,7 +452,10 @@ class JobRun {
   }
 
   arrow::Status before_visible() {
-    for (auto& sink : sinks_) ARROW_RETURN_NOT_OK(sink->complete());
+    for (size_t i = 0; i < sinks_.size(); ++i) {
+      const io::TransferScope counting(written_[i]);
+      ARROW_RETURN_NOT_OK(sinks_[i]->complete());
+    }
     book_frame_steps();
     ARROW_RETURN_NOT_OK(state_->accounting.balance());
     if (job_.errors.at_most && state_->bad_rows > *job_.errors.at_most)
@@ -446,7 +463,21 @@ class JobRun {
     return dead_letters_ ? dead_letters_->finish() : arrow::Status::OK();
   }
 
+  // What was read and written since the last batch.
+  void book_bytes() {
+    book_bytes_of(0, *state_->read);
+    for (size_t i = 0; i < written_.size(); ++i) book_bytes_of(sink_step(i), *written_[i]);
+  }
+  void book_bytes_of(size_t step, io::TransferMeter& meter) {
+    StepCounts counts;
+    counts.bytes = meter.take();
+    if (counts.bytes == 0 || !laid_out_) return;
+    state_->accounting.add(step, counts);
+    if (options_.status != nullptr) options_.status->step(step).add(counts);
+  }
+
   void tell(const arrow::Status& status) {
+    book_bytes();
     report_.name = job_.name;
     if (state_->weighed_rows > 0)
       report_.record_bytes = static_cast<double>(state_->weighed_bytes) / static_cast<double>(state_->weighed_rows);
@@ -467,6 +498,8 @@ class JobRun {
   std::vector<Step> steps_;
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::vector<std::shared_ptr<NamedCounts>> counts_;  // of the source, each step, each sink
+  std::vector<io::TransferMeterPtr> written_;         // by each sink
+  bool laid_out_ = false;
   std::unique_ptr<DeadLetters> dead_letters_;
   ParallelOptions parallel_;
 

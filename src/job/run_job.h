@@ -1,6 +1,7 @@
 // Running a job: its source through its steps into its sinks, every row accounted for.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,12 +17,16 @@
 
 namespace gristmill::job {
 
+struct Rejection;
+
 struct RunOptions {
   base::CancelToken stop;       // cancelled: what was accepted is finished and written, the rest is not read
   Cancellation cancel;          // ends at once; nothing is written
   JobStatus* status = nullptr;  // null: nobody looks
   // Records of a dead-letter file that are fed back: sinks add to what is there.
   bool add_to_existing = false;
+  // Changes what is told of a record of the source that is rejected: where a record that was fed back stood at first. On any worker.
+  std::function<void(Rejection&)> retell;
 };
 
 // What is known of a run, also of one that failed.
@@ -35,6 +40,8 @@ struct JobReport {
   int64_t peak_bytes = 0;
   double record_bytes = 0;  // that a record takes in memory behind the source, on average; 0: there was none
   int64_t spilled_bytes = 0;
+  // Times that a worker without work took some of another's, in stages over rows that were held; morsels of a source are dealt one by one.
+  int64_t steals = 0;
   int workers = 0;
   std::string dead_letters;  // the file, when the policy writes one
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -77,6 +78,31 @@ class StepLocal {
   }
 };
 
+// Rows of a batch that wait for answers from elsewhere.
+class PendingRows {
+ public:
+  virtual ~PendingRows() = default;
+  virtual void give_up() = 0;  // nobody wants the answers: they are answered soon, with an error
+};
+
+// What a step wakes when something has changed; on any thread, perhaps within the call that began the wait. Must be short.
+struct Wakes {
+  std::function<void(bool failed)>
+      answered;                      // once: finish_rows() would not wait; failed: it will give an error, so rows behind do not matter
+  std::function<void()> takes_more;  // whenever takes_more() has become true
+};
+
+// A step that asks somebody else. Its process() holds a worker until all rows are answered; in two halves nobody waits:
+// begin_rows() asks, finish_rows() does the rest with the same batch.
+class AskingStep {
+ public:
+  virtual ~AskingStep() = default;
+  virtual arrow::Result<std::shared_ptr<PendingRows>> begin_rows(const column::Batch& batch, bool wants_all, Wakes wakes) const = 0;
+  virtual arrow::Status finish_rows(column::Batch& batch, PendingRows& pending, RowErrors& errors) const = 0;
+  // Whether so few rows wait that those of another batch would be asked for soon.
+  virtual bool takes_more() const = 0;
+};
+
 class Transform {
  public:
   virtual ~Transform() = default;
@@ -92,6 +118,8 @@ class Transform {
   // Changes `batch` as described above. Rejected rows may stay selected: the caller drops them. An error that is returned ends the run
   // whatever the policy: for what is no single row's fault. Several workers at once, each with its own local.
   virtual arrow::Status process(column::Batch& batch, StepLocal& local, RowErrors& errors) const = 0;
+  // Null: process() does not wait for anybody else.
+  virtual const AskingStep* asking() const { return nullptr; }
   // Costs something for every physical row, so batches with few selected rows are made dense before.
   virtual bool computes() const { return true; }
   // After bind(): which of the columns that come must be there, for those of the columns that leave that are wanted and for what the step

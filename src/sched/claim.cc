@@ -37,6 +37,7 @@ class CounterClaims final : public Claims {
 
   void close_from(uint64_t seq) override { lower(bound_, seq); }
   int64_t steals() const override { return 0; }
+  int64_t steals_of(int) const override { return 0; }
 
   int64_t remaining(int) const override {
     const uint64_t next = next_.load(std::memory_order_relaxed);
@@ -85,7 +86,12 @@ class RangeClaims final : public Claims {
   }
 
   void close_from(uint64_t seq) override { lower(bound_, seq); }
-  int64_t steals() const override { return steals_.load(std::memory_order_relaxed); }
+  int64_t steals() const override {
+    int64_t sum = 0;
+    for (int s = 0; s < count_; ++s) sum += steals_of(s);
+    return sum;
+  }
+  int64_t steals_of(int slot) const override { return ranges_[slot].steals.load(std::memory_order_relaxed); }
 
   int64_t remaining(int slot) const override {
     return Range::of(ranges_[slot].word.load(std::memory_order_relaxed)).usable(bound_.load(std::memory_order_relaxed));
@@ -94,6 +100,7 @@ class RangeClaims final : public Claims {
  private:
   struct alignas(64) Padded {
     std::atomic<uint64_t> word{0};
+    std::atomic<int64_t> steals{0};  // into this slot
   };
 
   std::optional<uint64_t> take_front(std::atomic<uint64_t>& word) {
@@ -146,7 +153,7 @@ class RangeClaims final : public Claims {
     if (won) {
       ranges_[slot].word.store(Range{middle, end}.packed(), std::memory_order_seq_cst);
       installed_.fetch_add(1, std::memory_order_seq_cst);
-      steals_.fetch_add(1, std::memory_order_relaxed);
+      ranges_[slot].steals.fetch_add(1, std::memory_order_relaxed);
     }
     in_transit_.fetch_sub(1, std::memory_order_seq_cst);
     return won;
@@ -158,7 +165,6 @@ class RangeClaims final : public Claims {
   std::unique_ptr<Padded[]> ranges_;
   std::atomic<int64_t> in_transit_{0};  // thieves between their two writes (or about to find out that they lost)
   std::atomic<uint64_t> installed_{0};  // ranges that appeared where a searcher may have looked already
-  std::atomic<int64_t> steals_{0};
 };
 
 }  // namespace

@@ -20,6 +20,7 @@ class Claims {
   virtual std::optional<uint64_t> next(int slot) = 0;  // nothing left for this slot (now and for ever)
   virtual void close_from(uint64_t seq) = 0;           // the bound only ever falls
   virtual int64_t steals() const = 0;
+  virtual int64_t steals_of(int slot) const = 0;  // by it
   virtual int64_t remaining(int slot) const = 0;  // queue_size of the statistics
 };
 

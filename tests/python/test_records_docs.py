@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
+
+from test_job_remote import service
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/records.md").read_text()
@@ -72,3 +76,42 @@ def test_every_key_and_every_form_of_cast_is_on_the_page(tmp_path: Path) -> None
         assert re.search(rf"`{to}[` ].*\b{of}\b|`{to} from {of}`", PAGE), (to, of)
 
 
+
+
+def test_the_examples_about_services_run(tmp_path: Path) -> None:
+    page = (ROOT / "docs/records-remote.md").read_text()
+    blocks = [textwrap.dedent(b) for b in re.findall(r"(?:^    .*\n)+", page, re.M)]
+    assert [b.split(":")[0] for b in blocks] == ["transforms", "transforms", "source", "sink"]
+    posted: list[bytes] = []
+
+    def answer(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+        if path.startswith("/users/"):
+            return 200, json.dumps({"name": "user " + path[7:], "tier": 2, "more": 1}).encode(), {}
+        if path.startswith("/api/orders"):
+            assert headers["authorization"] == "Bearer secret"
+            page = int(path.split("after=")[1]) if "after=" in path else 0
+            items = [{"id": 2 * page + i, "value": 0.5, "placed": "2024-01-01T00:00:00"} for i in range(2)]
+            return 200, json.dumps({"data": {"items": items}, "meta": {"cursor": str(page + 1) if page < 2 else None}}).encode(), {}
+        posted.append(body)
+        return 200, b"", {}
+
+    (tmp_path / "in.csv").write_text("id,customer_id\n1,7\n2,8\n")
+    (tmp_path / "customers.csv").write_text("id,name,tier\n7,ann,1\n")
+    expected = [
+        [{"id": 1, "customer_id": 7, "user": {"name": "user 7", "tier": 2}}, {"id": 2, "customer_id": 8, "user": {"name": "user 8", "tier": 2}}],
+        [{"id": 1, "customer_id": 7, "customer": "ann", "tier": 1}, {"id": 2, "customer_id": 8, "customer": None, "tier": None}],
+        [{"id": i, "value": 0.5, "placed": "2024-01-01T00:00:00"} for i in range(6)],
+        [{"id": 1, "customer_id": 7}, {"id": 2, "customer_id": 8}],
+    ]
+    with service(answer) as port:
+        for block, rows in zip(blocks, expected):
+            job = re.sub(r"https?://[a-z]+\.example", f"http://127.0.0.1:{port}", block)
+            for key, value in (("source", "{csv: {path: in.csv}}"), ("sink", "{ndjson: {path: out.ndjson}}")):
+                if not job.startswith(key):
+                    job += f"{key}: {value}\n"
+            (tmp_path / "job.yaml").write_text(job)
+            done = subprocess.run([ROOT / "build/release/bin/gristmill", "run", "job.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+                                  env={"PATH": "/usr/bin:/bin", "SHOP_TOKEN": "secret"})
+            assert done.returncode == 0, job + done.stderr
+            text = b"".join(posted).decode() if block.startswith("sink") else (tmp_path / "out.ndjson").read_text()
+            assert [json.loads(line) for line in text.splitlines()] == rows, job

@@ -14,6 +14,7 @@
 #include "io/connect/postgres_readers.h"
 #include "io/connect/wire.h"
 #include "io/json.h"
+#include "io/transfer.h"
 
 namespace gristmill::io {
 namespace {
@@ -59,6 +60,7 @@ class PostgresScan final : public plan::Scan {
       if (node.empty()) return base::internal_error("morsel " + std::to_string(seq) + " of a PostgreSQL query was not made");
       chunk = std::move(node.mapped());
     }
+    count_transfer(chunk.bytes->size());
     auto decoded = decode(chunk.bytes, chunk.rows);
     if (decoded.ok()) return emit_all(std::move(*decoded), chunk, emit, counts);
     const auto detail = base::error_detail(decoded.status());

@@ -17,6 +17,7 @@
 #include "column/buffers.h"
 #include "io/connect/postgres_table.h"
 #include "io/piece_batch.h"
+#include "io/transfer.h"
 
 namespace gristmill::io {
 namespace {
@@ -72,7 +73,9 @@ class Sink final : public PostgresSink {
   arrow::Result<Answer> deliver(uint64_t, std::vector<column::Batch>& batches) override {
     for (column::Batch& b : batches) {
       const arrow::ArrayData* piece = b.columns[0].values.get();
-      ARROW_RETURN_NOT_OK(session_->put(column::view_at(*piece, 0)));
+      const std::string_view bytes = column::view_at(*piece, 0);
+      ARROW_RETURN_NOT_OK(session_->put(bytes));
+      count_transfer(std::ssize(bytes));
       std::lock_guard lock(mutex_);
       const auto refused = refused_.find(piece);
       if (refused != refused_.end()) return refused->second;

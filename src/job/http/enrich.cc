@@ -1,11 +1,7 @@
-// One batch at a time on its worker, whose calls share one service with those of all other workers.
+// Batches whose calls share one service. In a chain that can suspend them no worker waits; else the worker sleeps until all is answered.
 //
-// The worker hands over the requests of its rows in order, at most a window of them ahead of the answers, and sleeps until there is
-// something to do. Answers are kept by row, so the order in which they come does not show. Under policy fail nothing is asked for rows
-// behind one that has failed, and the batch ends when all rows before that one are answered: the smallest row's error is the one.
-//
-// Memory: answers are reserved in the query's budget as they come; what the service sends at the same time on other calls, at most
-// concurrency * max_answer, is not yet.
+// Under policy fail nothing is asked for rows behind one that has failed: the smallest row's error is the one. What the service sends at
+// the same time, at most concurrency * max_answer, is in no account yet.
 
 #include "job/http/enrich.h"
 
@@ -23,6 +19,7 @@
 #include "io/json_columns.h"
 #include "job/http/answer_cache.h"
 #include "job/http/answer_column.h"
+#include "job/http/asked_rows.h"
 #include "job/http/remote_service.h"
 #include "job/http/request_template.h"
 
@@ -31,36 +28,53 @@ namespace {
 
 using SchemaPtr = std::shared_ptr<arrow::Schema>;
 constexpr int64_t kConcurrency = 16;
-constexpr int64_t kReserveStep = int64_t{1} << 20;
 
 enum class OnMissing { kReject, kNull, kDrop };
 
-// The answers of one batch, filled by whoever brings them.
-struct BatchAnswers {
-  explicit BatchAnswers(size_t n) : answers(n) {}
-
-  void arrived(size_t i, AnsweredPtr answer) {
-    std::lock_guard lock(mutex);
-    bytes += static_cast<int64_t>(answer->body.size());
-    if (!answer->status.ok()) first_failed = std::min(first_failed, i);
-    hopeless |= answer->hopeless;
-    answers[i] = std::move(answer);
-    under_way -= 1;
-    while (prefix < answers.size() && answers[prefix] != nullptr) ++prefix;
-    changed.notify_one();
-  }
-
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<AnsweredPtr> answers;  // by place among the rows that are asked for
-  size_t prefix = 0;                 // all before it are there
-  size_t first_failed = SIZE_MAX;
-  size_t under_way = 0;
-  int64_t bytes = 0;
-  bool hopeless = false;
+// The rows of a batch that are asked for, with the values that their requests are made of.
+struct WantedRows {
+  std::vector<column::Column> url_values, body_values;
+  std::vector<uint16_t> rows;                        // that are asked for
+  std::vector<std::pair<uint16_t, size_t>> keyless;  // rows without a value for the address, and which
 };
 
-class Enrich final : public Transform {
+struct EnrichedRows final : PendingRows {
+  void give_up() override { asked->give_up(); }
+  std::shared_ptr<const WantedRows> wanted;
+  std::shared_ptr<AskedRows> asked;
+};
+
+// Calls are made by whoever brings an answer, until the step is closed; close() returns when nobody is about to make one.
+class Gate {
+ public:
+  bool enter() {
+    std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    ++inside_;
+    return true;
+  }
+  void leave() {
+    std::lock_guard lock(mutex_);
+    if (--inside_ == 0) left_.notify_all();
+  }
+  void close() {
+    std::unique_lock lock(mutex_);
+    closed_ = true;
+    left_.wait(lock, [this] { return inside_ == 0; });
+  }
+  void open() {
+    std::lock_guard lock(mutex_);
+    closed_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable left_;
+  int64_t inside_ = 0;
+  bool closed_ = true;
+};
+
+class Enrich final : public Transform, public AskingStep {
  public:
   Enrich(const Settings& settings, Settings http, RemoteSettings remote)
       : settings_(settings), http_(std::move(http)), remote_(std::move(remote)), into_(http_.text("into")) {
@@ -90,10 +104,14 @@ class Enrich final : public Transform {
     }
     cache_ = std::make_unique<AnswerCache>(entries, bytes);
     ARROW_ASSIGN_OR_RAISE(service_, RemoteService::open(remote_, context.cancel));
+    backlog_ = std::make_shared<AskingBacklog>();
+    backlog_->enough = static_cast<int64_t>(window());
+    gate_.open();
     return arrow::Status::OK();
   }
 
   void close() override {
+    gate_.close();
     if (service_ != nullptr) {
       report();
       if (cache_->hits() > 0) context_->counts->add("cache_hits", cache_->hits());
@@ -104,15 +122,24 @@ class Enrich final : public Transform {
     context_.reset();
   }
 
-  arrow::Status process(column::Batch& batch, StepLocal&, RowErrors& errors) const override;
+  arrow::Status process(column::Batch& batch, StepLocal&, RowErrors& errors) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto pending, begin_rows(batch, errors.wants_all(), {}));
+    // Every call is answered in the end, the cancellation included, so this wait has one too.
+    static_cast<EnrichedRows&>(*pending).asked->wait();
+    return finish_rows(batch, *pending, errors);
+  }
+
+  const AskingStep* asking() const override { return this; }
+  arrow::Result<std::shared_ptr<PendingRows>> begin_rows(const column::Batch& batch, bool wants_all, Wakes wakes) const override;
+  arrow::Status finish_rows(column::Batch& batch, PendingRows& pending, RowErrors& errors) const override;
+  bool takes_more() const override { return backlog_->takes_more(); }
 
  private:
   arrow::Result<SchemaPtr> bound(const arrow::Schema& input);
   arrow::Result<std::vector<column::Column>> flat_columns(const RequestTemplate& of, const column::Batch& batch) const;
   void ask(HttpRequest request, const std::function<void(AnsweredPtr)>& done) const;
-  using MakeRequest = std::function<HttpRequest(size_t)>;
-  arrow::Status collect(size_t requests, const MakeRequest& make, const std::shared_ptr<BatchAnswers>& got, bool all,
-                        base::Reservation& held) const;
+  bool ask_row(const WantedRows& wanted, size_t i, AskedRows::Arrived arrived) const;
+  size_t window() const { return static_cast<size_t>(std::max<int64_t>(2 * remote_.policy.concurrency, 64)); }
   arrow::Status at_row(const std::string& message, const column::Batch& batch, int64_t row, const std::vector<column::Column>& flat,
                        std::optional<size_t> place = {}) const;
   void report() const { service_->report(context_->status, context_->counts.get()); }
@@ -130,6 +157,8 @@ class Enrich final : public Transform {
   std::optional<StepContext> context_;
   base::Reservation cache_bytes_;
   std::unique_ptr<AnswerCache> cache_;
+  std::shared_ptr<AskingBacklog> backlog_;
+  mutable Gate gate_;
   std::unique_ptr<RemoteService> service_;  // goes before the cache that its answers come to
 };
 
@@ -202,42 +231,17 @@ void Enrich::ask(HttpRequest request, const std::function<void(AnsweredPtr)>& do
   });
 }
 
-// Asks for all of them in order; returns when all are answered, or all up to the first that failed when `all` is not wanted.
-arrow::Status Enrich::collect(size_t requests, const MakeRequest& make, const std::shared_ptr<BatchAnswers>& got, bool all,
-                              base::Reservation& held) const {
-  const size_t window = static_cast<size_t>(std::max<int64_t>(2 * remote_.policy.concurrency, 64));
-  size_t next = 0;
-  std::unique_lock lock(got->mutex);
-  while (true) {
-    const size_t end = all ? requests : std::min(requests, got->first_failed);
-    if (got->hopeless) {
-      const auto at =
-          std::find_if(got->answers.begin(), got->answers.end(), [](const AnsweredPtr& a) { return a != nullptr && a->hopeless; });
-      return (*at)->status;
-    }
-    if (next >= end && got->prefix >= end) return arrow::Status::OK();
-    if (got->bytes > held.bytes()) {
-      const int64_t wanted = (got->bytes / kReserveStep + 1) * kReserveStep;
-      lock.unlock();
-      ARROW_RETURN_NOT_OK(held.grow_to(wanted));
-      lock.lock();
-      continue;
-    }
-    if (next < end && got->under_way < window) {
-      const size_t i = next++;
-      got->under_way += 1;
-      lock.unlock();
-      const auto done = [got, i](AnsweredPtr answer) { got->arrived(i, std::move(answer)); };
-      HttpRequest request = make(i);
-      std::string key = request.url;
-      if (request.body) key += '\n' + *request.body;
-      cache_->get(key, done, [&](const AnswerCache::Done& answered) { ask(std::move(request), answered); });
-      lock.lock();
-      continue;
-    }
-    // Every call is answered in the end, the cancellation included, so this wait has one too.
-    got->changed.wait(lock);
-  }
+bool Enrich::ask_row(const WantedRows& wanted, size_t i, AskedRows::Arrived arrived) const {
+  if (!gate_.enter()) return false;
+  HttpRequest request = remote_.request;
+  size_t missing = 0;
+  url_.append(wanted.url_values, wanted.rows[i], request.url, missing);
+  if (body_) body_->append(wanted.body_values, wanted.rows[i], request.body.emplace(), missing);
+  std::string key = request.url;
+  if (request.body) key += '\n' + *request.body;
+  cache_->get(key, std::move(arrived), [&](const AnswerCache::Done& answered) { ask(std::move(request), answered); });
+  gate_.leave();
+  return true;
 }
 
 arrow::Status Enrich::at_row(const std::string& message, const column::Batch& batch, int64_t row, const std::vector<column::Column>& flat,
@@ -269,47 +273,46 @@ class FirstRejected final : public RowErrors {
   int64_t first_ = INT64_MAX;
 };
 
-arrow::Status Enrich::process(column::Batch& batch, StepLocal&, RowErrors& all_errors) const {
-  FirstRejected errors(all_errors);
-  ARROW_ASSIGN_OR_RAISE(const auto url_values, flat_columns(url_, batch));
-  std::vector<column::Column> body_values;
+arrow::Result<std::shared_ptr<PendingRows>> Enrich::begin_rows(const column::Batch& batch, bool wants_all, Wakes wakes) const {
+  auto wanted = std::make_shared<WantedRows>();
+  ARROW_ASSIGN_OR_RAISE(wanted->url_values, flat_columns(url_, batch));
   if (body_) {
-    ARROW_ASSIGN_OR_RAISE(body_values, flat_columns(*body_, batch));
+    ARROW_ASSIGN_OR_RAISE(wanted->body_values, flat_columns(*body_, batch));
   }
-  std::vector<uint16_t> rows;                        // that are asked for
-  std::vector<std::pair<uint16_t, size_t>> keyless;  // rows without a value for the address, and which
-  const bool rejects_missing = on_missing_ == OnMissing::kReject;
   std::string scratch;
   for (const uint16_t row : batch.selection.indices(batch.rows)) {
     size_t missing = 0;
     scratch.clear();
-    if (url_.append(url_values, row, scratch, missing)) {
-      rows.push_back(row);
+    if (url_.append(wanted->url_values, row, scratch, missing)) {
+      wanted->rows.push_back(row);
       continue;
     }
-    keyless.emplace_back(row, missing);
-    if (rejects_missing && !errors.wants_all()) break;  // no row behind it matters
+    wanted->keyless.emplace_back(row, missing);
+    if (on_missing_ == OnMissing::kReject && !wants_all) break;  // no row behind it matters
   }
-  const auto make = [&](size_t i) {
-    HttpRequest request = remote_.request;
-    size_t missing = 0;
-    url_.append(url_values, rows[i], request.url, missing);
-    if (body_) body_->append(body_values, rows[i], request.body.emplace(), missing);
-    return request;
-  };
-  const auto got = std::make_shared<BatchAnswers>(rows.size());
   ARROW_ASSIGN_OR_RAISE(base::Reservation held, context_->memory->reserve(0, "enrich answers"));
-  ARROW_RETURN_NOT_OK(collect(rows.size(), make, got, errors.wants_all(), held));
-  report();
-  std::vector<AnsweredPtr> answers;
-  {
-    std::lock_guard lock(got->mutex);  // calls behind a failed row may still be answered
-    answers = got->answers;
-  }
+  auto out = std::make_shared<EnrichedRows>();
+  out->wanted = wanted;
+  const size_t rows = wanted->rows.size();
+  const auto ask_for = [this, wanted = std::move(wanted)](size_t i, AskedRows::Arrived arrived) {
+    return ask_row(*wanted, i, std::move(arrived));
+  };
+  out->asked = std::make_shared<AskedRows>(rows, window(), wants_all, ask_for, std::move(held), std::move(wakes), backlog_);
+  out->asked->begin();
+  return out;
+}
 
+arrow::Status Enrich::finish_rows(column::Batch& batch, PendingRows& pending, RowErrors& all_errors) const {
+  const auto& enriched = static_cast<EnrichedRows&>(pending);
+  const auto& [url_values, body_values, rows, keyless] = *enriched.wanted;
+  FirstRejected errors(all_errors);
+  report();
+  ARROW_RETURN_NOT_OK(enriched.asked->status());
+  const std::vector<AnsweredPtr> answers = enriched.asked->answers();
+  const bool rejects_missing = on_missing_ == OnMissing::kReject;
   std::vector<AnsweredPtr> by_row(static_cast<size_t>(batch.rows));
   column::Mask keep(batch.rows, true);
-  const auto missing_row = [&](int64_t row, const std::string& why, std::optional<size_t> place) {
+  const auto missing_row = [&, &url_values = url_values](int64_t row, const std::string& why, std::optional<size_t> place) {
     if (rejects_missing) errors.reject(row, at_row(why, batch, row, url_values, place));
     if (on_missing_ == OnMissing::kDrop) keep.clear(row);
   };

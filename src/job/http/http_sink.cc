@@ -120,7 +120,7 @@ class HttpSink final : public Sink {
 
   arrow::Result<std::shared_ptr<exec::OrderedSink>> open(const std::shared_ptr<arrow::Schema>& schema,
                                                          const SinkContext& context) override {
-    ARROW_ASSIGN_OR_RAISE(auto encoder, io::ndjson_encoder(shown_url(url_), schema, settings_.boolean("omit_nulls")));
+    ARROW_ASSIGN_OR_RAISE(auto encoder, io::ndjson_encoder(shown_url(url_), schema, {.omit_nulls = settings_.boolean("omit_nulls")}));
     PostOptions options;
     options.most_rows = settings_.integer("batch_rows", 500);
     options.most_bytes = settings_.bytes("batch_bytes", int64_t{1} << 20);

@@ -18,6 +18,7 @@
 #include "io/bad_records.h"
 #include "io/json_columns.h"
 #include "io/text_shown.h"
+#include "io/transfer.h"
 #include "job/job_status.h"
 #include "job/transform.h"
 
@@ -152,6 +153,7 @@ class PageScan final : public plan::Scan {
     page.first_row = rows_;
     rows_ += std::ssize(page.rows);
     number_ += 1;
+    io::count_transfer(std::ssize(answer.body));
     url_ = std::move(parts.next);
     if (context_.counts != nullptr) context_.counts->add("pages", 1);
     const bool made = !page.rows.empty();

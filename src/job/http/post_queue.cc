@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "column/selection.h"
+#include "io/transfer.h"
 
 namespace gristmill::job {
 namespace {
@@ -61,7 +62,7 @@ void PostQueue::cut() {
   open_ = Post{};
   post->number = next_number_++;
   post->first_row = rows_ - post->rows;
-  post->bytes = std::ssize(post->body);
+  post->bytes = post->body_bytes = std::ssize(post->body);
   for (const column::Batch& b : post->batches) post->bytes += b.rows * 16;
   std::unique_lock lock(mutex_);
   bytes_ += post->bytes;
@@ -114,6 +115,7 @@ arrow::Status PostQueue::judge() {
     if (post->result.status.ok()) {
       delivered_rows_ += post->rows;
       delivered_posts_ += 1;
+      io::count_transfer(post->body_bytes);
       add_range(delivered_, post->first_row, post->first_row + post->rows);
     } else {
       ARROW_RETURN_NOT_OK(refuse(*post));

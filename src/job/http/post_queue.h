@@ -62,7 +62,8 @@ class PostQueue {
     uint64_t number = 0;
     int64_t first_row = 0, rows = 0;  // counted over all that came
     std::string body;
-    int64_t bytes = 0;
+    int64_t bytes = 0;       // in memory
+    int64_t body_bytes = 0;  // as sent
     std::vector<column::Batch> batches;
     Fate fate = Fate::kWaiting;
     CallResult result;

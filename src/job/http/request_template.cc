@@ -75,7 +75,7 @@ bool RequestTemplate::append(const std::vector<column::Column>& flat, int64_t ro
     if (part.place < 0) continue;
     const column::Column& c = flat[static_cast<size_t>(part.place)];
     if (form_ == Form::kJson) {
-      io::append_json_value(*c.values, row, false, out);
+      io::append_json_value(*c.values, row, {}, out);
       continue;
     }
     if (is_null(c, row)) {

@@ -98,7 +98,7 @@ Delivery deliver(const std::string& url, const std::string& more, const std::sha
   SinkContext context;
   context.memory = base::QueryMemory::make(0);
   context.counts = std::make_shared<NamedCounts>();
-  const auto encoder = io::ndjson_encoder("test", rows->schema(), false).ValueOrDie();
+  const auto encoder = io::ndjson_encoder("test", rows->schema()).ValueOrDie();
   context.reject = [&](const column::Batch& batch, const arrow::Status& why) -> arrow::Status {
     if (fail) return why;
     for (int64_t i = 0; i < batch.rows; ++i) {

@@ -58,7 +58,7 @@ arrow::Status process(const Transform& step, const StepContext& context, const s
   for (auto& c : batch.columns) {
     ARROW_ASSIGN_OR_RAISE(c, column::flatten(c, batch.rows, context.pool()));
   }
-  ARROW_ASSIGN_OR_RAISE(const auto encoder, io::ndjson_encoder("test", schema, false));
+  ARROW_ASSIGN_OR_RAISE(const auto encoder, io::ndjson_encoder("test", schema));
   for (int64_t i = 0; i < batch.rows; ++i) {
     std::string text;
     ARROW_RETURN_NOT_OK(encoder->encode(batch, i, 1, text));

@@ -39,6 +39,9 @@ TEST(Claims, RangeTakesItsOwnFrontFirstThenHalfOfTheFullestBack) {
   EXPECT_EQ(claims->steals(), 1);
   EXPECT_EQ(claims->remaining(2), 2);
   EXPECT_EQ(drain(*claims, 0), (std::vector<uint64_t>{11, 6, 7, 9, 5, 8}));
+  EXPECT_EQ(claims->steals_of(0), claims->steals());
+  EXPECT_GT(claims->steals_of(0), 1);
+  EXPECT_EQ(claims->steals_of(1), 0);
 }
 
 TEST(Claims, ASlotWithoutWorkerIsEmptiedByTheOthers) {
