@@ -33,7 +33,7 @@ class Slow:
         time.sleep(self.seconds)
         with self._lock:
             self._now -= 1
-        return 200, json.dumps({"of": path.rsplit("/", 1)[1]}).encode(), {}
+        return 200, json.dumps({"of": int(path.rsplit("/", 1)[1])}).encode(), {}
 
 
 def enrich(port: int, path: str, into: str, **more: Any) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def test_one_worker_keeps_many_calls_under_way_over_batches(tmp_path: Path) -> N
 
 
 def test_one_worker_keeps_many_calls_under_way_over_morsels(tmp_path: Path) -> None:
-    slow = Slow(0.1)
+    slow = Slow(0.6)  # a dozen pages come meanwhile
 
     def answer(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         if path.startswith("/rows"):
@@ -150,9 +150,10 @@ def test_a_row_that_fails_ends_a_slow_run_early(tmp_path: Path) -> None:
     asked: list[int] = []
 
     def answer(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
-        asked.append(int(path.rsplit("/", 1)[1]))
+        row = int(path.rsplit("/", 1)[1])
+        asked.append(row)
         time.sleep(0.005)
-        return (400 if asked[-1] == 7 else 200), b"{}", {}
+        return (400 if row == 7 else 200), b"{}", {}
 
     with service(answer) as port:
         write_job(tmp_path, {"source": {"csv": {"path": "in.csv"}}, "transforms": [enrich(port, "users/{id}", "user", concurrency=4)], "sink": {"ndjson": {"path": "out.ndjson"}},
@@ -189,7 +190,7 @@ def test_sql_behind_a_step_that_asks_sees_every_row(tmp_path: Path) -> None:
     with service(answer_some) as port:
         v = {"schema": {"v": "int64"}}
         job = {"source": {"csv": {"path": "in.csv"}},
-               "transforms": [enrich(port, "first/{id}", "x", **v), {"sql": "select id, x.v as v from input where id % 3 = 0 order by id desc"}, enrich(port, "second/{id}", "y", **v)],
+               "transforms": [enrich(port, "first/{id}", "x", **v), {"sql": "select id, id as v from input where id % 3 = 0 order by id desc"}, enrich(port, "second/{id}", "y", **v)],
                "sink": {"ndjson": {"path": "out.ndjson"}}, "parallel": {"workers": 3, "batch_rows": 10}}
         check_balance(run_job(tmp_path, job))
     assert ndjson(tmp_path / "out.ndjson") == [{"id": i, "v": i, "y": {"v": 2 * i}} for i in range(297, -1, -3)]
