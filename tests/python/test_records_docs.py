@@ -78,6 +78,22 @@ def test_every_key_and_every_form_of_cast_is_on_the_page(tmp_path: Path) -> None
 
 
 
+def test_every_key_of_a_report_is_on_the_page(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,v\n1,2\n2,0\n")
+    job = {"source": {"csv": {"path": "a.csv"}}, "transforms": [{"compute": {"share": "1 / v"}}], "sink": {"ndjson": {"path": "out.ndjson"}},
+           "on_error": {"policy": "dead_letter", "path": "bad.ndjson"}}
+    (tmp_path / "job.yaml").write_text(json.dumps(job))
+    command = [ROOT / "build/release/bin/gristmill", "run", "job.yaml", "--report", "report.json"]
+    section = PAGE.split("## The report\n")[1].split("\n## ")[0]
+    for code, at_most in ((0, 5), (1, 0)):
+        (tmp_path / "job.yaml").write_text(json.dumps({**job, "on_error": {**job["on_error"], "at_most": at_most}}))  # type: ignore[dict-item]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, done.stderr
+        report = json.loads((tmp_path / "report.json").read_text())
+        for key in (*report, *(k for s in report["steps"] for k in s)):
+            assert f"`{key}`" in section, key
+
+
 def test_the_examples_about_services_run(tmp_path: Path) -> None:
     page = (ROOT / "docs/records-remote.md").read_text()
     blocks = [textwrap.dedent(b) for b in re.findall(r"(?:^    .*\n)+", page, re.M)]
