@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any as _Any
 
 import pyarrow as _pyarrow  # noqa: F401 - first: the engine uses the Arrow that this loads
 
-from . import _engine, selectors
+from . import _engine, hints as _hints, selectors
 from ._engine import Cancellation
 from ._sql import sql
 from .config import Config
@@ -60,4 +60,4 @@ def __getattr__(name: str) -> _Any:
         streams = _importlib.import_module(".stream", __name__)
         globals().update({n: getattr(streams, n) for n in ("GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator")})
         return streams if name == "stream" else getattr(streams, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _hints.of_module(name)

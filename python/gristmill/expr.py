@@ -5,11 +5,11 @@ from __future__ import annotations
 import builtins
 import datetime as _dt
 import decimal as _decimal
-from typing import Any, Iterable, Union
+from typing import TYPE_CHECKING, Any, Iterable, Union
 
 import pyarrow as pa
 
-from . import _engine
+from . import _engine, hints
 from .math_methods import MathMethods
 from .window_methods import WindowMethods
 
@@ -29,6 +29,8 @@ def _literal(value: Any) -> _engine.Expr:
         return _engine.lit_text(value)
     if hasattr(value, "item") and type(value).__module__ == "numpy":
         return _literal(value.item())
+    if callable(value):
+        raise TypeError(f"cannot use {value!r} in an expression; a function of yours is wrapped and then called with columns: gm.udf(f)(\"a\")")
     typed = isinstance(value, pa.Scalar)
     try:
         array = pa.repeat(value, 1) if typed else pa.array([value])  # a scalar may lie beyond what Python's dates hold
@@ -50,8 +52,18 @@ def _call(name: str, *args: IntoExpr, **options: Any) -> "Expr":
     return Expr(_engine.call(name, [_wrap(a) for a in args], options))
 
 
+_PYTHON_TYPES = {bool: "bool", int: "int64", float: "float64", str: "string", bytes: "binary", _dt.date: "date", _dt.datetime: "timestamp(us)",
+                 _dt.time: "time(us)", _dt.timedelta: "duration(us)"}
+
+
 def _type_argument(dtype: Any) -> Any:
-    return dtype if isinstance(dtype, str) else pa.types.lib.ensure_type(dtype).__arrow_c_schema__()
+    if isinstance(dtype, type) and dtype in _PYTHON_TYPES:
+        return _PYTHON_TYPES[dtype]
+    if hasattr(dtype, "__arrow_c_schema__"):
+        return dtype.__arrow_c_schema__()
+    if not isinstance(dtype, str):
+        raise TypeError(f'a type is a text like "int64" or "timestamp(us,UTC)", a type of pyarrow or one of Python\'s (int, float, str, ...), not {dtype!r}')
+    return dtype
 
 
 class Expr(MathMethods, WindowMethods):
@@ -67,6 +79,11 @@ class Expr(MathMethods, WindowMethods):
 
     def __init__(self, engine_expr: _engine.Expr) -> None:
         self._e = engine_expr
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.of_expression(self, name)
 
     def _function(self, name: str, *args: IntoExpr) -> "Expr":
         return _call(name, self, *args)
@@ -119,7 +136,13 @@ class Expr(MathMethods, WindowMethods):
         return NameNamespace(self)
 
     def cast(self, dtype: Any) -> "Expr":
-        """Converts to a pyarrow type or a type's text ("int64", "decimal(12,2)"); a value that does not fit is a DataError."""
+        """Converts to a pyarrow type, a type's text ("int64", "decimal(12,2)") or one of Python's (int, str, ...); a value that does not fit is a
+        DataError.
+
+        >>> import gristmill as gm
+        >>> gm.from_pydict({"a": ["1", "2"]}).select(gm.col("a").cast(int)).collect().to_pydict()
+        {'a': [1, 2]}
+        """
         return Expr(self._e.cast(_type_argument(dtype), False))
 
     def try_cast(self, dtype: Any) -> "Expr":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, Se
 
 import pyarrow as pa
 
-from . import _engine
+from . import _engine, hints
 from .config import Config
 from .expr import Expr, IntoExpr, _column_or_expr, _wrap
 from .options import ParallelOptions
@@ -65,7 +65,17 @@ class Frame(ReshapeMethods, SinkMethods):
     __slots__ = ("_f",)
 
     def __init__(self, engine_frame: _engine.Frame) -> None:
+        if not isinstance(engine_frame, _engine.Frame):
+            raise TypeError(f"frames are made by from_pydict, from_pylist, from_pandas, from_polars, from_arrow, scan_parquet and so on, not by Frame({type(engine_frame).__name__})")
         self._f = engine_frame
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.of_frame(self, name)
+
+        def __getitem__(self, key: Any) -> Any:
+            raise TypeError('a frame is lazy and has no values to index; select("a") gives columns, filter(...) rows, collect() a table')
 
     def filter(self, *predicates: IntoExpr) -> "Frame":
         """Keeps the rows for which every predicate is true.
@@ -323,12 +333,18 @@ class GroupBy:
 
     __slots__ = ("_frame", "_keys")
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.of_groups(self, name)
+
     def __init__(self, frame: Frame, keys: list[_engine.Expr]) -> None:
         self._frame = frame
         self._keys = keys
 
     def agg(self, *aggregates: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> Frame:
         """One row a group: the keys, then these aggregates."""
+        hints.aggregates(aggregates, named)
         return Frame(self._frame._f.aggregate(self._keys, _many(aggregates, named)))
 
 
@@ -337,11 +353,17 @@ class DynamicGroupBy:
 
     __slots__ = ("_frame", "_index", "_spans", "_keys", "_edges")
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.of_groups(self, name)
+
     def __init__(self, frame: Frame, index: str, spans: list[str], keys: list[_engine.Expr], edges: tuple[bool, bool]) -> None:
         self._frame, self._index, self._spans, self._keys, self._edges = frame, index, spans, keys, edges
 
     def agg(self, *aggregates: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> Frame:
         """One row a window that has rows: the `by` keys, the window's edge, then these aggregates; in order of keys and time."""
+        hints.aggregates(aggregates, named)
         return Frame(self._frame._f.aggregate_dynamic(self._index, self._spans, self._keys, *self._edges, _many(aggregates, named)))
 
 

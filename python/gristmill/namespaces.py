@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .hints import Namespace
 from .expr import Expr, IntoExpr, _call
 
 def _optional(name: str, *args: IntoExpr) -> Expr:
@@ -9,7 +10,7 @@ def _optional(name: str, *args: IntoExpr) -> Expr:
     return _call(name, *(args if args[-1] is not None else args[:-1]))
 
 
-class StringNamespace:
+class StringNamespace(Namespace):
     """Functions on text; lengths and positions count code points, positions start at 0."""
 
     def __init__(self, expr: Expr) -> None:
@@ -126,7 +127,7 @@ class StringNamespace:
         return _call("str.try_strptime", self._expr, pattern)
 
 
-class TemporalNamespace:
+class TemporalNamespace(Namespace):
     """Functions on dates, timestamps and durations; weeks and weekdays are ISO (Monday = 1)."""
 
     def __init__(self, expr: Expr) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .hints import Namespace
 from .expr import Expr, IntoExpr, _call
 
 
-class ListNamespace:
+class ListNamespace(Namespace):
     """Functions on lists; positions start at 0, negative ones count from the end."""
 
     def __init__(self, expr: Expr) -> None:
@@ -50,7 +51,7 @@ class ListNamespace:
         return _call("list.join", self._expr, separator)
 
 
-class StructNamespace:
+class StructNamespace(Namespace):
     """The fields of structs."""
 
     def __init__(self, expr: Expr) -> None:
@@ -66,7 +67,7 @@ class StructNamespace:
         return _call("struct.field", self._expr, name)
 
 
-class MapNamespace:
+class MapNamespace(Namespace):
     """Functions on maps."""
 
     def __init__(self, expr: Expr) -> None:
@@ -83,7 +84,7 @@ class MapNamespace:
         return _call("map.merge", self._expr, other)
 
 
-class JsonNamespace:
+class JsonNamespace(Namespace):
     """Functions on text that is JSON; a path looks like `$.a[0]."b c"`. Other text is a DataError."""
 
     def __init__(self, expr: Expr) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ class Outcome:
     """The rows of a query, computed when they are asked for; None for a statement without."""
     changed: int | None
     """Rows inserted, copied or put into a new table; None for other statements."""
-    _session: _engine.Session
+    _session: _engine.Session = field(repr=False)
 
     def collect(self, *, cancel: _engine.Cancellation | None = None) -> Table:
         """Runs the query with the settings of its session."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 import pyarrow as pa
 
-from . import _engine
+from . import _engine, hints
 from .config import Config
 from .table_methods import TableMethods
 
@@ -45,6 +45,11 @@ class Table(TableMethods):
     def __init__(self, data: Any) -> None:
         self._table = data if isinstance(data, _engine.Table) else _engine.table(data.__arrow_c_stream__())
         self._arrow: pa.Table | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.of_table(self, name)
 
     @property
     def _data(self) -> pa.Table:
@@ -196,7 +201,7 @@ class Table(TableMethods):
         return self.schema.__arrow_c_schema__()
 
     def __repr__(self) -> str:
-        return self._table.text(Config.get("table_rows"))
+        return self._table.text(Config.get("table_rows")).rstrip("\n")
 
     __str__ = __repr__
 
@@ -204,7 +209,7 @@ class Table(TableMethods):
         """What a notebook shows."""
         most = Config.get("html_rows")
         schema, rows = self.schema, self.num_rows
-        head = "".join(f"<th>{html.escape(f.name)}<br><small>{html.escape(str(f.type))}</small></th>" for f in schema)
+        head = "".join(f"<th>{html.escape(f.name)}<br><small>{html.escape(_type_name(f.type))}</small></th>" for f in schema)
         if rows <= most:
             body = _html_rows(self._data)
         else:
@@ -213,6 +218,27 @@ class Table(TableMethods):
                     + _html_rows(self._data.slice(rows - (most - first))))
         return (f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
                 f"<small>{rows:,} row{'s' * (rows != 1)}, {len(schema)} column{'s' * (len(schema) != 1)}</small>")
+
+
+_TYPE_NAMES = {"double": "float64", "float": "float32", "date32[day]": "date", "date64[ms]": "date64", "string_view": "string",
+               "large_string": "string", "binary_view": "binary", "large_binary": "binary"}
+
+
+def _type_name(t: pa.DataType) -> str:
+    """A type as the engine's texts call it: what cast() and schema= take."""
+    if pa.types.is_timestamp(t):
+        return f"timestamp({t.unit},{t.tz})" if t.tz else f"timestamp({t.unit})"
+    if pa.types.is_time(t) or pa.types.is_duration(t):
+        return f"{'time' if pa.types.is_time(t) else 'duration'}({t.unit})"
+    if pa.types.is_decimal(t):
+        return f"decimal({t.precision},{t.scale})"
+    if pa.types.is_struct(t):
+        return f"struct<{','.join(f'{f.name}:{_type_name(f.type)}' for f in t)}>"
+    if pa.types.is_map(t):
+        return f"map<{_type_name(t.key_type)},{_type_name(t.item_type)}>"
+    if pa.types.is_list(t) or pa.types.is_large_list(t) or pa.types.is_fixed_size_list(t):
+        return f"list<{_type_name(t.value_type)}>"
+    return _TYPE_NAMES.get(str(t), str(t))
 
 
 def _html_rows(data: pa.Table) -> str:

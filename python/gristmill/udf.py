@@ -11,11 +11,9 @@ from typing import Any, Callable, Sequence
 import pyarrow as pa
 
 from . import _engine
-from .expr import Expr, IntoExpr, _column_or_expr, _type_argument
+from .expr import _PYTHON_TYPES, Expr, IntoExpr, _column_or_expr, _type_argument
 
 _KINDS = ("scalar", "vector", "aggregate")
-_TYPES = {bool: "bool", int: "int64", float: "float64", str: "string", bytes: "binary", _dt.date: "date", _dt.datetime: "timestamp(us)",
-          _dt.timedelta: "duration", _dt.time: "time"}
 
 
 def _annotated_type(annotation: Any) -> Any:
@@ -28,13 +26,16 @@ def _annotated_type(annotation: Any) -> Any:
     if typing.get_origin(annotation) is list and len(arguments) == 1:
         inner = _annotated_type(arguments[0])
         return None if inner is None else pa.list_(_arrow_type(inner))
-    return _TYPES.get(annotation) if isinstance(annotation, type) else None
+    return _PYTHON_TYPES.get(annotation) if isinstance(annotation, type) else None
 
 
 def _arrow_type(dtype: Any) -> pa.DataType:
-    if isinstance(dtype, str):
-        return pa.schema(_engine_schema(dtype)).field(0).type
-    return pa.types.lib.ensure_type(dtype)
+    known = _annotated_type(dtype) or dtype
+    if isinstance(known, str):
+        return pa.schema(_engine_schema(known)).field(0).type
+    if not isinstance(known, pa.DataType):
+        _type_argument(known)  # says what a type is
+    return pa.types.lib.ensure_type(known)
 
 
 def _engine_schema(dtype: str) -> Any:
@@ -138,12 +139,18 @@ def _waits(fn: Any) -> bool:
     return getattr(type(fn), "__gristmill_node__", False) or inspect.iscoroutinefunction(fn)
 
 
-def _vector_runner(fn: Callable[..., Any], returns: pa.DataType, numpy: bool) -> Callable[[Any, int], tuple]:
+def _form(annotation: Any) -> Callable[[pa.Array], Any]:
+    """What a function that gets many values wants them as, by the annotation of its first parameter."""
+    if getattr(annotation, "__module__", "") == "numpy":
+        return lambda values: values.to_numpy(zero_copy_only=False)
+    return _values if annotation is list or typing.get_origin(annotation) is list else lambda values: values
+
+
+def _vector_runner(fn: Callable[..., Any], returns: pa.DataType, form: Callable[[pa.Array], Any]) -> Callable[[Any, int], tuple]:
     def run(capsules: Any, rows: int) -> tuple:
         arrays: list[Any] = _import(capsules)
         try:
-            if numpy:
-                arrays = [a.to_numpy(zero_copy_only=False) for a in arrays]
+            arrays = [form(a) for a in arrays]
             return _to_array(fn(*arrays), returns).__arrow_c_array__(), None, None
         except BaseException as e:  # noqa: BLE001
             arrays = []
@@ -152,13 +159,12 @@ def _vector_runner(fn: Callable[..., Any], returns: pa.DataType, numpy: bool) ->
     return run
 
 
-def _aggregate_runner(fn: Callable[..., Any], returns: pa.DataType, numpy: bool) -> Callable[[Any, int], tuple]:
+def _aggregate_runner(fn: Callable[..., Any], returns: pa.DataType, form: Callable[[pa.Array], Any]) -> Callable[[Any, int], tuple]:
     def run(capsules: Any, rows: int) -> tuple:
         groups = []
         for array in _import(capsules):
             offsets, values = array.offsets.to_pylist(), array.values
-            parts = [values.slice(a, b - a) for a, b in zip(offsets, offsets[1:])]
-            groups.append([p.to_numpy(zero_copy_only=False) for p in parts] if numpy else parts)
+            groups.append([form(values.slice(a, b - a)) for a, b in zip(offsets, offsets[1:])])
         return _run_rows(fn, returns, groups, rows)
 
     return run
@@ -193,9 +199,9 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
         name: str | None = None, batch_rows: int | None = None) -> Any:
     """A function of yours for expressions: anywhere an expression stands, in every operator. Also a decorator.
 
-    kind: "scalar" is called for each row with Python values; "vector" for many rows at once with pyarrow arrays (numpy arrays where
-    its first parameter is annotated so) and must treat each row alone, as it is called on pieces of any size, unless `batch_rows` is given;
-    "aggregate" for each group with its rows in order, as arrays, and gives one value.
+    kind: "scalar" is called for each row with Python values; "vector" for many rows at once with pyarrow arrays (numpy arrays or lists
+    where its first parameter is annotated so) and must treat each row alone, as it is called on pieces of any size, unless `batch_rows` is
+    given; "aggregate" for each group with its rows in order, as such arrays, and gives one value.
 
     batch_rows: of a vector function: it sees exactly so many rows at a time, the last time fewer, cut by the number of rows that get to
     it and one batch after the other, so a row's result may depend on the other rows of its batch and is the same at any number of workers.
@@ -249,9 +255,9 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
         raise TypeError("udf cannot tell the type of the result; say returns=, or annotate the function")
     dtype = _arrow_type(returns)
     parameters = [h for p, h in hints.items() if p != "return"]
-    numpy = bool(parameters) and getattr(parameters[0], "__module__", "") == "numpy"
-    runner = (_waiting_runner(fn, dtype) if waits else _scalar_runner(fn, dtype) if kind == "scalar" else _vector_runner(fn, dtype, numpy) if kind == "vector"
-              else _aggregate_runner(fn, dtype, numpy))
+    form = _form(parameters[0] if parameters else None)
+    runner = (_waiting_runner(fn, dtype) if waits else _scalar_runner(fn, dtype) if kind == "scalar" else _vector_runner(fn, dtype, form) if kind == "vector"
+              else _aggregate_runner(fn, dtype, form))
     called: str = name or getattr(fn, "__name__", "") or "udf"
     skips_nulls, count = nulls == "pass" and kind != "aggregate", _count_parameters(getattr(fn, "fn", fn) if waits else fn)
     return UserFunction(fn, called, kind, dtype,

@@ -50,11 +50,12 @@ struct Command {
   bool help = false;
   bool version = false;
   bool progress = true;
-  bool live = true;      // the view of a job while it runs
-  std::string listen;    // of a job: HOST:PORT
-  std::string report;    // of a job, as JSON
-  std::string job_file;  // of retry; empty: the one the records name
-  bool schema = false;   // of init: the JSON Schema
+  bool in_shell = false;  // hints name the shell's commands, not flags
+  bool live = true;       // the view of a job while it runs
+  std::string listen;     // of a job: HOST:PORT
+  std::string report;     // of a job, as JSON
+  std::string job_file;   // of retry; empty: the one the records name
+  bool schema = false;    // of init: the JSON Schema
   ParallelOptions options;
 };
 

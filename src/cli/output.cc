@@ -30,8 +30,9 @@ arrow::Status print_table(const Frame& frame, const Command& command) {
   }
   ARROW_ASSIGN_OR_RAISE(const Table first, t.lazy().head(kShownRows).collect(command.options));
   write_out(first.to_string(kShownRows));
-  std::fprintf(stderr, "gristmill: these are the first of more than %lld rows; --limit N shows more, --csv all\n",
-               static_cast<long long>(kCountedRows));
+  const char* more = command.in_shell ? ".limit N shows more, .mode csv all" : "--limit N shows more, --csv all";
+  std::fprintf(stderr, "%sthese are the first of more than %lld rows; %s\n", command.in_shell ? "" : "gristmill: ",
+               static_cast<long long>(kCountedRows), more);
   return arrow::Status::OK();
 }
 

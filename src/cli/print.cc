@@ -4,7 +4,6 @@
 
 #include "cli/print.h"
 
-#include <charconv>
 #include <cmath>
 
 #include <arrow/array.h>
@@ -12,23 +11,26 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 
+#include "io/text_format.h"
+
 namespace gristmill::cli {
 namespace {
+
+// 300000, not 3e+05; whole numbers without a point.
+template <typename T>
+std::string digits(T v) {
+  std::string out;
+  io::append_float(v, -1, out);
+  return out.ends_with(".0") ? out.substr(0, out.size() - 2) : out;
+}
 
 std::string shortest(double v) {
   if (std::isnan(v)) return "NaN";
   if (std::isinf(v)) return v > 0 ? "Infinity" : "-Infinity";
-  char buffer[64];
-  auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
-  return std::string(buffer, end);
+  return digits(v);
 }
 
-std::string shortest(float v) {
-  if (!std::isfinite(v)) return shortest(static_cast<double>(v));
-  char buffer[64];
-  auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
-  return std::string(buffer, end);
-}
+std::string shortest(float v) { return std::isfinite(v) ? digits(v) : shortest(static_cast<double>(v)); }
 
 bool is_number(const arrow::DataType& t) { return arrow::is_integer(t.id()) || arrow::is_floating(t.id()) || arrow::is_decimal(t.id()); }
 

@@ -15,6 +15,7 @@
 #include "cli/progress.h"
 #include "cli/shell_commands.h"
 #include "cli/signals.h"
+#include "sql/scope.h"
 #include "sql/tokens.h"
 
 namespace gristmill::cli {
@@ -35,10 +36,22 @@ std::string time_text(Clock::duration d) {
 
 void say(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
 
+// What other shells call their commands; empty: none of them.
+std::string bare_command(const std::string& text) {
+  const size_t first = text.find_first_not_of(" \t\n");
+  if (first == std::string::npos) return {};
+  const std::string word = text.substr(first, text.find_last_not_of(" \t\n;") + 1 - first);
+  for (const char* known : {"quit", "exit", "help"}) {
+    if (sqltext::equal_ignoring_case(word, known)) return std::string(".") + known;
+  }
+  if (word == "\\q") return ".quit";
+  return word == "\\d" ? ".tables" : word == "\\?" ? ".help" : "";
+}
+
 // A command is one line; a statement ends with a semicolon.
 bool is_whole(const std::string& text) {
   const size_t first = text.find_first_not_of(" \t\n");
-  if (first == std::string::npos || text[first] == '.') return true;
+  if (first == std::string::npos || text[first] == '.' || !bare_command(text).empty()) return true;
   const auto tokens = sqltext::split_tokens(text);
   return tokens.empty() || sqltext::is_mark(tokens.back(), ";");
 }
@@ -66,6 +79,7 @@ bool at_terminal() { return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO); }
 arrow::Status run_shell(const Command& command) {
   ShellState shell;
   shell.command = command;
+  shell.command.in_shell = true;
   shell.session.set_options(command.options);
   History history(History::default_file());
   LineEditor editor({"gristmill> ", "      ...> ", is_whole,
@@ -79,9 +93,10 @@ arrow::Status run_shell(const Command& command) {
     const LineEditor::Answer answer = editor.read(text);
     if (answer == LineEditor::Answer::kEnd) break;
     if (answer == LineEditor::Answer::kInterrupted) continue;
-    const size_t first = text.find_first_not_of(" \t\n");
-    if (first == std::string::npos) continue;
+    if (text.find_first_not_of(" \t\n") == std::string::npos) continue;
     forget_signal();
+    if (const std::string bare = bare_command(text); !bare.empty()) text = bare;
+    const size_t first = text.find_first_not_of(" \t\n");
     const arrow::Status done = text[first] == '.' ? run_shell_command(shell, text.substr(first)) : run_statements(shell, text);
     hide_progress();
     if (!done.ok()) say(caught_signal() != 0 ? "interrupted" : base::describe_error(done));

@@ -6,6 +6,9 @@
 #include <arrow/type.h>
 
 #include <cctype>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "column/types.h"
@@ -54,6 +57,38 @@ const PlainType kPlainTypes[] = {
     {"date", [] { return arrow::date32(); }},      {"date64", [] { return arrow::date64(); }},
 };
 
+// What other libraries call them; not read, only explained.
+std::string other_name(const std::string& word) {
+  static constexpr std::pair<std::string_view, const char*> kOthers[] = {{"double", "float64"},
+                                                                         {"float", "float64 or float32"},
+                                                                         {"real", "float32"},
+                                                                         {"int", "int64"},
+                                                                         {"integer", "int64"},
+                                                                         {"long", "int64"},
+                                                                         {"bigint", "int64"},
+                                                                         {"smallint", "int16"},
+                                                                         {"str", "string"},
+                                                                         {"text", "string"},
+                                                                         {"utf8", "string"},
+                                                                         {"varchar", "string"},
+                                                                         {"boolean", "bool"},
+                                                                         {"datetime", "timestamp"},
+                                                                         {"timestamptz", "timestamp(us,UTC)"},
+                                                                         {"bytes", "binary"},
+                                                                         {"date32", "date"},
+                                                                         {"numeric", "decimal(p,s)"}};
+  std::string low = word.substr(0, word.find('['));
+  for (char& c : low) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const auto& [name, ours] : kOthers) {
+    if (low == name) return std::string("; it is called ") + ours;
+  }
+  if (low == "timestamp" || low == "time" || low == "duration") return "; its unit stands in round brackets: " + low + "(us)";
+  for (const PlainType& p : kPlainTypes) {
+    if (low == p.name) return std::string("; it is called ") + p.name;
+  }
+  return {};
+}
+
 // Recursive descent over the text; position() tells where it stopped.
 class TypeParser {
  public:
@@ -74,7 +109,7 @@ class TypeParser {
   }
   arrow::Status expect(char c) { return accept(c) ? arrow::Status::OK() : fail(std::string("expected '") + c + "'"); }
   arrow::Status fail(const std::string& what) const {
-    return base::plan_error("cannot read the type \"" + std::string(text_) + "\": " + what + " at character " + std::to_string(at_ + 1),
+    return base::plan_error("cannot read the type \"" + std::string(text_) + "\": at character " + std::to_string(at_ + 1) + ", " + what,
                             "types are written like int64, decimal(12,2), timestamp(us,UTC), list<string>, struct<a:int64>");
   }
 
@@ -142,7 +177,7 @@ class TypeParser {
       return canonical_type(arrow::map(key, item));
     }
     if (word == "struct") return structure();
-    return fail("\"" + word + "\" is not a type");
+    return fail("\"" + word + "\" is not a type" + other_name(word));
   }
 
  private:

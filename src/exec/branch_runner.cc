@@ -6,6 +6,7 @@
 #include "exec/morsel_status.h"
 #include "exec/steady_clock.h"
 #include "expr/user_function.h"
+#include "sched/caller_interrupt.h"
 
 namespace gristmill::exec {
 namespace {
@@ -84,6 +85,7 @@ arrow::Status BranchRunner::end(size_t i) {
 arrow::Status BranchRunner::push(size_t i, column::Batch batch) {
   const int64_t live = batch.selected();
   if (live == 0) return arrow::Status::OK();
+  sched::poll_caller_interrupt();
   if (context_.cancel.cancelled()) return context_.cancel.check();
   if (position_.seq > closed_from_.load(std::memory_order_relaxed)) return stop_morsel();
   const size_t caller = clock_of_;

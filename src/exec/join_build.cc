@@ -218,8 +218,7 @@ class SortNear final : public Phase {
 
 struct ProbeLocal final : LocalState {
   ProbeLocal(const JoinShape& shape, const QueryContext& context)
-      : evaluator(context.pool()),
-        prober(shape, output_of(shape), shape.residual, context.batch_rows, context.pool()) {}
+      : evaluator(context.pool()), prober(shape, output_of(shape), shape.residual, context.batch_rows, context.cancel, context.pool()) {}
 
   // The number of the build row, which is the left row's order, leads to the output order when left was built.
   static std::vector<OutputColumn> output_of(const JoinShape& shape) {
@@ -236,7 +235,7 @@ class Probe final : public Operator {
  public:
   explicit Probe(std::shared_ptr<const JoinState> state) : state_(std::move(state)) {}
   std::string name() const override {
-    static constexpr const char* kNames[] = {"inner join ", "left join ",  "semi join ", "anti join ",
+    static constexpr const char* kNames[] = {"inner join ", "left join ", "semi join ", "anti join ",
                                              "right join ", "full join ", "as-of join "};
     return kNames[static_cast<int>(state_->shape->spec.kind)] + state_->shape->spec.label;
   }

@@ -5,15 +5,17 @@
 #include "base/status.h"
 #include "column/kernels.h"
 #include "exec/join_prober.h"
+#include "sched/caller_interrupt.h"
 
 namespace gristmill::exec {
 
 PairFilter::PairFilter(expr::BoundPtr residual, int width, std::vector<std::pair<int, OutputColumn>> columns, int64_t batch_rows,
-                       arrow::MemoryPool* pool)
+                       base::CancelToken cancel, arrow::MemoryPool* pool)
     : residual_(std::move(residual)),
       width_(width),
       columns_(std::move(columns)),
       batch_rows_(batch_rows),
+      cancel_(std::move(cancel)),
       pool_(pool),
       evaluator_(pool) {}
 
@@ -47,6 +49,8 @@ arrow::Status PairFilter::pass(const BuildRows& build, const column::Batch& batc
 
 arrow::Status PairFilter::flush(const BuildRows& build, const column::Batch& batch, const Visitor* visitor) {
   if (probe_.empty()) return arrow::Status::OK();
+  sched::poll_caller_interrupt();
+  ARROW_RETURN_NOT_OK(cancel_.check());
   ARROW_ASSIGN_OR_RAISE(const column::Mask meets, check(build, batch));
   if (visitor) {
     const auto live = batch.selection.indices(batch.rows);

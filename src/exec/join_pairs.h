@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/cancellation.h"
 #include "exec/join_shape.h"
 #include "exec/join_table.h"
 #include "expr/evaluate.h"
@@ -17,12 +18,13 @@ struct BuildRows;
 
 class PairFilter {
  public:
-  // `columns`: what the residual reads, of the batches and build rows given to run().
+  // `columns`: what the residual reads, of the batches and build rows given to run(). `cancel` is looked at for every batch of pairs: one
+  // batch of probe rows may meet millions.
   PairFilter(expr::BoundPtr residual, int width, std::vector<std::pair<int, OutputColumn>> columns, int64_t batch_rows,
-             arrow::MemoryPool* pool);
+             base::CancelToken cancel, arrow::MemoryPool* pool);
 
   struct Visitor {
-    bool first_only = false;                                         // more pairs of a row need not be shown
+    bool first_only = false;                                          // more pairs of a row need not be shown
     std::function<arrow::Status(int32_t probe, int32_t build)> pair;  // meets the residual
     std::function<arrow::Status(int32_t probe, bool any)> end;        // each selected probe row, after its pairs
   };
@@ -37,6 +39,7 @@ class PairFilter {
   const int width_;
   const std::vector<std::pair<int, OutputColumn>> columns_;
   const int64_t batch_rows_;
+  const base::CancelToken cancel_;
   arrow::MemoryPool* const pool_;
   expr::Evaluator evaluator_;
 

@@ -63,7 +63,7 @@ PartitionJoin::PartitionJoin(GraceState& state, const Emit& emit)
       memory_(*state.join->context.memory),
       pool_(memory_.pool()),
       emit_(emit),
-      prober_(shape_, output_of(shape_), residual_of(shape_), state.join->context.batch_rows, pool_) {
+      prober_(shape_, output_of(shape_), residual_of(shape_), state.join->context.batch_rows, state.join->context.cancel, pool_) {
   if (shape_.spec.asof) rule_ = NearRule(*shape_.spec.asof, column::is_float(*shape_.spec.asof->left_on->type));
 }
 
@@ -87,8 +87,7 @@ arrow::Status PartitionJoin::join(JoinBlocks build, JoinBlocks probe, int level)
 }
 
 // The rows of orders first..last (about `rows`), in order; nothing if there is no memory for them.
-arrow::Result<std::optional<BuildRows>> PartitionJoin::load_if_fits(const JoinBlocks& blocks, int64_t rows, uint64_t first,
-                                                                    uint64_t last) {
+arrow::Result<std::optional<BuildRows>> PartitionJoin::load_if_fits(const JoinBlocks& blocks, int64_t rows, uint64_t first, uint64_t last) {
   const auto refused = [](const arrow::Status& s) { return base::error_kind(s) == base::ErrorKind::kMemory; };
   if (state_.join->context.spill_eagerly && rows > kEagerRows) return std::nullopt;
   if (rows > kMostBuildRows / 2) return std::nullopt;
@@ -103,8 +102,7 @@ arrow::Result<BuildRows> PartitionJoin::load(const JoinBlocks& blocks, int64_t r
   BuildRows out;
   if (blocks.empty()) return out;
   const int64_t raw = raw_bytes(blocks), share = std::min(raw, raw / rows_of(blocks) * rows);
-  ARROW_ASSIGN_OR_RAISE(base::Reservation promised,
-                        memory_.reserve(3 * share + rows * table_bytes_per_row(shape_), "join partition"));
+  ARROW_ASSIGN_OR_RAISE(base::Reservation promised, memory_.reserve(3 * share + rows * table_bytes_per_row(shape_), "join partition"));
   std::vector<column::Batch> parts;
   for (const JoinBlock& b : blocks) {
     if (b.last < first || b.first > last) continue;
@@ -135,7 +133,8 @@ arrow::Result<BuildRows> PartitionJoin::with_table(column::Batch joined) {
   out.rows = joined.rows;
   out.columns = std::move(joined.columns);
   if (!shape_.spec.asof) return out;
-  ARROW_ASSIGN_OR_RAISE(out.near, NearIndex::make(*out.table, out.columns[static_cast<size_t>(shape_.build.key_at.back())], out.rows, pool_));
+  ARROW_ASSIGN_OR_RAISE(out.near,
+                        NearIndex::make(*out.table, out.columns[static_cast<size_t>(shape_.build.key_at.back())], out.rows, pool_));
   for (int64_t p = 0; p < out.near->pieces(); ++p) out.near->sort(p);
   out.near->merge();
   return out;
@@ -294,8 +293,8 @@ arrow::Status PartitionJoin::join_part(const BuildRows& rows, const JoinBlocks& 
     ARROW_ASSIGN_OR_RAISE(marks, BuildMarks::make(rows.rows, pool_));
   }
   ARROW_RETURN_NOT_OK(for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>& keys, int64_t number) {
-    return cut_at_failure(
-        std::move(batch), [&](column::Batch b) { return join_batch_of_part(rows, std::move(b), keys, number, marks.get(), matched); });
+    return cut_at_failure(std::move(batch),
+                          [&](column::Batch b) { return join_batch_of_part(rows, std::move(b), keys, number, marks.get(), matched); });
   }));
   return emit_unmatched_build(rows, marks.get());
 }

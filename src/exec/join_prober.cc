@@ -41,7 +41,7 @@ bool from_probe(const OutputColumn& c) { return c.from == OutputColumn::kProbe |
 }  // namespace
 
 JoinProber::JoinProber(const JoinShape& shape, std::vector<OutputColumn> output, std::vector<std::pair<int, OutputColumn>> residual,
-                       int64_t batch_rows, arrow::MemoryPool* pool)
+                       int64_t batch_rows, base::CancelToken cancel, arrow::MemoryPool* pool)
     : shape_(shape),
       layout_(shape.layout),
       output_(std::move(output)),
@@ -49,7 +49,7 @@ JoinProber::JoinProber(const JoinShape& shape, std::vector<OutputColumn> output,
       batch_rows_(std::clamp<int64_t>(batch_rows, 1, column::kMaxBatchRows)),
       pool_(pool) {
   const int width = static_cast<int>(shape.spec.left_types.size() + shape.spec.right_types.size());
-  if (shape.spec.residual) pairs_.emplace(shape.spec.residual, width, std::move(residual), batch_rows_, pool);
+  if (shape.spec.residual) pairs_.emplace(shape.spec.residual, width, std::move(residual), batch_rows_, std::move(cancel), pool);
   if (shape.spec.asof) rule_ = NearRule(*shape.spec.asof, column::is_float(*shape.spec.asof->left_on->type));
 }
 

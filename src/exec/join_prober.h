@@ -30,7 +30,7 @@ class JoinProber {
  public:
   // `output` and `residual` index the columns of the batches given to probe() and of `build`.
   JoinProber(const JoinShape& shape, std::vector<OutputColumn> output, std::vector<std::pair<int, OutputColumn>> residual,
-             int64_t batch_rows, arrow::MemoryPool* pool);
+             int64_t batch_rows, base::CancelToken cancel, arrow::MemoryPool* pool);
 
   // `keys`: the evaluated keys of the batch. `marks`, for kinds that keep build rows: of first rows of chains without a
   // residual, of rows with one.

@@ -12,7 +12,7 @@ constexpr int64_t kMorselRows = int64_t{1} << 16;
 
 struct UnmatchedLocal final : LocalState {
   UnmatchedLocal(const JoinShape& shape, const QueryContext& context)
-      : prober(shape, shape.output, shape.residual, context.batch_rows, context.pool()) {}
+      : prober(shape, shape.output, shape.residual, context.batch_rows, context.cancel, context.pool()) {}
   JoinProber prober;
 };
 

@@ -12,8 +12,6 @@
 // Long texts are cut, and columns in the middle left out, so that a line stays within kLineCells.
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
 #include <arrow/array.h>
 #include <arrow/scalar.h>
@@ -23,6 +21,7 @@
 #include "column/types.h"
 #include "frame/text_width.h"
 #include "gristmill/frame.h"
+#include "io/text_format.h"
 
 namespace gristmill {
 namespace {
@@ -35,12 +34,9 @@ std::string value_text(const arrow::Scalar& v);
 
 template <typename T>
 std::string number_text(T v) {
-  if (std::isnan(v)) return "NaN";
-  if (std::isinf(v)) return v > 0 ? "inf" : "-inf";
-  char digits[64];
-  const auto end = std::to_chars(digits, digits + sizeof digits, v);
-  std::string out(digits, end.ptr);
-  return out.find_first_not_of("-0123456789") == std::string::npos ? out + ".0" : out;
+  std::string out;
+  io::append_float(v, -1, out);
+  return out;
 }
 
 std::string list_text(const arrow::Array& items) {

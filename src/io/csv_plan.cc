@@ -230,7 +230,10 @@ arrow::Result<std::vector<std::pair<std::string, column::TypePtr>>> parse_column
   std::vector<std::pair<std::string, column::TypePtr>> out;
   for (const auto& [name, text] : given) {
     auto type = column::parse_type(text);
-    if (!type.ok()) return base::plan_error(std::string(option) + " of column \"" + name + "\": " + type.status().message());
+    if (!type.ok()) {
+      const auto detail = base::error_detail(type.status());
+      return base::plan_error(std::string(option) + " of column \"" + name + "\": " + type.status().message(), detail ? detail->hint : "");
+    }
     out.emplace_back(name, std::move(*type));
   }
   return out;

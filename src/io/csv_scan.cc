@@ -320,9 +320,12 @@ class CsvScan final : public BlockScan {
     if (problem.column < 0) {
       d.hint = problem.fields < work.file.fields
                    ? "missing_columns=True makes the missing values null, on_error=\"skip\" leaves the row out"
+               : work.file.fields == 1
+                   ? "if the header has several columns, separator= says what stands between them; extra_columns=True ignores the values "
+                     "beyond, on_error=\"skip\" leaves the row out"
                    : "extra_columns=True ignores the values beyond, on_error=\"skip\" leaves the row out";
-      return base::with_detail(
-          base::data_error("expected " + std::to_string(work.file.fields) + " columns, found " + std::to_string(problem.fields)), d);
+      const std::string expected = std::to_string(work.file.fields) + (work.file.fields == 1 ? " column" : " columns");
+      return base::with_detail(base::data_error("expected " + expected + ", found " + std::to_string(problem.fields)), d);
     }
     d.column = plan_->schema->field(problem.column)->name();
     d.value = shown_value(problem.field.value);

@@ -25,6 +25,7 @@ arrow::Result<arrow::FieldVector> guess_fields(const NdjsonPlan& plan) {
   JsonGuess guess;
   int64_t left = plan.options.infer_rows.value_or(INT64_MAX);
   bool fine = true;
+  bool array = false;  // the first value opens one
   while (left > 0 && fine) {
     const auto block = cutter.next();
     if (!block.has_value()) break;
@@ -36,6 +37,7 @@ arrow::Result<arrow::FieldVector> guess_fields(const NdjsonPlan& plan) {
       JsonCursor in(text + at, text + end);
       at = end + 1;
       if (in.at_end()) continue;
+      array = array || (guess.fields().empty() && in.peek() == JsonKind::kList);
       --left;
       // A bad line says nothing about types; the scan will say what is wrong with it.
       if (in.peek() == JsonKind::kObject) guess.add(in, plan.options.try_parse_dates);
@@ -45,6 +47,10 @@ arrow::Result<arrow::FieldVector> guess_fields(const NdjsonPlan& plan) {
   for (const auto& f : guess.fields()) out.push_back(arrow::field(f.name, f.guess->type()));
   if (out.empty()) {
     const std::string& path = plan.files[0].input->path();
+    if (array) {
+      return base::io_error("the file is a JSON array, not NDJSON: " + path, path,
+                            "NDJSON has one object a line: jq -c '.[]' FILE.json > FILE.ndjson");
+    }
     return base::io_error("no JSON object with a field in " + path, path, "give the schema if the file may be empty");
   }
   return out;

@@ -1,7 +1,8 @@
 // The real scheduler: the loop of the calling thread, and the process-wide pool and I/O threads behind it.
 //
-// The caller is worker 0. Between its moves it looks at the clock (only when there is an interrupt to poll), and it
-// sleeps when it finds nothing. A deadline is a timer that makes the token look at it.
+// The caller is worker 0. Between its moves, and inside long ones where poll_caller_interrupt() is called, it looks at
+// the clock (only when there is an interrupt to poll), and it sleeps when it finds nothing. A deadline is a timer that makes the token look
+// at it.
 //
 // fork: the threads of the parent do not exist in the child, so the child forgets pool and I/O threads (leaks
 // what is left of them) and makes new ones when asked. exit: the static's destructor joins.
@@ -17,6 +18,7 @@
 
 #include "base/settings.h"
 #include "base/topology.h"
+#include "sched/caller_interrupt.h"
 #include "sched/io_threads.h"
 #include "sched/statistics.h"
 #include "sched/task.h"
@@ -108,12 +110,19 @@ class DeadlineTimer {
   TimerThread::Id id_;
 };
 
-// Asks the caller's interrupt about every 20 ms; its error cancels the query.
+class InterruptPoll;
+thread_local InterruptPoll* callers_poll = nullptr;
+
+// Asks the caller's interrupt about every 20 ms; its error cancels the query. Queries nest on a thread, so do their polls.
 class InterruptPoll {
  public:
-  explicit InterruptPoll(const Query& query) : query_(query), on_(static_cast<bool>(query.interrupt)) {
+  explicit InterruptPoll(const Query& query)
+      : query_(query), on_(static_cast<bool>(query.interrupt)), outer_(std::exchange(callers_poll, this)) {
     if (on_) next_ = Clock::now() + kInterruptPoll;
   }
+  ~InterruptPoll() { callers_poll = outer_; }
+  InterruptPoll(const InterruptPoll&) = delete;
+  InterruptPoll& operator=(const InterruptPoll&) = delete;
   void poll() {
     if (!on_) return;
     const auto now = Clock::now();
@@ -127,6 +136,7 @@ class InterruptPoll {
  private:
   const Query& query_;
   const bool on_;
+  InterruptPoll* const outer_;
   Clock::time_point next_;
 };
 
@@ -168,6 +178,10 @@ arrow::Status ProcessScheduler::run(const Query& query, const RunOptions& option
 }
 
 }  // namespace
+
+void poll_caller_interrupt() {
+  if (callers_poll != nullptr) callers_poll->poll();
+}
 
 Scheduler& Scheduler::process() {
   static ProcessScheduler scheduler;

@@ -67,3 +67,40 @@ def test_ctrl_c_stops_a_query() -> None:
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)
     assert out == "stopped\n"
+
+
+# Few rows that meet many: hours of pairs in one morsel. The pairs of the outer joins never meet their condition, so nothing leaves the join meanwhile.
+JOINS = {
+    "inequality": "select count(*) from a, b where a.x < b.x and a.y < b.y",
+    "cross": "select sum(a.x * b.y) from a, b",
+    "left": "select count(*) from a left join b on a.g = b.g and a.x + b.x > 1e9",
+    "anti": "select count(*) from a where not exists (select 1 from b where a.g = b.g and a.x + b.x > 1e9)",
+}
+LONG = """
+import time, numpy as np, gristmill as gm
+rows = 400_000
+a = b = gm.from_pydict({"g": np.zeros(rows, "int64"), "x": np.arange(rows) * 0.5, "y": np.arange(rows)[::-1] * 1.0})
+"""
+
+
+@pytest.mark.parametrize("join", JOINS)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_and_a_timeout_stop_a_join_within_a_morsel(join: str, workers: int) -> None:
+    program = LONG + textwrap.dedent(f"""
+        query = gm.sql({JOINS[join]!r})
+        begin = time.monotonic()
+        try:
+            query.collect(num_workers={workers}, timeout=0.5)
+        except gm.TimeoutError:
+            print(time.monotonic() - begin, flush=True)
+        try:
+            query.collect(num_workers={workers})
+        except KeyboardInterrupt:
+            print("stopped", flush=True)
+    """)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout and float(process.stdout.readline()) < 10
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    assert out == "stopped\n"

@@ -102,6 +102,22 @@ def test_statements_and_commands(shell: Shell, tmp_path: Path) -> None:
     assert shell.process.wait(30) == 0
 
 
+@pytest.mark.parametrize("word", ["quit", "exit;", "EXIT", "\\q"])
+def test_the_words_of_other_shells_are_understood(shell: Shell, word: str) -> None:
+    shell.run("create table t as select 1 as quit;")
+    assert ".tables" in shell.run("help")
+    assert shell.run("\\d").strip() == "t"
+    shell.keys("select\r")  # within a statement they are words like others
+    shell.read(r"\.\.\.> ")
+    assert "1 row" in shell.run("quit from t;")
+    shell.keys(word + "\r")
+    assert shell.process.wait(30) == 0
+
+
+def test_the_shell_names_its_own_commands_for_more_rows(shell: Shell) -> None:
+    assert "these are the first of more than 10000 rows; .limit N shows more, .mode csv all" in shell.run("select * from generate_series(1, 20000);")
+
+
 def test_lines_keys_and_history(shell: Shell, tmp_path: Path) -> None:
     shell.keys("select 40\r")
     shell.read(r"\.\.\.> ")

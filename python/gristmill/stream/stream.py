@@ -24,6 +24,24 @@ from .writing import Writing
 Function = Callable[[pa.RecordBatch], Any]
 
 
+def _scanned(path: str) -> Frame:
+    """The files of a path or pattern, by its ending; compressed text counts by the ending before."""
+    from ..files import scan_ipc, scan_parquet
+    from ..text_files import scan_csv, scan_ndjson
+
+    parts = path.lower().split(".")
+    ending = parts[-2] if len(parts) > 2 and parts[-1] in ("gz", "zst", "lz4", "bz2", "br", "sz") else parts[-1]
+    if ending in ("parquet", "parq", "pq"):
+        return scan_parquet(path)
+    if ending in ("csv", "tsv"):
+        return scan_csv(path, separator="\t" if ending == "tsv" else ",")
+    if ending in ("ndjson", "jsonl"):
+        return scan_ndjson(path)
+    if ending in ("arrow", "ipc", "feather"):
+        return scan_ipc(path)
+    raise ValueError(f"cannot tell the format of {path!r} by its ending; give a frame: replay(gm.scan_csv({path!r}))")
+
+
 class Stream(TextFilters, Writing, EventTime):
     """Batches on their way through operators, morsel by morsel on every core. Immutable: each method gives a new stream; nothing is read
     before a batch is asked for.
@@ -151,7 +169,10 @@ class Stream(TextFilters, Writing, EventTime):
 
     @staticmethod
     def replay(data: Any, morsel_rows: int = 16_384) -> "Stream":
-        """A table or files as a source with positions: with `.checkpoint()` a later run goes on where this one was stopped."""
+        """A table or files as a source with positions: with `.checkpoint()` a later run goes on where this one was stopped. `data`: a
+        path or pattern of files, a frame (`gm.scan_csv(path, ...)`), a table or Arrow data."""
+        if isinstance(data, (str, os.PathLike)):
+            data = _scanned(os.fspath(data))
         frame = data if isinstance(data, Frame) else data.lazy() if isinstance(data, Table) else from_arrow(data)
         return Stream(_engine.Stream.replay(frame._f, morsel_rows))
 
