@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from . import _engine, hints
 from .config import Config
+from .errors import GristmillError
 from .expr import Expr, IntoExpr, _column_or_expr, _wrap
 from .options import ParallelOptions
 from .progress import with_progress
@@ -301,9 +302,12 @@ class Frame(ReshapeMethods, SinkMethods):
     def __repr__(self) -> str:
         return f"<lazy Frame: collect() runs it>\n{self._f.explain(False)}"
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the plan."""
-        return f"<small>lazy frame, collect() runs it</small><pre>{html.escape(self._f.explain(False))}</pre>"
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the plan. None for a plan that is wrong: the text form, which it asks for too, tells the error once."""
+        try:
+            return f"<small>lazy frame, collect() runs it</small><pre>{html.escape(self._f.explain(False))}</pre>"
+        except GristmillError:
+            return None
 
     def __reduce__(self) -> tuple:
         plan, tables = self._f.to_parts()

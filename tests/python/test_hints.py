@@ -64,6 +64,21 @@ def test_names_that_are_explained_do_not_exist_and_what_is_told_does() -> None:
     assert not set(hints._MODULE) & set(gm.__all__)
 
 
+def test_a_notebook_tells_a_wrong_plan_once() -> None:
+    from IPython.core.formatters import DisplayFormatter
+
+    wrong, shown = FRAME.select("nope"), DisplayFormatter()
+    told = []
+    for formatter in shown.formatters.values():
+        try:
+            formatter.__class__.__call__.__wrapped__(formatter, wrong)
+        except gm.PlanError as e:
+            told.append(str(e))
+        except NotImplementedError:
+            pass
+    assert told == ['no column "nope"; known: a, b']
+
+
 def test_missing_attributes_stay_missing() -> None:
     assert not hasattr(FRAME, "__array__") and not hasattr(FRAME.collect(), "nothing") and getattr(gm.col("a"), "nothing", 5) == 5
     assert pickle.loads(pickle.dumps(FRAME)).collect() == FRAME.collect() and copy.deepcopy(FRAME) is FRAME

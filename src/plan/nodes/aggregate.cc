@@ -91,7 +91,8 @@ class Extraction {
     if (!in_input && std::any_of(keys_.begin(), keys_.end(), is_key)) return e;
     if (!in_input) return find_column(input_, e->name).status();
     if (keys_.empty()) {
-      return base::plan_error("column \"" + e->name + "\" stands beside an aggregate", "aggregate it as well, or group_by() it");
+      return base::plan_error("column \"" + e->name + "\" stands beside an aggregate",
+                              "aggregate it as well, group_by() it, or give every row the aggregate with over()");
     }
     return base::plan_error("column \"" + e->name + "\" is neither aggregated nor a group key", "aggregate it, or add it to the keys");
   }

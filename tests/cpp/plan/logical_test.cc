@@ -71,7 +71,7 @@ TEST(MakeProject, TurnsAggregatesIntoAGlobalAggregate) {
 
 TEST(MakeProject, RefusesABareColumnBesideAnAggregate) {
   EXPECT_EQ(error_of(make_project(trips(), {agg("sum", c("n")), c("zone")})),
-            "column \"zone\" stands beside an aggregate; aggregate it as well, or group_by() it");
+            "column \"zone\" stands beside an aggregate; aggregate it as well, group_by() it, or give every row the aggregate with over()");
 }
 
 TEST(MakeWithColumns, ReplacesInPlaceAndAppends) {
