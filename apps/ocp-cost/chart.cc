@@ -14,10 +14,13 @@ constexpr double kLeft = 210, kWidth = 560, kRow = 22, kRight = 190;
 constexpr size_t kNameLength = 30;
 
 std::string number(double v) {
-  char text[32];
+  char text[48];
   const double size = std::abs(v);
   std::snprintf(text, sizeof text, size >= 1000 ? "%.0f" : size >= 10 ? "%.1f" : "%.3f", v);
-  return text;
+  std::string out = text;
+  if (size < 1000) return out;
+  for (size_t at = out.size(); at > 3 + (v < 0 ? 1U : 0U);) out.insert(at -= 3, ",");
+  return out;
 }
 
 // The first characters, whole ones.
@@ -30,9 +33,9 @@ std::string shortened(const std::string& name) {
   return name;
 }
 
-std::string rectangle(const char* shape, double y, double height, double width) {
+std::string rectangle(const char* shape, double y, double height, double width, double x = 0) {
   char text[160];
-  std::snprintf(text, sizeof text, "<rect class=\"%s\" x=\"%.0f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", shape, kLeft, y,
+  std::snprintf(text, sizeof text, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", shape, kLeft + x, y,
                 std::max(0.0, width), height);
   return text;
 }
@@ -63,9 +66,9 @@ std::string bar_chart(const std::vector<Bar>& bars, const std::string& unit) {
   double most = 0;
   for (const Bar& b : bars) most = std::max({most, b.usage, b.request, b.capacity});
   const double scale = most > 0 ? kWidth / most : 0;
-  char head[160];
-  std::snprintf(head, sizeof head, "<svg role=\"img\" viewBox=\"0 0 %.0f %.0f\" width=\"100%%\">\n", kLeft + kWidth + kRight,
-                kRow * static_cast<double>(bars.size()) + 4);
+  char head[192];
+  std::snprintf(head, sizeof head, "<div class=\"wide\"><svg role=\"img\" viewBox=\"0 0 %.0f %.0f\" width=\"100%%\">\n",
+                kLeft + kWidth + kRight, kRow * static_cast<double>(bars.size()) + 4);
   std::string out = head;
   double y = 2;
   for (const Bar& b : bars) {
@@ -74,12 +77,13 @@ std::string bar_chart(const std::vector<Bar>& bars, const std::string& unit) {
     out += "<g><title>" + html_text(b.name + ": " + said) + "</title>" + label("end", kLeft - 8, y + 15, shortened(b.name));
     if (b.capacity > 0) out += rectangle("capacity", y + 3, 16, b.capacity * scale);
     out += rectangle("request", y + 3, 16, b.request * scale) + rectangle("usage", y + 7, 8, b.usage * scale);
+    if (b.capacity > 0 && b.capacity < std::max(b.usage, b.request)) out += rectangle("limit", y + 1, 20, 2, b.capacity * scale - 1);
     out += label("start", kLeft + std::max({b.usage, b.request, b.capacity, 0.0}) * scale + 8, y + 15,
                  number(b.usage) + " / " + number(b.request) + (b.capacity > 0 ? " / " + number(b.capacity) : ""));
     out += "</g>\n";
     y += kRow;
   }
-  return out + "</svg>\n";
+  return out + "</svg></div>\n";
 }
 
 }  // namespace ocp

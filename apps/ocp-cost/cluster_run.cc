@@ -109,7 +109,7 @@ arrow::Result<Costs> Attempt::compute() {
   const Keep keep = [&](const char* step, const Frame& rows) -> arrow::Result<Frame> {
     std::optional<gristmill::Held> held;
     ARROW_RETURN_NOT_OK(phase(step, [&](Phase& p) -> arrow::Status {
-      ARROW_ASSIGN_OR_RAISE(held, gristmill::hold(rows, options_, context_.cancel));
+      ARROW_ASSIGN_OR_RAISE(held, gristmill::hold(rows, of_step(options_), context_.cancel));
       p.rows = held->rows;
       p.spilled = held->spilled_bytes;
       return arrow::Status::OK();

@@ -56,6 +56,9 @@ gristmill::Frame pod_costs(const Usage& usage, const Capacity& capacity, const L
 gristmill::Frame storage_costs(const Usage& usage, const LabelSets& labels, const Reference& reference, const Month& month);
 gristmill::Frame unallocated_costs(const gristmill::Frame& pods, const Reference& reference, const Month& month);
 
+// How steps run: in any order of rows, as the summary sorts them by all that tells them apart.
+gristmill::ParallelOptions of_step(gristmill::ParallelOptions options);
+
 // Runs a step and gives its rows for all later ones.
 using Keep = std::function<arrow::Result<gristmill::Frame>(const char* step, const gristmill::Frame& rows)>;
 Keep keep_by(const gristmill::ParallelOptions& options, const gristmill::Cancellation& cancel = {});

@@ -82,9 +82,10 @@ Frame cluster_capacity(const Frame& nodes) {
 }
 
 Capacity capacity(const Frame& pods_hourly) {
-  Frame nodes = pods_hourly.group_by({"interval_start", "day", "node"})
+  Frame nodes = pods_hourly.group_by({"interval_start", "node"})
                     .agg({col("node_capacity_cpu_core_seconds").max().alias("node_cpu"),
                           col("node_capacity_memory_byte_seconds").max().alias("node_memory"), gristmill::count().alias("rows")})
+                    .with_columns({col("interval_start").dt().date().alias("day")})
                     .group_by({"day", "node"})
                     .agg({col("node_cpu").sum(), col("node_memory").sum(), col("rows").sum()});
   return {nodes, cluster_capacity(nodes)};

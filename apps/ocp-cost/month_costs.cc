@@ -2,15 +2,23 @@
 //
 // What is kept: rows by day (what hours add up to), label sets, capacities, and the rows of each kind before they are put together.
 
+#include <arrow/table.h>
+#include <arrow/type.h>
+
 #include "cost.h"
 
 namespace ocp {
 
 using gristmill::Frame;
 
+gristmill::ParallelOptions of_step(gristmill::ParallelOptions options) {
+  options.ordered = false;
+  return options;
+}
+
 Keep keep_by(const gristmill::ParallelOptions& options, const gristmill::Cancellation& cancel) {
   return [options, cancel](const char*, const Frame& rows) -> arrow::Result<Frame> {
-    ARROW_ASSIGN_OR_RAISE(gristmill::Held held, gristmill::hold(rows, options, cancel));
+    ARROW_ASSIGN_OR_RAISE(gristmill::Held held, gristmill::hold(rows, of_step(options), cancel));
     return held.frame;
   };
 }
@@ -29,7 +37,13 @@ arrow::Result<Costs> month_costs(const InputFiles (&files)[4], const Reference& 
   ARROW_ASSIGN_OR_RAISE(labels.namespaces, keep("namespace label sets", labels.namespaces));
   const Capacity capacities{nodes, clusters};
   ARROW_ASSIGN_OR_RAISE(const Frame pods, keep("pods", pod_costs(usage, capacities, labels, reference, month)));
-  ARROW_ASSIGN_OR_RAISE(const Frame storage, keep("volumes", storage_costs(usage, labels, reference, month)));
+  Frame storage = storage_costs(usage, labels, reference, month);
+  if (!usage.has_storage) {  // nothing of the pods needs to be looked at
+    ARROW_ASSIGN_OR_RAISE(const auto schema, storage.schema());
+    ARROW_ASSIGN_OR_RAISE(const auto none, arrow::Table::MakeEmpty(schema));
+    storage = gristmill::from_arrow(none);
+  }
+  ARROW_ASSIGN_OR_RAISE(storage, keep("volumes", storage));
   ARROW_ASSIGN_OR_RAISE(const Frame unallocated, keep("unallocated", unallocated_costs(pods, reference, month)));
   return Costs{usage, capacities, labels, pods, storage, unallocated};
 }

@@ -22,7 +22,7 @@ struct Held {
 };
 
 struct HoldOptions {
-  int64_t memory_bytes = int64_t{32} << 20;
+  int64_t memory_bytes = 0;  // 0: 128 MiB; where the run has a limit, an eighth of it and at most 32 MiB
 };
 
 // Runs `frame`; the rows come back in its order. A held frame cannot be serialised.

@@ -23,6 +23,13 @@ constexpr int64_t kMostPending = int64_t{8} << 20;
 
 }  // namespace
 
+// A small part of what the query may use, all workers together.
+int64_t AggregateLocal::rows_to_remember(const QueryContext& context) {
+  constexpr int64_t kMost = int64_t{1} << 18, kShare = 64;
+  if (!context.memory->limited()) return kMost;
+  return std::min(kMost, context.memory->cap() / (kShare * context.workers * static_cast<int64_t>(sizeof(uint8_t*))));
+}
+
 arrow::Status AggregateLocal::evaluate_argument(const AggregateArgument& a, const column::Batch& batch, ArgumentRows* out) {
   column::Batch seen;
   const column::Batch* rows = &batch;
@@ -119,7 +126,7 @@ arrow::Status AggregateLocal::consume(const column::Batch& batch, Position posit
   if (layout_.form == KeyForm::kNone) return add_global(position, n);
 
   // Every row might be a new group, and indexes double one by one.
-  ARROW_RETURN_NOT_OK(side_.grow_to(direct_.bytes() + side_bytes_.load(std::memory_order_relaxed)));
+  ARROW_RETURN_NOT_OK(side_.grow_to(direct_.bytes() + echo_.bytes() + side_bytes_.load(std::memory_order_relaxed)));
   const int64_t most = n * (layout_.stride + 24) + bytes_to_keep() + bytes_.load(std::memory_order_relaxed) / 16 + kSpareHeadroom;
   const arrow::Status room = plan_.context.memory->ensure_headroom(most, "aggregation");
   if (!room.ok() && base::error_kind(room) != base::ErrorKind::kMemory) return room;
@@ -179,8 +186,13 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
   Progress progress;
   int64_t done = 0;
   direct_spills_ = spills_;
-  if (direct_.find(plan_.keys, keys_, n, rows_.data(), &unknown_)) {
-    ARROW_RETURN_NOT_OK(with_room([&] { return find_unknown(orders); }));
+  const int64_t groups = tables_.groups(), spills = spills_;
+  const auto learn = [&] {
+    if (spills_ == spills) echo_.learn(rows_.data(), n, tables_.groups() - groups);
+  };
+  const bool direct = direct_.find(plan_.keys, keys_, n, rows_.data(), &unknown_);
+  if (direct || echo_.find(plan_.keys, keys_, n, rows_.data(), &unknown_)) {
+    ARROW_RETURN_NOT_OK(with_room([&] { return find_unknown(orders, direct); }));
     const bool far = tables_.groups() * layout_.stride > kNearBytes;
     for (int64_t at = 0; at < n; at += TableSet::kSpan) {
       const int64_t next = std::min(n, at + 2 * TableSet::kSpan);
@@ -194,13 +206,15 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
       done = at;
       break;
     }
-    if (progress.complete()) return arrow::Status::OK();
+    if (progress.complete()) {
+      if (!direct) learn();
+      return arrow::Status::OK();
+    }
     // The rows went to disk half way: the rest goes the long way.
   }
   KeyBatch keys;
   ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, keys_, n, plan_.waiting.get(), &keys));
   if (waiting_ && !keys.apart.bits && progress.complete()) return with_room([&] { return let_wait(keys, orders); });
-  const int64_t groups = tables_.groups();
   for (int64_t at = done; at < n; at += TableSet::kSpan) {
     const int64_t here = std::min(TableSet::kSpan, n - at);
     for (int round = 0;; ++round) {
@@ -210,6 +224,7 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
       ARROW_RETURN_NOT_OK(make_room_after(status, round));
     }
   }
+  learn();
   waiting_ = may_wait_ && tables_.groups() * layout_.stride > kCachedBytes && (tables_.groups() - groups) * kRarelyNew > n;
   return arrow::Status::OK();
 }
@@ -263,8 +278,8 @@ arrow::Status AggregateLocal::make_room_after(const arrow::Status& refused, int 
   return base::error_kind(room) == base::ErrorKind::kMemory ? refused : room;
 }
 
-// What the direct map did not know goes the long way and is remembered.
-arrow::Status AggregateLocal::find_unknown(RowOrders orders) {
+// What the direct map or the echo did not know goes the long way; the map remembers it.
+arrow::Status AggregateLocal::find_unknown(RowOrders orders, bool remember) {
   if (spills_ != direct_spills_) {
     // The rows it knew are on disk.
     direct_spills_ = spills_;
@@ -287,7 +302,7 @@ arrow::Status AggregateLocal::find_unknown(RowOrders orders) {
     for (int64_t k = 0; k < here; ++k) {
       const int32_t j = unknown_[static_cast<size_t>(at + k)];
       rows_[static_cast<size_t>(j)] = found[k];
-      direct_.remember(j, found[k]);
+      if (remember) direct_.remember(j, found[k]);
     }
   }
   return arrow::Status::OK();
@@ -420,6 +435,7 @@ arrow::Result<int64_t> AggregateLocal::spill_locked(int64_t bytes) {
     ARROW_RETURN_NOT_OK(spill_pending());
   }
   direct_.forget();
+  echo_.forget();
   ++spills_;
   count_bytes();
   // Counted as free is not free while the allocator keeps it.

@@ -15,6 +15,7 @@
 #include "base/memory_budget.h"
 #include "exec/aggregate_sink.h"
 #include "exec/group_direct.h"
+#include "exec/group_echo.h"
 #include "exec/group_pending.h"
 #include "exec/group_spill.h"
 #include "expr/evaluate.h"
@@ -38,6 +39,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
         plan_(*state_->plan),
         layout_(plan_.layout),
         evaluator_(plan_.pool()),
+        echo_(rows_to_remember(plan_.context)),
         tables_(&layout_, plan_.waiting.get(), layout_.form == KeyForm::kNone ? 1 : kPartitions),
         blocks_(kPartitions),
         may_wait_(can_wait(plan_)) {}
@@ -86,7 +88,8 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   arrow::Status evaluate_several(const AggregateArgument& a, const column::Batch& rows, ArgumentRows* out);
   arrow::Status add_global(Position position, int64_t n);
   arrow::Status add_groups(RowOrders orders, int64_t n);
-  arrow::Status find_unknown(RowOrders orders);
+  arrow::Status find_unknown(RowOrders orders, bool remember);
+  static int64_t rows_to_remember(const QueryContext& context);
   arrow::Status find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);
   arrow::Status find_around_nulls(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);
   template <typename Find>
@@ -113,6 +116,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   expr::Evaluator evaluator_;
   KeyNormaliser normaliser_;
   DirectMap direct_;
+  GroupEcho echo_;
 
   // Of the batch at hand.
   std::vector<column::Column> keys_;

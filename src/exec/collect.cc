@@ -9,6 +9,7 @@
 #include <arrow/record_batch.h>
 
 #include "column/kernels.h"
+#include "exec/tail_work.h"
 
 namespace gristmill::exec {
 namespace {
@@ -163,9 +164,9 @@ class Buffer final : public BufferSink {
   std::shared_ptr<std::vector<std::vector<column::Batch>>> kept_ = std::make_shared<std::vector<std::vector<column::Batch>>>();
 };
 
-class Counting final : public CountingSink {
+class Counting final : public CountingSink, public TailWork {
  public:
-  explicit Counting(std::shared_ptr<OrderedSink> inner) : inner_(std::move(inner)) {}
+  explicit Counting(std::shared_ptr<OrderedSink> inner) : inner_(std::move(inner)), tail_(std::dynamic_pointer_cast<TailWork>(inner_)) {}
   std::string name() const override { return inner_->name(); }
   arrow::Result<Answer> deliver(uint64_t seq, std::vector<column::Batch>& batches) override {
     int64_t rows = 0;
@@ -181,8 +182,14 @@ class Counting final : public CountingSink {
   }
   int64_t rows() const override { return rows_; }
 
+  bool expect_tail() override { return tail_ && tail_->expect_tail(); }
+  int64_t tail_pieces() override { return tail_->tail_pieces(); }
+  arrow::Status run_piece() override { return tail_->run_piece(); }
+  arrow::Status finish_tail() override { return tail_->finish_tail(); }
+
  private:
   std::shared_ptr<OrderedSink> inner_;
+  std::shared_ptr<TailWork> tail_;  // the same one, where it has such work
   int64_t rows_ = 0;
 };
 

@@ -21,8 +21,6 @@ namespace {
 using arrow::ArrayData;
 using column::Physical;
 
-constexpr uint8_t kLongLength = 255;  // then the length in 4 bytes
-
 struct Range {
   int64_t begin, end;
 };
@@ -46,13 +44,6 @@ uint8_t* put_length(uint8_t* at, uint64_t n) {
   *at = kLongLength;
   store<uint32_t>(at + 1, static_cast<uint32_t>(n));
   return at + 5;
-}
-
-uint64_t get_length(const uint8_t*& at) {
-  const uint64_t n = *at++;
-  if (n < kLongLength) return n;
-  at += 4;
-  return load<uint32_t>(at - 4);
 }
 
 void append_length(std::vector<uint8_t>* out, uint64_t n) {

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <arrow/array/data.h>
@@ -27,6 +29,18 @@ struct EncodedRows {
             static_cast<size_t>(offsets[static_cast<size_t>(i) + 1] - offsets[static_cast<size_t>(i)])};
   }
 };
+
+// A length is a byte, or this one and four more.
+inline constexpr uint8_t kLongLength = 255;
+// Moves `at` behind it.
+inline uint64_t get_length(const uint8_t*& at) {
+  const uint64_t n = *at++;
+  if (n < kLongLength) return n;
+  uint32_t length;
+  std::memcpy(&length, at, sizeof(length));
+  at += sizeof(length);
+  return length;
+}
 
 // `columns` flat, of n rows each.
 void encode_key_rows(std::span<const std::shared_ptr<arrow::ArrayData>> columns, int64_t n, EncodedRows* out);

@@ -1,6 +1,7 @@
 // Normalised keys as a TableSet's resolve() wants them: compared with a group's row, and written into a new one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -35,6 +36,13 @@ struct BlobKeys {
   const uint64_t* hashes;
 
   bool equal(const uint8_t* row, int64_t j) const { return load<Blob>(row) == blobs[j]; }
+  // A long key's bytes lie apart from the row; the processor follows on its own beyond the first lines.
+  void prefetch(const uint8_t* row) const {
+    constexpr uint32_t kLine = 64, kMost = 4 * kLine;
+    const auto key = load<Blob>(row);
+    if (!key.is_long()) return;
+    for (uint32_t at = 0; at < std::min(key.size, kMost); at += kLine) __builtin_prefetch(key.data() + at);
+  }
   arrow::Result<uint8_t*> make(int64_t j, GroupTable& table) const {
     Blob key = blobs[j];
     if (key.is_long()) {

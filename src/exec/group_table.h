@@ -4,7 +4,7 @@
 // of 8-byte slots (16 bits of salt, 48 of address). A TableSet is what a worker fills: 64 tables chosen by the top bits of
 // the hash, always, so the partitions of all workers match and each is a unit of merging and of spilling.
 //
-// resolve() finds or makes the rows of up to kSpan keys at once, in three passes (slots, rows, keys) with every
+// resolve() finds or makes the rows of up to kSpan keys at once, in passes (slots, rows, keys that lie apart, keys) with every
 // load asked for one pass ahead: a lookup costs what its cache misses cost overlapped, not one after the other.
 #pragma once
 
@@ -210,6 +210,11 @@ arrow::Status TableSet::resolve(const Key& key, const uint64_t* hashes, int64_t 
     const uint8_t* const near = entry != 0 ? rows[j] : reinterpret_cast<const uint8_t*>(place[j]);
     __builtin_prefetch(near, 1);
     __builtin_prefetch(near + last_byte, 1);  // a row may lie on two lines
+  }
+  if constexpr (requires { key.prefetch(rows[0]); }) {
+    for (int64_t j = 0; j < n; ++j) {
+      if (rows[j] != nullptr) key.prefetch(rows[j]);
+    }
   }
   int64_t lost = 0;
   for (int64_t j = 0; j < n; ++j) {

@@ -26,6 +26,7 @@
 #include "exec/row_index.h"
 #include "exec/scan.h"
 #include "exec/sort.h"
+#include "exec/tail_work.h"
 #include "exec/window.h"
 #include "plan/nodes.h"
 #include "plan/rules/may_fail.h"
@@ -66,6 +67,18 @@ std::string label_of(const std::vector<plan::NamedExpr>& exprs) {
   return out;
 }
 
+class SinkTail final : public Phase {
+ public:
+  explicit SinkTail(std::shared_ptr<TailWork> work) : work_(std::move(work)) {}
+  std::string name() const override { return "finish"; }
+  arrow::Result<int64_t> start(const QueryContext&) override { return work_->tail_pieces(); }
+  arrow::Status run(int64_t) override { return work_->run_piece(); }
+  arrow::Status finish() override { return work_->finish_tail(); }
+
+ private:
+  const std::shared_ptr<TailWork> work_;
+};
+
 class Lowering {
  public:
   Lowering(std::shared_ptr<const QueryContext> context, std::shared_ptr<RunReport> report)
@@ -90,7 +103,10 @@ class Lowering {
       if (limit->second >= 0) head = then(std::move(head), make_morsel_limit(limit->first + limit->second), ids_[root.get()]);
       sink = make_limited_sink(limit->first, limit->second, std::move(sink), context_);
     }
-    add_pipeline("result", std::move(head), nullptr, std::move(sink), ids_[root.get()], nullptr);
+    auto tail = std::dynamic_pointer_cast<TailWork>(sink);
+    if (tail && !tail->expect_tail()) tail.reset();
+    const int last = add_pipeline("result", std::move(head), nullptr, std::move(sink), ids_[root.get()], nullptr);
+    if (tail) add_task(make_phase_task(std::make_shared<SinkTail>(tail), nullptr, context_, report_, ids_[root.get()]), {last});
     return arrow::Status::OK();
   }
 

@@ -198,9 +198,12 @@ std::shared_ptr<HeldSink> make_held_sink(std::shared_ptr<arrow::Schema> schema, 
 
 arrow::Result<Held> hold(const Frame& frame, ParallelOptions options, Cancellation cancel, HoldOptions hold) {
   constexpr int64_t kShare = 8;  // of a query's limit
+  constexpr int64_t kFree = int64_t{128} << 20, kLimited = int64_t{32} << 20;
   ARROW_RETURN_NOT_OK(frame.plan().status());
   const plan::PlanPtr plan = *frame.plan();
-  const int64_t most = options.memory_limit > 0 ? std::min(hold.memory_bytes, options.memory_limit / kShare) : hold.memory_bytes;
+  const bool limited = options.memory_limit > 0;
+  const int64_t wanted = hold.memory_bytes > 0 ? hold.memory_bytes : limited ? kLimited : kFree;
+  const int64_t most = limited ? std::min(wanted, options.memory_limit / kShare) : wanted;
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(plan, options, cancel));
   auto sink = frame::make_held_sink(plan->schema, most);
   ARROW_RETURN_NOT_OK(runner.run(sink));

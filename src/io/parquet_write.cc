@@ -1,8 +1,8 @@
 // The Parquet sink: blocks of rows -> columns encoded by every worker -> file in order.
 //
 // deliver() cuts row groups and leaves them to be encoded; every worker that stages a morsel first encodes columns that wait, so
-// encoding runs on all of them without a thread of its own. Whoever finishes the column that is next in the file appends
-// it and what follows. How the work was shared does not show in the bytes.
+// encoding runs on all of them without a thread of its own; what waits when the last morsel was delivered is the tail of the run. Whoever
+// finishes the column that is next in the file appends it and what follows. How the work was shared does not show in the bytes.
 
 #include "io/parquet_write.h"
 
@@ -19,6 +19,7 @@
 #include <parquet/properties.h>
 
 #include "base/status.h"
+#include "exec/tail_work.h"
 #include "io/batch_file_sink.h"
 #include "io/output_file.h"
 #include "io/parquet_file.h"
@@ -82,7 +83,7 @@ struct Group {
   int appended = 0;  // columns that are in the file
 };
 
-class ParquetSink final : public exec::OrderedSink {
+class ParquetSink final : public exec::OrderedSink, public exec::TailWork {
  public:
   ParquetSink(std::shared_ptr<arrow::Schema> schema, const ParquetWriteOptions& options, std::shared_ptr<base::QueryMemory> memory,
               std::shared_ptr<OutputFile> file)
@@ -124,6 +125,24 @@ class ParquetSink final : public exec::OrderedSink {
 
   arrow::Status finalize() override {
     if (blocks_.rows() > 0) ARROW_RETURN_NOT_OK(start_group());
+    return tail_ ? failure() : finish_tail();
+  }
+
+  bool expect_tail() override { return tail_ = true; }
+
+  int64_t tail_pieces() override {
+    std::lock_guard lock(mutex_);
+    int64_t open = 0;
+    for (const auto& group : groups_) open += schema_->num_fields() - group->taken;
+    return open;
+  }
+
+  arrow::Status run_piece() override {
+    encode_one();
+    return failure();
+  }
+
+  arrow::Status finish_tail() override {
     while (encode_one()) {
     }
     ARROW_RETURN_NOT_OK(failure());
@@ -229,6 +248,7 @@ class ParquetSink final : public exec::OrderedSink {
   std::mutex mutex_;
   std::deque<std::shared_ptr<Group>> groups_;  // not wholly in the file yet, in order
   bool appending_ = false;
+  bool tail_ = false;  // the last row group is left to finish_tail()
   arrow::Status failed_;
 };
 

@@ -10,6 +10,7 @@
 #include <arrow/type.h>
 #include <arrow/util/decimal.h>
 
+#include "expr/decimal_digits.h"
 #include "expr/functions/cast_kernels.h"
 #include "expr/functions/decimal_power.h"
 #include "expr/parse_text.h"
@@ -127,6 +128,13 @@ arrow::Result<Column> float_to_decimal(const KernelCall& call) {
   const From* a = Argument<From>(call.args[0]).values;
   const Scaling s = scaling_of(call);
   return cast_rows<Int128>(call, [=](int64_t i, Int128& out) {
+    if constexpr (std::is_same_v<From, double>) {
+      if (a[i] == 0) return true;
+      if (DecimalDigits d; shortest_digits(std::abs(a[i]), d)) {
+        const auto v = static_cast<Int128>(d.digits);
+        return rescale(a[i] < 0 ? -v : v, {d.places, s.to, s.precision}, out);
+      }
+    }
     char digits[48];
     const auto end = std::to_chars(digits, digits + sizeof digits, a[i]);
     return std::isfinite(a[i]) && parse_decimal({digits, static_cast<size_t>(end.ptr - digits)}, s.precision, s.to, out);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "expr/decimal_digits.h"
 #include "expr/functions/families.h"
 #include "expr/row_kernel.h"
 
@@ -40,15 +41,20 @@ double degrees(double x) { return x * (180.0 / std::numbers::pi); }
 double radians(double x) { return x * (std::numbers::pi / 180.0); }
 double cotangent(double x) { return 1.0 / std::tan(x); }
 
-// By way of the decimal text, as people and %.15g count digits.
+// As people and %.15g count digits; what is too great or too small for whole numbers goes by way of the decimal text.
 arrow::Result<Column> run_significant(const KernelCall& call) {
   const Argument<double> a(call.args[0]);
   const Argument<int64_t> digits(call.args[1]);
   return number_rows<double>(call, [&](int64_t i, double& out) {
     out = a[i];
-    if (!std::isfinite(out)) return;
-    char text[64];
+    if (!std::isfinite(out) || out == 0) return;
     const auto n = static_cast<int>(std::clamp<int64_t>(digits[i], 1, 17));
+    DecimalDigits exact;
+    if (n <= decimal_digits::kMostDigits && round_to_digits(std::abs(out), n, exact)) {
+      out = std::copysign(exact.value(), out);
+      return;
+    }
+    char text[64];
     const auto end = std::to_chars(text, text + sizeof text, out, std::chars_format::scientific, n - 1).ptr;
     double rounded = out;
     if (std::from_chars(text, end, rounded).ec == std::errc{}) out = rounded;
@@ -100,8 +106,8 @@ std::vector<Function> float_functions() {
       one<"atanh", std::atanh>("the inverse hyperbolic tangent; NaN beyond -1 and 1", "lit(0).atanh() -> 0.0"),
       one<"degrees", degrees>("radians as degrees", "lit(0).degrees() -> 0.0"),
       one<"radians", radians>("degrees as radians", "lit(0).radians() -> 0.0"),
-      {"round_significant", "math", "a float rounded to so many significant decimal digits, 1 to 17", "call('round_significant', 2.0, 1) -> 2.0",
-       NullRule::kPropagate, true, bind_as<"round_significant", "fi>f">, run_significant},
+      {"round_significant", "math", "a float rounded to so many significant decimal digits, 1 to 17",
+       "call('round_significant', 2.0, 1) -> 2.0", NullRule::kPropagate, true, bind_as<"round_significant", "fi>f">, run_significant},
       {"pi", "math", "the number pi", "pi() -> 3.141592653589793", NullRule::kPropagate, true, bind_as<"pi", ">f">, run_pi},
       {"is_infinite", "math", "whether a number is infinite", "lit(float('-inf')).is_infinite() -> true", NullRule::kPropagate, true,
        bind_infinite, run_infinite},

@@ -3,7 +3,8 @@
 // The result is JSON text in one form only (keys in byte order, each once, no blanks, values text or null), so equal sets of
 // entries are equal texts: they group, join and sort as any text.
 
-#include <unordered_set>
+#include <algorithm>
+#include <set>
 
 #include <simdjson.h>
 
@@ -11,6 +12,8 @@
 
 #include "expr/functions/families.h"
 #include "expr/jsonb_text.h"
+#include "expr/plain_object.h"
+#include "expr/repeated_texts.h"
 #include "expr/row_kernel.h"
 #include "expr/scalar_value.h"
 
@@ -20,8 +23,16 @@ namespace {
 using column::Column;
 
 struct ObjectState final : FunctionState {
-  std::unordered_set<std::string> keys;  // empty: all
+  std::set<std::string, std::less<>> keys;  // empty: all
+  uint64_t key_sizes = 0;                   // a bit for each size that a key has, the highest for all greater ones
   std::string pair_separator, key_separator, removed;
+
+  static uint64_t size_bit(size_t size) { return uint64_t{1} << std::min<size_t>(size, 63); }
+  void keep(std::string key) {
+    key_sizes |= size_bit(key.size());
+    keys.insert(std::move(key));
+  }
+  bool keeps(std::string_view key) const { return (key_sizes & size_bit(key.size())) != 0 && keys.contains(key); }
 };
 
 // One parser and one padded copy for all rows.
@@ -56,26 +67,46 @@ arrow::Result<Signature> bind_object(std::span<const ArgumentInfo> args, std::sp
   auto state = std::make_shared<ObjectState>();
   for (const ArgumentInfo& key : args.subspan(1)) {
     ARROW_ASSIGN_OR_RAISE(std::string name, constant_text("json.text_object", key, "a key to keep"));
-    state->keys.insert(std::move(name));
+    state->keep(std::move(name));
     s.casts.push_back(nullptr);
   }
   s.state = std::move(state);
   return s;
 }
 
+// The entries of all texts of a row whose key is kept, as one object; each set of texts is read once a batch.
+template <typename Keeps>
+arrow::Result<Column> merged_rows(const KernelCall& call, std::span<const TextArgument> texts, Keeps&& keeps) {
+  ObjectReader reader;
+  RepeatedTexts repeated(texts, call.rows);
+  std::vector<TextEntry> entries;
+  std::vector<PlainEntry> plain;
+  return text_rows(call, [&](int64_t i, std::string& made) -> arrow::Status {
+    if (repeated.find(i, made)) return arrow::Status::OK();
+    plain.clear();
+    if (std::all_of(texts.begin(), texts.end(), [&](const TextArgument& text) { return read_plain_object(text[i], plain); })) {
+      std::erase_if(plain, [&](const PlainEntry& e) { return !keeps(e.key); });
+      sort_plain_entries(plain);
+      append_plain_object(plain, made);
+    } else {
+      entries.clear();
+      for (const TextArgument& text : texts) {
+        if (text[i] == "{}") continue;
+        ARROW_RETURN_NOT_OK(reader.read(text[i], i, entries));
+      }
+      std::erase_if(entries, [&](const TextEntry& e) { return !keeps(e.key); });
+      sort_entries(entries);
+      append_object(entries, made);
+    }
+    repeated.keep(made);
+    return arrow::Status::OK();
+  });
+}
+
 arrow::Result<Column> run_object(const KernelCall& call) {
   const auto& state = static_cast<const ObjectState&>(*call.state);
   const TextArgument text(call.args[0]);
-  ObjectReader reader;
-  std::vector<TextEntry> entries;
-  return text_rows(call, [&](int64_t i, std::string& made) -> arrow::Status {
-    entries.clear();
-    ARROW_RETURN_NOT_OK(reader.read(text[i], i, entries));
-    if (!state.keys.empty()) std::erase_if(entries, [&](const TextEntry& e) { return !state.keys.contains(e.key); });
-    sort_entries(entries);
-    append_object(entries, made);
-    return arrow::Status::OK();
-  });
+  return merged_rows(call, {&text, 1}, [&](std::string_view key) { return state.keys.empty() || state.keeps(key); });
 }
 
 arrow::Result<Signature> bind_merge(std::span<const ArgumentInfo> args, std::span<const Option>) {
@@ -86,18 +117,7 @@ arrow::Result<Signature> bind_merge(std::span<const ArgumentInfo> args, std::spa
 arrow::Result<Column> run_merge(const KernelCall& call) {
   std::vector<TextArgument> texts;
   for (const Column& c : call.args) texts.emplace_back(c);
-  ObjectReader reader;
-  std::vector<TextEntry> entries;
-  return text_rows(call, [&](int64_t i, std::string& made) -> arrow::Status {
-    entries.clear();
-    for (const TextArgument& text : texts) {
-      if (text[i] == "{}") continue;
-      ARROW_RETURN_NOT_OK(reader.read(text[i], i, entries));
-    }
-    sort_entries(entries);
-    append_object(entries, made);
-    return arrow::Status::OK();
-  });
+  return merged_rows(call, texts, [](std::string_view) { return true; });
 }
 
 arrow::Result<Signature> bind_pairs(std::span<const ArgumentInfo> args, std::span<const Option>) {
