@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <arrow/result.h>
 
@@ -22,7 +23,7 @@ struct Held {
 };
 
 struct HoldOptions {
-  int64_t memory_bytes = 0;  // 0: 128 MiB; where the run has a limit, an eighth of it and at most 32 MiB
+  std::optional<int64_t> memory_bytes = {};  // nothing: 128 MiB; where the run has a limit, an eighth of it and at most 32 MiB
 };
 
 // Runs `frame`; the rows come back in its order. A held frame cannot be serialised.

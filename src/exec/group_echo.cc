@@ -87,9 +87,10 @@ void GroupEcho::compare(const Part& part, int64_t first, int64_t n, const uint8_
 // The rows of the span after the next one, and the keys that the rows of the next one point at.
 void GroupEcho::ask_for(int64_t guess) const {
   constexpr int kLine = 64, kLines = 4;
-  const auto end = [&](int64_t spans) { return std::min(guess + spans * kSpan, static_cast<int64_t>(trail_.size())); };
+  const auto end = [&](int64_t spans) { return std::min(guess + spans * kSpan, end_); };
   for (int64_t k = guess + kSpan; k < end(2); ++k) __builtin_prefetch(trail_[static_cast<size_t>(k)]);
   for (int64_t k = guess; k < end(1); ++k) {
+    if (trail_[static_cast<size_t>(k)] == nullptr) continue;
     const uint8_t* const key = key_of(trail_[static_cast<size_t>(k)]);
     for (int line = 0; line < kLines; ++line) __builtin_prefetch(key + line * kLine);
   }
@@ -98,28 +99,43 @@ void GroupEcho::ask_for(int64_t guess) const {
 int64_t GroupEcho::follow(int64_t first, int64_t n, int64_t guess) const {
   const uint8_t* at[kSpan];
   uint8_t same[kSpan];
-  n = std::min({n, kSpan, static_cast<int64_t>(trail_.size()) - guess});
+  n = std::min({n, kSpan, end_ - guess});
   for (int64_t k = 0; k < n; ++k) {
-    at[k] = key_of(trail_[static_cast<size_t>(guess + k)]);
-    same[k] = 1;
+    const uint8_t* const row = trail_[static_cast<size_t>(guess + k)];
+    same[k] = row != nullptr;
+    at[k] = same[k] ? key_of(row) : nullptr;
   }
   for (const Part& part : parts_) compare(part, first, n, at, same);
   return std::find(same, same + n, uint8_t{0}) - same;
 }
 
+// n rows more, their groups unknown yet; the oldest go where there are too many.
+void GroupEcho::extend(int64_t n) {
+  if (static_cast<int64_t>(trail_.size()) + n > most_) {
+    const int64_t gone = std::max<int64_t>(0, static_cast<int64_t>(trail_.size()) - std::max<int64_t>(0, most_ / 2 - n));
+    trail_.erase(trail_.begin(), trail_.begin() + gone);
+    guess_ -= gone;
+  }
+  begin_ = end_ = static_cast<int64_t>(trail_.size());
+  trail_.resize(trail_.size() + static_cast<size_t>(n), nullptr);
+  extended_ = true;
+}
+
 bool GroupEcho::find(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, uint8_t** rows, std::vector<int32_t>* unknown) {
-  tried_ = false;
-  held_ = 0;
   if (off_ || !plan.encoded) return give_up();
+  if (extended_) trail_.resize(static_cast<size_t>(begin_));  // by a batch that failed
+  extended_ = tried_ = false;
+  held_ = 0;
   if (guess_ < 0) return false;
   if (!look_at(plan, keys)) return give_up();
+  extend(n);
+  if (guess_ < 0) return false;
   tried_ = true;
   unknown->clear();
-  const auto length = static_cast<int64_t>(trail_.size());
   int64_t stray = 0;
-  for (int64_t j = 0; j < n && stray < kMostStray;) {
+  for (int64_t j = 0; j < n && stray < kMostStray; end_ = begin_ + j) {
     int64_t held = 0, gone = 0;
-    for (; gone <= kMostGone && guess_ + gone < length; ++gone) {
+    for (; gone <= kMostGone && guess_ + gone < end_; ++gone) {
       held = follow(j, gone == 0 ? n - j : 1, guess_ + gone);
       if (held > 0) break;
     }
@@ -132,13 +148,14 @@ bool GroupEcho::find(const KeyPlan& plan, std::span<const column::Column> keys, 
     guess_ += gone;
     stray = 0;
     std::copy_n(trail_.begin() + guess_, held, rows + j);
+    std::copy_n(rows + j, held, trail_.begin() + begin_ + j);
     guess_ += held;
     j += held;
     held_ += held;
     ask_for(guess_);
   }
   if (held_ == 0) return false;
-  for (int64_t j = unknown->empty() ? held_ : unknown->back() + int64_t{1}; stray >= kMostStray && j < n; ++j) {
+  for (int64_t j = stray >= kMostStray ? unknown->back() + int64_t{1} : n; j < n; ++j) {
     rows[j] = nullptr;
     unknown->push_back(static_cast<int32_t>(j));
   }
@@ -147,27 +164,24 @@ bool GroupEcho::find(const KeyPlan& plan, std::span<const column::Column> keys, 
 
 void GroupEcho::learn(uint8_t* const* rows, int64_t n, int64_t made) {
   if (off_ || n == 0) return;
-  if (static_cast<int64_t>(trail_.size()) + n > most_) {
-    const int64_t gone = static_cast<int64_t>(trail_.size()) - std::max<int64_t>(0, most_ / 2 - n);
-    trail_.erase(trail_.begin(), trail_.begin() + std::max<int64_t>(gone, 0));
-    guess_ -= gone;
-  }
-  trail_.insert(trail_.end(), rows, rows + n);
+  if (!extended_) extend(n);
+  std::copy_n(rows, n, trail_.begin() + begin_);
+  end_ = begin_ + n;
+  extended_ = false;
   if (tried_ && held_ * 2 > n && guess_ >= 0) {
     misses_ = 0;
     return;
   }
   guess_ = -1;
   if (made * 2 > n) return;  // nothing to be guessed yet
-  // A whole batch back at least, so that the next one can be guessed to its end.
-  const auto begin = trail_.rbegin() + std::min<int64_t>(n, static_cast<int64_t>(trail_.size()));
-  const auto last = std::find(begin, trail_.rend(), trail_.back());
+  const auto last = std::find(trail_.rbegin() + 1, trail_.rend(), trail_.back());
   if (last != trail_.rend()) guess_ = trail_.rend() - last;
   if ((tried_ || guess_ < 0) && ++misses_ >= kMostMisses) give_up();
 }
 
 void GroupEcho::forget() {
   trail_.clear();
+  extended_ = false;
   guess_ = -1;
 }
 

@@ -46,6 +46,7 @@ class GroupEcho {
   // How many of the rows from `first` on have the keys of the trail from `guess` on, up to the first that has not.
   int64_t follow(int64_t first, int64_t n, int64_t guess) const;
   void ask_for(int64_t guess) const;
+  void extend(int64_t n);
   bool give_up();
 
   const int64_t most_;
@@ -53,6 +54,8 @@ class GroupEcho {
   int misses_ = 0;               // batches in a row for which no guess held, though their groups were there
   std::vector<uint8_t*> trail_;  // the groups of the last rows, in order
   int64_t guess_ = -1;           // the next row's group stands here in trail_; -1: unknown
+  int64_t begin_ = 0, end_ = 0;  // of the batch at hand in trail_, as far as it is known
+  bool extended_ = false;        // its rows have their places there
   bool tried_ = false;           // the batch at hand had a guess
   int64_t held_ = 0;             // rows for which it was right
   std::vector<Part> parts_;

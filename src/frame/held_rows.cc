@@ -202,7 +202,7 @@ arrow::Result<Held> hold(const Frame& frame, ParallelOptions options, Cancellati
   ARROW_RETURN_NOT_OK(frame.plan().status());
   const plan::PlanPtr plan = *frame.plan();
   const bool limited = options.memory_limit > 0;
-  const int64_t wanted = hold.memory_bytes > 0 ? hold.memory_bytes : limited ? kLimited : kFree;
+  const int64_t wanted = hold.memory_bytes.value_or(limited ? kLimited : kFree);
   const int64_t most = limited ? std::min(wanted, options.memory_limit / kShare) : wanted;
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(plan, options, cancel));
   auto sink = frame::make_held_sink(plan->schema, most);
