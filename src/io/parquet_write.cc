@@ -128,7 +128,8 @@ class ParquetSink final : public exec::OrderedSink, public exec::TailWork {
     return tail_ ? failure() : finish_tail();
   }
 
-  bool expect_tail() override { return tail_ = true; }
+  // Columns side by side take more memory than one after the other.
+  bool expect_tail() override { return tail_ = !memory_->limited(); }
 
   int64_t tail_pieces() override {
     std::lock_guard lock(mutex_);
