@@ -24,11 +24,11 @@ body { margin: 0 auto; max-width: 1080px; padding: 24px; background: var(--page)
 h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 20px; margin: 40px 0 4px; border-top: 1px solid var(--line); padding-top: 24px; }
 h3 { font-size: 16px; margin: 28px 0 8px; } p { margin: 4px 0; } .soft { color: var(--soft); } .bad { color: var(--bad); } .good { color: var(--good); }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(112px, 1fr)); gap: 10px; margin: 16px 0; }
-.figures div { background: var(--card); border-radius: 8px; padding: 10px 14px; }
-.figures b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; } .figures span { color: var(--soft); font-size: 13px; }
+.figures div { background: var(--card); border-radius: 8px; padding: 10px 12px; }
+.figures b { display: block; font-size: 17px; font-variant-numeric: tabular-nums; } .figures span { color: var(--soft); font-size: 13px; }
 .warning { border-left: 4px solid var(--warn); background: var(--card); padding: 8px 14px; margin: 8px 0; border-radius: 0 8px 8px 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; } td, th { text-align: left; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } svg text { font-size: 12px; fill: var(--text); }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } th { overflow-wrap: normal; } svg text { font-size: 12px; fill: var(--text); }
 .usage { fill: var(--usage); } .request { fill: var(--request); } .capacity { fill: var(--capacity); } .limit { fill: var(--text); }
 .key span { display: inline-block; width: 12px; height: 12px; border-radius: 2px; margin: 0 6px 0 16px; } .key span:first-child { margin-left: 0; }
 .key .mark { width: 2px; background: var(--text); border-radius: 0; } .wide { overflow-x: auto; } .wide svg { min-width: 640px; }
