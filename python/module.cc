@@ -16,6 +16,7 @@ void bind_job(nanobind::module_& m);
 void bind_session(nanobind::module_& m);
 void bind_stream(nanobind::module_& m);
 void bind_stream_time(nanobind::module_& m);
+void bind_stream_keyed(nanobind::module_& m);
 void bind_stream_connect(nanobind::module_& m);
 void bind_udf(nanobind::module_& m);
 }  // namespace gristmill::python
@@ -33,6 +34,7 @@ NB_MODULE(_engine, m) {
   python::bind_session(m);
   python::bind_stream(m);
   python::bind_stream_time(m);
+  python::bind_stream_keyed(m);
   python::bind_stream_connect(m);
   python::bind_udf(m);
   QueryRunner::set_interrupt(python::poll_signals);

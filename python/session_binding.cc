@@ -13,10 +13,12 @@
 #include "gristmill/session.h"
 #include "options_from.h"
 #include "python_error.h"
+#include "sql/over_streams.h"
 
 namespace gristmill::python {
 namespace {
 
+// Frames and streams by name.
 using Tables = std::vector<std::pair<std::string, Frame>>;
 using Outcomes = std::tuple<std::string, std::optional<Frame>, int64_t>;
 
@@ -48,12 +50,23 @@ void bind_session(nb::module_& m) {
     const SqlParameters values = parameters_from(parameters);
     return without_gil([&] { return sql(text, tables, values); });
   });
+  // What a query sees as a table; only sql_stream() can read it.
+  m.def("stream_as_table", [](const std::string& name, const Stream& stream) { return Frame(sqltext::stream_table(name, stream)); });
+  m.def("sql_stream", [](const std::string& text, const Tables& tables, const nb::list& parameters) {
+    const SqlInput input{tables, parameters_from(parameters), {}};
+    return without_gil([&] { return Session().stream(text, input); });
+  });
   nb::class_<Session>(m, "Session")
       .def(nb::init<>())
       .def("sql",
            [](Session& s, const std::string& text, const Tables& tables, const Tables& variables, const nb::list& parameters) {
              const SqlInput input{tables, parameters_from(parameters), variables};
              return without_gil([&] { return s.sql(text, input); });
+           })
+      .def("stream",
+           [](Session& s, const std::string& text, const Tables& tables, const Tables& variables, const nb::list& parameters) {
+             const SqlInput input{tables, parameters_from(parameters), variables};
+             return without_gil([&] { return s.stream(text, input); });
            })
       .def("execute",
            [](Session& s, const std::string& text, const Tables& tables, const Tables& variables, const nb::list& parameters,

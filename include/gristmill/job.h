@@ -142,6 +142,8 @@ class Pipeline {
   Pipeline& into(JobPart sink);                           // all rows
   Pipeline& into(JobPart sink, const std::string& when);  // those for which it is true, of what no sink before took
   Pipeline& on_error(JobPart policy);
+  // A further section of the job: with(jobs::part("checkpoint", "{path: state/orders}")), "watermark", "health", "parallel".
+  Pipeline& with(JobPart section);
 
   // The columns behind the source and each step, without running.
   arrow::Result<std::vector<std::pair<std::string, std::shared_ptr<arrow::Schema>>>> check() const;

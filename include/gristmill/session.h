@@ -22,6 +22,7 @@
 
 #include "gristmill/frame.h"
 #include "gristmill/sql.h"
+#include "gristmill/stream.h"
 
 namespace gristmill {
 
@@ -51,8 +52,12 @@ class Session {
   // One query, lazily; statements that change the session are an error.
   Frame sql(const std::string& text, const SqlInput& input = {});
 
-  // A frame by a name that queries may use, until it is dropped.
+  // One query over streams and tables, as a stream: gristmill/stream_sql.h.
+  Stream stream(const std::string& text, const SqlInput& input = {});
+
+  // A frame by a name that queries may use, until it is dropped; a stream, for those of stream().
   arrow::Status set_table(const std::string& name, Frame frame);
+  arrow::Status set_table(const std::string& name, const Stream& stream);
   // Tables and views, with their columns.
   struct Relation {
     std::string name;

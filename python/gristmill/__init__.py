@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from . import flow
     from .flow.flow import Flow
     from .flow.node import node
-    from .stream import GroupedStream, Morsel, MorselDriven, Stream, StreamOperator
+    from .stream import GroupedStream, KeyContext, KeyedOperator, Morsel, MorselDriven, Stream, StreamOperator
 
 __version__ = _engine.__version__
 
 __all__ = [
-    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "GroupedStream", "IoError", "Job", "JobResult",
+    "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "GroupedStream", "IoError", "Job", "JobResult", "KeyContext", "KeyedOperator",
     "MemoryLimitError", "Morsel", "MorselDriven", "Outcome", "ParallelOptions", "PlanError", "PostgresTransaction", "Selector", "Session", "Stream", "StreamOperator", "Table", "TimeoutError", "UserFunction", "WindowFrame",
     "all", "atan2", "call", "chr", "coalesce", "col", "concat", "concat_ws", "connect", "corr", "count", "cov", "cume_dist", "dense_rank", "deserialize",
     "duration", "each_batch", "each_record", "exclude", "flow", "from_arrow", "from_dict", "from_epoch", "from_numpy", "from_pandas", "from_polars", "from_pydict", "from_pylist",
@@ -56,8 +56,8 @@ def __getattr__(name: str) -> _Any:
         flows = _importlib.import_module(".flow", __name__)
         globals().update(Flow=flows.Flow, node=flows.node)
         return flows if name == "flow" else getattr(flows, name)
-    if name in ("GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator", "stream"):
+    if name in ("GroupedStream", "KeyContext", "KeyedOperator", "Morsel", "MorselDriven", "Stream", "StreamOperator", "stream"):
         streams = _importlib.import_module(".stream", __name__)
-        globals().update({n: getattr(streams, n) for n in ("GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator")})
+        globals().update({n: getattr(streams, n) for n in ("GroupedStream", "KeyContext", "KeyedOperator", "Morsel", "MorselDriven", "Stream", "StreamOperator")})
         return streams if name == "stream" else getattr(streams, name)
     raise _hints.of_module(name)

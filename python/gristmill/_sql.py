@@ -24,26 +24,35 @@ def as_frame(value: Any) -> Frame | None:
     return from_arrow(value) if hasattr(value, "__arrow_c_stream__") else None
 
 
+def as_table(name: str, value: Any) -> _engine.Frame | None:
+    """What a query sees under this name: a frame, or a stream, which only Stream.from_sql() and Session.stream() can read; else None."""
+    stream = getattr(value, "_s", None)
+    if isinstance(stream, _engine.Stream):
+        return _engine.stream_as_table(name, stream)
+    frame = as_frame(value)
+    return None if frame is None else frame._f
+
+
 def named_tables(tables: Mapping[str, Any]) -> Named:
     """Keyword arguments as the engine takes them."""
     out: Named = []
     for name, value in tables.items():
-        frame = as_frame(value)
-        if frame is None:
-            raise TypeError(f"table {name!r} must be a Frame, a Table or Arrow data, got {type(value).__name__}")
-        out.append((name, frame._f))
+        table = as_table(name, value)
+        if table is None:
+            raise TypeError(f"table {name!r} must be a Frame, a Table, a Stream or Arrow data, got {type(value).__name__}")
+        out.append((name, table))
     return out
 
 
 def variables_in(text: str, known: Mapping[str, Any], caller: Any) -> Named:
     """The caller's variables that the text names and that can be queried."""
-    out: dict[str, Frame] = {}
+    out: dict[str, _engine.Frame] = {}
     words = set(text.replace(",", " ").replace("(", " ").replace(")", " ").replace('"', " ").replace(";", " ").replace(".", " ").split())
     for scope in (caller.f_locals, caller.f_globals):
         for name in words & scope.keys():
-            if name not in known and name not in out and not isinstance(scope[name], type) and (frame := as_frame(scope[name])) is not None:
-                out[name] = frame
-    return [(name, frame._f) for name, frame in out.items()]
+            if name not in known and name not in out and not isinstance(scope[name], type) and (table := as_table(name, scope[name])) is not None:
+                out[name] = table
+    return list(out.items())
 
 
 def parameter_values(params: Parameters) -> list[tuple[str, Any]]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from . import _engine
-from ._sql import Parameters, as_frame, named_tables, parameter_values, variables_in
+from ._sql import Parameters, as_table, named_tables, parameter_values, variables_in
 from .frame import Frame, _engine_options
 from .options import ParallelOptions
 from .table import Table, _Schema
+
+if TYPE_CHECKING:
+    from .stream import Stream
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,19 @@ class Session:
         """A lazy frame from one query."""
         return Frame(self._s.sql(text, named_tables(tables), variables_in(text, tables, sys._getframe(1)), parameter_values(params)))
 
+    def stream(self, text: str, params: Parameters = None, **tables: Any) -> Stream:
+        """A stream from one query over streams and tables; see Stream.from_sql().
+
+        >>> import gristmill as gm
+        >>> session = gm.connect()
+        >>> session.register("readings", gm.Stream.from_pylist([{"sensor": 1, "value": 20.5}, {"sensor": 2, "value": 31.0}]))
+        >>> session.stream("select sensor from readings where value > 30").collect().to_pydict()
+        {'sensor': [2]}
+        """
+        from .stream import Stream
+
+        return Stream(self._s.stream(text, named_tables(tables), variables_in(text, tables, sys._getframe(1)), parameter_values(params)))
+
     def execute(self, text: str, params: Parameters = None, *, cancel: _engine.Cancellation | None = None, **tables: Any) -> Outcome:
         """Runs every statement of the text and gives the outcome of the last.
 
@@ -79,11 +95,11 @@ class Session:
         return Outcome(command, None if rows is None else Frame(rows), None if changed < 0 else changed, self._s)
 
     def register(self, name: str, data: Any) -> None:
-        """A frame, a table or Arrow data under a name that queries may use."""
-        frame = as_frame(data)
-        if frame is None:
-            raise TypeError(f"{name!r} must be a Frame, a Table or Arrow data, got {type(data).__name__}")
-        self._s.set_table(name, frame._f)
+        """A frame, a table or Arrow data under a name that queries may use; a Stream, for those of `stream()`."""
+        table = as_table(name, data)
+        if table is None:
+            raise TypeError(f"{name!r} must be a Frame, a Table, a Stream or Arrow data, got {type(data).__name__}")
+        self._s.set_table(name, table)
 
     def tables(self) -> dict[str, pa.Schema]:
         """Tables and views by name, with their columns."""

@@ -57,6 +57,7 @@ arrow::Result<Chain> Chain::bind(std::vector<std::unique_ptr<Transform>> steps, 
   out.policy_ = policy;
   for (auto& step : steps) {
     ARROW_ASSIGN_OR_RAISE(input, step->bind(input));
+    out.behind_.push_back(input);
   }
   out.output_ = std::move(input);
   out.steps_ = std::move(steps);

@@ -82,6 +82,7 @@ class Chain {
   std::string step_name(size_t i) const { return steps_[i]->name(); }
   const std::shared_ptr<arrow::Schema>& input() const { return input_; }
   const std::shared_ptr<arrow::Schema>& output() const { return output_; }
+  const std::shared_ptr<arrow::Schema>& schema_behind(size_t step) const { return behind_[step]; }
 
   // Which columns of the input the steps need, so that these of the output are right.
   std::vector<bool> needs(std::vector<bool> wanted) const;
@@ -112,6 +113,7 @@ class Chain {
   std::vector<std::unique_ptr<Transform>> steps_;
   std::vector<StepContext> contexts_;  // one a step, once open
   std::shared_ptr<arrow::Schema> input_, output_;
+  std::vector<std::shared_ptr<arrow::Schema>> behind_;  // each step
   Policy policy_ = Policy::kFail;
   arrow::MemoryPool* pool_ = nullptr;
 };

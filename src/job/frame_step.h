@@ -10,6 +10,7 @@
 #include <arrow/result.h>
 
 #include "gristmill/frame.h"
+#include "gristmill/stream.h"
 #include "job/settings.h"
 
 namespace gristmill::job {
@@ -22,6 +23,8 @@ class FrameStep {
   virtual bool chooses() const { return false; }
   // Names and types are checked here; nothing runs.
   virtual arrow::Result<Frame> apply(const Frame& rows) = 0;
+  // The same over a stream that may not end.
+  virtual arrow::Result<Stream> apply_to_stream(const Stream& rows) = 0;
 };
 
 struct FrameStepKind {

@@ -36,6 +36,33 @@ std::vector<Key> sink_keys() {
   return out;
 }
 
+// What only jobs over a source that may not end have.
+std::vector<Key> endless_keys() {
+  return {
+      {.name = "checkpoint",
+       .kind = ValueKind::kSection,
+       .help = "Of a source that may not end: where positions and state are kept, so that a run goes on where the one before was stopped "
+               "or killed.",
+       .keys = {{.name = "path", .help = "A folder, or s3://bucket/prefix; this job's alone.", .required = true},
+                {.name = "interval",
+                 .kind = ValueKind::kDuration,
+                 .help = "Between two checkpoints; what is in the sinks is as old.",
+                 .fallback = "10s"}}},
+      {.name = "watermark",
+       .kind = ValueKind::kSection,
+       .help = "Of a source that may not end: the rows' event time, for windows in sql.",
+       .keys = {{.name = "column", .help = "A timestamp or int64 of the rows behind the row-wise steps.", .required = true},
+                {.name = "delay", .help = "How far a row may lie behind the latest of its partition: 5s, 1m; a whole number for int64."},
+                {.name = "idle_after", .help = "A partition at its end for so long holds event time back no more; else it always does."}}},
+      {.name = "health",
+       .kind = ValueKind::kSection,
+       .help = "Of a source that may not end: when /healthz turns bad.",
+       .keys = {{.name = "stalled_after",
+                 .kind = ValueKind::kDuration,
+                 .help = "How long rows may wait with nothing moving, or a checkpoint be overdue.",
+                 .fallback = "60s"}}}};
+}
+
 Key make_job_key() {
   Key job{.kind = ValueKind::kSection, .help = "A record job."};
   job.keys = {
@@ -88,6 +115,7 @@ Key make_job_key() {
                  .help = "What the run may use; it spills, then fails. 0 is the process's budget.",
                  .fallback = "0"}}},
   };
+  for (Key& k : endless_keys()) job.keys.push_back(std::move(k));
   return job;
 }
 
@@ -118,6 +146,7 @@ class Reader {
     for (const Settings& entry : root_.sections("transforms")) ARROW_RETURN_NOT_OK(read_step(entry));
     ARROW_RETURN_NOT_OK(read_sinks());
     ARROW_RETURN_NOT_OK(read_errors());
+    ARROW_RETURN_NOT_OK(read_endless());
     return read_parallel();
   }
 
@@ -126,7 +155,9 @@ class Reader {
     arrow::Status status;
     with_kind(*root_.section("source"), source_kinds(), [&](const SourceKind& kind, const Settings& s) {
       job_.source = maker<Source>(kind, s, job_.tree);
-      status = kind.make(s).status();
+      const auto made = kind.make(s);
+      status = made.status();
+      job_.endless = made.ok() && (*made)->endless();
     });
     return status;
   }
@@ -198,6 +229,23 @@ class Reader {
         return s->error_at("at_most", "policy fail ends at the first bad row", "use skip or dead_letter");
       job_.errors.at_most = s->integer("at_most");
     }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status read_endless() {
+    for (const char* key : {"checkpoint", "watermark", "health"}) {
+      if (!job_.endless && root_.has(key))
+        return root_.error_at(key, "\"" + std::string(key) + "\" is for sources that may not end (kafka); this job ends by itself");
+    }
+    if (const auto s = root_.section("checkpoint")) {
+      const double seconds = std::chrono::duration<double>(s->duration("interval", std::chrono::seconds(10))).count();
+      if (!(seconds > 0)) return s->error_at("interval", "the time between checkpoints must be more than nothing");
+      job_.checkpoint = CheckpointRules{s->text("path"), seconds};
+    }
+    if (const auto s = root_.section("watermark"))
+      job_.watermark = WatermarkRules{s->text("column"), s->text("delay"), s->text("idle_after")};
+    if (const auto s = root_.section("health"))
+      job_.stalled_after_seconds = std::chrono::duration<double>(s->duration("stalled_after", std::chrono::seconds(60))).count();
     return arrow::Status::OK();
   }
 

@@ -58,6 +58,17 @@ struct SinkEntry {
   MakeSink make;
 };
 
+struct CheckpointRules {
+  std::string path;  // a folder, or s3://bucket/prefix
+  double interval_seconds = 10;
+};
+
+struct WatermarkRules {
+  std::string column;  // of the rows behind the row-wise steps
+  std::string delay;
+  std::string idle_after;
+};
+
 struct Job {
   std::string name;
   std::string file;  // as it was given; empty: there is none
@@ -66,6 +77,10 @@ struct Job {
   std::vector<SinkEntry> sinks;
   ErrorRules errors;
   ParallelRules parallel;
+  bool endless = false;  // its source may never end; only then there are
+  std::optional<CheckpointRules> checkpoint;
+  std::optional<WatermarkRules> watermark;
+  double stalled_after_seconds = 60;
   std::shared_ptr<const Config::Node> tree;  // what the settings point into
 };
 

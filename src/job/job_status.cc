@@ -116,6 +116,20 @@ double Snapshot::fraction_done() const {
   return -1;
 }
 
+std::string Snapshot::stalled() const {
+  const StreamGauges& s = gauges.stream;
+  if (!s.on || (phase != JobPhase::kRunning && phase != JobPhase::kDraining)) return {};
+  const auto whole = [](double v) { return std::to_string(static_cast<int64_t>(v)); };
+  if (!s.started && seconds_since_progress > stalled_after)
+    return "the source or a sink could not be opened for " + whole(seconds_since_progress) + " s";
+  if (s.lag > 0 && seconds_since_progress > stalled_after) {
+    return std::to_string(s.lag) + " messages wait, and nothing has moved for " + whole(seconds_since_progress) + " s";
+  }
+  if (s.pending && s.checkpoint_age > s.interval + stalled_after)
+    return "the last checkpoint is " + whole(s.checkpoint_age) + " s old, and rows have come since";
+  return {};
+}
+
 JobStatus::LaidOut::LaidOut(JobShape s) : shape(std::move(s)), steps(shape.steps.size()), workers(shape.group_of_worker.size()) {}
 
 // The steps and workers with their totals.
@@ -196,6 +210,7 @@ void JobStatus::Probe::remove() {
   kept.memory_peak = std::max(kept.memory_peak, last.memory_peak);
   kept.ring_slots_total = std::max(kept.ring_slots_total, last.ring_slots_total);
   kept.memory_limit = std::max(kept.memory_limit, last.memory_limit);
+  if (last.stream.on) kept.stream = last.stream;
   status->probes_.erase(at_);
 }
 
@@ -226,6 +241,7 @@ Snapshot JobStatus::snapshot() const {
   s.total_parts = total_parts_.load(kRelaxed);
   s.parts_done = parts_done_.load(kRelaxed);
   s.retries = retries_.load(kRelaxed);
+  s.stalled_after = stalled_after_.load(kRelaxed);
   s.batches = batch_times_.count();
   s.batch_p50 = batch_times_.quantile_seconds(0.5);
   s.batch_p99 = batch_times_.quantile_seconds(0.99);

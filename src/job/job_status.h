@@ -98,6 +98,23 @@ class BatchTimes {
   std::array<std::atomic<int64_t>, kBuckets> counts_{};
 };
 
+// Of a job over a source that may not end.
+struct StreamGauges {
+  bool on = false;                // it is such a job
+  bool started = false;           // its source and sinks are open
+  int64_t lag = 0;                // messages that wait at the source
+  int64_t late_rows = 0;          // that came behind the watermark of a step
+  int64_t state_bytes = 0;        // of steps that remember
+  int64_t watermark = INT64_MIN;  // microseconds since 1970, or, unless `moments`, the numbers themselves; INT64_MIN: none yet
+  bool moments = true;
+  bool checkpoints = false;  // they are kept; else sinks commit by epochs only
+  bool pending = false;      // rows came since the last epoch
+  int64_t epoch = 0;
+  int64_t checkpoint_bytes = 0;
+  double checkpoint_age = 0;  // seconds
+  double interval = 0;        // of epochs, seconds
+};
+
 // What is read where it lives, when somebody looks; see JobStatus::add_probe.
 struct Gauges {
   int64_t ring_slots_used = 0;
@@ -105,6 +122,7 @@ struct Gauges {
   int64_t memory_used = 0;
   int64_t memory_peak = 0;
   int64_t memory_limit = 0;  // 0: none of its own
+  StreamGauges stream = {};
 };
 
 // Everything at one moment, as plain values.
@@ -139,6 +157,10 @@ struct Snapshot {
   std::map<std::string, int64_t> errors;  // by kind
 
   int groups() const;
+  // Why the job counts as stalled; empty: it does not. Only jobs over sources that may not end stall: rows wait and nothing moves, or
+  // epochs do not become complete. One that has nothing to do is well.
+  std::string stalled() const;
+  double stalled_after = 0;  // seconds
   // 0..1, or -1 when nobody knows how much there is: of the rows, else the bytes if the source counts them, else the parts.
   double fraction_done() const;
 };
@@ -167,6 +189,8 @@ class JobStatus {
   void set_total_bytes(int64_t n) { total_bytes_.store(n, std::memory_order_relaxed); }
   void set_total_parts(int64_t n) { total_parts_.store(n, std::memory_order_relaxed); }
   void add_parts_done(int64_t n) { parts_done_.fetch_add(n, std::memory_order_relaxed); }
+  // How long rows may wait with nothing moving.
+  void set_stalled_after(double seconds) { stalled_after_.store(seconds, std::memory_order_relaxed); }
   void add_retries(int64_t n) { retries_.fetch_add(n, std::memory_order_relaxed); }
   void add_errors(const std::string& kind, int64_t n);  // takes a lock: once a batch and kind
 
@@ -205,6 +229,7 @@ class JobStatus {
   std::atomic<JobPhase> phase_{JobPhase::kStarting};
   std::atomic<int64_t> began_ns_{-1}, ended_ns_{-1}, progress_ns_{-1};
   std::atomic<int64_t> total_rows_{-1}, total_bytes_{-1}, total_parts_{-1}, parts_done_{0}, retries_{0};
+  std::atomic<double> stalled_after_{60};
   BatchTimes batch_times_;
 
   mutable std::mutex mutex_;  // of what follows

@@ -70,6 +70,7 @@ struct Pipeline::State {
   std::vector<JobPart> steps;
   std::vector<std::pair<JobPart, std::string>> sinks;
   JobPart on_error{"on_error", "{policy: fail}"};
+  std::vector<JobPart> sections;
   job::Functions functions;
   job::Tree tree;  // of a job that was read
 
@@ -80,7 +81,9 @@ struct Pipeline::State {
     out += "\nsinks:";
     for (const auto& [sink, when] : sinks)
       out += "\n  - {" + (when.empty() ? "" : "when: " + quoted(when) + ", ") + sink.kind + ": " + sink.value + "}";
-    return out + "\non_error: " + on_error.value + "\n";
+    out += "\non_error: " + on_error.value + "\n";
+    for (const JobPart& s : sections) out += s.kind + ": " + s.value + "\n";
+    return out;
   }
 
   arrow::Result<job::Job> job() const {
@@ -156,6 +159,11 @@ Pipeline& Pipeline::into(JobPart sink, const std::string& when) {
 
 Pipeline& Pipeline::on_error(JobPart policy) {
   state_->on_error = std::move(policy);
+  return *this;
+}
+
+Pipeline& Pipeline::with(JobPart section) {
+  state_->sections.push_back(std::move(section));
   return *this;
 }
 

@@ -16,6 +16,7 @@
 #include "gristmill/store.h"
 #include "job/dead_letters.h"
 #include "job/job_tree.h"
+#include "job/letters_log.h"
 #include "job/rejected_records.h"
 #include "job/retry_text.h"
 
@@ -50,6 +51,7 @@ class Retry {
       : rejected_(std::move(rejected)), claim_(rejected_ + ".retrying"), options_(options), report_(report) {}
 
   arrow::Status run() {
+    ARROW_RETURN_NOT_OK(check_not_in_use(rejected_));
     if (fs::exists(claim_)) {
       return base::io_error("a retry of " + rejected_ + " was interrupted: " + claim_ + " is still there", claim_,
                             "look whether its records reached the sinks; rename it back to feed them again, or remove it");
@@ -117,6 +119,7 @@ class Retry {
 
   arrow::Status feed(const std::string& way, const std::vector<RejectedRecord>& records) {
     Node tree = *tree_;
+    for (const char* gone : {"checkpoint", "watermark", "health"}) remove_key(tree, gone);  // the records end
     const std::string again = scratch_->file("again.ndjson");
     Node& source = *find_key(tree, "source");
     FedFiles fed;
@@ -190,6 +193,7 @@ class Retry {
       ARROW_RETURN_NOT_OK(write_bytes(paths.back(), f.text));
       if (!f.records.empty()) fed[paths.back()] = f.records;
     }
+    if (kind == "kafka") keys = section_node(source, {});
     kind = shape.csv ? "csv" : "ndjson";
     for (const char* gone : {"format", "skip_rows", "compression", "hive_partitioning", "columns", "schema", "types", "storage"})
       remove_key(keys, gone);

@@ -19,49 +19,20 @@
 #include "frame/query_runner.h"
 #include "job/into_sink.h"
 #include "job/job_source.h"
+#include "job/job_steps.h"
 #include "job/steps/route.h"
+#include "job/stream_job.h"
 #include "plan/logical.h"
 
 namespace gristmill::job {
 namespace {
 
 namespace fs = std::filesystem;
-using Step = std::variant<std::unique_ptr<Transform>, std::unique_ptr<FrameStep>>;
-
 constexpr int64_t kHeldBytes = int64_t{32} << 20;
-
-std::string name_of(const Step& step) {
-  return std::visit([](const auto& s) { return s->name(); }, step);
-}
-
-arrow::Result<std::vector<Step>> make_steps(const Job& job) {
-  std::vector<Step> out;
-  for (const auto& make : job.steps) {
-    if (const auto* rows = std::get_if<MakeTransform>(&make)) {
-      ARROW_ASSIGN_OR_RAISE(auto step, (*rows)());
-      out.emplace_back(std::move(step));
-    } else {
-      ARROW_ASSIGN_OR_RAISE(auto step, std::get<MakeFrameStep>(make)());
-      out.emplace_back(std::move(step));
-    }
-  }
-  if (job.sinks.size() > 1 || !job.sinks[0].when.empty()) {
-    std::vector<RouteCondition> conditions;
-    for (const SinkEntry& s : job.sinks) conditions.push_back({s.when, s.place});
-    out.emplace_back(make_route(std::move(conditions)));
-  }
-  return out;
-}
 
 arrow::Result<Frame> empty_frame(const std::shared_ptr<arrow::Schema>& schema) {
   ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::MakeEmpty(schema));
   return from_arrow(std::move(table));
-}
-
-std::shared_ptr<arrow::Schema> without_route(const std::shared_ptr<arrow::Schema>& schema) {
-  arrow::FieldVector fields = schema->fields();
-  if (!fields.empty() && fields.back()->name() == kRouteColumn) fields.pop_back();
-  return arrow::schema(std::move(fields));
 }
 
 // Columns and types through steps of their own: what can be wrong is known before anything runs.
@@ -516,12 +487,22 @@ class JobRun {
 
 }  // namespace
 
-arrow::Status run_job(const Job& job, const RunOptions& options, JobReport& report) { return JobRun(job, options, report).run(); }
+arrow::Status run_job(const Job& job, const RunOptions& options, JobReport& report) {
+  if (job.endless) {
+    ARROW_ASSIGN_OR_RAISE(auto source, job.source());
+    return run_stream_job(job, std::move(source), options, report);
+  }
+  return JobRun(job, options, report).run();
+}
 
 arrow::Result<CheckedJob> check_job(const Job& job) {
   CheckedJob out;
   ARROW_ASSIGN_OR_RAISE(const auto source, job.source());
   ARROW_ASSIGN_OR_RAISE(const auto table, source->open({}));
+  if (job.endless) {
+    ARROW_RETURN_NOT_OK(check_stream_steps(job, *source, table, out));
+    return out;
+  }
   ARROW_RETURN_NOT_OK(check_steps(job, *source, table->schema(), &out));
   return out;
 }

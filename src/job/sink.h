@@ -19,6 +19,7 @@
 #include "exec/operator.h"
 #include "gristmill/frame.h"
 #include "job/settings.h"
+#include "stream/epoch_sink.h"
 
 namespace gristmill::job {
 
@@ -50,6 +51,8 @@ class Sink {
   // `schema`: of the rows that prepare() gave.
   virtual arrow::Result<std::shared_ptr<exec::OrderedSink>> open(const std::shared_ptr<arrow::Schema>& schema,
                                                                  const SinkContext& context) = 0;
+  // The same for a source that may not end: rows epoch by epoch.
+  virtual arrow::Result<stream::EpochSinkPtr> open_epochs();
   // All rows were delivered; what is still under way is waited for, and its rows may be refused. Before the balance and the dead letters'
   // name; then comes finalize() of the ordered sink.
   virtual arrow::Status complete() { return arrow::Status::OK(); }

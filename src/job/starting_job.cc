@@ -53,6 +53,11 @@ std::string starting_job() {
       "# What becomes of rows that cannot be read or fail in a step: fail, skip, or dead_letter.\n"
       "on_error: {policy: dead_letter, path: rejected.ndjson}\n"
       "\n"
+      "# With a topic as the source the job runs until it is stopped, and goes on at its checkpoint.\n"
+      "# checkpoint: {path: state/orders, interval: 10s}\n"
+      "# watermark: {column: timestamp, delay: 5s}\n"
+      "# health: {stalled_after: 60s}\n"
+      "\n"
       "# How the run uses the machine; it never changes what comes out.\n"
       "# parallel: {workers: 0, batch_rows: auto, memory: 1GB}\n";
   return out;

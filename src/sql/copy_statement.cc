@@ -10,6 +10,7 @@
 #include "column/types.h"
 #include "sql/files.h"
 #include "sql/lower_select.h"
+#include "sql/over_streams.h"
 #include "sql/statements.h"
 
 namespace gristmill::sqltext {
@@ -240,6 +241,7 @@ arrow::Result<Outcome> run_copy(const PgQuery__CopyStmt& s, const ParsedText& te
         query = query_over(std::move(plan));
       }
     }
+    ARROW_ASSIGN_OR_RAISE(query, as_table(std::move(query)));
     ARROW_ASSIGN_OR_RAISE(auto plan, shown(query));
     ARROW_ASSIGN_OR_RAISE(const int64_t rows, write_file(Frame(std::move(plan)), file, std::move(options), work));
     return Outcome{"COPY", {}, rows};

@@ -10,6 +10,7 @@
 #include "plan/expressions.h"
 #include "sql/lower_expr.h"
 #include "sql/lower_select.h"
+#include "sql/over_streams.h"
 #include "sql/statements.h"
 #include "sql/values.h"
 #include "sql/with_clause.h"
@@ -97,6 +98,7 @@ arrow::Result<Outcome> run_create_table_as(const PgQuery__CreateTableAsStmt& s, 
   Query query;
   if (s.query->node_case == PG_QUERY__NODE__NODE_SELECT_STMT) {
     ARROW_ASSIGN_OR_RAISE(query, lower_query(*s.query->select_stmt, *text, lookup_in(work.catalog, work.input)));
+    ARROW_ASSIGN_OR_RAISE(query, as_table(std::move(query)));
   } else {
     ARROW_ASSIGN_OR_RAISE(const Outcome rows, run_node(*s.query, text, work));
     if (!rows.rows) return base::plan_error("this statement gives no rows to make a table of");
@@ -200,6 +202,7 @@ arrow::Result<Outcome> run_insert(const PgQuery__InsertStmt& s, const ParsedText
     ARROW_ASSIGN_OR_RAISE(query, lower_values(select.values_lists, select.n_values_lists, text, true));
   } else {
     ARROW_ASSIGN_OR_RAISE(query, lower_query(select, text, tables));
+    ARROW_ASSIGN_OR_RAISE(query, as_table(std::move(query)));
   }
   const auto& schema = *table->schema();
   std::vector<int> target;  // of each column of the query

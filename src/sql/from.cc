@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "plan/nodes.h"
+#include "sql/event_windows.h"
 #include "sql/lower_expr.h"
 #include "sql/table_functions.h"
 #include "sql/values.h"
@@ -117,9 +118,57 @@ arrow::Result<Relation> FromLowering::named(Query query, const PgQuery__Alias* a
   return Relation{std::move(query.plan), std::move(scope)};
 }
 
+arrow::Result<Relation> FromLowering::windowed(const PgQuery__FuncCall& call, const std::string& function,
+                                               const PgQuery__Alias* alias) const {
+  const PgQuery__Node* given = call.n_args > 0 ? call.args[0] : nullptr;
+  std::string name;
+  Query rows;
+  if (given && given->node_case == PG_QUERY__NODE__NODE_SUB_LINK &&
+      given->sub_link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK) {
+    ARROW_ASSIGN_OR_RAISE(rows, select_(*given->sub_link->subselect->select_stmt));
+  } else {
+    if (given && given->node_case == PG_QUERY__NODE__NODE_A_CONST && given->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL)
+      name = given->a_const->sval->sval;
+    for (size_t i = 0; given && given->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && i < given->column_ref->n_fields; ++i) {
+      const PgQuery__Node& part = *given->column_ref->fields[i];
+      if (part.node_case == PG_QUERY__NODE__NODE_STRING) name += (i == 0 ? "" : ".") + std::string(part.string->sval);
+    }
+    if (name.empty()) return text_.error(function + " takes a table, or a query in brackets, first", call.location);
+    auto found = tables_(name);
+    if (!found.ok() && base::error_kind(found.status()) == base::ErrorKind::kIo) return found.status();
+    if (!found.ok()) return text_.error(found.status().message(), call.location);
+    rows = std::move(*found);
+  }
+  ARROW_ASSIGN_OR_RAISE(EventWindows windows, read_windows(call, function, 1, scope_over(rows, name), text_));
+  auto taken = rows.plan->schema->field_names();
+  windows.start = fresh_name("window_start", taken);
+  windows.end = fresh_name("window_end", taken);
+  auto plan = WindowedRows::over(rows.plan, windows);
+  if (!plan.ok()) return text_.error(plan.status().message(), call.location);
+  rows.plan = std::move(*plan);
+  for (const char* added : {"window_start", "window_end"}) {
+    rows.names.emplace_back(added);
+    rows.unknown.push_back(false);
+  }
+  ARROW_ASSIGN_OR_RAISE(Relation out, named(std::move(rows), alias, name, call.location));
+  // Columns of the table that are called as the windows' are hidden by them.
+  std::erase_if(out.scope.columns, [&](const ScopeColumn& c) {
+    const bool same = equal_ignoring_case(c.name, "window_start") || equal_ignoring_case(c.name, "window_end");
+    return same && c.column != windows.start && c.column != windows.end;
+  });
+  return out;
+}
+
 arrow::Result<Relation> FromLowering::function(const PgQuery__RangeFunction& f, const Relation* before, bool keep_empty) const {
   ARROW_ASSIGN_OR_RAISE(const auto calls, calls_of(f, text_));
   const std::string name = calls.size() == 1 ? function_name(*calls[0]) : "rows";
+  if (calls.size() == 1 && makes_windows(name)) {
+    if (f.ordinality) return text_.error("WITH ORDINALITY is not supported with " + name, calls[0]->location);
+    ARROW_ASSIGN_OR_RAISE(Relation rows, windowed(*calls[0], name, f.alias));
+    if (!before) return rows;
+    ARROW_RETURN_NOT_OK(make_distinct_names(*before, rows));
+    return cross(*before, std::move(rows));
+  }
   if (calls.size() == 1 && !f.ordinality) {
     ARROW_ASSIGN_OR_RAISE(auto table, constant_table(*calls[0], text_));
     if (table) {

@@ -48,13 +48,16 @@ class FromLowering {
   arrow::Result<Relation> join(const PgQuery__JoinExpr& j, const Relation* before, const std::vector<Relation>* items);
   arrow::Result<Relation> join_sides(const PgQuery__JoinExpr& j, const Relation* before, const std::vector<Relation>* items,
                                      Relation& needed);
+  // tumble(clicks, ts, ...) and its like: the table's rows and the windows they lie in.
+  arrow::Result<Relation> windowed(const PgQuery__FuncCall& call, const std::string& function, const PgQuery__Alias* alias) const;
   // A function as a table; with `before`, joined to what it may refer to. `keep_empty`: rows of `before` without any stay.
   arrow::Result<Relation> function(const PgQuery__RangeFunction& f, const Relation* before, bool keep_empty = false) const;
   arrow::Status add_function(const PgQuery__RangeFunction& f, std::vector<Relation>& items, Relation& all) const;
   arrow::Result<Relation> under_alias(const PgQuery__JoinExpr& j, arrow::Result<Relation> joined) const;
   arrow::Result<Relation> named(Query query, const PgQuery__Alias* alias, const std::string& name, int location) const;
   arrow::Result<expr::NodePtr> on_condition(const PgQuery__Node& c, const Scope& both, Relation& left, Relation& right) const;
-  arrow::Result<Relation> combine(Relation left, Relation right, plan::JoinKind kind, const std::vector<const PgQuery__Node*>& conditions) const;
+  arrow::Result<Relation> combine(Relation left, Relation right, plan::JoinKind kind,
+                                  const std::vector<const PgQuery__Node*>& conditions) const;
   static arrow::Result<Relation> cross(Relation left, Relation right);
   static arrow::Result<Relation> merge_columns(Relation joined, const Relation& left, const Relation& right,
                                                const std::vector<expr::NodePtr>& left_keys, const std::vector<expr::NodePtr>& right_keys);

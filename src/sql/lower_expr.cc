@@ -15,6 +15,7 @@
 #include "expr/registry.h"
 #include "expr/user_function.h"
 #include "sql/aggregate_names.h"
+#include "sql/event_windows.h"
 #include "sql/function_names.h"
 #include "sql/grouping_sets.h"
 #include "sql/interval.h"
@@ -448,6 +449,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
     ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*f.args[1]));
     return expr::call(engine, {x});
   }
+  if ((makes_windows(name) || !window_edge(name).empty()) && !expr::find_user_function(name)) return window_value(f, name, scope_, text_);
   ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
   if (name == "date_trunc" && args.size() == 2) return expr::call("dt.truncate", {args[1], args[0]});
   if (name == "concat") {

@@ -24,6 +24,7 @@ class ExpressionLowering {
       : text_(text), scope_(scope), windows_(windows) {}
 
   arrow::Result<expr::NodePtr> lower(const PgQuery__Node& n) const;
+  const Scope& scope() const { return scope_; }
   // PostgreSQL's name for an output column without alias.
   static std::string output_name(const PgQuery__Node& n);
 

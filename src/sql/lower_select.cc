@@ -15,8 +15,10 @@
 #include "expr/window.h"
 #include "plan/nodes.h"
 #include "sql/dependent.h"
+#include "sql/event_windows.h"
 #include "sql/from.h"
 #include "sql/from_where.h"
+#include "sql/group_windows.h"
 #include "sql/grouped_names.h"
 #include "sql/grouping_sets.h"
 #include "sql/lower_expr.h"
@@ -65,6 +67,7 @@ class SelectLowering {
     if (s.n_values_lists > 0) return values(s, d);
     FromLowering from(text_, tables_, [this, d](const PgQuery__SelectStmt& inner) { return derived(inner, d); }, subqueries_, d);
     ARROW_ASSIGN_OR_RAISE(FromItems input, from.lower(s.from_clause, s.n_from_clause));
+    ARROW_RETURN_NOT_OK(add_group_windows(s, input, text_));
     ARROW_ASSIGN_OR_RAISE(const NamedWindows windows, named_windows(s, text_));
     ARROW_ASSIGN_OR_RAISE(SelectLevel level, level_of(input, d));
     input.scope.subqueries = &level;
@@ -415,9 +418,12 @@ class SelectLowering {
     auto key = expressions.lower(n);
     // A column of the input wins over an output's name, as in PostgreSQL.
     ARROW_ASSIGN_OR_RAISE(const int position, output_position(n, outputs, "GROUP BY", !key.ok()));
-    if (position >= 0) return std::vector<NodePtr>{outputs[static_cast<size_t>(position)].expr};
-    ARROW_RETURN_NOT_OK(key.status());
-    return std::vector<NodePtr>{*key};
+    if (position < 0) ARROW_RETURN_NOT_OK(key.status());
+    const NodePtr chosen = position >= 0 ? outputs[static_cast<size_t>(position)].expr : *key;
+    const EventWindows* windows = expressions.scope().windows.get();
+    if (windows && expr::equal(*chosen, *whole_window(*windows)))
+      return std::vector<NodePtr>{expr::column(windows->start), expr::column(windows->end)};
+    return std::vector<NodePtr>{chosen};
   }
 
   // An expression that may also name outputs (which the input's columns hide).

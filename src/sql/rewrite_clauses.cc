@@ -283,6 +283,14 @@ void quote_intervals(Tokens& t) {
   }
 }
 
+void drop_table_words(Tokens& t) {
+  for (size_t i = 0; i + 3 < t.size(); ++i) {
+    if (one_of(word_of(t[i]), {"tumble", "hop", "session"}) && is_mark(t[i + 1], "(") && is_word(t[i + 2], "table") &&
+        !name_of(t[i + 3]).empty())
+      t.erase(t.begin() + static_cast<std::ptrdiff_t>(i) + 2);
+  }
+}
+
 RewriteError mark_stars(Rewritten& statement) { return StarPass(statement).run(); }
 
 void move_qualify(Tokens& t) {

@@ -7,6 +7,7 @@
 //   having a qualify b                    having "\1qualify"(a, b)
 //   lag(a) ignore nulls over (..)         "\1ignore:lag"(a) over (..)
 //   interval 3 day, interval (n) day      interval '3 day', ((n) * interval '1 day')
+//   tumble(table t, ..)                   tumble(t, ..)
 //   [1, 2]                                array[1, 2]
 //   a, b, from                            a, b from
 //   ?, :name, $name                       $1, $2, ...

@@ -1,6 +1,7 @@
 // Which columns a name may mean at some place of a query: qualifier, the user's name, and the plan's column.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,21 +9,23 @@
 
 namespace gristmill::sqltext {
 
-class OuterScope;      // outer.h
+class OuterScope;       // outer.h
 class SublinkLowering;  // subquery.h
+struct EventWindows;    // event_windows.h
 
 struct ScopeColumn {
-  std::string table;   // alias or name; empty for none
-  std::string name;    // as the user knows it
-  std::string column;  // unique in the plan
+  std::string table;            // alias or name; empty for none
+  std::string name;             // as the user knows it
+  std::string column;           // unique in the plan
   bool qualified_only = false;  // one side of a merged USING column: found by table.name, not shown by *
 };
 
 class Scope {
  public:
   std::vector<ScopeColumn> columns;
-  OuterScope* outer = nullptr;            // the query around this one, for names that are not here
-  SublinkLowering* subqueries = nullptr;  // what lowers a subquery inside an expression; null: there may be none
+  OuterScope* outer = nullptr;                  // the query around this one, for names that are not here
+  std::shared_ptr<const EventWindows> windows;  // of GROUP BY tumble(...), for tumble_start() and its like; null: none
+  SublinkLowering* subqueries = nullptr;        // what lowers a subquery inside an expression; null: there may be none
 
   // semantics.md 8: exact first, then a unique case-insensitive match, else an error with the nearest names. `table` may be empty.
   arrow::Result<const ScopeColumn*> find(const std::string& table, const std::string& name) const;

@@ -1,6 +1,7 @@
 // A session is a catalog; a statement is lowered against it and run.
 
 #include "gristmill/session.h"
+#include "gristmill/stream_sql.h"
 
 #include <algorithm>
 
@@ -10,6 +11,7 @@
 #include "plan/logical.h"
 #include "sql/catalog.h"
 #include "sql/lower_select.h"
+#include "sql/over_streams.h"
 #include "sql/statements.h"
 
 namespace gristmill {
@@ -66,6 +68,18 @@ Frame Session::sql(const std::string& text, const SqlInput& input) {
   return std::move(*outcome->rows);
 }
 
+Stream Session::stream(const std::string& text, const SqlInput& input) {
+  auto parsed = sqltext::ParsedText::parse(text);
+  if (!parsed.ok()) return Stream(parsed.status());
+  sqltext::Work work{state_->catalog, input, {}, false};
+  auto made = sqltext::stream_of_query(*parsed, work);
+  return made.ok() ? *made : Stream(made.status());
+}
+
+arrow::Status Session::set_table(const std::string& name, const Stream& stream) {
+  return set_table(name, Frame(sqltext::stream_table(name, stream)));
+}
+
 arrow::Status Session::set_table(const std::string& name, Frame frame) {
   ARROW_RETURN_NOT_OK(frame.plan().status());
   state_->catalog.views.erase(name);
@@ -95,6 +109,13 @@ void Session::set_options(ParallelOptions options) { state_->catalog.options = s
 
 Frame sql(const std::string& text, const std::vector<std::pair<std::string, Frame>>& tables, const SqlParameters& parameters) {
   return Session().sql(text, {tables, parameters, {}});
+}
+
+Stream sql_stream(const std::string& text, const std::vector<std::pair<std::string, Stream>>& streams,
+                  const std::vector<std::pair<std::string, Frame>>& tables, const SqlParameters& parameters) {
+  SqlInput input{{}, parameters, tables};
+  for (const auto& [name, stream] : streams) input.tables.emplace_back(name, Frame(sqltext::stream_table(name, stream)));
+  return Session().stream(text, input);
 }
 
 }  // namespace gristmill

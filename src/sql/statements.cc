@@ -14,6 +14,7 @@
 #include "expr/bind.h"
 #include "sql/lower_expr.h"
 #include "sql/lower_select.h"
+#include "sql/over_streams.h"
 
 namespace gristmill::sqltext {
 namespace {
@@ -63,8 +64,17 @@ bool changes_something(const PgQuery__Node& n) {
 
 }  // namespace
 
+arrow::Result<Stream> stream_of_query(ParsedText& text, Work& work) {
+  if (text.verb() != Verb::kPlain || text.statement().node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
+    return base::plan_error("a stream is made of a query (SELECT)");
+  ARROW_RETURN_NOT_OK(bind_parameters(text, work.input.parameters));
+  ARROW_ASSIGN_OR_RAISE(const Query query, lower_query(*text.statement().select_stmt, text, lookup_in(work.catalog, work.input)));
+  return as_stream(query);
+}
+
 arrow::Result<Frame> frame_of_select(const PgQuery__SelectStmt& select, const ParsedText& text, Work& work) {
-  ARROW_ASSIGN_OR_RAISE(const Query query, lower_query(select, text, lookup_in(work.catalog, work.input)));
+  ARROW_ASSIGN_OR_RAISE(Query query, lower_query(select, text, lookup_in(work.catalog, work.input)));
+  ARROW_ASSIGN_OR_RAISE(query, as_table(std::move(query)));
   ARROW_ASSIGN_OR_RAISE(auto plan, shown(query));
   return Frame(std::move(plan));
 }

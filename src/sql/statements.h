@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "gristmill/stream.h"
 #include "sql/catalog.h"
 
 namespace gristmill::sqltext {
@@ -17,6 +18,9 @@ struct Work {
 
 // Runs one statement; a query's rows are not computed.
 arrow::Result<Outcome> run_statement(const std::shared_ptr<ParsedText>& text, Work& work);
+
+// The rows of a query as a stream; its tables may be streams.
+arrow::Result<Stream> stream_of_query(ParsedText& text, Work& work);
 
 // Parts of it, one kind of statement a file.
 arrow::Result<Frame> frame_of_select(const PgQuery__SelectStmt& select, const ParsedText& text, Work& work);

@@ -218,6 +218,9 @@ arrow::Status Checkpointing::take_snapshot(const Stage& stage, int64_t epoch) {
         return arrow::Status::OK();
       },
       query_->pool());
+  std::map<std::string, SnapshotWriter::Positions> positions;
+  for (const auto& f : feeds_) positions[f->name()] = f->positions_at(epoch);
+  writer.set_positions(std::move(positions));
   ARROW_RETURN_NOT_OK(stage.op().snapshot(writer));
   ARROW_RETURN_NOT_OK(writer.finish());
   std::lock_guard lock(mutex_);
@@ -336,11 +339,13 @@ void Checkpointing::abort() {
 }
 
 std::map<std::string, int64_t> Checkpointing::stats() const {
+  const bool moved = std::any_of(feeds_.begin(), feeds_.end(), [](const auto& f) { return f->moved(); });
   std::lock_guard lock(mutex_);
   if (!store_ && !sink_) return {};
   return {{"epoch", committed_.load()},
           {"checkpoints", count_},
           {"bytes", last_bytes_},
+          {"pending", moved || asked_ != 0 ? 1 : 0},  // rows came since the last one
           {"age_micros", std::max<int64_t>(0, background_.clock().unix_micros() - last_micros_)}};
 }
 

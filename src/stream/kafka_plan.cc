@@ -124,7 +124,8 @@ arrow::Result<std::shared_ptr<const KafkaPlan>> plan_kafka(KafkaSourceOptions op
     return base::plan_error("a topic read to its end is read whole: its partitions are not dealt out", "leave out balance or until");
   }
   if (options.start == "committed" && options.group.empty()) return base::plan_error("start=\"committed\" needs a group", "group=\"...\"");
-  if ((options.on_error == BadMessages::kDeadLetter) == options.dead_letters.empty()) {
+  const bool told = !options.dead_letters.empty() || options.tell_bad;
+  if (options.on_error == BadMessages::kDeadLetter ? !told : !options.dead_letters.empty()) {
     return base::plan_error("on_error=\"dead_letter\" and dead_letters=FILE go together");
   }
   auto out = std::make_shared<KafkaPlan>();

@@ -43,7 +43,7 @@ class KafkaSource final : public EndlessSource {
   arrow::Status start(const Positions& positions, const StartContext& context) override {
     std::lock_guard lock(mutex_);
     wake_->use(context.background);
-    if (options_.on_error == BadMessages::kDeadLetter) {
+    if (!options_.dead_letters.empty()) {
       ARROW_ASSIGN_OR_RAISE(letters_, MessageLetters::open(options_.dead_letters));
     }
     ARROW_ASSIGN_OR_RAISE(KafkaStart begun, start_kafka(options_, positions, context, [wake = wake_] { wake->wake(); }));
@@ -141,7 +141,7 @@ class KafkaSource final : public EndlessSource {
     int64_t next = -1;  // -1: not known before its first message (a group's)
     int64_t end = -1;   // of a topic that is read to its end
     int64_t high = -1;
-    int64_t eof = -1;   // where the library last found nothing more
+    int64_t eof = -1;  // where the library last found nothing more
     bool at_end = false, assigned = false, done = false;
     MessageRange pending;  // taken, not given out
   };
@@ -247,9 +247,9 @@ class KafkaSource final : public EndlessSource {
       good = std::lower_bound(rows.message_of.begin(), rows.message_of.end(), first) - rows.message_of.begin();
     } else {
       for (const io::BadMessage& b : rows.bad) {
-        if (letters_ == nullptr) break;
         const GmKafkaMessage& m = range.messages()[static_cast<size_t>(b.record)];
-        ARROW_RETURN_NOT_OK(letters_->add(options_.topic, range.batch->partition(), m, b.error));
+        if (letters_ != nullptr) ARROW_RETURN_NOT_OK(letters_->add(options_.topic, range.batch->partition(), m, b.error));
+        if (options_.tell_bad) ARROW_RETURN_NOT_OK(options_.tell_bad(range.batch->partition(), m, b.error));
       }
       const int64_t bad = std::ssize(rows.bad);
       counts.rows += bad;

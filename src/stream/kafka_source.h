@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,6 +49,8 @@ struct KafkaSourceOptions {
 
   BadMessages on_error = BadMessages::kFail;
   std::string dead_letters;  // a local file to which bad messages are appended, an object a line
+  // Or whoever wants to hear of bad messages that are left out, from any worker, before the rows behind them leave decode().
+  std::function<arrow::Status(int32_t partition, const GmKafkaMessage& message, const arrow::Status& error)> tell_bad;
 };
 
 // What is known before a run: the columns, and how messages become rows. Immutable, shared by runs.

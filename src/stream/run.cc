@@ -73,6 +73,7 @@ struct StreamRun::Impl {
   std::vector<std::shared_ptr<BoundUserTable>> users;
   std::unordered_map<std::string, int> ids;
   bool durable = false;
+  std::atomic<bool> started{false};
   std::mutex mutex;
   bool ran = false;
 
@@ -239,6 +240,7 @@ struct StreamRun::Impl {
     arrow::Status done = start();
     if (done.ok() && checkpointing->was_complete()) return done;
     if (done.ok()) {
+      started = true;
       checkpointing->begin();
       sched::Statistics timing;
       done = scheduler.run(query, run.settings.options, &timing);
@@ -287,6 +289,31 @@ void StreamRun::stop() {
 
 void StreamRun::checkpoint_now() { impl_->checkpointing->ask(); }
 int64_t StreamRun::epoch() const { return impl_->checkpointing->epoch(); }
+
+const std::shared_ptr<base::QueryMemory>& StreamRun::memory() const { return impl_->run.query->memory; }
+
+StreamRun::Progress StreamRun::progress() const {
+  const Impl& i = *impl_;
+  Progress out;
+  out.started = i.started;
+  for (const auto& f : i.feeds) {
+    const auto known = f->source().stats();
+    if (const auto lag = known.find("lag"); lag != known.end()) out.lag += lag->second;
+  }
+  for (const auto& s : i.stages) {
+    const auto known = s->stats();
+    if (const auto late = known.find("late_rows"); late != known.end()) out.late_rows += late->second;
+    if (const auto bytes = known.find("state_bytes"); bytes != known.end()) out.state_bytes += bytes->second;
+  }
+  const auto checkpoint = i.checkpointing->stats();
+  if (checkpoint.empty()) return out;
+  out.epochs = true;
+  out.pending = checkpoint.at("pending") != 0;
+  out.epoch = checkpoint.at("epoch");
+  out.checkpoint_bytes = checkpoint.at("bytes");
+  out.age_micros = checkpoint.at("age_micros");
+  return out;
+}
 
 namespace {
 

@@ -38,6 +38,19 @@ class StreamRun {
   StreamStats stats() const;
   int64_t epoch() const;
 
+  // What people look at while it runs.
+  struct Progress {
+    bool started = false;   // sources and sinks are open
+    int64_t lag = 0;        // of all sources that know theirs, in their own units (messages)
+    int64_t late_rows = 0;  // that came behind the watermark of some operator
+    int64_t state_bytes = 0;
+    bool epochs = false;   // there is a checkpoint or a sink of epochs
+    bool pending = false;  // rows came since the last one
+    int64_t epoch = 0, checkpoint_bytes = 0, age_micros = 0;
+  };
+  Progress progress() const;
+  const std::shared_ptr<base::QueryMemory>& memory() const;
+
  private:
   std::unique_ptr<Impl> impl_;
 };

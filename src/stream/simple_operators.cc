@@ -55,25 +55,6 @@ class Limit final : public StatefulOperator {
   int64_t left_;
 };
 
-class Merge final : public StatefulOperator {
- public:
-  Merge(std::shared_ptr<arrow::Schema> schema, int inputs) : schema_(std::move(schema)), inputs_(inputs) {}
-  std::string name() const override { return "union of " + std::to_string(inputs_); }
-  std::shared_ptr<arrow::Schema> output_schema() const override { return schema_; }
-  int inputs() const override { return inputs_; }
-  bool is_stateful() const override { return false; }
-  arrow::Result<std::unique_ptr<Piece>> prepare(Batch batch, const MorselPart&, exec::LocalState&) const override {
-    return std::make_unique<Rows>(std::move(batch));
-  }
-  arrow::Status apply(std::unique_ptr<Piece> piece, const MorselPart&, Emitter& out) override {
-    return out.rows(std::move(static_cast<Rows&>(*piece).batch));
-  }
-
- private:
-  const std::shared_ptr<arrow::Schema> schema_;
-  const int inputs_;
-};
-
 class Reduce final : public StatefulOperator {
  public:
   Reduce(std::shared_ptr<arrow::Schema> input, std::shared_ptr<arrow::Schema> schema, ReduceFunction function)
@@ -129,11 +110,6 @@ class Reduce final : public StatefulOperator {
 
 StatefulSpec limit_spec(std::shared_ptr<arrow::Schema> schema, int64_t rows) {
   return {"limit", schema, false, [schema, rows]() -> arrow::Result<StatefulOperatorPtr> { return std::make_shared<Limit>(schema, rows); }};
-}
-
-StatefulSpec merge_spec(std::shared_ptr<arrow::Schema> schema, int inputs) {
-  return {"union", schema, false,
-          [schema, inputs]() -> arrow::Result<StatefulOperatorPtr> { return std::make_shared<Merge>(schema, inputs); }};
 }
 
 StatefulSpec reduce_spec(std::shared_ptr<arrow::Schema> input, std::shared_ptr<arrow::Schema> schema, ReduceFunction function) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <arrow/buffer.h>
@@ -37,6 +38,10 @@ class SnapshotWriter {
   void number(const std::string& name, int64_t value) { numbers_[name] = value; }
   // A part of a group may be put in several pieces; they are read back in this order. No rows: nothing is written.
   arrow::Status put(const std::string& part, int group, const arrow::RecordBatch& rows);
+  // Where each source stood at the barrier: (partition, next position). The driver's call, before snapshot().
+  using Positions = std::vector<std::pair<int32_t, int64_t>>;
+  void set_positions(std::map<std::string, Positions> by_source) { positions_ = std::move(by_source); }
+  const std::map<std::string, Positions>& positions() const { return positions_; }
   // Writes what was described, also of an operator without state. The driver's call, after snapshot().
   arrow::Status finish();
   arrow::MemoryPool* pool() const { return pool_; }
@@ -50,6 +55,7 @@ class SnapshotWriter {
   std::string fingerprint_;
   std::map<std::string, int64_t> numbers_;
   std::map<std::string, int> pieces_;
+  std::map<std::string, Positions> positions_;
 };
 
 class SnapshotReader {

@@ -68,6 +68,10 @@ struct StatefulSpec {
 };
 Stream add_stateful(const std::vector<Stream>& inputs, StatefulSpec op);
 
+// The rows of all of them as they come, all with the columns of `schema`. Where each has its event time in the same column, so has the
+// whole.
+Stream merged(const std::vector<Stream>& all, const std::shared_ptr<arrow::Schema>& schema);
+
 // Whether some source below never ends.
 bool endless(const plan::Plan& plan);
 // Whether some source below has positions, ending or not: operators over it keep a state that a checkpoint can hold.

@@ -21,6 +21,7 @@
 #include "stream/run.h"
 #include "stream/simple_operators.h"
 #include "stream/tables.h"
+#include "stream/window_spec.h"
 
 namespace gristmill {
 namespace stream {
@@ -140,6 +141,26 @@ arrow::Result<std::shared_ptr<arrow::Schema>> schema_of_union(const std::vector<
 }
 
 }  // namespace
+
+Stream merged(const std::vector<Stream>& all, const std::shared_ptr<arrow::Schema>& schema) {
+  std::vector<EventTime> times;
+  for (const Stream& s : all) {
+    if (!s.state().ok()) return s;
+    const auto& time = (*s.state())->event_time;
+    if (time && (times.empty() || times.front().time == time->time)) times.push_back(*time);
+  }
+  if (times.size() != all.size()) times.clear();
+  auto spec = merge_spec(schema, static_cast<int>(all.size()), times);
+  if (!spec.ok()) return Stream(spec.status());
+  const Stream out = add_stateful(all, std::move(*spec));
+  if (times.empty()) return out;
+  return then(out, [&](const StreamState& s) -> arrow::Result<StatePtr> {
+    auto with_time = std::make_shared<StreamState>(s);
+    with_time->event_time = std::make_shared<const EventTime>(EventTime{times.front().time, "", "", true});
+    return StatePtr(std::move(with_time));
+  });
+}
+
 }  // namespace stream
 
 using stream::StreamState;
@@ -243,7 +264,7 @@ Stream Stream::union_with(std::vector<Stream> others) const {
     for (const auto& f : (*together)->fields()) columns.push_back(col(f->name()).cast(f->type()));
     s = s.select(std::move(columns));
   }
-  return stream::add_stateful(all, stream::merge_spec(*together, static_cast<int>(all.size())));
+  return stream::merged(all, *together);
 }
 
 Stream Stream::join(const Frame& table, JoinOptions options) const {

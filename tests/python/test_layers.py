@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 STANDS_ON = {
     "base": [], "sched": ["base"], "column": ["base"], "expr": ["column"], "plan": ["expr"], "exec": ["plan", "sched"], "io": ["exec"], "frame": ["io"],
-    "stream": ["frame"], "flow": ["frame"], "sql": ["frame"], "job": ["stream", "flow", "sql"], "cli": ["job", "sql"],
+    "stream": ["frame"], "flow": ["frame"], "sql": ["stream"], "job": ["flow", "sql"], "cli": ["job", "sql"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

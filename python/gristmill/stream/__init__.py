@@ -7,9 +7,10 @@
 [{'id': 2, 'amount': 120.0}]
 """
 
+from .keyed import KeyContext, KeyedOperator
 from .operators import Morsel, MorselDriven, StreamOperator
 from .stream import GroupedStream, Stream
 from .windows import WindowedStream, Windows, count_window, hopping, session, sliding, tumbling
 
-__all__ = ["GroupedStream", "Morsel", "MorselDriven", "Stream", "StreamOperator", "WindowedStream", "Windows", "count_window", "hopping",
+__all__ = ["GroupedStream", "KeyContext", "KeyedOperator", "Morsel", "MorselDriven", "Stream", "StreamOperator", "WindowedStream", "Windows", "count_window", "hopping",
            "session", "sliding", "tumbling"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -161,11 +162,22 @@ class Stream(TextFilters, Writing, EventTime):
         return from_kafka(topic, servers, **options)
 
     @staticmethod
-    def from_sql(query: str, **tables: Any) -> "Stream":
-        """The rows of a query of the engine's own SQL over frames, tables and files."""
-        from .._sql import sql
+    def from_sql(query: str, params: Any = None, **tables: Any) -> "Stream":
+        """The rows of a query of the engine's own SQL over streams, frames, tables and files: keyword arguments, then the caller's variables.
 
-        return Stream.from_frame(sql(query, **tables))
+        Over a stream that never ends: select, filter, join a table, union all, and group by tumble(), hop() or session() of its event time.
+
+        >>> import gristmill as gm, pyarrow as pa
+        >>> clicks = gm.Stream.replay(pa.table({"ts": [1, 4, 12, 25], "page": ["a", "b", "a", "a"]})).with_watermark("ts")
+        >>> gm.Stream.from_sql('''
+        ...     select window_start, page, count(*) as n from tumble(clicks, ts, 10) where page = :page group by window_start, page
+        ... ''', {"page": "a"}).collect().to_pylist()
+        [{'window_start': 0, 'page': 'a', 'n': 1}, {'window_start': 10, 'page': 'a', 'n': 1}, {'window_start': 20, 'page': 'a', 'n': 1}]
+        """
+        from .._sql import named_tables, parameter_values, variables_in
+
+        found = named_tables(tables) + variables_in(query, tables, sys._getframe(1))
+        return Stream(_engine.sql_stream(query, found, parameter_values(params)))
 
     @staticmethod
     def replay(data: Any, morsel_rows: int = 16_384) -> "Stream":

@@ -15,6 +15,7 @@ from .. import _engine
 from ..expr import Expr, IntoExpr
 from ..frame import Frame, _many, _names
 from ..table import Table
+from .keyed import KeyedOperator, key_names, keyed_calls
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -188,6 +189,13 @@ class EventTime:
         return self._with(_engine.stream_join_refreshing(self._s, frame, keys, suffix, _text(refresh), how == "left"))
 
     # Time series by key: with a watermark in the order of times, else as rows come.
+
+    def process_keyed(self, by: str | Sequence[str], make: Callable[[], KeyedOperator], *, ttl: Length | None = None) -> "Stream":
+        """An operator of your own with state and timers by key; see KeyedOperator. `make`: its class, or a function that makes one for each
+        run. `ttl`: a key whose latest row lies so far behind the watermark is forgotten, timers included."""
+        first = make()
+        gives = first.output_schema(self.schema)
+        return self._with(_engine.stream_process_keyed(self._s, key_names(by), first.name, gives.__arrow_c_schema__(), keyed_calls(make, gives), _text(ttl)))
 
     def rolling(self, column: str, window: Length, function: str = "mean", by: IntoExpr | Sequence[IntoExpr] = (), *, name: str | None = None,
                 min_periods: int = 0, ddof: int = 1, ttl: Length | None = None) -> "Stream":

@@ -33,6 +33,18 @@ void add_workers(const Snapshot& s, JsonText& out) {
 
 void member_if_known(JsonText& out, std::string_view name, double value) { out.member(name, value < 0 ? std::nan("") : value); }
 
+void add_stream(const Snapshot& s, JsonText& out) {
+  const StreamGauges& g = s.gauges.stream;
+  if (!g.on) return;
+  out.key("stream").begin_object().member("lag", g.lag).member("late_rows", g.late_rows).member("state_bytes", g.state_bytes);
+  const bool known = g.watermark != INT64_MIN;
+  const char* name = g.moments ? "watermark_unix_seconds" : "watermark";
+  out.member(name, !known ? std::nan("") : g.moments ? static_cast<double>(g.watermark) / 1e6 : static_cast<double>(g.watermark));
+  out.key("checkpoint").begin_object().member("epoch", g.epoch).member("bytes", g.checkpoint_bytes);
+  out.member("age_seconds", g.checkpoint_age).member("durable", g.checkpoints ? 1 : 0).end_object();
+  out.member("stalled", s.stalled()).end_object();
+}
+
 void add_snapshot(const Snapshot& s, JsonText& out) {
   out.member("name", s.name).member("phase", phase_name(s.phase)).member("message", s.message);
   out.member("seconds", s.seconds).member("seconds_since_progress", s.seconds_since_progress);
@@ -53,6 +65,7 @@ void add_snapshot(const Snapshot& s, JsonText& out) {
   out.key("errors").begin_object();
   for (const auto& [kind, n] : s.errors) out.member(kind, n);
   out.end_object();
+  add_stream(s, out);
   add_steps(s, out);
   add_workers(s, out);
 }

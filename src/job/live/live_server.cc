@@ -87,6 +87,7 @@ void LiveServer::Pages::tick() {
 HttpReply LiveServer::Pages::health() const {
   const Snapshot now = status.snapshot();
   if (now.phase == JobPhase::kFailed) return text_reply(503, "failed");
+  if (const std::string why = now.stalled(); !why.empty()) return text_reply(503, "stalled: " + why);
   return text_reply(200, "ok");
 }
 

@@ -180,7 +180,20 @@ function show_cards(s) {
     card("rejected", count(s.rejected), [...errors.map(([kind, n]) => kind + " " + count(n)), ...(s.retries ? [count(s.retries) + " retries"] : [])].join(", "),
          s.rejected > 0),
   ];
+  if (s.stream) cards.push(...stream_cards(s.stream));
   $("cards").replaceChildren(...cards);
+}
+
+// Of a job over a source that may not end.
+function stream_cards(t) {
+  const mark = t.watermark_unix_seconds !== undefined ? t.watermark_unix_seconds : t.watermark;
+  const time = mark === null ? "none yet" : t.watermark_unix_seconds !== undefined ? new Date(mark * 1000).toISOString().slice(0, 19).replace("T", " ") : String(mark);
+  const c = t.checkpoint;
+  return [
+    card("lag", count(t.lag), t.stalled || "messages that wait", t.stalled !== ""),
+    card("watermark", time, t.late_rows ? count(t.late_rows) + " late rows" : "event time"),
+    card(c.durable ? "checkpoint" : "epoch", String(c.epoch), duration(c.age_seconds) + " ago" + (c.durable ? ", " + bytes(c.bytes) : "")),
+  ];
 }
 
 function table(id, head, rows) {
@@ -220,7 +233,7 @@ function show(s) {
     $("progress").setAttribute("aria-valuenow", Math.floor(s.fraction_done * 100));
   }
   const runs = s.phase === "running" || s.phase === "draining";
-  say(s.message || (runs && s.seconds_since_progress > 5 ? `Nothing has moved for ${clock(s.seconds_since_progress)}.` : ""), s.phase === "failed");
+  say(s.message || (s.stream && s.stream.stalled) || (runs && !s.stream && s.seconds_since_progress > 5 ? `Nothing has moved for ${clock(s.seconds_since_progress)}.` : ""), s.phase === "failed");
   $("main").hidden = false;
   show_cards(s);
   show_steps(s);

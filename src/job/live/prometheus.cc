@@ -26,6 +26,21 @@ void add_steps(const Snapshot& s, Metrics& m) {
   }
 }
 
+void add_stream(const Snapshot& s, const Metrics::Labels& job, Metrics& m) {
+  const StreamGauges& g = s.gauges.stream;
+  if (!g.on) return;
+  m.gauge("gristmill_job_lag_messages", "messages that wait at the source", number(g.lag), job);
+  m.counter("gristmill_job_late_rows_total", "rows that came behind the watermark of a step", number(g.late_rows), job);
+  m.gauge("gristmill_job_state_bytes", "memory of steps that remember", number(g.state_bytes), job);
+  if (g.watermark != INT64_MIN && g.moments)
+    m.gauge("gristmill_job_watermark_seconds", "how far event time has come, since 1970", number(g.watermark) / 1e6, job);
+  if (g.watermark != INT64_MIN && !g.moments) m.gauge("gristmill_job_watermark", "how far event time has come", number(g.watermark), job);
+  m.gauge("gristmill_job_checkpoint_epoch", "the last epoch that counts", number(g.epoch), job);
+  m.gauge("gristmill_job_checkpoint_age_seconds", "time since the last checkpoint", g.checkpoint_age, job);
+  m.gauge("gristmill_job_checkpoint_bytes", "size of the last checkpoint", number(g.checkpoint_bytes), job);
+  m.gauge("gristmill_job_stalled", "1 while rows wait and nothing moves", s.stalled().empty() ? 0 : 1, job);
+}
+
 void add_machine(const Sample& s, const Metrics::Labels& job, Metrics& m) {
   const auto with = [&](std::initializer_list<std::pair<std::string, std::string>> more) {
     Metrics::Labels labels = job;
@@ -80,6 +95,7 @@ std::string prometheus_text(const Sample& s) {
   m.counter("gristmill_job_batches_total", "batches worked on", number(now.batches), job);
   m.gauge("gristmill_job_batch_seconds", "time of a batch", now.batch_p50, {{"job", now.name}, {"quantile", "0.5"}});
   m.gauge("gristmill_job_batch_seconds", "time of a batch", now.batch_p99, {{"job", now.name}, {"quantile", "0.99"}});
+  add_stream(now, job, m);
   add_steps(now, m);
   add_machine(s, job, m);
   return m.text();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <ctime>
 #include <utility>
 
 #include "job/live/amounts.h"
@@ -47,7 +48,7 @@ Section title(const Sample& s, const Look& look) {
   Section out{.importance = 0, .lines = {line}};
   if (!s.now.message.empty())
     out.lines.push_back(StyledLine().add(s.now.message, s.now.phase == JobPhase::kFailed ? Ink::kBad : Ink::kWarn));
-  if (s.stalled_for(kStall))
+  if (s.stalled_for(kStall) && !s.now.gauges.stream.on)  // with nothing to read an endless job is still
     out.lines.push_back(StyledLine().add("nothing has moved for " + clock_seconds(s.now.seconds_since_progress), Ink::kWarn));
   return out;
 }
@@ -81,6 +82,32 @@ Section exceptions(const Sample& s) {
   count("retries", s.now.retries, Ink::kWarn);
   for (const auto& [kind, n] : s.now.errors) count("errors " + kind, n, Ink::kBad);
   return {.importance = 2, .lines = line.cells() > 0 ? std::vector{line} : std::vector<StyledLine>{}};
+}
+
+std::string moment_text(int64_t unix_micros) {
+  const auto seconds = static_cast<std::time_t>(unix_micros / 1'000'000);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%F %T", &parts);
+  return text;
+}
+
+// Of jobs over sources that may not end.
+Section endless(const Sample& s) {
+  const StreamGauges& g = s.now.gauges.stream;
+  if (!g.on) return {.importance = 1, .lines = {}};
+  StyledLine line;
+  line.left("lag", 8, Ink::kDim).add(short_count(static_cast<double>(g.lag)), g.lag > 0 ? Ink::kBold : Ink::kPlain).gap();
+  if (g.watermark != INT64_MIN)
+    line.add("watermark ", Ink::kDim).add(g.moments ? moment_text(g.watermark) : std::to_string(g.watermark)).gap();
+  line.add(g.checkpoints ? "checkpoint " : "epoch ", Ink::kDim).add(std::to_string(g.epoch));
+  line.add(", " + clock_seconds(g.checkpoint_age) + " ago");
+  if (g.checkpoints) line.add(", " + short_bytes(static_cast<double>(g.checkpoint_bytes)));
+  if (g.late_rows > 0) line.gap().add("late ", Ink::kDim).add(short_count(static_cast<double>(g.late_rows)), Ink::kWarn);
+  Section out{.importance = 1, .lines = {line}};
+  if (const std::string why = s.now.stalled(); !why.empty()) out.lines.push_back(StyledLine().add("stalled: " + why, Ink::kBad));
+  return out;
 }
 
 Section steps(const Sample& s, const Look& look) {
@@ -205,7 +232,7 @@ void fit(std::vector<Section>& sections, size_t room) {
 }  // namespace
 
 std::vector<std::string> view_lines(const Sample& sample, const Look& look) {
-  std::vector<Section> sections = {title(sample, look),  flow(sample, look),  exceptions(sample),   steps(sample, look),
+  std::vector<Section> sections = {title(sample, look),  flow(sample, look),  endless(sample),      exceptions(sample), steps(sample, look),
                                    memory(sample, look), cores(sample, look), groups(sample, look), batches(sample)};
   fit(sections, static_cast<size_t>(std::max(look.height - 1, 1)));
   std::vector<std::string> out;
@@ -232,6 +259,14 @@ std::string plain_line(const Sample& s) {
   count("retries", s.now.retries);
   for (const auto& [kind, v] : s.now.errors) count(("errors " + kind).c_str(), v);
   if (s.now.gauges.memory_used > 0) line.add(", memory " + short_bytes(static_cast<double>(s.now.gauges.memory_used)));
+  if (const StreamGauges& g = s.now.gauges.stream; g.on) {
+    line.add(", lag " + n(g.lag));
+    if (g.watermark != INT64_MIN) line.add(", watermark " + (g.moments ? moment_text(g.watermark) : std::to_string(g.watermark)));
+    line.add((g.checkpoints ? ", checkpoint " : ", epoch ") + std::to_string(g.epoch) + " " + clock_seconds(g.checkpoint_age) + " ago");
+    if (g.checkpoints) line.add(" of " + short_bytes(static_cast<double>(g.checkpoint_bytes)));
+    if (const std::string why = s.now.stalled(); !why.empty()) line.add(", stalled: " + why);
+    return line.text(Look{.width = 1 << 20});
+  }
   if (s.stalled_for(kStall)) line.add(", nothing has moved for " + clock_seconds(s.now.seconds_since_progress));
   Look look{.width = 1 << 20};
   return line.text(look);

@@ -1,11 +1,15 @@
 // Files and folders of files as sinks, and the standard output. Whole or not there; what stood there before stays when a run fails.
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
+
+#include <arrow/table.h>
 
 #include "base/status.h"
 #include "frame/file_sinks.h"
 #include "gristmill/store.h"
+#include "io/storage_options.h"
 #include "io/text_input.h"
 #include "job/sinks/kinds.h"
 
@@ -141,6 +145,36 @@ class FileSink final : public Sink {
     return writer_.open(context.memory);
   }
 
+  // A folder with a file an epoch; the standard output as rows come.
+  arrow::Result<stream::EpochSinkPtr> open_epochs() override {
+    if (path_ == "-") return rows_to_stdout();
+    static constexpr const char* kWhole[] = {
+        "partition_by", "max_rows_per_file", "max_bytes_per_file", "overwrite", "compression_level", "row_group_rows",
+        "dictionary",   "statistics",        "bloom_filters",      "stream",    "batch_rows",        "header",
+        "separator",    "null_value",        "float_precision",    "quotes",    "omit_nulls"};
+    for (const char* key : kWhole) {
+      const auto known = std::any_of(settings_.key().keys.begin(), settings_.key().keys.end(), [&](const Key& k) { return k.name == key; });
+      if (known && settings_.has(key)) {
+        return settings_.error_at(key,
+                                  "\"" + std::string(key) + "\" is not for jobs over a source that may not end: they write a file an epoch",
+                                  "leave it out; path, compression and storage can be said");
+      }
+    }
+    if (!path_.ends_with('/')) {
+      return settings_.error_at("path", "over a source that may not end the path is a folder, in which a file appears for each epoch",
+                                "path: " + path_ + "/");
+    }
+    const std::string compression = settings_.text("compression");
+    stream::EpochFilesOptions options;
+    options.format = format_ == "parquet" ? stream::EpochFormat::kParquet
+                     : format_ == "csv"   ? stream::EpochFormat::kCsv
+                     : format_ == "ipc"   ? stream::EpochFormat::kIpc
+                                          : stream::EpochFormat::kNdjson;
+    options.compression = compression == "infer" ? "" : compression;
+    ARROW_ASSIGN_OR_RAISE(options.storage, io::storage_options(files_.storage));
+    return stream::epoch_files(path_, options);
+  }
+
   arrow::Status add_to_existing() override {
     if (path_ == "-") return arrow::Status::OK();
     if (is_folder()) {
@@ -160,6 +194,16 @@ class FileSink final : public Sink {
 
  private:
   bool is_folder() const { return !files_.partition_by.empty() || files_.max_rows_per_file != 0 || files_.max_bytes_per_file != 0; }
+
+  stream::EpochSinkPtr rows_to_stdout() {
+    return stream::at_least_once(name(),
+                                 [this](const std::shared_ptr<arrow::Schema>& schema,
+                                        const exec::QueryContext& context) -> arrow::Result<std::shared_ptr<exec::OrderedSink>> {
+                                   ARROW_ASSIGN_OR_RAISE(auto nothing, arrow::Table::MakeEmpty(schema));
+                                   ARROW_RETURN_NOT_OK(prepare(from_arrow(std::move(nothing))).status());
+                                   return writer_.open(context.memory);
+                                 });
+  }
 
   // The folder around a local file or folder is made when it is not there; whoever opens the file says what is wrong.
   void make_directory() const {

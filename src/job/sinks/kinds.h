@@ -11,5 +11,6 @@ SinkKind parquet_sink_kind();
 SinkKind ipc_sink_kind();
 SinkKind stdout_sink_kind();
 SinkKind postgres_sink_kind();
+SinkKind kafka_sink_kind();
 
 }  // namespace gristmill::job

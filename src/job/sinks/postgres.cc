@@ -27,6 +27,9 @@ class PostgresTable final : public Sink {
                                                     context.keep_waiting));
     return sink_;
   }
+  arrow::Result<stream::EpochSinkPtr> open_epochs() override {
+    return stream::epoch_postgres(settings_.text("connection"), settings_.text("table"), {mode_, settings_.texts("key")});
+  }
   // What the table refuses is known before any sink shows its rows.
   arrow::Status complete() override { return sink_ == nullptr ? arrow::Status::OK() : sink_->settle(); }
   arrow::Status explain(const arrow::Status& status) override { return sink_ == nullptr ? status : sink_->first_error(status); }

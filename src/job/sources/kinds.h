@@ -12,6 +12,7 @@ SourceKind parquet_source_kind();
 SourceKind ipc_source_kind();
 SourceKind stdin_source_kind();
 SourceKind postgres_source_kind();
+SourceKind kafka_source_kind();
 
 // A source over the one scan that `frame` is.
 arrow::Result<plan::TableSourcePtr> source_of(const Frame& frame, const Settings& settings);

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "gristmill/sql.h"
+#include "gristmill/stream_sql.h"
 #include "job/frame_step.h"
 
 namespace gristmill::job {
@@ -15,6 +16,11 @@ class SqlStep final : public FrameStep {
   arrow::Result<Frame> apply(const Frame& rows) override {
     Frame out = sql(settings_.own_text(), {{"input", rows}});
     if (!out.plan().ok()) return settings_.at(out.plan().status());
+    return out;
+  }
+  arrow::Result<Stream> apply_to_stream(const Stream& rows) override {
+    Stream out = sql_stream(settings_.own_text(), {{"input", rows}});
+    if (!out.state().ok()) return settings_.at(out.state().status());
     return out;
   }
 
@@ -37,6 +43,13 @@ class DedupeStep final : public FrameStep {
   arrow::Result<Frame> apply(const Frame& rows) override {
     Frame out = rows.distinct(settings_.texts("key"), settings_.text("keep", "first") == "last" ? Keep::kLast : Keep::kFirst);
     if (!out.plan().ok()) return settings_.at(out.plan().status());
+    return out;
+  }
+  arrow::Result<Stream> apply_to_stream(const Stream& rows) override {
+    if (rows.endless() && settings_.text("keep", "first") == "last")
+      return settings_.error_at("keep", "which row is the last of its key is never known over a source that does not end", "keep: first");
+    Stream out = rows.distinct(settings_.texts("key"));
+    if (!out.state().ok()) return settings_.at(out.state().status());
     return out;
   }
 

@@ -221,7 +221,7 @@ Stream simulated_stream(uint64_t seed) {
   // Two sources of one sequence each: even numbers and odd ones, whose barriers must meet.
   const Stream even = counting(1, 600, seed).select({(col("n") * 2).alias("n")});
   const Stream odd = counting(1, 600, seed + 1).select({(col("n") * 2 + 1).alias("n")});
-  const Stream met = add_stateful({even, odd}, merge_spec(*even.schema(), 2));
+  const Stream met = add_stateful({even, odd}, *merge_spec(*even.schema(), 2));
   const auto same = [](RecordBatchPtr b) -> arrow::Result<RecordBatchPtr> { return b; };
   switch (seed % 4) {
     case 0: return two.distinct({"n"});
