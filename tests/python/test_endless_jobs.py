@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -181,7 +182,7 @@ def test_a_job_that_does_not_end_is_watched_and_stopped(broker: KafkaServer, tmp
     assert now["watermark_unix_seconds"] == BASE + 99 - 5
     assert now["checkpoint"]["bytes"] > 0 and now["checkpoint"]["durable"] == 1
     time.sleep(2.5)  # nothing to do is no illness
-    assert get(url + "healthz") == (200, "ok\n")
+    wait_for(lambda: get(url + "healthz") == (200, "ok\n"))
     metrics = get(url + "metrics")[1]
     for family in ("lag_messages", "watermark_seconds", "checkpoint_age_seconds", "checkpoint_bytes", "stalled"):
         assert f"gristmill_job_{family}{{" in metrics
@@ -216,10 +217,13 @@ def test_health_turns_bad_when_progress_stops(broker: KafkaServer, server: Postg
         holder.rollback()
         wait_for(lambda: server.sql("select count(*) from endless_stalled")[0][0] == 490)
         wait_for(lambda: get(url + "healthz")[0] == 200)
-        holder.execute("lock table endless_stalled in access exclusive mode")  # and while it runs: what was read cannot be written
+    backend = server.sql("select pid from pg_stat_activity where query ilike 'copy%endless_stalled%' and pid <> pg_backend_pid()")[0][0]
+    os.kill(backend, signal.SIGSTOP)  # and while it runs: what was read cannot be written
+    try:
         produce(broker, topic, [{"value": json.dumps(r).encode()} for r in orders(500, 500)])
         wait_for(lambda: get(url + "healthz")[0] == 503)
-        holder.rollback()
+    finally:
+        os.kill(backend, signal.SIGCONT)
     wait_for(lambda: server.sql("select count(*) from endless_stalled")[0][0] == 980)
     wait_for(lambda: get(url + "healthz")[0] == 200)
     child.send_signal(signal.SIGTERM)

@@ -91,7 +91,9 @@ class KafkaServer:
         }.items()) + "\n")
         self.log = open(self.folder / "log", "ab")
         self.process: subprocess.Popen[bytes] | None = None
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = "-"
+        while cluster.startswith("-"):  # the tool would take it for a flag
+            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(self._java("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(self.properties)),
                               capture_output=True, text=True)
         if done.returncode != 0:

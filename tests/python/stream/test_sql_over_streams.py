@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from kafka_server import KafkaServer
+from topics import produce
 
 import gristmill as gm
 
@@ -172,6 +174,20 @@ def test_no_row_of_a_union_is_late_because_another_stream_is_ahead() -> None:
         made = gm.Stream.from_sql("select window_start, count(*) as n from tumble((select * from a union all select * from b), ts, 100) group by 1",
                                   a=streams[0], b=streams[1])
         assert sorted_rows(made.collect().to_arrow()) == sorted(((start, 100) for start in range(0, 2000, 100)), key=repr)
+
+
+def test_windows_of_a_union_close_when_every_topic_has_come_so_far(broker: KafkaServer) -> None:
+    """Each topic's own watermark judges its rows: one that is far ahead makes none of the other late."""
+    topics = {"ahead": range(1000, 2001), "behind": range(0, 1001)}
+    streams = {}
+    for name, times in topics.items():
+        topic = broker.create(f"union-{name}", 2)
+        produce(broker, topic, [{"partition": t % 2, "value": b'{"ts": %d}' % t} for t in times])
+        streams[name] = gm.Stream.from_kafka(topic, broker.servers, schema={"ts": "int64"}).with_watermark("ts", idle_after="10m")
+    query = "select window_start, count(*) as n from tumble((select * from ahead union all select * from behind), ts, 100) group by 1"
+    for workers in (1, 3):
+        made = gm.Stream.from_sql(query, **streams).parallel(workers, threshold=0).take(9)
+        assert made.to_pydict() == {"window_start": list(range(0, 900, 100)), "n": [100] * 9}
 
 
 def test_a_query_over_a_stream_goes_on_at_its_checkpoint(tmp_path: Any) -> None:
