@@ -144,6 +144,8 @@ _INFIX = {"add": "+", "sub": "-", "mul": "*", "eq": "=", "ne": "<>", "lt": "<", 
 _FUNCTIONS = {"abs": "abs", "coalesce": "coalesce", "nullif": "nullif", "greatest": "greatest", "least": "least", "str.upper": "upper", "str.lower": "lower",
               "str.length": "length", "str.replace": "replace"}
 
+_CHOICES = ("coalesce", "greatest", "least", "case")
+
 
 def quoted(name: str) -> str:
     return '"' + name + '"'
@@ -163,6 +165,10 @@ def sql(x: X) -> str:
         return "'" + x.extra.replace("'", "''") + "'"
     if x.op in ("lit", "typed", "cast", "try_cast"):
         raise NoSql
+    if x.op in _CHOICES and x.type == FLOAT64:
+        kept = {v.type for v in (x.args if x.op != "case" else [v for i, v in enumerate(x.args) if i % 2 or i + 1 == len(x.args)])}
+        if pa.float32() in kept and FLOAT64 not in kept:  # DuckDB's choice among floats and exact numbers is a float, ours a double
+            raise NoSql
     args = [sql(a) for a in x.args]
     if x.op in _INFIX:
         return f"({args[0]} {_INFIX[x.op]} {args[1]})"
