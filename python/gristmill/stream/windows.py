@@ -93,6 +93,8 @@ class EventTime:
     if TYPE_CHECKING:
 
         def _with(self, engine_stream: _engine.Stream) -> "Stream": ...
+        @property
+        def schema(self) -> pa.Schema: ...
 
     def with_watermark(self, column: str, delay: Length | None = None, idle_after: Length | None = None) -> "Stream":
         """Says which column is the time of an event (a timestamp or int64), and how far rows may lie behind the latest one of their partition.
