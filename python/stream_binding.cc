@@ -24,6 +24,7 @@
 #include "python_error.h"
 #include "stream/bind.h"
 #include "stream/reader.h"
+#include "user_call.h"
 
 namespace gristmill::python {
 namespace {
@@ -32,40 +33,6 @@ template <typename F>
 auto without_gil(F&& f) {
   nb::gil_scoped_release release;
   return f();
-}
-
-// A Python object that may be let go of on any thread.
-class Held {
- public:
-  explicit Held(nb::object object) : object_(object.release()) {}
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-  ~Held() {
-    if (!Py_IsInitialized()) return;  // the interpreter took the object with it
-    nb::gil_scoped_acquire gil;
-    object_.dec_ref();
-  }
-  nb::handle get() const { return object_; }
-
- private:
-  nb::handle object_;
-};
-
-arrow::Status failed(nb::python_error& e, const std::string& who) {
-  nb::object exception = nb::borrow(e.value());
-  std::string text;
-  try {
-    text = nb::cast<std::string>(nb::str(exception));
-  } catch (nb::python_error&) {
-    text = "an exception without text";
-  }
-  const bool stops = PyObject_IsInstance(exception.ptr(), PyExc_Exception) == 0;  // KeyboardInterrupt, SystemExit
-  const std::string mark = keep_failure(std::move(exception), who);
-  const arrow::Status status =
-      stops ? base::cancelled_error("\"" + who + "\" was stopped") : base::data_error("\"" + who + "\" failed: " + text);
-  base::ErrorDetail detail = *base::error_detail(status);
-  detail.value = mark;
-  return base::with_detail(status, std::move(detail));
 }
 
 // (schema, array) capsules.
@@ -121,7 +88,7 @@ class PythonOperator final : public StreamOperator {
       }
       return out;
     } catch (nb::python_error& e) {
-      return failed(e, name_);
+      return failed_call(e, name_);
     } catch (const nb::cast_error&) {
       return base::data_error("operator \"" + name_ + "\" gave metadata that is not texts by texts");
     }
@@ -130,7 +97,7 @@ class PythonOperator final : public StreamOperator {
  private:
   const std::string name_;
   const std::shared_ptr<arrow::Schema> gives_;
-  const Held run_;
+  const HeldObject run_;
   const bool stateful_;
   const std::vector<std::string> keys_;
   const int hint_;
@@ -138,22 +105,22 @@ class PythonOperator final : public StreamOperator {
 
 // `again()` gives a function that gives capsules, or None at the end.
 Stream from_function(nb::handle schema, nb::object again, const std::string& name) {
-  auto kept = std::make_shared<Held>(std::move(again));
+  auto kept = std::make_shared<HeldObject>(std::move(again));
   const auto make = [kept, name]() -> arrow::Result<Stream::NextBatch> {
     nb::gil_scoped_acquire gil;
     try {
-      auto next = std::make_shared<Held>(nb::borrow(kept->get()()));
+      auto next = std::make_shared<HeldObject>(nb::borrow(kept->get()()));
       return Stream::NextBatch([next, name]() -> arrow::Result<RecordBatchPtr> {
         nb::gil_scoped_acquire inner;
         try {
           nb::object capsules = next->get()();
           return capsules.is_none() ? RecordBatchPtr() : import_batch(capsules);
         } catch (nb::python_error& e) {
-          return failed(e, name);
+          return failed_call(e, name);
         }
       });
     } catch (nb::python_error& e) {
-      return failed(e, name);
+      return failed_call(e, name);
     }
   };
   return Stream::from_function(import_schema(schema), make, name);
@@ -179,14 +146,14 @@ JoinOptions join_options(std::array<std::vector<std::string>, 3> on, const std::
 }
 
 Stream reduce(const Stream& s, nb::object function, nb::handle schema) {
-  auto kept = std::make_shared<Held>(std::move(function));
+  auto kept = std::make_shared<HeldObject>(std::move(function));
   const auto call = [kept](RecordBatchPtr state, RecordBatchPtr batch) -> arrow::Result<RecordBatchPtr> {
     nb::gil_scoped_acquire gil;
     try {
       nb::object before = state ? export_batch(*state) : nb::none();
       return import_batch(kept->get()(before, export_batch(*batch)));
     } catch (nb::python_error& e) {
-      return failed(e, "reduce");
+      return failed_call(e, "reduce");
     }
   };
   return s.reduce(call, import_schema(schema));

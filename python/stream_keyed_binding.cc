@@ -14,41 +14,10 @@
 #include "base/status.h"
 #include "gristmill/stream_time.h"
 #include "python_error.h"
+#include "user_call.h"
 
 namespace gristmill::python {
 namespace {
-
-// A Python object that may be let go of on any thread.
-class Kept {
- public:
-  explicit Kept(nb::object object) : object_(object.release()) {}
-  Kept(const Kept&) = delete;
-  Kept& operator=(const Kept&) = delete;
-  ~Kept() {
-    if (!Py_IsInitialized()) return;  // the interpreter took the object with it
-    nb::gil_scoped_acquire gil;
-    object_.dec_ref();
-  }
-  nb::handle get() const { return object_; }
-
- private:
-  nb::handle object_;
-};
-
-arrow::Status failed(nb::python_error& e, const std::string& who) {
-  nb::object exception = nb::borrow(e.value());
-  std::string text = "an exception without text";
-  try {
-    text = nb::cast<std::string>(nb::str(exception));
-  } catch (nb::python_error&) {
-    PyErr_Clear();
-  }
-  const std::string mark = keep_failure(std::move(exception), who);
-  const arrow::Status status = base::data_error("\"" + who + "\" failed: " + text);
-  base::ErrorDetail detail = *base::error_detail(status);
-  detail.value = mark;
-  return base::with_detail(status, std::move(detail));
-}
 
 // (schema, array) capsules, or None.
 RecordBatchPtr batch_of(nb::handle made) {
@@ -72,7 +41,7 @@ class PythonKeyed final : public KeyedOperator {
     try {
       return batch_of(nb::object(process_.get()(export_batch(*rows), nb::cast(&context, nb::rv_policy::reference))));
     } catch (nb::python_error& e) {
-      return failed(e, name_);
+      return failed_call(e, name_);
     }
   }
   arrow::Result<RecordBatchPtr> on_timer(KeyContext& context) override {
@@ -80,14 +49,14 @@ class PythonKeyed final : public KeyedOperator {
     try {
       return batch_of(nb::object(on_timer_.get()(nb::cast(&context, nb::rv_policy::reference))));
     } catch (nb::python_error& e) {
-      return failed(e, name_);
+      return failed_call(e, name_);
     }
   }
 
  private:
   const std::string name_;
   const std::shared_ptr<arrow::Schema> gives_;
-  const Kept process_, on_timer_;
+  const HeldObject process_, on_timer_;
 };
 
 // `make` gives the two calls of a run.
@@ -96,14 +65,14 @@ Stream process_keyed_of(const Stream& stream, std::vector<std::string> keys, con
   auto* c_schema = static_cast<ArrowSchema*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_schema"));
   if (c_schema == nullptr) throw nb::python_error();
   const std::shared_ptr<arrow::Schema> gives = unwrap(arrow::ImportSchema(c_schema));
-  const auto kept = std::make_shared<Kept>(std::move(make));
+  const auto kept = std::make_shared<HeldObject>(std::move(make));
   const auto again = [kept, name, gives]() -> arrow::Result<std::shared_ptr<KeyedOperator>> {
     nb::gil_scoped_acquire gil;
     try {
       nb::tuple calls = nb::borrow<nb::tuple>(nb::object(kept->get()()));
       return std::make_shared<PythonKeyed>(name, gives, nb::borrow(calls[0]), nb::borrow(calls[1]));
     } catch (nb::python_error& e) {
-      return failed(e, name);
+      return failed_call(e, name);
     }
   };
   return process_keyed(stream, std::move(keys), again, ttl);

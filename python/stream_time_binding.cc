@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "gristmill/stream_time.h"
 #include "python_error.h"
+#include "user_call.h"
 
 namespace gristmill::python {
 namespace {
@@ -29,22 +30,6 @@ std::shared_ptr<nb::object> held(nb::object function) {
           }};
 }
 
-// What the user's function raised, for the end of the run.
-arrow::Status failed(nb::python_error& e, const std::string& who) {
-  nb::object exception = nb::borrow(e.value());
-  std::string text = "an exception without text";
-  try {
-    text = nb::cast<std::string>(nb::str(exception));
-  } catch (nb::python_error&) {
-    PyErr_Clear();
-  }
-  const std::string mark = keep_failure(std::move(exception), who);
-  const arrow::Status status = base::data_error("\"" + who + "\" failed: " + text);
-  base::ErrorDetail detail = *base::error_detail(status);
-  detail.value = mark;
-  return base::with_detail(status, std::move(detail));
-}
-
 // A function that makes the frame of a table, whenever it is to be read.
 std::function<arrow::Result<Frame>()> frames_of(nb::object function) {
   return [kept = held(std::move(function))]() -> arrow::Result<Frame> {
@@ -52,7 +37,7 @@ std::function<arrow::Result<Frame>()> frames_of(nb::object function) {
     try {
       return nb::cast<Frame>((*kept)());
     } catch (nb::python_error& e) {
-      return failed(e, "join_refreshing");
+      return failed_call(e, "join_refreshing");
     } catch (const nb::cast_error&) {
       return base::data_error("the function of join_refreshing gave no frame");
     }
@@ -67,7 +52,7 @@ std::function<arrow::Status(RecordBatchPtr)> late_rows(nb::object function) {
       (*kept)(export_batch(*batch));
       return arrow::Status::OK();
     } catch (nb::python_error& e) {
-      return failed(e, "late");
+      return failed_call(e, "late");
     }
   };
 }
