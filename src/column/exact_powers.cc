@@ -22,7 +22,7 @@ using limbs::add_checked;
 using limbs::Limb;
 using limbs::Unsigned128;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // A finite double is m * 2^exponent.
 struct Parts {
@@ -218,10 +218,10 @@ bool GroupPowers::read_into(uint32_t group, std::span<const uint8_t>* in) {
 std::optional<double> GroupPowers::skewness(uint32_t group, bool unbiased) const {
   const int64_t n = states_[group].count;
   if (n == 0 || (unbiased && n < 3)) return std::nullopt;
-  if (!is_finite(group)) return kNan;
+  if (!is_finite(group)) return kNaN;
   const ExactNumber s1 = power_sum(group, 0).number(), s2 = power_sum(group, 1).number(), s3 = power_sum(group, 2).number();
   const ExactNumber b = exact_subtract(times(whole(n), s2), times(s1, s1));
-  if (b.is_zero()) return kNan;
+  if (b.is_zero()) return kNaN;
   const ExactNumber first = exact_add(times(times(whole(n), whole(n)), s3), times(whole(2), times(s1, times(s1, s1))));
   const ExactNumber a = exact_subtract(first, times(times(whole(3), whole(n)), times(s1, s2)));
   ExactNumber above = times(a, a), below = times(b, times(b, b));
@@ -235,11 +235,11 @@ std::optional<double> GroupPowers::skewness(uint32_t group, bool unbiased) const
 std::optional<double> GroupPowers::kurtosis(uint32_t group, bool pearson, bool unbiased) const {
   const int64_t n = states_[group].count;
   if (n == 0 || (unbiased && n < 4)) return std::nullopt;
-  if (!is_finite(group)) return kNan;
+  if (!is_finite(group)) return kNaN;
   const ExactNumber s1 = power_sum(group, 0).number(), s2 = power_sum(group, 1).number();
   const ExactNumber s3 = power_sum(group, 2).number(), s4 = power_sum(group, 3).number();
   const ExactNumber b = exact_subtract(times(whole(n), s2), times(s1, s1));
-  if (b.is_zero()) return kNan;
+  if (b.is_zero()) return kNaN;
   const ExactNumber n2 = times(whole(n), whole(n)), s11 = times(s1, s1), bb = times(b, b);
   ExactNumber c = exact_add(times(times(n2, whole(n)), s4), times(times(whole(6), whole(n)), times(s11, s2)));
   c = exact_subtract(c, exact_add(times(times(whole(4), n2), times(s1, s3)), times(whole(3), times(s11, s11))));

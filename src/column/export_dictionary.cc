@@ -67,7 +67,7 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> narrow_indices(const arrow::ArrayD
 arrow::Result<std::shared_ptr<arrow::Buffer>> convert_indices(const arrow::ArrayData& d, const arrow::DataType& index, int64_t entries,
                                                               arrow::MemoryPool* pool) {
   using arrow::Type;
-  const int bits = index.bit_width() - (is_signed_integer(index) ? 1 : 0);
+  const int bits = index.bit_width() - (column::is_signed_integer(index) ? 1 : 0);
   if (bits < 32 && entries > (int64_t{1} << bits)) {
     return base::data_error(std::to_string(entries) + " distinct values do not fit a dictionary with indices of type " + index.ToString());
   }

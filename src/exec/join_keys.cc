@@ -105,7 +105,7 @@ KeyLayout::KeyLayout(std::span<const column::TypePtr> types, bool nulls_equal) :
     return false;
   };
   if (types.size() == 1 && !nulls_equal && column::physical_unchecked(*types[0]) == Physical::kInt128) {
-    form_ = KeyForm::kPair;
+    form_ = JoinKeyForm::kPair;
     fields_ = {{Physical::kInt128, 0, 0}};
     return;
   }
@@ -120,7 +120,7 @@ KeyLayout::KeyLayout(std::span<const column::TypePtr> types, bool nulls_equal) :
     return;
   }
   if (types.empty()) return;
-  form_ = used[1] > 0 ? KeyForm::kPair : KeyForm::kWord;
+  form_ = used[1] > 0 ? JoinKeyForm::kPair : JoinKeyForm::kWord;
   const Physical first = fields_[0].physical;
   integer_ = types.size() == 1 && !nulls_equal && first != Physical::kFloat32 && first != Physical::kFloat64;
   signed_ = integer_ && (first == Physical::kInt8 || first == Physical::kInt16 || first == Physical::kInt32 || first == Physical::kInt64);
@@ -140,10 +140,10 @@ arrow::Status KeyLayout::words(std::span<const column::Column> keys, int64_t row
     return arrow::Status::OK();
   }
   out.low_store.resize(static_cast<size_t>(rows));
-  out.high_store.resize(form_ == KeyForm::kPair ? static_cast<size_t>(rows) : 0);
+  out.high_store.resize(form_ == JoinKeyForm::kPair ? static_cast<size_t>(rows) : 0);
   uint64_t* const words[2] = {out.low_store.data(), out.high_store.data()};
   out.low = words[0];
-  out.high = form_ == KeyForm::kPair ? words[1] : nullptr;
+  out.high = form_ == JoinKeyForm::kPair ? words[1] : nullptr;
   if (fields_[0].physical == Physical::kInt128) {
     const uint8_t* at = first.buffers[1]->data() + first.offset * 16;
     for (int64_t i = 0; i < rows; ++i, at += 16) {

@@ -18,7 +18,7 @@ namespace gristmill::exec {
 
 inline constexpr int64_t kMostBuildRows = INT32_MAX - 1;  // row numbers are 32 bits; more rows go to disk
 
-enum class KeyForm : uint8_t { kWord, kPair, kColumns };
+enum class JoinKeyForm : uint8_t { kWord, kPair, kColumns };
 
 // Words of a batch's rows. Scratch: the pointers hold until the next use.
 struct KeyWords {
@@ -33,7 +33,7 @@ class KeyLayout {
   KeyLayout() = default;
   KeyLayout(std::span<const column::TypePtr> types, bool nulls_equal);
 
-  KeyForm form() const { return form_; }
+  JoinKeyForm form() const { return form_; }
   bool nulls_equal() const { return nulls_equal_; }
   // One integer-like key (date, time, timestamp, bool as well) without a null bit: the word is its value.
   bool integer() const { return integer_; }
@@ -49,7 +49,7 @@ class KeyLayout {
     int word;   // 0 low, 1 high
     int shift;  // bits
   };
-  KeyForm form_ = KeyForm::kColumns;
+  JoinKeyForm form_ = JoinKeyForm::kColumns;
   bool nulls_equal_ = false, integer_ = false, signed_ = false;
   std::vector<Field> fields_;
   int flag_word_ = -1, flag_shift_ = 0;
@@ -64,7 +64,8 @@ struct KeyRange {  // of integer() words, in their order; empty when min > max
 };
 KeyRange key_range(const KeyLayout& layout, const uint64_t* words, int64_t n);
 // Of the rows where the one key of an integer() layout is not null.
-arrow::Result<KeyRange> key_range(const KeyLayout& layout, const column::Column& key, int64_t rows, arrow::MemoryPool* pool, KeyWords& words);
+arrow::Result<KeyRange> key_range(const KeyLayout& layout, const column::Column& key, int64_t rows, arrow::MemoryPool* pool,
+                                  KeyWords& words);
 
 // hash_rows of words; one hash whichever side and however the words came about.
 void hash_key_words(const uint64_t* low, const uint64_t* high, int64_t n, uint64_t* out);

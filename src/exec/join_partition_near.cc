@@ -45,8 +45,7 @@ arrow::Status PartitionJoin::nearest_in_parts(const JoinBlocks& build, const Joi
     std::vector<Nearest> best(static_cast<size_t>(rows_of(some)));
     ARROW_RETURN_NOT_OK(for_each_part(build, cuts, [&](const BuildRows& part) { return find_nearest(part, some, best); }));
     ARROW_RETURN_NOT_OK(for_each_part(build, cuts, [&](const BuildRows& part) { return emit_nearest(part, some, best); }));
-    ARROW_RETURN_NOT_OK(
-        emit_without(some, [&](int64_t row) { return best[static_cast<size_t>(row)].chosen(rule_) != Nearest::kNone; }));
+    ARROW_RETURN_NOT_OK(emit_without(some, [&](int64_t row) { return best[static_cast<size_t>(row)].chosen(rule_) != Nearest::kNone; }));
   }
   return arrow::Status::OK();
 }

@@ -81,7 +81,7 @@ arrow::Result<const int32_t*> JoinProber::find(const BuildRows& build, const col
   const column::Selection live = layout_.nulls_equal() ? batch.selection : non_null_rows(keys, batch.rows, batch.selection);
   std::vector<column::Column> flat;
   LookupKeys lookup;
-  if (layout_.form() == KeyForm::kColumns) {
+  if (layout_.form() == JoinKeyForm::kColumns) {
     for (const auto& k : keys) {
       ARROW_ASSIGN_OR_RAISE(column::Column f, column::flatten(k, batch.rows, pool_));
       flat.push_back(std::move(f));
@@ -95,7 +95,7 @@ arrow::Result<const int32_t*> JoinProber::find(const BuildRows& build, const col
 
 void JoinProber::look_up(const BuildRows& build, LookupKeys& keys, std::span<const column::Column> columns, int64_t rows,
                          const column::Selection& live) {
-  const bool by_columns = layout_.form() == KeyForm::kColumns;
+  const bool by_columns = layout_.form() == JoinKeyForm::kColumns;
   const bool all = live.all();
   const auto at = live.indices(rows);
   keys.n = static_cast<int64_t>(at.size());
@@ -115,7 +115,7 @@ void JoinProber::look_up(const BuildRows& build, LookupKeys& keys, std::span<con
     hash_.resize(at.size());
     keys.hash = hash_.data();
     if (!by_columns) {
-      hash_key_words(keys.low, layout_.form() == KeyForm::kPair ? keys.high : nullptr, keys.n, hash_.data());
+      hash_key_words(keys.low, layout_.form() == JoinKeyForm::kPair ? keys.high : nullptr, keys.n, hash_.data());
     } else if (all) {
       column::hash_rows(columns, rows, live, hash_.data());
     } else {

@@ -41,8 +41,8 @@ struct OutputColumn {
 struct JoinShape {
   JoinSpec spec;
   KeyLayout layout;
-  JoinSide build, probe;             // with build_left the left input is `build`
-  std::vector<OutputColumn> output;  // kProbe: input column of the probe side; kBuild: kept column
+  JoinSide build, probe;                               // with build_left the left input is `build`
+  std::vector<OutputColumn> output;                    // kProbe: input column of the probe side; kBuild: kept column
   std::vector<std::pair<int, OutputColumn>> residual;  // columns that the residual reads: number in left ++ right, whence
   bool fallible_probe = false;
 

@@ -41,7 +41,7 @@ arrow::Status JoinPartitioner::write(const column::Batch& batch, uint32_t skip) 
   arrow::MemoryPool* pool = memory_.pool();
   const std::vector<column::Column> key_columns = side_.equal_keys_of(batch.columns);
   std::vector<uint64_t> hashes(static_cast<size_t>(batch.rows));
-  if (shape_.layout.form() == KeyForm::kColumns) {
+  if (shape_.layout.form() == JoinKeyForm::kColumns) {
     column::hash_rows(key_columns, batch.rows, {}, hashes.data());
   } else {
     KeyWords words;

@@ -158,7 +158,7 @@ class HashBuilder final : public JoinTableBuilder {
           low[i] = block[i].low;
           high[i] = block[i].high();
         }
-        if (!by_columns()) hash_key_words(low.data(), layout_.form() == KeyForm::kPair ? high.data() : nullptr, n, hashes.data());
+        if (!by_columns()) hash_key_words(low.data(), layout_.form() == JoinKeyForm::kPair ? high.data() : nullptr, n, hashes.data());
         ARROW_RETURN_NOT_OK(insert(block, by_columns() ? low.data() : hashes.data(), n));
         left -= n;
       }
@@ -175,7 +175,7 @@ class HashBuilder final : public JoinTableBuilder {
   }
 
  private:
-  bool by_columns() const { return layout_.form() == KeyForm::kColumns; }
+  bool by_columns() const { return layout_.form() == JoinKeyForm::kColumns; }
   Entry* entries() { return reinterpret_cast<Entry*>(entries_->mutable_data()); }
 
   arrow::Status insert(const Entry* block, const uint64_t* hashes, int64_t n) {
@@ -277,7 +277,7 @@ arrow::Result<std::unique_ptr<JoinTableBuilder>> JoinTableBuilder::make(const Ke
     ARROW_RETURN_NOT_OK(b->open());
     return b;
   }
-  if (layout.form() == KeyForm::kPair) {
+  if (layout.form() == JoinKeyForm::kPair) {
     auto b = std::make_unique<HashBuilder<PairBucket>>(layout, std::move(keys), rows, pool);
     ARROW_RETURN_NOT_OK(b->open());
     return b;
@@ -289,8 +289,8 @@ arrow::Result<std::unique_ptr<JoinTableBuilder>> JoinTableBuilder::make(const Ke
 
 int64_t JoinTableBuilder::bytes_per_row(const KeyLayout& layout) {
   // An entry, its share of a half-full bucket, a link; views of flattened texts.
-  if (layout.form() == KeyForm::kPair) return static_cast<int64_t>(sizeof(PairEntry)) + 2 * 64 / PairBucket::kSize + 1 + 4;
-  return static_cast<int64_t>(sizeof(WordEntry)) + 2 * 64 / WordBucket::kSize + 1 + 4 + (layout.form() == KeyForm::kColumns ? 16 : 0);
+  if (layout.form() == JoinKeyForm::kPair) return static_cast<int64_t>(sizeof(PairEntry)) + 2 * 64 / PairBucket::kSize + 1 + 4;
+  return static_cast<int64_t>(sizeof(WordEntry)) + 2 * 64 / WordBucket::kSize + 1 + 4 + (layout.form() == JoinKeyForm::kColumns ? 16 : 0);
 }
 
 int64_t JoinTableBuilder::pieces() const { return (rows_ + kPieceRows - 1) / kPieceRows; }

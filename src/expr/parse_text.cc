@@ -15,7 +15,7 @@
 namespace gristmill::expr {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_decimal_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool same_word(std::string_view s, std::string_view word) {
   return s.size() == word.size() &&
@@ -32,7 +32,7 @@ bool parse_any_float(std::string_view s, T& out) {
     digits.remove_prefix(1);
   }
   if (digits.empty() || digits[0] == '-' || digits[0] == '+') return false;
-  if (!is_digit(digits[0]) && digits[0] != '.') {
+  if (!is_decimal_digit(digits[0]) && digits[0] != '.') {
     if (same_word(digits, "nan"))
       out = std::numeric_limits<T>::quiet_NaN();
     else if (same_word(digits, "inf") || same_word(digits, "infinity"))
@@ -62,7 +62,7 @@ bool take_digits(std::string_view& s, size_t n, int64_t& out) {
   if (s.size() < n) return false;
   out = 0;
   for (size_t i = 0; i < n; ++i) {
-    if (!is_digit(s[i])) return false;
+    if (!is_decimal_digit(s[i])) return false;
     out = out * 10 + (s[i] - '0');
   }
   s.remove_prefix(n);
@@ -78,7 +78,7 @@ bool take(std::string_view& s, char c) {
 bool take_date(std::string_view& s, int64_t& days) {
   int64_t year, month, day;
   size_t width = 0;
-  while (width < s.size() && is_digit(s[width])) ++width;
+  while (width < s.size() && is_decimal_digit(s[width])) ++width;
   if (width < 4 || width > 6) return false;
   if (!take_digits(s, width, year) || !take(s, '-') || !take_digits(s, 2, month) || !take(s, '-') || !take_digits(s, 2, day)) return false;
   if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, static_cast<int32_t>(month))) return false;
@@ -172,7 +172,7 @@ bool parse_decimal(std::string_view s, int precision, int scale, __int128& out) 
       if (seen != whole) return false;
       continue;
     }
-    if (!is_digit(c)) return false;
+    if (!is_decimal_digit(c)) return false;
     if (seen < wanted) {
       if (v >= power_of_ten(37)) return false;
       v = v * 10 + (c - '0');
@@ -209,7 +209,7 @@ bool parse_timestamp(std::string_view s, int64_t units, int64_t& out) {
       if (!take_digits(s, 2, second)) return false;
       if (take(s, '.')) {
         int64_t unit = units, digits = 0;
-        for (; !s.empty() && is_digit(s[0]); s.remove_prefix(1), ++digits) {
+        for (; !s.empty() && is_decimal_digit(s[0]); s.remove_prefix(1), ++digits) {
           if (unit == 1 && s[0] != '0') return false;  // finer than the column's unit
           unit = unit == 1 ? 1 : unit / 10;
           fraction += (s[0] - '0') * unit;

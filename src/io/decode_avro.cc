@@ -28,7 +28,7 @@ constexpr int64_t kMostEmptyItems = int64_t{1} << 20;  // of a type without byte
 constexpr int kDecimalBytes = 16;
 
 // Bytes not yet read. What the check has passed is read without another.
-struct Input {
+struct Unread {
   const uint8_t* p;
   const uint8_t* end;
 
@@ -70,7 +70,7 @@ struct Input {
   }
 };
 
-bool check(Input& in, const AvroType& t, const char** why);
+bool check(Unread& in, const AvroType& t, const char** why);
 
 bool check_decimal(std::string_view bytes, const AvroType& t) {
   if (bytes.empty() || bytes.size() > kDecimalBytes) return false;
@@ -78,7 +78,7 @@ bool check_decimal(std::string_view bytes, const AvroType& t) {
   return v.ok() && v->FitsInPrecision(t.precision);
 }
 
-bool check_bytes(Input& in, const AvroType& t, const char** why) {
+bool check_bytes(Unread& in, const AvroType& t, const char** why) {
   int64_t n = t.size;
   if (t.kind != AvroKind::kFixed && !in.take_long(n)) return false;
   const char* begin = reinterpret_cast<const char*>(in.p);
@@ -95,7 +95,7 @@ bool check_bytes(Input& in, const AvroType& t, const char** why) {
 }
 
 // Blocks of items up to an empty one.
-bool check_items(Input& in, const AvroType& t, const char** why) {
+bool check_items(Unread& in, const AvroType& t, const char** why) {
   static const AvroType kKey = [] {
     AvroType out;
     out.kind = AvroKind::kString;
@@ -120,7 +120,7 @@ bool check_items(Input& in, const AvroType& t, const char** why) {
   }
 }
 
-bool check(Input& in, const AvroType& t, const char** why) {
+bool check(Unread& in, const AvroType& t, const char** why) {
   int64_t v = 0;
   switch (t.kind) {
     case AvroKind::kNull: return true;
@@ -153,7 +153,7 @@ B& as(arrow::ArrayBuilder& b) {
   return static_cast<B&>(b);
 }
 
-arrow::Status append(Input& in, const AvroType& t, arrow::ArrayBuilder& b);
+arrow::Status append(Unread& in, const AvroType& t, arrow::ArrayBuilder& b);
 
 arrow::Status append_bytes(std::string_view bytes, const AvroType& t, arrow::ArrayBuilder& b) {
   if (t.logical == AvroLogical::kDecimal) {
@@ -174,7 +174,7 @@ arrow::Status append_bytes(std::string_view bytes, const AvroType& t, arrow::Arr
   return t.kind == AvroKind::kString ? as<arrow::StringBuilder>(b).Append(bytes) : as<arrow::BinaryBuilder>(b).Append(bytes);
 }
 
-arrow::Status append_items(Input& in, const AvroType& t, arrow::ArrayBuilder& b) {
+arrow::Status append_items(Unread& in, const AvroType& t, arrow::ArrayBuilder& b) {
   const bool map = t.kind == AvroKind::kMap;
   arrow::ArrayBuilder* items;
   if (map) {
@@ -201,7 +201,7 @@ arrow::Status append_items(Input& in, const AvroType& t, arrow::ArrayBuilder& b)
   }
 }
 
-arrow::Status append_union(Input& in, const AvroType& t, arrow::ArrayBuilder& b) {
+arrow::Status append_union(Unread& in, const AvroType& t, arrow::ArrayBuilder& b) {
   const int at = static_cast<int>(in.next_long());
   if (at == t.null_at) return b.AppendNull();
   const AvroType& part = *t.parts[static_cast<size_t>(at)];
@@ -215,7 +215,7 @@ arrow::Status append_union(Input& in, const AvroType& t, arrow::ArrayBuilder& b)
   return arrow::Status::OK();
 }
 
-arrow::Status append(Input& in, const AvroType& t, arrow::ArrayBuilder& b) {
+arrow::Status append(Unread& in, const AvroType& t, arrow::ArrayBuilder& b) {
   switch (t.kind) {
     case AvroKind::kNull: return b.AppendNull();
     case AvroKind::kBoolean: return as<arrow::BooleanBuilder>(b).Append(in.next<uint8_t>() != 0);
@@ -273,7 +273,7 @@ class AvroDecoder final : public RecordDecoder {
       if (records[i].data == nullptr) {
         for (auto& b : builders) ARROW_RETURN_NOT_OK(b->AppendNull());
       } else {
-        Input in{};
+        Unread in{};
         const arrow::Status status = open(records[i], in);
         if (!status.ok()) {
           out.bad.push_back({static_cast<int64_t>(i), status});
@@ -300,7 +300,7 @@ class AvroDecoder final : public RecordDecoder {
 
  private:
   // Checks the message; `in` stands at its first value then.
-  arrow::Status open(const RecordBytes& r, Input& in) const {
+  arrow::Status open(const RecordBytes& r, Unread& in) const {
     const auto* begin = reinterpret_cast<const uint8_t*>(r.data);
     in = {begin, begin + r.size};
     constexpr int64_t kRegistryBytes = 5, kSingleBytes = 10;
@@ -311,7 +311,7 @@ class AvroDecoder final : public RecordDecoder {
       return base::data_error("the message is no single object of Avro");
     }
     in.p += framing_ == AvroFraming::kRegistry ? kRegistryBytes : framing_ == AvroFraming::kSingleObject ? kSingleBytes : 0;
-    Input look = in;
+    Unread look = in;
     const char* why = "the bytes are not what the Avro schema says";
     if (!check(look, *type_, &why)) return base::data_error(std::string(why) + " (near byte " + std::to_string(look.p - begin) + ")");
     if (look.p != look.end) {

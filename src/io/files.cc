@@ -22,8 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool has_wildcard(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
-
 std::string joined(const std::string& directory, const std::string& name) {
   if (directory.empty()) return name;
   return directory.back() == '/' ? directory + name : directory + "/" + name;

@@ -16,8 +16,6 @@ namespace {
 
 using Parts = std::vector<std::string>;
 
-bool has_wildcard(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
-
 Parts parts_of(std::string_view path) {
   Parts out;
   for (size_t begin = 0; begin <= path.size();) {
@@ -65,6 +63,8 @@ arrow::Result<std::vector<std::string>> expand_prefix(const std::string& url, co
 }
 
 }  // namespace
+
+bool has_wildcard(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
 
 arrow::Result<std::vector<std::string>> expand_remote(const std::string& url, const std::vector<std::string>& extensions,
                                                       const StoragePtr& storage) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <arrow/result.h>
@@ -11,6 +12,8 @@
 #include "io/storage_options.h"
 
 namespace gristmill::io {
+
+bool has_wildcard(std::string_view text);
 
 arrow::Result<std::vector<std::string>> expand_remote(const std::string& url, const std::vector<std::string>& extensions,
                                                       const StoragePtr& storage);

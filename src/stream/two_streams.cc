@@ -16,7 +16,7 @@ namespace gristmill::stream {
 namespace {
 
 constexpr int kStateVersion = 1;
-constexpr size_t kBatchRows = 16384;
+constexpr size_t kPairsOut = 16384;
 constexpr int64_t kRowBytes = 160;  // of a held row's index, about
 constexpr const char* kParts[2] = {"left", "right"};
 
@@ -176,7 +176,7 @@ arrow::Status TwoStreams::account() {
 arrow::Status TwoStreams::pair(const KeptRow& left, const KeptRow& right, Emitter& out) {
   pairs_[0].push_back(left);
   pairs_[1].push_back(right);
-  return pairs_[0].size() < kBatchRows ? arrow::Status::OK() : flush(out);
+  return pairs_[0].size() < kPairsOut ? arrow::Status::OK() : flush(out);
 }
 
 arrow::Status TwoStreams::flush(Emitter& out) {

@@ -11,7 +11,7 @@
 namespace gristmill::stream {
 namespace {
 
-constexpr size_t kBatchRows = 16384;
+constexpr size_t kRowsOut = 16384;
 
 }  // namespace
 
@@ -34,12 +34,12 @@ arrow::Status WindowRows::add_window(exec::TableSet tables, int64_t start, int64
     exec::sort_entries(entries.data(), scratch.data(), static_cast<int64_t>(entries.size()));
   }
   for (size_t at = 0; at < entries.size();) {
-    const size_t here = std::min(kBatchRows - std::min(kBatchRows, rows_.size()), entries.size() - at);
+    const size_t here = std::min(kRowsOut - std::min(kRowsOut, rows_.size()), entries.size() - at);
     for (size_t k = 0; k < here; ++k) rows_.push_back(entries[at + k].row);
     starts_.insert(starts_.end(), here, start);
     ends_.insert(ends_.end(), here, end);
     at += here;
-    if (rows_.size() < kBatchRows) continue;
+    if (rows_.size() < kRowsOut) continue;
     // The table at hand stays: more of its rows may follow.
     auto mine = std::move(held_.back());
     held_.pop_back();
@@ -58,7 +58,7 @@ arrow::Status WindowRows::add_copy(const uint8_t* row, exec::GroupTable& table, 
   rows_.push_back(copy);
   starts_.push_back(start);
   ends_.push_back(end);
-  return rows_.size() < kBatchRows ? arrow::Status::OK() : flush(out);
+  return rows_.size() < kRowsOut ? arrow::Status::OK() : flush(out);
 }
 
 arrow::Status WindowRows::flush(Emitter& out) {

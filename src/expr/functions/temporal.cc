@@ -26,26 +26,26 @@ using column::TypePtr;
 
 // Parts ---------------------------------------------------------------------------------------------------------
 
-enum class Part { kYear, kMonth, kDay, kQuarter, kWeekday, kDayOfYear, kHour, kMinute, kSecond };
+enum class TimePart { kYear, kMonth, kDay, kQuarter, kWeekday, kDayOfYear, kHour, kMinute, kSecond };
 
-template <Part kPart>
+template <TimePart kPart>
 GRISTMILL_INLINE inline int32_t part_of_civil(const Civil& c, int64_t days) {
-  if constexpr (kPart == Part::kYear) return c.year;
-  if constexpr (kPart == Part::kMonth) return c.month;
-  if constexpr (kPart == Part::kDay) return c.day;
-  if constexpr (kPart == Part::kQuarter) return (c.month + 2) / 3;
-  if constexpr (kPart == Part::kDayOfYear) return static_cast<int32_t>(days - days_of_civil(c.year, 1, 1)) + 1;
+  if constexpr (kPart == TimePart::kYear) return c.year;
+  if constexpr (kPart == TimePart::kMonth) return c.month;
+  if constexpr (kPart == TimePart::kDay) return c.day;
+  if constexpr (kPart == TimePart::kQuarter) return (c.month + 2) / 3;
+  if constexpr (kPart == TimePart::kDayOfYear) return static_cast<int32_t>(days - days_of_civil(c.year, 1, 1)) + 1;
   return 0;
 }
 
-template <Part kPart>
+template <TimePart kPart>
 int32_t part_of_days(int64_t days) {
-  if constexpr (kPart == Part::kWeekday) return iso_weekday(days);
+  if constexpr (kPart == TimePart::kWeekday) return iso_weekday(days);
   return part_of_civil<kPart>(civil_of_days(days), days);
 }
 
 // Blocks of ordinary dates take the loop that vectorises.
-template <Part kPart>
+template <TimePart kPart>
 void parts_of_days(const int32_t* days, int64_t rows, int32_t* out) {
   constexpr int64_t kBlock = 1024;
   for (int64_t at = 0; at < rows; at += kBlock) {
@@ -58,14 +58,14 @@ void parts_of_days(const int32_t* days, int64_t rows, int32_t* out) {
       for (int64_t i = 0; i < n; ++i) outside |= static_cast<uint32_t>(d[i] < kFastDaysLow) | static_cast<uint32_t>(d[i] >= kFastDaysHigh);
       ordinary = outside == 0;
     });
-    if (!ordinary || kPart == Part::kDayOfYear) {
+    if (!ordinary || kPart == TimePart::kDayOfYear) {
       for (int64_t i = 0; i < n; ++i) o[i] = part_of_days<kPart>(d[i]);
-    } else if constexpr (kPart == Part::kWeekday) {
+    } else if constexpr (kPart == TimePart::kWeekday) {
       at_best_level([=]() GRISTMILL_INLINE {  // day 0 of the fast range, 0000-03-01, was a Wednesday
         for (int64_t i = 0; i < n; ++i)
           o[i] = static_cast<int32_t>((static_cast<uint32_t>(d[i] - static_cast<int32_t>(kFastDaysLow)) + 2) % 7) + 1;
       });
-    } else if constexpr (kPart != Part::kDayOfYear) {
+    } else if constexpr (kPart != TimePart::kDayOfYear) {
       at_best_level([=]() GRISTMILL_INLINE {
         for (int64_t i = 0; i < n; ++i) o[i] = part_of_civil<kPart>(fast_civil_of_days(d[i]), d[i]);
       });
@@ -95,13 +95,13 @@ bool whole_steps(const int64_t* v, int64_t rows, int64_t step, int32_t* out) {
   return true;
 }
 
-template <Part kPart>
-constexpr bool kOfTheClock = kPart >= Part::kHour;
+template <TimePart kPart>
+constexpr bool kOfTheClock = kPart >= TimePart::kHour;
 
-template <Part kPart>
+template <TimePart kPart>
 int32_t part_of_second(int64_t in_day) {
-  if constexpr (kPart == Part::kHour) return static_cast<int32_t>(in_day / 3600);
-  if constexpr (kPart == Part::kMinute) return static_cast<int32_t>(in_day / 60 % 60);
+  if constexpr (kPart == TimePart::kHour) return static_cast<int32_t>(in_day / 3600);
+  if constexpr (kPart == TimePart::kMinute) return static_cast<int32_t>(in_day / 60 % 60);
   return static_cast<int32_t>(in_day % 60);
 }
 
@@ -115,7 +115,7 @@ arrow::Result<Signature> bind_part(std::span<const ArgumentInfo> args, std::span
 }
 
 // Up to 1024 counts of `second` units.
-template <Part kPart>
+template <TimePart kPart>
 void parts_of_times(const int64_t* v, int64_t n, int64_t second, int32_t* out) {
   const int64_t day = second * kDaySeconds;
   int32_t days[1024];
@@ -130,11 +130,11 @@ void parts_of_times(const int64_t* v, int64_t n, int64_t second, int32_t* out) {
     return;
   }
   if constexpr (kOfTheClock<kPart>) {
-    const auto step = static_cast<double>(kPart == Part::kHour ? second * 3600 : kPart == Part::kMinute ? second * 60 : second);
+    const auto step = static_cast<double>(kPart == TimePart::kHour ? second * 3600 : kPart == TimePart::kMinute ? second * 60 : second);
     at_best_level([&]() GRISTMILL_INLINE {
       for (int64_t i = 0; i < n; ++i) {  // below 2^47 and whole: the same argument as in whole_steps
         const auto steps = static_cast<uint32_t>(static_cast<int32_t>(static_cast<double>(v[i] - days[i] * day) / step));
-        out[i] = static_cast<int32_t>(kPart == Part::kHour ? steps : steps % 60);
+        out[i] = static_cast<int32_t>(kPart == TimePart::kHour ? steps : steps % 60);
       }
     });
   } else {
@@ -142,7 +142,7 @@ void parts_of_times(const int64_t* v, int64_t n, int64_t second, int32_t* out) {
   }
 }
 
-template <Part kPart>
+template <TimePart kPart>
 arrow::Result<Column> run_part(const KernelCall& call) {
   if (is_date(*call.args[0].type())) {
     ARROW_ASSIGN_OR_RAISE(auto out, make_output<int32_t>(call));
@@ -256,16 +256,17 @@ Function temporal(const char* name, const char* summary, const char* example, de
 
 std::vector<Function> temporal_functions() {
   return {
-      temporal("dt.year", "the year", "col('t').dt.year() -> 2024", bind_part, run_part<Part::kYear>),
-      temporal("dt.quarter", "the quarter, 1 to 4", "call('dt.quarter', col('t')) -> 1", bind_part, run_part<Part::kQuarter>),
-      temporal("dt.month", "the month, 1 to 12", "col('t').dt.month() -> 2", bind_part, run_part<Part::kMonth>),
-      temporal("dt.day", "the day of the month", "col('t').dt.day() -> 29", bind_part, run_part<Part::kDay>),
+      temporal("dt.year", "the year", "col('t').dt.year() -> 2024", bind_part, run_part<TimePart::kYear>),
+      temporal("dt.quarter", "the quarter, 1 to 4", "call('dt.quarter', col('t')) -> 1", bind_part, run_part<TimePart::kQuarter>),
+      temporal("dt.month", "the month, 1 to 12", "col('t').dt.month() -> 2", bind_part, run_part<TimePart::kMonth>),
+      temporal("dt.day", "the day of the month", "col('t').dt.day() -> 29", bind_part, run_part<TimePart::kDay>),
       temporal("dt.dayofyear", "the day of the year, from 1", "call('dt.dayofyear', col('t')) -> 60", bind_part,
-               run_part<Part::kDayOfYear>),
-      temporal("dt.weekday", "the ISO weekday: Monday is 1, Sunday 7", "col('t').dt.weekday() -> 4", bind_part, run_part<Part::kWeekday>),
-      temporal("dt.hour", "the hour; 0 of a date", "col('t').dt.hour() -> 12", bind_part, run_part<Part::kHour>),
-      temporal("dt.minute", "the minute; 0 of a date", "col('t').dt.minute() -> 30", bind_part, run_part<Part::kMinute>),
-      temporal("dt.second", "the whole second; 0 of a date", "col('t').dt.second() -> 15", bind_part, run_part<Part::kSecond>),
+               run_part<TimePart::kDayOfYear>),
+      temporal("dt.weekday", "the ISO weekday: Monday is 1, Sunday 7", "col('t').dt.weekday() -> 4", bind_part,
+               run_part<TimePart::kWeekday>),
+      temporal("dt.hour", "the hour; 0 of a date", "col('t').dt.hour() -> 12", bind_part, run_part<TimePart::kHour>),
+      temporal("dt.minute", "the minute; 0 of a date", "col('t').dt.minute() -> 30", bind_part, run_part<TimePart::kMinute>),
+      temporal("dt.second", "the whole second; 0 of a date", "col('t').dt.second() -> 15", bind_part, run_part<TimePart::kSecond>),
       temporal("dt.date", "the date of a timestamp", "col('t').dt.date() -> 2024-02-29", bind_date, run_date),
       temporal("dt.epoch", "whole seconds since 1970-01-01 UTC, rounded down", "call('dt.epoch', col('t')) -> 1709209815", bind_epoch,
                run_epoch),

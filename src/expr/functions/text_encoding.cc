@@ -92,17 +92,17 @@ bool of_base64(std::string_view s, std::string& out) {
   return true;
 }
 
-const EncodingState& state_of(const KernelCall& call) { return static_cast<const EncodingState&>(*call.state); }
+const EncodingState& encoding_of(const KernelCall& call) { return static_cast<const EncodingState&>(*call.state); }
 
 arrow::Result<Column> run_encode(const KernelCall& call) {
   const TextArgument bytes(call.args[0]);
-  const bool hex = state_of(call).hex;
+  const bool hex = encoding_of(call).hex;
   return text_rows(call, [&](int64_t i, std::string& out) { hex ? to_hex(bytes[i], out) : to_base64(bytes[i], out); });
 }
 
 arrow::Result<Column> run_decode(const KernelCall& call) {
   const TextArgument text(call.args[0]);
-  const bool hex = state_of(call).hex;
+  const bool hex = encoding_of(call).hex;
   return text_rows(call, [&](int64_t i, std::string& out) -> arrow::Status {
     if (hex ? of_hex(text[i], out) : of_base64(text[i], out)) return arrow::Status::OK();
     const std::string value(text[i]);

@@ -89,7 +89,7 @@ void HttpConnection::answer_requests(Clock::time_point now) {
     if (parsed.state == ParsedRequest::State::kIncomplete) return;
     if (parsed.state == ParsedRequest::State::kBad) return refuse(parsed.status, parsed.problem, now);
     in_.erase(0, parsed.used);
-    const HttpRequest& request = parsed.request;
+    const ServedRequest& request = parsed.request;
     const bool head_only = request.method == "HEAD";
     if (head_only || request.method == "GET") {
       begin_answer(handler_(request), head_only, request.keep_alive, now);

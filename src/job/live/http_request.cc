@@ -55,7 +55,7 @@ bool has_stray_byte(std::string_view head) {
 }
 
 // "GET /status.json?x HTTP/1.1"
-int read_request_line(std::string_view line, HttpRequest* out, std::string* problem) {
+int read_request_line(std::string_view line, ServedRequest* out, std::string* problem) {
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) {
@@ -87,7 +87,7 @@ int read_request_line(std::string_view line, HttpRequest* out, std::string* prob
   return 0;
 }
 
-int check_headers(const HttpRequest& request, bool version_1_1, std::string* problem) {
+int check_headers(const ServedRequest& request, bool version_1_1, std::string* problem) {
   for (const std::string_view once : {"host", "authorization", "content-length", "transfer-encoding"}) {
     const auto n = std::count_if(request.headers.begin(), request.headers.end(), [&](const auto& h) { return h.first == once; });
     if (n > 1) {
@@ -130,7 +130,7 @@ bool lists(const std::string& value, std::string_view word) {
 
 }  // namespace
 
-const std::string* HttpRequest::header(std::string_view lower_name) const {
+const std::string* ServedRequest::header(std::string_view lower_name) const {
   const auto at = std::find_if(headers.begin(), headers.end(), [&](const auto& h) { return h.first == lower_name; });
   return at == headers.end() ? nullptr : &at->second;
 }

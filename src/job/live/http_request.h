@@ -11,7 +11,7 @@
 
 namespace gristmill::job {
 
-struct HttpRequest {
+struct ServedRequest {
   std::string method;
   std::string path;                                          // as it came, without the query
   std::string query;                                         // behind '?'
@@ -28,7 +28,7 @@ struct ParsedRequest {
   size_t used = 0;  // bytes of a complete head
   int status = 0;   // of a bad one: 400, 413, 431, 501, 505
   std::string problem;
-  HttpRequest request;
+  ServedRequest request;
 };
 
 // `bytes`: what has come so far; more than `most` bytes without an end are too many.

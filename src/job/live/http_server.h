@@ -41,7 +41,7 @@ struct HttpServerOptions {
 
 class HttpServer {
  public:
-  using Handler = std::function<HttpReply(const HttpRequest&)>;
+  using Handler = std::function<HttpReply(const ServedRequest&)>;
 
   static arrow::Result<std::unique_ptr<HttpServer>> start(const HttpServerOptions& options, Handler handler, std::function<void()> tick);
   ~HttpServer();

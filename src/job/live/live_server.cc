@@ -50,10 +50,10 @@ struct LiveServer::Pages {
   }
 
   void tick();
-  HttpReply answer(const HttpRequest& request);
+  HttpReply answer(const ServedRequest& request);
   HttpReply health() const;
   HttpReply readiness() const;
-  bool may_read(const HttpRequest& request) const;
+  bool may_read(const ServedRequest& request) const;
   std::string history_json() const;
 
   struct Past {
@@ -97,7 +97,7 @@ HttpReply LiveServer::Pages::readiness() const {
   return text_reply(phase == JobPhase::kRunning ? 200 : 503, std::string(phase_name(phase)));
 }
 
-bool LiveServer::Pages::may_read(const HttpRequest& request) const {
+bool LiveServer::Pages::may_read(const ServedRequest& request) const {
   const std::string* given = request.header("authorization");
   constexpr std::string_view kScheme = "bearer ";
   if (!given || given->size() < kScheme.size()) return false;
@@ -120,7 +120,7 @@ std::string LiveServer::Pages::history_json() const {
   return out.end_list().text();
 }
 
-HttpReply LiveServer::Pages::answer(const HttpRequest& request) {
+HttpReply LiveServer::Pages::answer(const ServedRequest& request) {
   const std::string* host = request.header("host");
   if (token.empty() && host && !names_this_machine(*host)) return text_reply(421, "this page is served to its own machine only");
   if (request.path == "/healthz") return health();
@@ -169,9 +169,9 @@ arrow::Result<std::unique_ptr<LiveServer>> LiveServer::start(LiveOptions options
   options.http.exposed = !options.token.empty();
   out->pages_ = std::make_unique<Pages>(std::move(options.token), status);
   Pages* pages = out->pages_.get();
-  ARROW_ASSIGN_OR_RAISE(
-      out->server_,
-      HttpServer::start(options.http, [pages](const HttpRequest& request) { return pages->answer(request); }, [pages] { pages->tick(); }));
+  ARROW_ASSIGN_OR_RAISE(out->server_, HttpServer::start(
+                                          options.http, [pages](const ServedRequest& request) { return pages->answer(request); },
+                                          [pages] { pages->tick(); }));
   return out;
 }
 

@@ -18,7 +18,7 @@ int refused(std::string_view text) {
   return parsed.state == State::kBad ? parsed.status : 0;
 }
 
-TEST(HttpRequest, AWholeRequest) {
+TEST(ServedRequest, AWholeRequest) {
   const ParsedRequest p = parse("GET /status.json?a=b%20c HTTP/1.1\r\nHost: localhost:90\r\nX-Thing:  two words \t\r\n\r\nrest");
   ASSERT_EQ(p.state, State::kComplete);
   EXPECT_EQ(p.request.method, "GET");
@@ -31,20 +31,20 @@ TEST(HttpRequest, AWholeRequest) {
   EXPECT_EQ(p.used, std::string_view("GET /status.json?a=b%20c HTTP/1.1\r\nHost: localhost:90\r\nX-Thing:  two words \t\r\n\r\n").size());
 }
 
-TEST(HttpRequest, EveryBeginningOfARequestIsIncomplete) {
+TEST(ServedRequest, EveryBeginningOfARequestIsIncomplete) {
   const std::string whole = "\r\nGET / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
   for (size_t n = 0; n < whole.size(); ++n) EXPECT_EQ(parse(std::string_view(whole).substr(0, n)).state, State::kIncomplete) << n;
   EXPECT_EQ(parse(whole).state, State::kComplete);
 }
 
-TEST(HttpRequest, KeepsTheConnectionAsTheVersionAndTheHeaderSay) {
+TEST(ServedRequest, KeepsTheConnectionAsTheVersionAndTheHeaderSay) {
   EXPECT_FALSE(parse("GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n").request.keep_alive);
   EXPECT_FALSE(parse("GET / HTTP/1.0\r\n\r\n").request.keep_alive);
   EXPECT_TRUE(parse("GET / HTTP/1.0\r\nConnection: foo, Keep-Alive\r\n\r\n").request.keep_alive);
   EXPECT_FALSE(parse("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n").request.keep_alive);
 }
 
-TEST(HttpRequest, WhatTwoReadersCouldTakeDifferentlyIsRefused) {
+TEST(ServedRequest, WhatTwoReadersCouldTakeDifferentlyIsRefused) {
   const auto with = [](std::string_view header) { return refused("GET / HTTP/1.1\r\nHost: a\r\n" + std::string(header) + "\r\n\r\n"); };
   EXPECT_EQ(refused("GET / HTTP/1.1\nHost: a\n\n"), 400);
   EXPECT_EQ(refused("GET / HTTP/1.1\r\n\r\n"), 400) << "no host";
@@ -71,7 +71,7 @@ TEST(HttpRequest, WhatTwoReadersCouldTakeDifferentlyIsRefused) {
   EXPECT_EQ(refused("GET /" + std::string(1000, 'x')), 431) << "before its end has come";
 }
 
-TEST(HttpRequest, RandomBytesAreNeverTakenForMoreThanTheyAre) {
+TEST(ServedRequest, RandomBytesAreNeverTakenForMoreThanTheyAre) {
   std::mt19937 random(7);
   const std::string pieces[] = {
       "GET ", "/", " HTTP/1.1", "\r\n", "\r", "\n", "Host: a", ":", " ", "Content-Length: 0", "\t", std::string(1, '\0'), "\xff"};

@@ -28,7 +28,7 @@ struct Served {
   explicit Served(HttpServerOptions options = {}) {
     server = HttpServer::start(
                  options,
-                 [this](const HttpRequest& r) {
+                 [this](const ServedRequest& r) {
                    ++requests;
                    return HttpReply{.status = r.path == "/none" ? 404 : 200, .body = body};
                  },
@@ -244,7 +244,7 @@ TEST(HttpServer, EndsAtOnceWhateverClientsDo) {
 
 TEST(HttpServer, APortThatIsTakenIsSaid) {
   Served s;
-  const auto second = HttpServer::start({.port = s.port()}, [](const HttpRequest&) { return HttpReply{}; }, {});
+  const auto second = HttpServer::start({.port = s.port()}, [](const ServedRequest&) { return HttpReply{}; }, {});
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.status().ToString().find("Address already in use"), std::string::npos) << second.status().ToString();
 }
