@@ -22,6 +22,7 @@ COLUMNS = TYPES["records"]
 NAMES = {"id": "record_id", "name": "label", "value": "amount", "timestamp": "moment", "category": "kind", "flag": "active"}
 ITERATIONS = 100
 duckdb = Deferred("duckdb")
+gm = Deferred("gristmill")
 
 
 def text_file(form: str, rows: int) -> Path:
@@ -102,12 +103,25 @@ class RecordWorkload:
 
     def job(self, source: str, target: str, workers: int, batch_rows: int = 0) -> str:
         """The job file."""
-        schema = ", ".join(f"{name}: {kind}" for name, kind in COLUMNS.items())
-        sink = f"parquet: {{path: '{target}', compression: zstd}}" if self.target == "parquet" else f"csv: {{path: '{target}'}}"
-        lines = [f"name: {self.name}", f"source: {{{self.form}: {{path: '{source}', schema: {{{schema}}}}}}}"]
-        lines += ["transforms:", *(f"  - {step}" for step in STEPS[self.what].yaml)] if STEPS[self.what].yaml else []
-        batch = f", batch_rows: {batch_rows}" if batch_rows else ""
-        return "\n".join([*lines, f"sink: {{{sink}}}", f"parallel: {{workers: {workers}{batch}}}"]) + "\n"
+        return _job(self.name, self.form, self.target, STEPS[self.what], source, target, workers, batch_rows)
+
+
+def _job(name: str, form: str, target: str, step: Step, source: str, path: str, workers: int, batch_rows: int = 0) -> str:
+    schema = ", ".join(f"{column}: {kind}" for column, kind in COLUMNS.items())
+    sink = f"parquet: {{path: '{path}', compression: zstd}}" if target == "parquet" else f"csv: {{path: '{path}'}}"
+    lines = [f"name: {name}", f"source: {{{form}: {{path: '{source}', schema: {{{schema}}}}}}}"]
+    lines += ["transforms:", *(f"  - {line}" for line in step.yaml)] if step.yaml else []
+    batch = f", batch_rows: {batch_rows}" if batch_rows else ""
+    return "\n".join([*lines, f"sink: {{{sink}}}", f"parallel: {{workers: {workers}{batch}}}"]) + "\n"
+
+
+def _by_gristmill(name: str, form: str, target: str, step: Step) -> Query:
+    def query(e: Any, path: str, mode: str) -> str:
+        out = f"{path}.{e.name}.{target}"
+        gm.Job.from_yaml(_job(name, form, target, step, path, out, e.threads)).run()
+        return out
+
+    return query
 
 
 _DUCKDB = {"int64": "bigint", "float64": "double", "string": "varchar", "bool": "boolean"}
@@ -147,8 +161,9 @@ def _workloads() -> list[RecordWorkload]:
     for size, rows in SIZES.items():
         for form, target in (("csv", "parquet"), ("csv", "csv"), ("ndjson", "parquet")):
             for what, step in STEPS.items():
-                queries = {"duckdb": _by_duckdb(form, target, step), "polars": _by_polars(form, target, step)}
-                out.append(RecordWorkload(f"{form}_to_{target}_{what}_{size}", form, target, what, rows, queries))
+                name = f"{form}_to_{target}_{what}_{size}"
+                queries = {"gristmill": _by_gristmill(name, form, target, step), "duckdb": _by_duckdb(form, target, step), "polars": _by_polars(form, target, step)}
+                out.append(RecordWorkload(name, form, target, what, rows, queries))
     return out
 
 
