@@ -112,6 +112,8 @@ class Flow:
         for path, n in _all_nodes(self.graph, ""):
             way, why = reason(n.stats, n.form, n.rules.kind)
             rules = _rules(n)
+            if n.rules.cache is True and self.cache is None:
+                rules += " (this flow has no cache: Flow(..., cache=...))"
             lines.append(f"{path}({', '.join(p.name for p in n.parameters)}) -> {', '.join(n.outputs)}\n    {way}: {why}" + (f"\n    {rules}" if rules else ""))
         return "\n".join(lines)
 

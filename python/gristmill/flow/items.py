@@ -74,7 +74,7 @@ class Scope:
         self.results: list[Any] | None = None  # rows of each item, where they are collected
         self.in_order = True
         self.head = 0
-        self.held: dict[int, tuple[list[Any], bool]] = {}
+        self.held: dict[int, Any] = {}  # rows whose turn has not come, and whether they are the last of their item
         self.pumping = False
         self.over = False
         self.groups: dict[tuple[int, int], Any] = {}  # batches in the making
@@ -93,7 +93,10 @@ class Scope:
         """Rows of an item, the last ones if `final`. Under the run's lock."""
         if self.results is not None:
             before = self.results[position]
-            self.results[position] = before + rows if before else rows
+            if before:
+                before += rows
+            else:
+                self.results[position] = rows
             self.passed += final
             return
         if not self.in_order:
@@ -101,15 +104,31 @@ class Scope:
             self.passed += final
             return
         if position != self.head:
-            before, _ = self.held.get(position, ([], False))
-            self.held[position] = (before + rows, final)
+            waiting = self.held.setdefault(position, [[], False])
+            waiting[0] += rows
+            waiting[1] = final
+            self._hold(len(rows))
             return
         self._up(rows)
         while final:
             self.passed += 1
             self.head += 1
             rows, final = self.held.pop(self.head, ([], False))
+            self._hold(-len(rows))
             self._up(rows)
+
+    def _hold(self, rows: int) -> None:
+        if not self.inside:
+            self.run.held_back += rows
+
+    def _is_next(self) -> bool:
+        """Whether what its items give is what the stream gives next."""
+        item = self.parent
+        while item is not None:
+            if item.position != item.scope.head:
+                return False
+            item = item.scope.parent
+        return True
 
     def _up(self, rows: list[Any]) -> None:
         if not rows:
@@ -133,8 +152,12 @@ class Scope:
 
     def room(self) -> bool:
         """Whether another item may start. Under the run's lock."""
+        run = self.run
         open_items = self.started - self.passed if self.results is None else len(self.live)
-        return open_items < self.window and (self.inside or len(self.run.out) < self.run.out_window)
+        if open_items >= self.window or self.inside:
+            return open_items < self.window
+        # A generator whose rows wait for those of earlier items must not fill the memory meanwhile.
+        return len(run.out) < run.out_window and (run.held_back < run.out_window or self.parent is None or self._is_next())
 
     def kill_from(self, position: int, tasks: list[Any]) -> None:
         """Ends the items from `position` on; `tasks` collects the calls to cancel. Under the run's lock."""

@@ -204,8 +204,8 @@ def node(fn: Any = None, *, output_name: str | Sequence[str] | None = None, name
         raise FlowTypeError(f"a node needs a function, got {type(fn).__name__}")
     if kind is not None and kind not in KINDS:
         raise FlowTypeError(f"unknown kind {kind!r}; known: {', '.join(KINDS)}")
-    if timeout is not None and timeout <= 0:
-        raise FlowTypeError(f"a timeout must be more than 0 seconds, got {timeout!r}")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
+        raise FlowTypeError(f"a timeout is a number of seconds of more than 0, got {timeout!r}")
     if batch is not None and (isinstance(batch, bool) or batch < 1):
         raise FlowTypeError(f"batch must be a number of items of at least 1, got {batch!r}")
     if cache is not None and not isinstance(cache, (bool, Cache)):

@@ -55,6 +55,7 @@ class RunState(ABC):
         self.lock = threading.Lock()
         self.out: deque[Any] = deque()
         self.out_window = settings.out_window
+        self.held_back = 0  # rows of generators that wait for those of earlier items
         self.over = False
         self.failures: list[Failure] = []
         self.broken: BaseException | None = None  # an error that is nobody's call

@@ -159,7 +159,7 @@ def group_members(pgid: int) -> list[str]:
     return [line for line in out.splitlines() if line.split()[1] == str(pgid) and "Z" not in line.split()[2]]
 
 
-@pytest.mark.parametrize("kind", ["async", "blocking", "cpu", "inline", "rows"])
+@pytest.mark.parametrize("kind", ["async", "blocking", "cpu", "inline", "rows", "stream", "loop"])
 def test_ctrl_c_ends_a_run_of_any_kind(kind: str, tmp_path: Path) -> None:
     body = """
     async def wait(x):
@@ -173,10 +173,17 @@ def test_ctrl_c_ends_a_run_of_any_kind(kind: str, tmp_path: Path) -> None:
         while True:
             x += 1
     fn = {"async": gm.node(wait), "blocking": gm.node(block, kind="blocking"), "cpu": gm.node(burn, kind="cpu"), "inline": gm.node(burn, kind="inline"),
-          "rows": gm.node(block)}[KIND]
+          "rows": gm.node(block), "stream": gm.node(wait), "loop": gm.node(wait)}[KIND]
+    flow = gm.Flow([fn])
     print("started", flush=True)
     try:
-        gm.Flow([fn]).map({"x": [1, 2]}, "x")
+        if KIND == "stream":
+            for row in flow.stream({"x": iter(range(9))}, "x"):
+                pass
+        elif KIND == "loop":
+            asyncio.run(flow.amap({"x": [1, 2]}, "x"))
+        else:
+            flow.map({"x": [1, 2]}, "x")
     except KeyboardInterrupt:
         print("interrupted", flush=True)
     """.replace("KIND", repr(kind))
@@ -187,7 +194,7 @@ def test_ctrl_c_ends_a_run_of_any_kind(kind: str, tmp_path: Path) -> None:
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=20)
     assert p.returncode == 0, err
-    assert out.splitlines()[-1] == "interrupted" and ("cleaned" in out) == (kind == "async") and err == ""
+    assert out.splitlines()[-1] == "interrupted" and ("cleaned" in out) == (kind in ("async", "stream", "loop")) and err == ""
     for _ in range(40):
         left = group_members(p.pid)
         if not left:
@@ -206,17 +213,23 @@ def test_the_end_of_the_interpreter(tmp_path: Path) -> None:
     def block(x):
         time.sleep(0.01)
         return x
+    def large(x):
+        if x == 13:
+            raise ValueError(x)
+        return np.full(200_000, x)
     flow = gm.Flow([gm.node(wait), gm.node(burn, kind="cpu"), gm.node(block)])
     print(len(flow.map({"x": range(20)}, "x")))
+    kept = gm.Flow([gm.node(large, kind="cpu")]).map({"x": range(20)}, "x", errors="skip")  # in shared memory
     stream = flow.stream({"x": range(1000)}, "x")
     print(next(stream)["wait"])
     """
+    memory = counts()["memory"]
     began = time.monotonic()
-    p = start(body, tmp_path)
+    p = start("import numpy as np\n" + textwrap.dedent(body), tmp_path)
     out, err = p.communicate(timeout=60)
     assert (p.returncode, out, err) == (0, "20\n0\n", "") and time.monotonic() - began < 30
     time.sleep(0.5)
-    assert group_members(p.pid) == []
+    assert group_members(p.pid) == [] and counts()["memory"] == memory
 
 
 def test_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:

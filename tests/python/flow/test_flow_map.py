@@ -102,3 +102,32 @@ def test_an_endless_generator_is_pulled_as_there_is_room() -> None:
     with flow.stream({"start": [0]}, "start", outputs="twice", window=10) as stream:
         assert [row["twice"] for row in itertools.islice(stream, 500)] == [2 * k for k in range(500)]
         assert given < 900
+
+
+def test_generators_of_later_items_wait_while_their_rows_are_held_back() -> None:
+    given = 0
+
+    def count(start: int) -> Iterator[int]:
+        nonlocal given
+        if start == 0:
+            time.sleep(0.5)
+            yield 0
+            return
+        for k in range(200_000):
+            given += 1
+            yield start + k
+
+    flow = gm.Flow([gm.node(count, kind="blocking")])
+    with flow.stream({"start": [0, 1, 1_000_000]}, "start", window=50) as stream:
+        assert next(stream) == {"count": 0}
+        assert given < 2_000
+        assert [row["count"] for row in itertools.islice(stream, 3_000)] == list(range(1, 3_001))
+
+
+def test_a_generator_of_many_values_in_a_list() -> None:
+    def each(n: int) -> Iterator[int]:
+        yield from range(n)
+
+    began = time.perf_counter()
+    assert [r["each"] for r in gm.Flow([each]).map({"n": [60_000]}, "n")] == list(range(60_000))
+    assert time.perf_counter() - began < 10  # some 20 us a value; rows are not copied again and again
