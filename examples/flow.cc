@@ -37,6 +37,45 @@ arrow::Result<std::string> store(const std::string& url, int64_t words) {
   return url + "=" + std::to_string(words);
 }
 
+// A server that gives its articles page by page.
+AsyncEach<int64_t> articles(std::string shop) {
+  for (int page = 0; page < 3; ++page) {
+    co_await sleep_for(1ms);
+    for (int64_t n = 0; n < 4; ++n) co_yield page * 4 + n + static_cast<int64_t>(shop.size());
+  }
+}
+
+std::vector<double> prices(const Batch<int64_t>& articles) {  // many at once
+  std::vector<double> out;
+  for (const int64_t article : articles) out.push_back(0.5 * static_cast<double>(article));
+  return out;
+}
+
+// Functions that give several values, a flow inside a flow, functions of many items, results that are kept, and what ran when.
+arrow::Status run_within() {
+  Flow each;
+  const auto price = each.input<double>("price");
+  const auto rate = each.input<double>("rate");
+  const auto converted =
+      each.add("converted", [](double p, double r) { return p * r; }, CallRules{.cache = FlowCache(), .version = "1"}, price, rate);
+
+  Flow flow;
+  const auto shop = flow.input<std::string>("shop");
+  const auto article = flow.add("article", articles, shop);
+  const auto cost = flow.add_batch("cost", 5, prices, article);
+  const auto rates = flow.input<std::vector<double>>("rates");
+  const auto costs = flow.add_map("costs", each, converted, FlowLinks().with(price, cost).over(rate, rates));
+
+  const FlowTimeline times;
+  ARROW_ASSIGN_OR_RAISE(const auto rows, flow.map(std::tuple(shop, article, costs),
+                                                  FlowInputs().over(shop, {"north", "east"}).with(rates, {1.0, 0.9}), {.timeline = times}));
+  for (const auto& [name, number, found] : rows) {
+    if (number == 9) std::cout << name << " " << number << ": " << found[0] << ", " << found[1] << "\n";
+  }
+  std::cout << rows.size() << " rows, " << times.spans().size() << " calls\n";
+  return arrow::Status::OK();
+}
+
 arrow::Status run() {
   Flow flow;
   const auto url = flow.input<std::string>("url");
@@ -73,7 +112,8 @@ arrow::Status run() {
 }  // namespace
 
 int main() {
-  const arrow::Status status = run();
+  arrow::Status status = run();
+  if (status.ok()) status = run_within();
   if (!status.ok()) std::cerr << describe_error(status) << "\n";
   return status.ok() ? 0 : 1;
 }

@@ -2,18 +2,23 @@
 //
 //   Flow flow;
 //   auto url = flow.input<std::string>("url");
-//   auto page = flow.add("page", fetch, CallRules{.retry = Retry{.times = 3}, .timeout = 5s, .rate = RateLimit(100)}, url);  //
-//   Task<std::string> fetch(std::string) auto words = flow.add("words", [](const std::string& text) { return count_words(text); }, page);
-//   auto stored = flow.add("stored", store, url, words);  // arrow::Result<bool> store(std::string_view url, int64_t words), waits for a
-//   database
+//   auto page = flow.add("page", fetch, CallRules{.retry = Retry{.times = 3}, .timeout = 5s, .rate = RateLimit(100)}, url);
+//   auto words = flow.add("words", [](const std::string& text) { return count_words(text); }, page);
+//   auto stored = flow.add("stored", store, url, words);
+//   // Task<std::string> fetch(std::string); arrow::Result<bool> store(std::string_view url, int64_t words), waits for a database
 //
 //   ARROW_ASSIGN_OR_RAISE(std::vector<int64_t> counts, flow.map(words, FlowInputs().over(url, urls)));  // in the order of the input
-//   flow.map(std::tuple(words, stored), ...);                                                           // tuples; only what is wanted is
-//   run
+//   flow.map(std::tuple(words, stored), ...);  // tuples; only what is wanted is run
 //
 // An edge is a Slot: what a function takes and gives is checked by the compiler, and a cycle cannot be written. A function is called with
 // const references and gives T, arrow::Result<T> or Task<T> (a coroutine, task.h); if its last parameter is a `const FlowCall&` it is told
 // which call it is. Plain functions are called by several threads at once.
+//
+// A function that gives an Each<T> or AsyncEach<T> (flow_each.h) gives several values: each goes on as an item of its own, in order. What
+// does not depend on it is run once, before. map() and stream() have a row for each.
+//
+// A flow is a part of another: add_flow() lays its functions among the others, add_map() runs it for each value of a slot that has many.
+// Either way it is one scheduler. add_batch() adds a function of many items at once (flow_batch.h).
 //
 // Ways: coroutines share one event loop, thousands at once; functions that wait get a thread for each open call, kept warm; functions that
 // compute run on the engine's workers. Which of the two a plain function is shows in its calls (CPU time against time); explain() tells.
@@ -24,8 +29,6 @@
 // at once.
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,235 +41,16 @@
 
 #include <arrow/result.h>
 #include <arrow/status.h>
-#include <arrow/type_fwd.h>
 
-#include "gristmill/options.h"
+#include "gristmill/flow_batch.h"
+#include "gristmill/flow_cache.h"
+#include "gristmill/flow_each.h"
+#include "gristmill/flow_parts.h"
+#include "gristmill/flow_rules.h"
+#include "gristmill/flow_timeline.h"
 #include "gristmill/task.h"
 
 namespace gristmill {
-
-// Up to `times` more calls after a failed one. The pause before the n-th is first * factor^(n-1) seconds, at most `most`, less a part up to
-// `jitter` of it that depends on the item, so that many do not come back at one moment. `on`: which errors are worth it (nothing: all).
-struct Retry {
-  int times = 3;
-  double first = 0.1;
-  double factor = 2;
-  double most = 60;
-  double jitter = 0.5;
-  std::function<bool(const arrow::Status&)> on = {};
-};
-
-// At most `calls` starts in any `seconds`; copies share it, so several functions and flows may. They come evenly: at most `burst` at a
-// moment (0: what belongs to a hundredth of a second, at least one).
-class RateLimit {
- public:
-  explicit RateLimit(int64_t calls, double seconds = 1.0, int64_t burst = 0);
-  struct State;
-  const std::shared_ptr<State>& state() const { return state_; }
-
- private:
-  std::shared_ptr<State> state_;
-};
-
-enum class CallWay : uint8_t { kAuto, kCompute, kBlocking };
-
-// Rules for the calls of one function. A plain function with a time-out, rate or window gets threads of its own.
-struct CallRules {
-  std::optional<Retry> retry = {};
-  std::chrono::nanoseconds timeout{0};  // of each call; 0: none
-  std::optional<RateLimit> rate = {};
-  int64_t window = 0;        // calls open at once; 0: 10,000 of a coroutine, 1,024 of a function
-  int64_t window_bytes = 0;  // bytes of the arguments of open calls (one call is always let in); 0: no limit
-  CallWay way = CallWay::kAuto;
-};
-
-// Which call a function is in.
-struct FlowCall {
-  int64_t item = 0;  // from 0
-  int attempt = 1;
-  std::shared_ptr<const std::atomic<bool>> ended = {};
-  bool cancelled() const { return ended && ended->load(std::memory_order_relaxed); }  // nobody waits for it any more
-};
-
-enum class FlowErrors : uint8_t {
-  kFail,     // the first failure that occurs ends the run
-  kOrdered,  // the failure of the earliest item does: which one does not depend on timing
-  kReturn,   // stands in the item's place (map_each, stream)
-  kSkip,     // the item is left out
-};
-
-struct FlowFailure {
-  int64_t item = 0;
-  std::string node;
-  arrow::Status status;
-  int attempts = 1;
-};
-
-struct FlowOptions {
-  FlowErrors errors = FlowErrors::kFail;
-  std::function<void(const FlowFailure&)> dead_letter = {};  // with kSkip: told of each item left out, one at a time
-  int num_workers = 0;                                       // of the engine's, for functions that compute; 0: all
-  int64_t window = 10'000;                                   // items open, and of a stream also those not yet taken
-  bool ordered = true;                                       // of a stream: in the order of the input, or as they are completed
-  Cancellation cancel = {};
-};
-
-// A value of the graph: an input, or what a function gives.
-template <typename T>
-struct Slot {
-  int index = -1;
-  const void* flow = nullptr;
-};
-
-namespace detail {
-
-class FlowGraph;
-using Anything = std::shared_ptr<const void>;
-using FlowRow = arrow::Result<std::vector<Anything>>;
-
-struct FlowNode {
-  std::string name;
-  std::vector<int> inputs;
-  std::function<arrow::Result<Anything>(const std::vector<Anything>&, const FlowCall&)> plain = {};
-  std::function<Task<Anything>(std::vector<Anything>, FlowCall)> coroutine = {};  // one of the two
-  std::function<int64_t(const std::vector<Anything>&)> bytes = {};
-  CallRules rules = {};
-};
-
-struct FlowColumn {
-  int slot;
-  const void* flow;
-  int64_t count;
-  std::function<Anything(int64_t)> at;
-};
-struct FlowGiven {
-  std::vector<FlowColumn> columns;
-  std::vector<std::pair<Slot<void>, Anything>> same;
-  Slot<void> source;
-  std::function<arrow::Result<Anything>()> next;  // null: the end
-  bool product = false;
-};
-
-int add_input(FlowGraph& graph, std::string name, Anything otherwise);
-int add_node(FlowGraph& graph, FlowNode node);
-// A row an item, in order; nothing for those left out.
-arrow::Result<std::vector<std::optional<FlowRow>>> collect(const std::shared_ptr<FlowGraph>& graph, const FlowGiven& given,
-                                                           const std::vector<Slot<void>>& wanted, const FlowOptions& options);
-arrow::Status stream(const std::shared_ptr<FlowGraph>& graph, const FlowGiven& given, const std::vector<Slot<void>>& wanted,
-                     const FlowOptions& options, std::function<arrow::Result<bool>(int64_t, FlowRow)> take);
-
-template <typename R>
-struct Given {
-  using Type = R;
-  static constexpr bool kAsync = false;
-};
-template <typename T>
-struct Given<arrow::Result<T>> : Given<T> {};
-template <typename T>
-struct Given<Task<T>> {
-  using Type = T;
-  static constexpr bool kAsync = true;
-};
-
-template <typename F, typename... A>
-auto call(const F& f, const FlowCall& told, const A&... args) {
-  if constexpr (std::is_invocable_v<const F&, const A&..., const FlowCall&>) {
-    return f(args..., told);
-  } else {
-    static_assert(std::is_invocable_v<const F&, const A&...>, "the function does not take what these slots give, as const references");
-    return f(args...);
-  }
-}
-
-int64_t bytes_of(const std::shared_ptr<arrow::Array>& v);
-int64_t bytes_of(const std::shared_ptr<arrow::RecordBatch>& v);
-int64_t bytes_of(const std::shared_ptr<arrow::Table>& v);
-int64_t bytes_of(const std::shared_ptr<arrow::Buffer>& v);
-// A type of your own that owns memory: `int64_t flow_bytes(const Yours&)` beside it.
-template <typename T>
-int64_t bytes_of(const T& v) {
-  if constexpr (requires { flow_bytes(v); }) {
-    return flow_bytes(v);
-  } else if constexpr (requires {
-                         typename T::value_type;
-                         v.begin();
-                         v.size();
-                       }) {
-    int64_t bytes = sizeof(T);
-    if constexpr (std::is_arithmetic_v<typename T::value_type>) {
-      bytes += static_cast<int64_t>(v.size() * sizeof(typename T::value_type));
-    } else {
-      for (const auto& part : v) bytes += bytes_of(part);
-    }
-    return bytes;
-  } else {
-    return sizeof(T);
-  }
-}
-
-template <typename T>
-const T& as(const Anything& value) {
-  return *static_cast<const T*>(value.get());
-}
-
-// The value itself where nobody else has it.
-template <typename T>
-T take(Anything& value) {
-  if (value.use_count() == 1) return std::move(*const_cast<T*>(static_cast<const T*>(value.get())));
-  return as<T>(value);
-}
-
-// Around the user's coroutine: owns what that has references to.
-template <typename T, typename F, typename... A, size_t... I>
-Task<Anything> awaited(std::shared_ptr<const F> f, std::vector<Anything> args, FlowCall told, std::index_sequence<I...>) {
-  Task<T> task = call(*f, told, as<A>(args[I])...);
-  arrow::Result<T> answer = co_await task;
-  if (!answer.ok()) co_return answer.status();
-  co_return Anything(std::make_shared<T>(std::move(*answer)));
-}
-
-template <typename T, typename F, typename... A, size_t... I>
-arrow::Result<Anything> called(const F& f, const std::vector<Anything>& args, const FlowCall& told, std::index_sequence<I...>) {
-  try {
-    arrow::Result<T> answer = call(f, told, as<A>(args[I])...);
-    if (!answer.ok()) return answer.status();
-    return Anything(std::make_shared<T>(std::move(*answer)));
-  } catch (...) {
-    return exception_status();
-  }
-}
-
-template <typename F, typename... A>
-using GivenBy =
-    Given<std::remove_cvref_t<decltype(call(std::declval<const F&>(), std::declval<const FlowCall&>(), std::declval<const A&>()...))>>;
-
-template <typename W>
-struct Wanted;
-template <typename T>
-struct Wanted<Slot<T>> {
-  using Row = T;
-  static std::vector<Slot<void>> slots(const Slot<T>& s) { return {{s.index, s.flow}}; }
-  static Row row(std::vector<Anything>& values) { return take<T>(values[0]); }
-};
-template <typename... T>
-struct Wanted<std::tuple<Slot<T>...>> {
-  using Row = std::tuple<T...>;
-  static std::vector<Slot<void>> slots(const std::tuple<Slot<T>...>& wanted) {
-    return std::apply([](const auto&... s) { return std::vector<Slot<void>>{{s.index, s.flow}...}; }, wanted);
-  }
-  static Row row(std::vector<Anything>& values) { return row(values, std::index_sequence_for<T...>{}); }
-  template <size_t... I>
-  static Row row(std::vector<Anything>& values, std::index_sequence<I...>) {
-    return Row(take<T>(values[I])...);
-  }
-};
-template <typename W>
-arrow::Result<typename Wanted<W>::Row> typed(FlowRow& row) {
-  if (!row.ok()) return row.status();
-  return Wanted<W>::row(*row);
-}
-
-}  // namespace detail
 
 // What a flow is run for. A slot that a function gives may be given too: then that function is not called.
 class FlowInputs {
@@ -274,14 +58,7 @@ class FlowInputs {
   // An item a value. Several: side by side, equally many; with product() every combination, the last one changing fastest.
   template <typename T>
   FlowInputs& over(Slot<T> slot, std::vector<T> values) {
-    const auto held = std::make_shared<const std::vector<T>>(std::move(values));
-    given_.columns.push_back({slot.index, slot.flow, static_cast<int64_t>(held->size()), [held](int64_t i) -> detail::Anything {
-                                if constexpr (std::is_same_v<T, bool>) {
-                                  return std::make_shared<const bool>((*held)[i]);
-                                } else {
-                                  return {held, &(*held)[i]};
-                                }
-                              }});
+    given_.columns.push_back(detail::column_of<T>({slot.index, slot.flow}, std::make_shared<const std::vector<T>>(std::move(values))));
     return *this;
   }
   // As many items as come: pulled as there is room, by one thread at a time. No value is the end; an error ends the run.
@@ -309,6 +86,39 @@ class FlowInputs {
   detail::FlowGiven given_;
 };
 
+// What the inputs of a flow are given where it is used in another.
+class FlowLinks {
+ public:
+  // An item a value (add_map). Several: side by side, equally many; with product() every combination, the last one changing fastest.
+  template <typename T>
+  FlowLinks& over(Slot<T> inner, Slot<std::vector<T>> values) {
+    const Slot<void> slot{inner.index, inner.flow};
+    links_.push_back({slot, {values.index, values.flow}, nullptr, [slot](const detail::Anything& given) {
+                        return detail::column_of<T>(slot, std::static_pointer_cast<const std::vector<T>>(given));
+                      }});
+    return *this;
+  }
+  template <typename T>
+  FlowLinks& with(Slot<T> inner, Slot<T> outer) {
+    links_.push_back({{inner.index, inner.flow}, {outer.index, outer.flow}, nullptr, nullptr});
+    return *this;
+  }
+  template <typename T>
+  FlowLinks& with(Slot<T> inner, std::type_identity_t<T> value) {  // always that
+    links_.push_back({{inner.index, inner.flow}, {}, std::make_shared<const T>(std::move(value)), nullptr});
+    return *this;
+  }
+  FlowLinks& product() {
+    product_ = true;
+    return *this;
+  }
+
+ private:
+  friend class Flow;
+  std::vector<detail::FlowLink> links_;
+  bool product_ = false;
+};
+
 class Flow {
  public:
   Flow();
@@ -332,16 +142,28 @@ class Flow {
                   "a function of a flow gives a value, an arrow::Result of one or a Task of one");
     const auto kept = std::make_shared<const F>(std::move(function));
     detail::FlowNode node{.name = std::move(name), .inputs = {index_here(slots)...}, .rules = std::move(rules)};
+    node.explodes = G::kEach;
     if constexpr (G::kAsync) {
-      node.coroutine = [kept](std::vector<detail::Anything> args, FlowCall told) {
-        return detail::awaited<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+      node.coroutine = [kept](detail::FlowValues args, FlowCall told) {
+        if constexpr (G::kAsyncEach) {
+          return detail::opened_async<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+        } else if constexpr (G::kEach) {
+          return detail::opened_later<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+        } else {
+          return detail::awaited<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+        }
       };
     } else {
-      node.plain = [kept](const std::vector<detail::Anything>& args, const FlowCall& told) {
-        return detail::called<T, F, A...>(*kept, args, told, std::index_sequence_for<A...>{});
+      node.plain = [kept](const detail::FlowValues& args, const FlowCall& told) {
+        if constexpr (G::kEach) {
+          return detail::opened<T, F, A...>(kept, args, told, std::index_sequence_for<A...>{});
+        } else {
+          return detail::called<T, F, A...>(*kept, args, told, std::index_sequence_for<A...>{});
+        }
       };
     }
-    node.bytes = [](const std::vector<detail::Anything>& args) { return bytes<A...>(args, std::index_sequence_for<A...>{}); };
+    node.bytes = [](const detail::FlowValues& args) { return detail::bytes_of_values<A...>(args, std::index_sequence_for<A...>{}); };
+    if (node.rules.cache) node.packing = detail::packing_of<T, A...>(std::index_sequence_for<A...>{});
     return Slot<T>{detail::add_node(*graph_, std::move(node)), graph_.get()};
   }
   template <typename F, typename... A>
@@ -349,12 +171,59 @@ class Flow {
     return add(std::move(name), std::move(function), CallRules{}, slots...);
   }
 
+  // A function of up to `size` items at once: it takes a Batch of each slot and gives a std::vector, a Result or a Task of one.
+  template <typename F, typename... A>
+  auto add_batch(std::string name, int64_t size, F function, CallRules rules, Slot<A>... slots) {
+    static_assert(sizeof...(A) > 0, "a function of many items needs a slot to take them from");
+    using G = detail::GivenBy<F, Batch<A>...>;
+    using T = typename G::Type::value_type;
+    static_assert(std::is_same_v<typename G::Type, std::vector<T>>, "a function of many items gives a std::vector of as many values");
+    const auto kept = std::make_shared<const F>(std::move(function));
+    detail::FlowNode node{.name = std::move(name), .inputs = {index_here(slots)...}, .rules = std::move(rules), .batch = size};
+    if constexpr (G::kAsync) {
+      node.coroutine = [kept](detail::FlowValues args, FlowCall told) {
+        return detail::awaited_batch<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+      };
+    } else {
+      node.plain = [kept](const detail::FlowValues& args, const FlowCall& told) {
+        return detail::called_batch<T, F, A...>(*kept, args, told, std::index_sequence_for<A...>{});
+      };
+    }
+    node.bytes = [](const detail::FlowValues& args) { return detail::bytes_of_batch<A...>(args, std::index_sequence_for<A...>{}); };
+    return Slot<T>{detail::add_node(*graph_, std::move(node)), graph_.get()};
+  }
+  template <typename F, typename... A>
+  auto add_batch(std::string name, int64_t size, F function, Slot<A>... slots) {
+    return add_batch(std::move(name), size, std::move(function), CallRules{}, slots...);
+  }
+
+  // The functions of `inner` that `wanted` needs join this flow, called `name`.their-name. `wanted`: a Slot of it, or a tuple of Slots.
+  template <typename T>
+  Slot<T> add_flow(const std::string& name, const Flow& inner, Slot<T> wanted, const FlowLinks& links) {
+    return std::get<0>(add_flow(name, inner, std::tuple(wanted), links));
+  }
+  template <typename... T>
+  std::tuple<Slot<T>...> add_flow(const std::string& name, const Flow& inner, std::tuple<Slot<T>...> wanted, const FlowLinks& links) {
+    const std::vector<int> slots =
+        detail::add_flow(*graph_, name, *inner.graph_, detail::Wanted<std::tuple<Slot<T>...>>::slots(wanted), here(links));
+    size_t at = 0;
+    return std::tuple<Slot<T>...>{Slot<T>{slots[at++], graph_.get()}...};
+  }
+  // `inner` for each value of the slots that `links` goes over: a vector of what is wanted of it, in order. If one fails, all of it has.
+  template <typename W>
+  auto add_map(std::string name, const Flow& inner, W wanted, const FlowLinks& links) {
+    using Row = typename detail::Wanted<W>::Row;
+    return Slot<std::vector<Row>>{detail::add_map(*graph_, std::move(name), *inner.graph_, detail::Wanted<W>::slots(wanted), here(links),
+                                                  links.product_, detail::gathered<W>),
+                                  graph_.get()};
+  }
+
   // `wanted`: a Slot, or a tuple of Slots; only what they need is run.
   template <typename W>
   arrow::Result<typename detail::Wanted<W>::Row> run(W wanted, const FlowInputs& inputs = {}, const FlowOptions& options = {}) const {
     ARROW_ASSIGN_OR_RAISE(auto rows, detail::collect(graph_, inputs.given(), detail::Wanted<W>::slots(wanted), options));
     if (rows.size() != 1 || !rows[0])
-      return arrow::Status::Invalid("run() is for one item, and these inputs are ", rows.size(), "; use map()");
+      return arrow::Status::Invalid("run() is for one row, and these inputs give ", rows.size(), "; use map()");
     return detail::typed<W>(*rows[0]);
   }
   // In the order of the input; kReturn is map_each's.
@@ -371,7 +240,7 @@ class Flow {
     }
     return out;
   }
-  // A value or the failure for each item.
+  // A value or the failure for each item (and each value of a generator).
   template <typename W>
   arrow::Result<std::vector<arrow::Result<typename detail::Wanted<W>::Row>>> map_each(W wanted, const FlowInputs& inputs,
                                                                                       FlowOptions options = {}) const {
@@ -396,13 +265,17 @@ class Flow {
   std::string explain() const;
 
  private:
-  template <typename... A, size_t... I>
-  static int64_t bytes(const std::vector<detail::Anything>& args, std::index_sequence<I...>) {
-    return (int64_t{0} + ... + detail::bytes_of(detail::as<A>(args[I])));
-  }
+  static constexpr int kElsewhere = -1;
   template <typename T>
   int index_here(const Slot<T>& slot) const {
-    return slot.flow == graph_.get() ? slot.index : -1;
+    return slot.flow == graph_.get() ? slot.index : kElsewhere;
+  }
+  std::vector<detail::FlowLink> here(const FlowLinks& links) const {
+    std::vector<detail::FlowLink> out = links.links_;
+    for (detail::FlowLink& link : out) {
+      if (!link.constant) link.outer.index = index_here(link.outer);
+    }
+    return out;
   }
   std::shared_ptr<detail::FlowGraph> graph_;
 };

@@ -8,17 +8,17 @@
 #include <memory>
 #include <vector>
 
-#include <arrow/status.h>
-
-#include "flow/graph.h"
+#include "flow/plan.h"
 
 namespace gristmill::flow {
 
 constexpr int kThrough = -1;  // among the steps an item waits for
 
+struct Scope;
+using ScopePtr = std::shared_ptr<Scope>;
+
 struct Item {
-  Item(const Plan& plan, int64_t number, std::vector<Anything> values_)
-      : position(number), values(std::move(values_)), waiting(plan.waiting), left(static_cast<int>(plan.steps.size())) {}
+  Item(ScopePtr scope_, int64_t number, std::vector<Anything> values_);
 
   // Whether no step before the failed one can still fail: then which failure is told depends on no timing.
   bool failure_is_settled() const {
@@ -27,23 +27,19 @@ struct Item {
     }
     return true;
   }
+  FlowCall told(int attempt) const;
 
-  const int64_t position;
+  const ScopePtr scope;  // the items it belongs to
+  const Plan& plan;
+  const int64_t position;  // among them
   std::vector<Anything> values;
   std::vector<int> waiting;
   int left;
   int failed = INT_MAX;  // the smallest step that failed
-  arrow::Status status;
-  int attempts = 0;
+  FlowFailure failure;
+  std::vector<ScopePtr> below;    // open scopes of its steps
   std::atomic<bool> dead{false};  // through, or of no use any more; read without the lock too
 };
 using ItemPtr = std::shared_ptr<Item>;
-
-// A step of an item to be called, for the n-th time.
-struct Request {
-  int step = 0;
-  ItemPtr item;
-  int attempt = 1;
-};
 
 }  // namespace gristmill::flow

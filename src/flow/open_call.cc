@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "flow/blocking_pool.h"
+#include "flow/timeline.h"
 
 namespace gristmill::flow {
 namespace {
@@ -14,6 +15,11 @@ namespace {
 constexpr std::chrono::milliseconds kLook{1};
 
 }  // namespace
+
+arrow::Result<Anything> called(const CallWork& work) {
+  if (work.source) return Anything(std::make_shared<detail::FlowSip>(work.source->plain(work.most)));
+  return work.node->plain(work.args, work.told);
+}
 
 void CallCount::enter() {
   std::lock_guard lock(mutex_);
@@ -30,8 +36,14 @@ void CallCount::wait_for_none() {
   none_.wait(lock, [this] { return open_ == 0; });
 }
 
-OpenCall::OpenCall(NodePtr node, std::vector<Anything> args, int64_t item, int attempt, std::shared_ptr<CallCount> count)
-    : node_(std::move(node)), args_(std::move(args)), told_{item, attempt, ended_}, count_(std::move(count)) {}
+OpenCall::OpenCall(CallWork work, std::shared_ptr<CallCount> count) : node_(work.node), work_(std::move(work)), count_(std::move(count)) {
+  work_.told.ended = ended_;
+}
+
+void OpenCall::forget() {
+  work_.args.clear();
+  work_.source = nullptr;
+}
 
 void OpenCall::start(sched::AsyncDone done, bool probe, std::function<void()> news) {
   count_->enter();
@@ -89,23 +101,29 @@ void OpenCall::disarm() {
 
 void OpenCall::start_coroutine() {
   if (ended_->load()) {
-    args_.clear();
+    forget();
     count_->leave();
     return;
   }
   began_ = wall_ns();
   arm(node_->rules.timeout);
-  task_.emplace(node_->coroutine(std::move(args_), told_));
+  task_.emplace(work_.source ? work_.source->coroutine(work_.most) : node_->coroutine(std::move(work_.args), work_.told));
   task_->start([self = shared_from_this()] {
     self->node_->stats.record(wall_ns() - self->began_, 0);
+    self->tell_end();
     self->answer(std::move(self->task_->answer()));
     EventLoop::process().post([self] { self->end_coroutine(); });
   });
 }
 
+void OpenCall::tell_end() {
+  if (work_.timeline) work_.timeline->add(work_.name, work_.told, node_->fixed == Way::kAsync ? Way::kAsync : Way::kBlocking, began_);
+}
+
 void OpenCall::end_coroutine() {
   if (!task_) return;
   task_.reset();
+  forget();
   disarm();
   count_->leave();
 }
@@ -117,14 +135,16 @@ void OpenCall::run_plain(bool probe, const std::function<void()>& news) {
     if (probe) watch(std::make_shared<CallProbe>(), news);
     std::optional<CallClock> clock;
     if (probe || node_->stats.due()) clock.emplace(true);
-    arrow::Result<Anything> value = node_->plain(args_, told_);
+    began_ = wall_ns();
+    arrow::Result<Anything> value = called(work_);
+    tell_end();
     if (clock) clock->record(node_->stats);
     running_ = false;
-    args_.clear();
+    forget();
     answer(std::move(value));
     disarm();
   } else {
-    args_.clear();
+    forget();
   }
   count_->leave();
 }

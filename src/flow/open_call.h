@@ -8,10 +8,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "flow/event_loop.h"
-#include "flow/graph.h"
+#include "flow/node.h"
 #include "sched/async_window.h"
 
 namespace gristmill::flow {
@@ -29,9 +30,22 @@ class CallCount {
   int64_t open_ = 0;
 };
 
+// What is called: a function with arguments, or a generator for its next values.
+struct CallWork {
+  NodePtr node;
+  std::vector<Anything> args;
+  FlowCall told;
+  std::shared_ptr<detail::FlowSource> source = nullptr;
+  int64_t most = 0;                                         // values of the source
+  std::shared_ptr<FlowTimeline::State> timeline = nullptr;  // where it is told, as a call of `name`
+  std::string name = {};
+};
+
+arrow::Result<Anything> called(const CallWork& work);  // here and now, of a function that is no coroutine
+
 class OpenCall : public std::enable_shared_from_this<OpenCall> {
  public:
-  OpenCall(NodePtr node, std::vector<Anything> args, int64_t item, int attempt, std::shared_ptr<CallCount> count);
+  OpenCall(CallWork work, std::shared_ptr<CallCount> count);
 
   // `probe`: it is looked at from outside, and `news` called when it is clear what it does.
   void start(sched::AsyncDone done, bool probe, std::function<void()> news);
@@ -41,16 +55,18 @@ class OpenCall : public std::enable_shared_from_this<OpenCall> {
  private:
   void start_coroutine();  // on the loop
   void end_coroutine();
+  void tell_end();
   void run_plain(bool probe, const std::function<void()>& news);
   void watch(std::shared_ptr<CallProbe> probe, std::function<void()> news);
   void arm(std::chrono::nanoseconds timeout);
   void disarm();
   void answer(arrow::Result<Anything> value);
 
+  void forget();  // the user's values
+
   const NodePtr node_;
-  std::vector<Anything> args_;
+  CallWork work_;
   const std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
-  const FlowCall told_;
   const std::shared_ptr<CallCount> count_;
   std::atomic<bool> running_{false};
 
@@ -58,9 +74,10 @@ class OpenCall : public std::enable_shared_from_this<OpenCall> {
   sched::AsyncDone done_;
   std::optional<EventLoop::Timer> timer_;
 
+  int64_t began_ = 0;  // of the thread that runs it
+
   // The loop's thread only.
   std::optional<Task<Anything>> task_;
-  int64_t began_ = 0;
 };
 
 }  // namespace gristmill::flow

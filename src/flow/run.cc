@@ -20,11 +20,16 @@ Run::Run(Plan plan, Inputs inputs, FlowOptions options, Delivery& delivery, base
 
 void Run::begin(int workers) {
   slots_ = std::max(workers, 1);
-  exhausted_ = inputs_.total() == 0;
-  for (const Step& step : plan_.steps) {
+  plan_.number(0);
+  root_ = std::make_shared<Scope>(Scope::Kind::kRun, plan_, nullptr, 0,
+                                  options_.errors == FlowErrors::kFail || options_.errors == FlowErrors::kOrdered);
+  root_->closed = inputs_.total() == 0;
+  std::vector<const Step*> steps;
+  plan_.collect(steps);
+  for (const Step* step : steps) {
     std::shared_ptr<WaitingCalls> calls;
-    if (step.node->fixed != Way::kCompute) {
-      calls = std::make_shared<WaitingCalls>(step, cancel_, count_, [weak = weak_from_this()] {
+    if (step->node->fixed != Way::kCompute) {
+      calls = std::make_shared<WaitingCalls>(*step, cancel_, count_, options_, [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->wake();
       });
     }
@@ -46,10 +51,11 @@ arrow::Result<sched::Step> Run::step(int slot) {
   }
   ARROW_RETURN_NOT_OK(state());
   bool moved = serve_calls();
-  if (compute_one()) {
+  moved |= serve_ready();
+  if (compute_one() || begin_inner()) {
     moved = true;
   } else {
-    moved |= begin_items() == Begun::kSome;
+    moved |= begin_items();
   }
   ARROW_RETURN_NOT_OK(state());
   if (moved) return sched::Step::progress();
@@ -80,17 +86,19 @@ void Run::wake() {
 
 bool Run::through() const {
   if (enough_) return true;
-  return live_.empty() && walking_ == 0 && !pulling_ && (exhausted_ || begun_ >= bound_);
+  return root_->live.empty() && walking_ == 0 && !pulling_ && (root_->closed || root_->started >= root_->limit);
 }
 
-bool Run::may_begin() const { return broken_.ok() && !enough_ && !exhausted_ && begun_ < bound_ && room() > 0; }
+bool Run::may_begin() const { return broken_.ok() && !enough_ && !root_->closed && root_->started < root_->limit && room() > 0; }
 
-int64_t Run::room() const { return std::max<int64_t>(options_.window, 1) - (begun_ - delivery_.passed()); }
+int64_t Run::room() const {
+  return std::max<int64_t>({options_.window, 1, 2 * plan_.largest_batch}) - (root_->started - delivery_.passed());
+}
 
-Run::Begun Run::begin_items() { return inputs_.total() < 0 ? begin_pulled() : begin_counted(); }
+bool Run::begin_items() { return inputs_.total() < 0 ? begin_pulled() : begin_counted(); }
 
-Run::Begun Run::begin_pulled() {
-  Begun begun = Begun::kNone;
+bool Run::begin_pulled() {
+  bool begun = false;
   for (int64_t n = 0; n < kItemsAStep; ++n) {
     {
       std::lock_guard lock(mutex_);
@@ -103,77 +111,76 @@ Run::Begun Run::begin_pulled() {
     {
       std::lock_guard lock(mutex_);
       pulling_ = false;
-      exhausted_ = !more.ok() || !*more;
-      if (!exhausted_) {
-        item = std::make_shared<Item>(plan_, begun_++, std::move(values));
-        live_.emplace(item->position, item);
+      if (more.ok() && *more) {
+        item = add_item(root_, std::move(values));
+      } else {
+        close(*root_);
       }
     }
-    begun = Begun::kSome;
+    begun = true;
     if (!more.ok()) fail(more.status());
     if (!item) {
       wake();
       return begun;
     }
-    proceed(item, plan_.first);
+    start(item);
   }
   return begun;
 }
 
-Run::Begun Run::begin_counted() {
+bool Run::begin_counted() {
   const bool walk = plan_.computes();
   int64_t first = 0;
   int64_t last = 0;
   std::vector<ItemPtr> items;
   {
     std::lock_guard lock(mutex_);
-    if (!may_begin()) return Begun::kNone;
-    first = begun_;
+    if (!may_begin()) return false;
+    first = root_->started;
     const int64_t left = std::min(inputs_.total() - first, room());
     int64_t count = std::min(left, kItemsAStep);
     if (walk) count = std::clamp<int64_t>(kWalkNs / std::max<int64_t>(plan_.item_ns(), 1), 1, std::max<int64_t>(left / (4 * slots_), 1));
     last = first + count;
-    begun_ = last;
-    exhausted_ = last == inputs_.total();
     if (walk) {
       walking_ += count;
+      root_->started = last;
     } else {
-      for (int64_t i = first; i < last; ++i) {
-        items.push_back(std::make_shared<Item>(plan_, i, plan_.values));
-        live_.emplace(i, items.back());
-      }
+      for (int64_t i = first; i < last; ++i) items.push_back(add_item(root_, plan_.values));
     }
+    if (last == inputs_.total()) close(*root_);
   }
   if (walk) {
     walk_items(first, last);
-    return Begun::kSome;
+    return true;
   }
   for (const ItemPtr& item : items) {
     inputs_.fill(item->values, item->position);
-    proceed(item, plan_.first);
+    start(item);
   }
-  return Begun::kSome;
+  return true;
 }
 
 void Run::walk_items(int64_t first, int64_t last) {
   for (int64_t i = first; i < last; ++i) {
     {
       std::lock_guard lock(mutex_);
-      if (!broken_.ok() || enough_ || i >= bound_) break;
+      if (!broken_.ok() || enough_ || i >= root_->limit) break;
     }
     std::vector<Anything> values = plan_.values;
     inputs_.fill(values, i);
     bool good = true;
-    for (size_t s = 0; s < plan_.steps.size() && good; ++s) {
-      arrow::Result<Anything> value = compute(static_cast<int>(s), values, i, 1);
+    for (size_t n = 0; n < plan_.steps.size() && good; ++n) {
+      const Step& s = plan_.steps[n];
+      arrow::Result<Anything> value = compute_walked(s, values, i);
       good = value.ok();
       if (good) {
-        values[static_cast<size_t>(plan_.steps[s].out)] = std::move(*value);
+        values[static_cast<size_t>(s.out)] = std::move(*value);
       } else {
-        failed(i, static_cast<int>(s), value.status(), 1);
+        s.node->stats.failed();
+        failed_alone({.item = i, .node = s.name(), .status = value.status()});
       }
     }
-    if (good) put(i, row_of(values));
+    if (good) put(i, row_of(plan_, values));
   }
   {
     std::lock_guard lock(mutex_);
@@ -187,7 +194,7 @@ arrow::Status Run::finish() {
     if (calls) calls->discard();
   }
   std::lock_guard lock(mutex_);
-  return bound_status_;
+  return root_->limit == INT64_MAX ? arrow::Status::OK() : root_->failure.status;
 }
 
 void Run::abandon() {
@@ -198,6 +205,18 @@ void Run::abandon() {
 
 void Run::settle() {
   abandon();
+  std::vector<ScopePtr> ended;
+  {
+    std::lock_guard lock(mutex_);
+    drop(*root_);
+    ended.swap(ended_);
+    wanting_.clear();
+    empty_.clear();
+    ready_.clear();
+    to_compute_.clear();
+    full_.clear();
+  }
+  for (const ScopePtr& scope : ended) end_source(scope);
   count_->wait_for_none();
 }
 

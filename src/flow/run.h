@@ -1,12 +1,14 @@
 // One run of a plan over its items, as a task of the engine's scheduler.
 //
 // A worker's step: start calls that wait and may start, take answers and go on with their items, compute what is ready, begin further
-// items. There is no queue between functions: whoever ends a call finds what became ready and goes on with it or hands it over. Where all
-// functions are known to compute, a worker takes a run of items at a time and walks each to its end without a lock.
+// items, first those within items that are open. There is no queue between functions: whoever ends a call finds what became ready and goes
+// on with it or hands it over. Where all functions are known to compute, a worker takes a run of items at a time and walks each to its end
+// without a lock.
 //
-// Items open, and rows nobody has taken yet, are never more than the window. Which failure is told by errors = kOrdered, kReturn and kSkip
-// depends on no timing: of an item the one of its first failing function in the order of the graph, of the run the one of the earliest
-// item.
+// Items open, and rows nobody has taken yet, are never more than the window; values of generators and items of flows inside have the same
+// window together (each scope may have one item beyond it, so that all go on). Which failure is told by errors = kOrdered, kReturn and
+// kSkip depends on no timing: of an item the one of its first failing function in the order of the graph, of the run the one of the
+// earliest item.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,7 @@
 
 #include "flow/delivery.h"
 #include "flow/inputs.h"
-#include "flow/item.h"
+#include "flow/scope.h"
 #include "flow/waiting_calls.h"
 #include "sched/task.h"
 
@@ -40,12 +42,10 @@ class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
   void abandon() override;
 
  private:
-  enum class Begun : uint8_t { kSome, kNone };
-
-  // Items (run.cc).
-  Begun begin_items();
-  Begun begin_pulled();
-  Begun begin_counted();
+  // Items of the run (run.cc).
+  bool begin_items();
+  bool begin_pulled();
+  bool begin_counted();
   void walk_items(int64_t first, int64_t last);
   bool may_begin() const;  // under the lock
   int64_t room() const;    // under the lock
@@ -56,41 +56,79 @@ class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
 
   // Calls (run_calls.cc).
   bool serve_calls();
+  bool serve_ready();
   bool compute_one();
   void proceed(const ItemPtr& item, std::vector<int> ready);
   void go_on(Request request);
   void ended(const Request& request, arrow::Result<Anything> value, std::vector<int>* ready);
+  void ended_many(const Request& request, arrow::Result<Anything> value);
   void again(const Request& request, double pause);
-  arrow::Result<Anything> compute(int step, const std::vector<Anything>& values, int64_t position, int attempt);
+  arrow::Result<Anything> compute(const Request& request);
+  arrow::Result<Anything> compute_walked(const Step& step, const std::vector<Anything>& values, int64_t item);
+  // The value a cache has; otherwise `request` gets the key to keep it under.
+  Anything cached(Request& request);
+  void keep(const Request& request, const Anything& value);
   bool offer(WaitingCalls& calls);
 
   // What becomes of items (run_items.cc).
-  void put(int64_t position, Row row);
+  void step_ended(const ItemPtr& item, int step, arrow::Result<Anything> value, FlowFailure failure, std::vector<int>* ready);
+  void item_good(const ItemPtr& item);
   void item_failed(const ItemPtr& item);
-  void failed(int64_t position, int step, const arrow::Status& status, int attempts);
-  void stop_at(int64_t position, arrow::Status told);
+  void failed_alone(const FlowFailure& failure);  // an item that was walked
+  void stop_at(const ScopePtr& scope, int64_t position, const FlowFailure& failure);
+  void put(int64_t position, Row row);
+  void hand_out();
+  void left_out(const FlowFailure& failure);
   void fail(arrow::Status status);
-  arrow::Status told(int64_t position, int step, const arrow::Status& status, int attempts) const;
-  detail::FlowRow row_of(std::vector<Anything>& values) const;
+  void fail_with(const FlowFailure& failure);
+  FlowFailure failure_of(const ItemPtr& item, int step, const arrow::Status& status, int attempts) const;
+  detail::FlowRow row_of(const Plan& plan, std::vector<Anything>& values) const;
 
-  const Plan plan_;
+  // Scopes within items (run_scopes.cc); those marked * under the lock.
+  void start_map(const ItemPtr& item, int step);
+  void start_values(const ItemPtr& item, int step, std::shared_ptr<detail::FlowSource> source);
+  void values_came(const Request& request, arrow::Result<Anything> value);
+  bool begin_inner();
+  void start(const ItemPtr& item);
+  void settle_scope(const ScopePtr& scope);
+  void end_source(const ScopePtr& scope);
+  ItemPtr add_item(const ScopePtr& scope, std::vector<Anything> values);         // *
+  void remove(const ItemPtr& item);                                              // *
+  void kill_from(Scope& scope, int64_t position);                                // *
+  void drop(Scope& scope);                                                       // *
+  void close(Scope& scope);                                                      // *
+  void pass(Scope& scope, int64_t position, std::vector<Row> rows, bool final);  // *
+  void want_more(const ScopePtr& scope);                                         // *
+  bool has_more(const Scope& scope) const;                                       // *
+  bool rows_are_held_up(const Scope& scope) const;                               // *
+  bool is_head(const Scope& scope) const;                                        // *
+  ScopePtr next_scope();                                                         // *
+
+  Plan plan_;
   const Inputs inputs_;
   const FlowOptions options_;
   Delivery& delivery_;
   const base::CancelToken cancel_;
   const std::shared_ptr<CallCount> count_ = std::make_shared<CallCount>();
-  std::vector<std::shared_ptr<WaitingCalls>> waiting_;  // by step; null: computes always
+  std::vector<std::shared_ptr<WaitingCalls>> waiting_;  // by number of the step; null: computes always
   int slots_ = 1;
 
   mutable std::mutex mutex_;
-  std::map<int64_t, ItemPtr> live_;
+  ScopePtr root_;
   std::deque<Request> to_compute_;
-  int64_t begun_ = 0;          // items
-  int64_t walking_ = 0;        // of those, on a worker's walk
-  int64_t bound_ = INT64_MAX;  // kOrdered: the earliest item that failed; items from here on are of no use
-  arrow::Status bound_status_;
-  arrow::Status broken_;  // what ends the run at once
-  bool exhausted_ = false;
+  struct Ready {
+    ItemPtr item;
+    std::vector<int> steps;
+  };
+  std::deque<Ready> ready_;
+  std::vector<Request> full_;                         // batches that nobody is missing from any more
+  std::vector<ScopePtr> ended_;                       // whose generators are to be ended
+  std::map<std::vector<int64_t>, ScopePtr> wanting_;  // scopes that have more items to begin, and room of their own
+  std::deque<ScopePtr> empty_;                        // those of them with no item open
+  int64_t inner_ = 0;                                 // items open that are not the run's own
+  int64_t held_rows_ = 0;                             // of generators within generators: their turn within an item has not come
+  int64_t walking_ = 0;                               // items on a worker's walk
+  arrow::Status broken_;                              // what ends the run at once
   bool pulling_ = false;
   bool enough_ = false;  // the user wants no more rows
   uint64_t signals_ = 0;

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <utility>
 
-#include "base/status.h"
+#include "flow/batches.h"
 #include "flow/event_loop.h"
+#include "flow/result_cache.h"
 #include "flow/run.h"
+#include "flow/timeline.h"
 
 namespace gristmill::flow {
 namespace {
@@ -14,8 +16,9 @@ namespace {
 constexpr int kAnswersAStep = 64;
 
 // A number in [0, 1) that depends on the item and the attempt alone.
-double draw(int64_t item, int attempt) {
-  uint64_t x = static_cast<uint64_t>(item) * 0x9E3779B97F4A7C15U + static_cast<uint64_t>(attempt) * 0xBF58476D1CE4E5B9U;
+double draw(const Item& item, int attempt) {
+  uint64_t x = static_cast<uint64_t>(item.position) * 0x9E3779B97F4A7C15U + static_cast<uint64_t>(attempt) * 0xBF58476D1CE4E5B9U;
+  for (const int64_t part : item.scope->key) x = (x ^ (x >> 29)) * 0x94D049BB133111EBU + static_cast<uint64_t>(part);
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
   x ^= x >> 31;
@@ -27,7 +30,7 @@ double pause_after(const CallRules& rules, const Request& request, const arrow::
   if (!rules.retry || request.attempt > rules.retry->times || (rules.retry->on && !rules.retry->on(status))) return -1;
   const Retry& r = *rules.retry;
   const double pause = std::min(r.most, r.first * std::pow(r.factor, std::min(request.attempt - 1, 1000)));
-  return pause * (1 - r.jitter * draw(request.item->position, request.attempt));
+  return pause * (1 - r.jitter * draw(*request.item, request.attempt));
 }
 
 }  // namespace
@@ -52,6 +55,27 @@ bool Run::serve_calls() {
   return moved;
 }
 
+// What others left to be gone on with: items that something within them made ready, and batches that are full.
+bool Run::serve_ready() {
+  std::vector<Request> full;
+  std::vector<ScopePtr> ended;
+  Ready next;
+  {
+    std::lock_guard lock(mutex_);
+    full.swap(full_);
+    ended.swap(ended_);
+    if (!ready_.empty()) {
+      next = std::move(ready_.front());
+      ready_.pop_front();
+    }
+  }
+  for (Request& request : full) go_on(std::move(request));
+  for (const ScopePtr& scope : ended) end_source(scope);
+  if (!next.item) return !full.empty() || !ended.empty();
+  if (!next.item->dead) proceed(next.item, std::move(next.steps));
+  return true;
+}
+
 bool Run::offer(WaitingCalls& calls) {
   std::vector<Request> compute;
   const bool moved = calls.offer(compute);
@@ -72,66 +96,93 @@ bool Run::compute_one() {
     if (to_compute_.empty()) return false;
     request = std::move(to_compute_.front());
     to_compute_.pop_front();
-    if (request.item->dead) return true;
   }
-  arrow::Result<Anything> value = compute(request.step, request.item->values, request.item->position, request.attempt);
+  if (request.dead()) return true;
+  arrow::Result<Anything> value = compute(request);
   std::vector<int> ready;
   ended(request, std::move(value), &ready);
   proceed(request.item, std::move(ready));
   return true;
 }
 
-arrow::Result<Anything> Run::compute(int step, const std::vector<Anything>& values, int64_t position, int attempt) {
-  const Step& s = plan_.steps[static_cast<size_t>(step)];
-  std::vector<Anything> args;
-  args.reserve(s.args.size());
-  for (const int slot : s.args) args.push_back(values[static_cast<size_t>(slot)]);
-  const FlowCall told{position, attempt, nullptr};
-  CallStats& stats = s.node->stats;
-  if (!stats.due()) {
-    stats.count(1);
-    return s.node->plain(args, told);
-  }
-  stats.count(1);
-  const CallClock clock(false);
-  arrow::Result<Anything> value = s.node->plain(args, told);
-  clock.record(stats);
+arrow::Result<Anything> Run::compute(const Request& request) {
+  const Step& step = request.called();
+  const CallWork work = work_of(request);
+  const int64_t began = options_.timeline ? wall_ns() : 0;
+  arrow::Result<Anything> value = measured(*step.node, [&] { return called(work); });
+  if (options_.timeline) options_.timeline->state()->add(step.name(), work.told, Way::kCompute, began);
   return value;
+}
+
+arrow::Result<Anything> Run::compute_walked(const Step& step, const std::vector<Anything>& values, int64_t item) {
+  std::vector<Anything> args;
+  args.reserve(step.args.size());
+  for (const int slot : step.args) args.push_back(values[static_cast<size_t>(slot)]);
+  const FlowCall told{.item = item};
+  const int64_t began = options_.timeline ? wall_ns() : 0;
+  arrow::Result<Anything> value = measured(*step.node, [&] { return step.node->plain(args, told); });
+  if (options_.timeline) options_.timeline->state()->add(step.name(), told, Way::kCompute, began);
+  return value;
+}
+
+Anything Run::cached(Request& request) {
+  const Node& node = *request.called().node;
+  if (!node.rules.cache) return nullptr;
+  request.key = std::make_shared<const std::string>(FlowCache::State::key_of(node, work_of(request).args));
+  return node.rules.cache->state()->get(*request.key, *node.packing);
+}
+
+void Run::keep(const Request& request, const Anything& value) {
+  const Node& node = *request.called().node;
+  arrow::Status kept = node.rules.cache->state()->put(*request.key, value, *node.packing);
+  if (!kept.ok()) fail(std::move(kept));
 }
 
 // Calls that wait are under way before this thread computes; what it does not compute itself others may.
 void Run::proceed(const ItemPtr& item, std::vector<int> ready) {
   while (!ready.empty()) {
-    int mine = -1;
+    std::optional<Request> mine;
     std::vector<WaitingCalls*> offered;
+    std::vector<int> maps;
+    std::vector<int> next;
     bool left_some = false;
-    for (const int step : ready) {
-      const auto s = static_cast<size_t>(step);
-      if (waiting_[s] && plan_.steps[s].node->way() != Way::kCompute) {
-        waiting_[s]->add({step, item, 1});
-        offered.push_back(waiting_[s].get());
-      } else if (mine < 0) {
-        mine = step;
+    for (const int index : ready) {
+      const Step& step = item->plan.steps[static_cast<size_t>(index)];
+      WaitingCalls* calls = waiting_[static_cast<size_t>(step.number)].get();
+      Request request{index, item, 1};
+      if (step.node->batch > 0) {
+        std::lock_guard lock(mutex_);
+        if (!item->dead) item->scope->batches->join(*item->scope, index, item, full_);
+        left_some = left_some || !full_.empty();
+      } else if (step.inner) {
+        maps.push_back(index);
+      } else if (Anything value = cached(request)) {
+        step_ended(item, index, std::move(value), {}, &next);
+      } else if (calls && step.node->way() != Way::kCompute) {
+        calls->add(std::move(request));
+        offered.push_back(calls);
+      } else if (!mine) {
+        mine = std::move(request);
       } else {
         std::lock_guard lock(mutex_);
-        to_compute_.push_back({step, item, 1});
+        to_compute_.push_back(std::move(request));
         left_some = true;
       }
     }
     for (WaitingCalls* calls : offered) offer(*calls);
+    for (const int index : maps) start_map(item, index);
     if (left_some) wake();
-    ready.clear();
-    if (mine < 0) return;
-    arrow::Result<Anything> value = compute(mine, item->values, item->position, 1);
-    ended({mine, item, 1}, std::move(value), &ready);
+    ready = std::move(next);
+    if (mine) ended(*mine, compute(*mine), &ready);
   }
 }
 
 void Run::go_on(Request request) {
-  const auto s = static_cast<size_t>(request.step);
-  if (waiting_[s] && plan_.steps[s].node->way() != Way::kCompute) {
-    waiting_[s]->add(std::move(request));
-    offer(*waiting_[s]);
+  const Step& step = request.called();
+  WaitingCalls* calls = waiting_[static_cast<size_t>(step.number)].get();
+  if (calls && step.node->way() != Way::kCompute) {
+    calls->add(std::move(request));
+    offer(*calls);
   } else {
     std::lock_guard lock(mutex_);
     to_compute_.push_back(std::move(request));
@@ -140,8 +191,9 @@ void Run::go_on(Request request) {
 }
 
 void Run::again(const Request& request, double pause) {
-  plan_.steps[static_cast<size_t>(request.step)].node->stats.repeated();
-  Request next{request.step, request.item, request.attempt + 1};
+  request.called().node->stats.repeated();
+  Request next = request;
+  ++next.attempt;
   if (pause <= 0) {
     go_on(std::move(next));
     return;
@@ -153,8 +205,11 @@ void Run::again(const Request& request, double pause) {
 }
 
 void Run::ended(const Request& request, arrow::Result<Anything> value, std::vector<int>* ready) {
-  const Step& step = plan_.steps[static_cast<size_t>(request.step)];
-  const ItemPtr& item = request.item;
+  if (request.values) {
+    values_came(request, std::move(value));
+    return;
+  }
+  const Step& step = request.called();
   if (!value.ok()) {
     step.node->stats.failed();
     const double pause = pause_after(step.node->rules, request, value.status());
@@ -162,41 +217,33 @@ void Run::ended(const Request& request, arrow::Result<Anything> value, std::vect
       again(request, pause);
       return;
     }
-    if (options_.errors == FlowErrors::kFail) {
-      fail(told(item->position, request.step, value.status(), request.attempt));
-      return;
-    }
   }
-  bool good = false;
-  {
-    std::lock_guard lock(mutex_);
-    if (item->dead) return;
-    item->waiting[static_cast<size_t>(request.step)] = kThrough;
-    if (value.ok()) {
-      item->values[static_cast<size_t>(step.out)] = std::move(*value);
-      --item->left;
-      for (const int f : step.feeds) {
-        if (--item->waiting[static_cast<size_t>(f)] == 0 && f < item->failed) ready->push_back(f);
-      }
-    } else if (request.step < item->failed) {
-      item->failed = request.step;
-      item->status = value.status();
-      item->attempts = request.attempt;
-    }
-    if (item->failed == INT_MAX) {
-      good = item->left == 0;
-      if (!good) return;
-    } else if (!item->failure_is_settled()) {
-      return;
-    }
-    item->dead = true;
-    live_.erase(item->position);
-    ready->clear();
-  }
-  if (good) {
-    put(item->position, row_of(item->values));
+  if (value.ok() && request.key) keep(request, *value);
+  if (request.many) {
+    ended_many(request, std::move(value));
+  } else if (value.ok() && step.node->explodes) {
+    start_values(request.item, request.step,
+                 std::const_pointer_cast<detail::FlowSource>(std::static_pointer_cast<const detail::FlowSource>(*value)));
   } else {
-    item_failed(item);
+    FlowFailure failure;
+    if (!value.ok()) failure = failure_of(request.item, request.step, value.status(), request.attempt);
+    step_ended(request.item, request.step, std::move(value), std::move(failure), ready);
+  }
+}
+
+// Each item goes on with its part, or has failed.
+void Run::ended_many(const Request& request, arrow::Result<Anything> value) {
+  for (size_t i = 0; i < request.many->size(); ++i) {
+    const ItemPtr& item = (*request.many)[i];
+    std::vector<int> ready;
+    if (value.ok()) {
+      step_ended(item, request.step, detail::as<detail::FlowValues>(*value)[i], {}, &ready);
+    } else {
+      step_ended(item, request.step, value.status(), failure_of(item, request.step, value.status(), request.attempt), &ready);
+    }
+    if (ready.empty()) continue;
+    std::lock_guard lock(mutex_);
+    ready_.push_back({item, std::move(ready)});
   }
   wake();
 }

@@ -1,22 +1,38 @@
-// What becomes of an item that is through, or that failed, by the rule of the run.
+// What becomes of an item when a step of it has ended, when it is through or has failed, by the rule of the run.
 
 #include <utility>
 
-#include "base/status.h"
+#include "flow/batches.h"
 #include "flow/run.h"
 
 namespace gristmill::flow {
+namespace {
 
-detail::FlowRow Run::row_of(std::vector<Anything>& values) const {
+// The user's message with its place.
+arrow::Status told(const FlowFailure& failure) {
+  std::string text = failure.status.message() + " (in function \"" + failure.node + "\" of item " + std::to_string(failure.item);
+  for (size_t i = 0; i < failure.parts.size(); ++i) text += (i == 0 ? ", part " : ".") + std::to_string(failure.parts[i]);
+  if (failure.attempts > 1) text += ", after " + std::to_string(failure.attempts) + " calls";
+  return failure.status.WithMessage(text + ")");
+}
+
+}  // namespace
+
+FlowFailure Run::failure_of(const ItemPtr& item, int step, const arrow::Status& status, int attempts) const {
+  FlowCall call = item->told(attempts);
+  return {call.item, item->plan.steps[static_cast<size_t>(step)].name(), status, attempts, std::move(call.parts)};
+}
+
+detail::FlowRow Run::row_of(const Plan& plan, std::vector<Anything>& values) const {
   std::vector<Anything> row;
-  row.reserve(plan_.wanted.size());
-  for (const int slot : plan_.wanted) row.push_back(values[static_cast<size_t>(slot)]);
+  row.reserve(plan.wanted.size());
+  for (const int slot : plan.wanted) row.push_back(values[static_cast<size_t>(slot)]);
   values.clear();
   return row;
 }
 
-void Run::put(int64_t position, Row row) {
-  const arrow::Result<bool> enough = delivery_.put(position, std::move(row));
+void Run::hand_out() {
+  const arrow::Result<bool> enough = delivery_.hand_out();
   if (!enough.ok()) {
     fail(enough.status());
   } else if (*enough) {
@@ -25,11 +41,9 @@ void Run::put(int64_t position, Row row) {
   }
 }
 
-arrow::Status Run::told(int64_t position, int step, const arrow::Status& status, int attempts) const {
-  std::string text =
-      status.message() + " (in function \"" + plan_.steps[static_cast<size_t>(step)].node->name + "\" of item " + std::to_string(position);
-  if (attempts > 1) text += ", after " + std::to_string(attempts) + " calls";
-  return status.WithMessage(text + ")");
+void Run::put(int64_t position, Row row) {
+  delivery_.add(position, std::move(row));
+  hand_out();
 }
 
 void Run::fail(arrow::Status status) {
@@ -40,45 +54,121 @@ void Run::fail(arrow::Status status) {
   wake();
 }
 
-void Run::item_failed(const ItemPtr& item) { failed(item->position, item->failed, item->status, item->attempts); }
+void Run::fail_with(const FlowFailure& failure) { fail(told(failure)); }
 
-void Run::failed(int64_t position, int step, const arrow::Status& status, int attempts) {
-  switch (options_.errors) {
-    case FlowErrors::kFail: fail(told(position, step, status, attempts)); break;
-    case FlowErrors::kOrdered: stop_at(position, told(position, step, status, attempts)); break;
-    case FlowErrors::kReturn: put(position, detail::FlowRow(told(position, step, status, attempts))); break;
-    case FlowErrors::kSkip:
-      if (options_.dead_letter) {
-        std::lock_guard lock(letters_);
-        try {
-          options_.dead_letter({position, plan_.steps[static_cast<size_t>(step)].node->name, status, attempts});
-        } catch (...) {
-          fail(detail::exception_status());
-        }
+// `failure`: if it is not ok.
+void Run::step_ended(const ItemPtr& item, int step, arrow::Result<Anything> value, FlowFailure failure, std::vector<int>* ready) {
+  if (!value.ok() && options_.errors == FlowErrors::kFail) {
+    fail(told(failure));
+    return;
+  }
+  bool good = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (item->dead) return;
+    item->waiting[static_cast<size_t>(step)] = kThrough;
+    if (value.ok()) {
+      const Step& s = item->plan.steps[static_cast<size_t>(step)];
+      if (*value) item->values[static_cast<size_t>(s.out)] = std::move(*value);
+      --item->left;
+      for (const int f : s.feeds) {
+        if (--item->waiting[static_cast<size_t>(f)] == 0 && f < item->failed) ready->push_back(f);
       }
-      put(position, std::nullopt);
+    } else if (step < item->failed) {
+      item->failed = step;
+      item->failure = std::move(failure);
+    }
+    if (item->failed == INT_MAX) {
+      good = item->left == 0;
+      if (!good) return;
+    } else if (!item->failure_is_settled()) {
+      return;
+    }
+    ready->clear();
+  }
+  good ? item_good(item) : item_failed(item);
+}
+
+void Run::item_good(const ItemPtr& item) {
+  const ScopePtr scope = item->scope;
+  {
+    std::lock_guard lock(mutex_);
+    if (item->dead) return;
+    remove(item);
+    std::vector<Row> rows;
+    if (!item->plan.tail) rows.emplace_back(row_of(item->plan, item->values));  // those of its generator have gone already
+    pass(*scope, item->position, std::move(rows), true);
+  }
+  hand_out();
+  settle_scope(scope);
+  wake();
+}
+
+void Run::item_failed(const ItemPtr& item) {
+  const ScopePtr scope = item->scope;
+  const FlowFailure failure = item->failure;
+  {
+    std::lock_guard lock(mutex_);
+    if (item->dead) return;
+    remove(item);
+  }
+  if (scope->strict) {
+    stop_at(scope, item->position, failure);
+  } else {
+    std::vector<Row> rows;
+    if (options_.errors == FlowErrors::kReturn) {
+      rows.emplace_back(detail::FlowRow(told(failure)));
+    } else {
+      left_out(failure);
+    }
+    {
+      std::lock_guard lock(mutex_);
+      pass(*scope, item->position, std::move(rows), true);
+    }
+    hand_out();
+    settle_scope(scope);
+  }
+  wake();
+}
+
+void Run::failed_alone(const FlowFailure& failure) {
+  switch (options_.errors) {
+    case FlowErrors::kFail: fail(told(failure)); break;
+    case FlowErrors::kOrdered: stop_at(root_, failure.item, failure); break;
+    case FlowErrors::kReturn: put(failure.item, detail::FlowRow(told(failure))); break;
+    case FlowErrors::kSkip:
+      left_out(failure);
+      put(failure.item, std::nullopt);
       break;
   }
 }
 
-// The items from `position` on are of no use any more; those before it go on.
-void Run::stop_at(int64_t position, arrow::Status told) {
-  std::vector<ItemPtr> ended;
+void Run::left_out(const FlowFailure& failure) {
+  if (!options_.dead_letter) return;
+  std::lock_guard lock(letters_);
+  try {
+    options_.dead_letter(failure);
+  } catch (...) {
+    fail(detail::exception_status());
+  }
+}
+
+// The items from `position` on are of no use any more; those before it go on, and then all of the scope has failed.
+void Run::stop_at(const ScopePtr& scope, int64_t position, const FlowFailure& failure) {
   {
     std::lock_guard lock(mutex_);
-    if (position >= bound_) return;
-    bound_ = position;
-    bound_status_ = std::move(told);
-    const auto from = live_.lower_bound(position);
-    for (auto it = from; it != live_.end(); ++it) {
-      it->second->dead = true;
-      ended.push_back(it->second);
-    }
-    live_.erase(from, live_.end());
+    if (scope->over || position >= scope->limit) return;
+    scope->limit = position;
+    scope->failure = failure;
+    if (scope->kind == Scope::Kind::kRun) scope->failure.status = told(failure);
+    kill_from(*scope, position);
+    if (scope->batches) scope->batches->close(*scope, full_);
   }
   for (const auto& calls : waiting_) {
-    if (calls) calls->cancel_from(position);
+    if (calls) calls->cancel_dead();
   }
+  settle_scope(scope);
+  wake();
 }
 
 }  // namespace gristmill::flow

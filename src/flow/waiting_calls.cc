@@ -25,18 +25,13 @@ sched::AsyncLimits limits_of(const Node& node) {
   return limits;
 }
 
-std::vector<Anything> args_of(const Step& step, const Item& item) {
-  std::vector<Anything> args;
-  args.reserve(step.args.size());
-  for (const int slot : step.args) args.push_back(item.values[static_cast<size_t>(slot)]);
-  return args;
-}
-
 }  // namespace
 
-WaitingCalls::WaitingCalls(const Step& step, const base::CancelToken& cancel, std::shared_ptr<CallCount> count, std::function<void()> news)
-    : step_(step),
-      node_(step.node),
+WaitingCalls::WaitingCalls(const Step& step, const base::CancelToken& cancel, std::shared_ptr<CallCount> count, const FlowOptions& options,
+                           std::function<void()> news)
+    : node_(step.node),
+      name_(step.name()),
+      timeline_(options.timeline ? options.timeline->state() : nullptr),
       count_(std::move(count)),
       news_(std::move(news)),
       window_(limits_of(*node_), sched::Scheduler::process().background(), cancel) {}
@@ -71,7 +66,7 @@ std::optional<RateLimit::State::Start> WaitingCalls::enter_rate() {
 
 WaitingCalls::Turn WaitingCalls::offer_one(std::unique_lock<std::mutex>& lock, std::vector<Request>& compute) {
   if (line_.empty() || discarded_) return Turn::kNothing;
-  if (line_.front().item->dead) {
+  if (line_.front().dead()) {
     line_.pop_front();
     return Turn::kStarted;
   }
@@ -84,15 +79,19 @@ WaitingCalls::Turn WaitingCalls::offer_one(std::unique_lock<std::mutex>& lock, s
   const bool probe = way == Way::kUnknown;
   if (probe && probes_ > 0) return Turn::kLater;
   std::optional<RateLimit::State::Start> start;
-  if (node_->rules.rate) {
+  if (node_->rules.rate && !line_.front().values) {
     if (rate_timer_) return Turn::kLater;
     start = enter_rate();
     if (!start) return Turn::kLater;
   }
   const Request request = line_.front();
-  std::vector<Anything> args = args_of(step_, *request.item);
-  const int64_t bytes = node_->rules.window_bytes > 0 ? node_->bytes(args) : 0;
-  const auto call = std::make_shared<OpenCall>(node_, std::move(args), request.item->position, request.attempt, count_);
+  CallWork work = work_of(request);
+  if (timeline_) {
+    work.timeline = timeline_;
+    work.name = name_;
+  }
+  const int64_t bytes = node_->rules.window_bytes > 0 && !work.source ? node_->bytes(work.args) : 0;
+  const auto call = std::make_shared<OpenCall>(std::move(work), count_);
   const uint64_t number = next_number_;
   open_.emplace(number, Open{request, call});
   lock.unlock();
@@ -161,12 +160,12 @@ std::optional<Finished> WaitingCalls::take() {
   return finished;
 }
 
-void WaitingCalls::cancel_from(int64_t position) {
+void WaitingCalls::cancel_dead() {
   std::vector<std::shared_ptr<OpenCall>> calls;
   {
     std::lock_guard lock(mutex_);
     for (const auto& [number, open] : open_) {
-      if (open.request.item->position >= position) calls.push_back(open.call);
+      if (open.request.dead()) calls.push_back(open.call);
     }
   }
   for (const auto& call : calls) call->cancel();

@@ -15,11 +15,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
-#include "flow/item.h"
 #include "flow/open_call.h"
 #include "flow/rate_limit.h"
+#include "flow/request.h"
 #include "sched/async_window.h"
 
 namespace gristmill::flow {
@@ -31,15 +32,15 @@ struct Finished {
 
 class WaitingCalls : public std::enable_shared_from_this<WaitingCalls> {
  public:
-  WaitingCalls(const Step& step, const base::CancelToken& cancel, std::shared_ptr<CallCount> count, std::function<void()> news);
+  WaitingCalls(const Step& step, const base::CancelToken& cancel, std::shared_ptr<CallCount> count, const FlowOptions& options,
+               std::function<void()> news);
 
   void add(Request request);
   // Starts what may start. `compute` gets those that need not wait, as it turned out. Whether anything was started.
   bool offer(std::vector<Request>& compute);
   std::optional<Finished> take();
-  // Calls of items from `position` on are ended.
-  void cancel_from(int64_t position);
-  void discard();  // all calls are ended, and nothing starts once this has returned
+  void cancel_dead();  // calls nobody wants the answer of are ended
+  void discard();      // all calls are ended, and nothing starts once this has returned
 
  private:
   struct Open {
@@ -51,8 +52,9 @@ class WaitingCalls : public std::enable_shared_from_this<WaitingCalls> {
   std::optional<RateLimit::State::Start> enter_rate();
   void tell_when(const base::WaitHandlePtr& handle);
 
-  const Step& step_;
   const NodePtr node_;
+  const std::string name_;
+  const std::shared_ptr<FlowTimeline::State> timeline_;
   const std::shared_ptr<CallCount> count_;
   const std::function<void()> news_;
   sched::AsyncWindow window_;
