@@ -93,6 +93,11 @@ In C++ (tests/cpp/flow/FILE_test.cc)
 79  caches on disk survive damage                                    cpp/kept::OnDiskSurviveDamageAndOtherRuns
 80  a timeline of what ran when                                      cpp/kept::KeepEveryCall
 81  all of it at once equals a plain loop                            cpp/random_within::SmallGraphsAreAPlainRecursion
+
+For people
+82  type checkers know what functions and runs give                  types::test_types_are_known
+83  a script of all kinds of functions: no flag, no warning, an end  new_user::test_a_script_of_all_kinds_of_functions
+84  so in an async web handler                                       new_user::test_an_async_web_handler
 """
 
 
