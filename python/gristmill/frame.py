@@ -12,7 +12,7 @@ import pyarrow as pa
 from . import _engine, hints
 from .config import Config
 from .errors import GristmillError
-from .expr import Expr, IntoExpr, _column_or_expr, _wrap
+from .expr import Expr, IntoExpr, _column_or_expr, _wrap, col
 from .options import ParallelOptions
 from .progress import with_progress
 from .reshape import ReshapeMethods
@@ -78,16 +78,20 @@ class Frame(ReshapeMethods, SinkMethods):
         def __getitem__(self, key: Any) -> Any:
             raise TypeError('a frame is lazy and has no values to index; select("a") gives columns, filter(...) rows, collect() a table')
 
-    def filter(self, *predicates: IntoExpr) -> "Frame":
-        """Keeps the rows for which every predicate is true.
+    def filter(self, *predicates: IntoExpr, **equal: IntoExpr) -> "Frame":
+        """Keeps the rows for which every predicate is true; ``zone="A"`` stands for ``col("zone") == "A"``.
 
         >>> import gristmill as gm
         >>> gm.from_pydict({"a": [1, None, 3]}).filter(gm.col("a") > 1).collect().to_pydict()
         {'a': [3]}
+        >>> gm.from_pydict({"zone": ["A", "B", "A"], "n": [1, 2, 3]}).filter(gm.col("n") > 1, zone="A").collect().to_pydict()
+        {'zone': ['A'], 'n': [3]}
         """
         out = self._f
         for p in predicates:
             out = out.filter(_wrap(p))
+        for name, value in equal.items():
+            out = out.filter((col(name) == value)._e)
         return Frame(out)
 
     def select(self, *exprs: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> "Frame":

@@ -15,7 +15,7 @@ class TableMethods:
     def lazy(self) -> "Frame":
         raise NotImplementedError
 
-    def filter(self, *predicates: Any) -> "Table": return self.lazy().filter(*predicates).collect()
+    def filter(self, *predicates: Any, **equal: Any) -> "Table": return self.lazy().filter(*predicates, **equal).collect()
     def select(self, *exprs: Any, **named: Any) -> "Table": return self.lazy().select(*exprs, **named).collect()
     def with_columns(self, *exprs: Any, **named: Any) -> "Table": return self.lazy().with_columns(*exprs, **named).collect()
     def drop(self, *columns: Any) -> "Table": return self.lazy().drop(*columns).collect()

@@ -70,6 +70,7 @@ class Lookup {
   arrow::Result<Query> lower_view(const std::string& name, const View& view) {
     if (std::find(open_.begin(), open_.end(), &view) != open_.end()) return base::plan_error("view \"" + name + "\" reads itself");
     open_.push_back(&view);
+    view.text->set_now(catalog_.now);
     auto query = lower_query(*view.select, *view.text, [this](const std::string& inner) { return find(inner); });
     open_.pop_back();
     ARROW_RETURN_NOT_OK(query.status());

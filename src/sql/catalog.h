@@ -54,6 +54,7 @@ struct Catalog {
   std::map<std::string, View> views;
   std::map<std::string, Prepared> prepared;
   ParallelOptions options;
+  int64_t now = 0;  // of the statement that is being run
 
   // semantics.md 8: exact, then the one that differs in case only; null for none.
   StoredTable* find_table(const std::string& name);

@@ -2,8 +2,11 @@
 
 #include "sql/files.h"
 
+#include <filesystem>
+
 #include "base/status.h"
 #include "gristmill/frame.h"
+#include "io/resolve.h"
 
 namespace gristmill::sqltext {
 namespace {
@@ -54,6 +57,14 @@ arrow::Result<plan::PlanPtr> scan_file(const std::string& name, const std::vecto
                             "\"; known endings: .parquet, .arrow, .ipc, .feather, .csv, .tsv, .ndjson");
   }
   return base::plan_error("no table \"" + name + "\"" + (known.empty() ? "" : base::suggest_name(name, known)));
+}
+
+arrow::Result<plan::PlanPtr> scan_folder(const std::string& name) {
+  std::error_code none;
+  const bool in_store = name.starts_with("s3://") && name.ends_with('/');
+  if (!in_store && !std::filesystem::is_directory(name, none)) return nullptr;
+  ARROW_ASSIGN_OR_RAISE(auto source, io::scan_files({name}));
+  return plan::make_scan(std::move(source));
 }
 
 }  // namespace gristmill::sqltext

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "plan/nodes.h"
 #include "sql/event_windows.h"
+#include "sql/files.h"
 #include "sql/lower_expr.h"
 #include "sql/table_functions.h"
 #include "sql/values.h"
@@ -29,8 +30,8 @@ using expr::NodePtr;
 Scope scope_over(const Query& q, const std::string& table) {
   Scope s;
   for (size_t i = 0; i < q.names.size(); ++i) {
-    const std::string& column = q.plan->schema->field(static_cast<int>(i))->name();
-    if (!column.starts_with("$o")) s.columns.push_back({table, q.names[i], column});
+    const auto& field = q.plan->schema->field(static_cast<int>(i));
+    if (!field->name().starts_with("$o")) s.columns.push_back({table, q.names[i], field->name(), false, field->type()});
   }
   return s;
 }
@@ -101,8 +102,13 @@ void split_and(const PgQuery__Node* n, std::vector<const PgQuery__Node*>& out) {
 
 arrow::Result<Relation> FromLowering::table(const PgQuery__RangeVar& v) const {
   std::string name = text_.table_name(v.relname);
+  const bool quoted = name != v.relname;  // a text: 'trips', which is no table's name
   if (v.schemaname && *v.schemaname) name = std::string(v.schemaname) + "." + name;
   auto found = tables_(name);
+  if (quoted && !found.ok() && base::error_kind(found.status()) == base::ErrorKind::kPlan) {
+    ARROW_ASSIGN_OR_RAISE(auto folder, scan_folder(name));
+    if (folder) found = query_over(std::move(folder));
+  }
   if (!found.ok() && base::error_kind(found.status()) == base::ErrorKind::kIo) return found.status();
   if (!found.ok()) return text_.error(found.status().message(), v.location);
   return named(std::move(*found), v.alias, text_.table_name(v.relname), v.location);
@@ -203,7 +209,10 @@ arrow::Result<Relation> FromLowering::function(const PgQuery__RangeFunction& f, 
   }
   Relation out;
   if (before) out.scope = before->scope;
-  for (size_t i = 0; i < names.size(); ++i) out.scope.columns.push_back({f.alias ? f.alias->aliasname : name, names[i], made->columns[i]});
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto entry = made->plan->schema->GetFieldByName(made->columns[i]);
+    out.scope.columns.push_back({f.alias ? f.alias->aliasname : name, names[i], made->columns[i], false, entry->type()});
+  }
   out.plan = std::move(made->plan);
   return out;
 }
@@ -329,7 +338,7 @@ arrow::Result<Relation> FromLowering::under_alias(const PgQuery__JoinExpr& j, ar
   if (!j.alias || !joined.ok()) return joined;
   Scope scope;
   for (const ScopeColumn& c : joined->scope.columns) {
-    if (!c.qualified_only) scope.columns.push_back({j.alias->aliasname, c.name, c.column});
+    if (!c.qualified_only) scope.columns.push_back({j.alias->aliasname, c.name, c.column, false, c.type});
   }
   if (j.alias->n_colnames > scope.columns.size())
     return text_.error("\"" + std::string(j.alias->aliasname) + "\" has " + std::to_string(scope.columns.size()) + " columns", -1);

@@ -15,12 +15,14 @@
 #include "expr/registry.h"
 #include "expr/user_function.h"
 #include "sql/aggregate_names.h"
+#include "sql/current_time.h"
 #include "sql/event_windows.h"
 #include "sql/function_names.h"
 #include "sql/grouping_sets.h"
 #include "sql/interval.h"
 #include "sql/interval_value.h"
-#include "sql/outer.h"
+#include "sql/select_unnest.h"
+#include "sql/struct_fields.h"
 #include "sql/subquery.h"
 #include "sql/window.h"
 
@@ -199,6 +201,11 @@ std::string ExpressionLowering::output_name(const PgQuery__Node& n) {
     case PG_QUERY__NODE__NODE_COALESCE_EXPR: return "coalesce";
     case PG_QUERY__NODE__NODE_SUB_LINK: return subquery_name(*n.sub_link);
     case PG_QUERY__NODE__NODE_GROUPING_FUNC: return "grouping";
+    case PG_QUERY__NODE__NODE_A_INDIRECTION: {
+      const std::string field = last_name(n.a_indirection->indirection, n.a_indirection->n_indirection);
+      return field.empty() ? "?column?" : field;
+    }
+    case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return current_name(*n.sqlvalue_function);
     case PG_QUERY__NODE__NODE_MIN_MAX_EXPR: return n.min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_LEAST ? "least" : "greatest";
     default: return "?column?";
   }
@@ -216,7 +223,7 @@ arrow::Result<std::vector<NodePtr>> ExpressionLowering::lower_all(PgQuery__Node*
 arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
   switch (n.node_case) {
     case PG_QUERY__NODE__NODE_A_CONST: return lower_constant(*n.a_const, text_);
-    case PG_QUERY__NODE__NODE_COLUMN_REF: return lower_column(*n.column_ref);
+    case PG_QUERY__NODE__NODE_COLUMN_REF: return column_or_field(*n.column_ref, scope_, text_);
     case PG_QUERY__NODE__NODE_A_EXPR: return lower_operator(*n.a_expr);
     case PG_QUERY__NODE__NODE_FUNC_CALL: return lower_function(*n.func_call);
     case PG_QUERY__NODE__NODE_CASE_EXPR: return lower_case(*n.case_expr);
@@ -278,7 +285,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
       return expr::call("list.pack", std::move(args));
     }
     case PG_QUERY__NODE__NODE_A_INDIRECTION: return lower_indirection(*n.a_indirection);
-    case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return text_.error(unsupported("the current date or time"), n.sqlvalue_function->location);
+    case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return current_value(*n.sqlvalue_function, text_);
     default: return text_.error(unsupported("this expression"), -1);
   }
 }
@@ -289,7 +296,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_indirection(const PgQuery__AInd
   for (size_t i = 0; i < a.n_indirection; ++i) {
     const PgQuery__Node& n = *a.indirection[i];
     if (n.node_case == PG_QUERY__NODE__NODE_STRING) {
-      x = expr::call("struct.field", {x, expr::literal(std::string_view(n.string->sval))});
+      ARROW_ASSIGN_OR_RAISE(x, field_of(std::move(x), n.string->sval, scope_, text_, -1));
       continue;
     }
     if (n.node_case != PG_QUERY__NODE__NODE_A_INDICES) return text_.error(unsupported("this way into a value"), -1);
@@ -313,20 +320,6 @@ arrow::Result<NodePtr> ExpressionLowering::lower_indirection(const PgQuery__AInd
     x = expr::call("list.slice", std::move(args));
   }
   return x;
-}
-
-arrow::Result<NodePtr> ExpressionLowering::lower_column(const PgQuery__ColumnRef& c) const {
-  if (c.n_fields == 0 || c.fields[c.n_fields - 1]->node_case != PG_QUERY__NODE__NODE_STRING)
-    return text_.error("* stands only in a select list or in count(*)", c.location);
-  if (c.n_fields > 2) return text_.error(unsupported("a name of more than two parts"), c.location);
-  const std::string table = c.n_fields == 2 ? c.fields[0]->string->sval : "";
-  const std::string name = c.fields[c.n_fields - 1]->string->sval;
-  auto found = scope_.find(table, name);
-  if (!found.ok() && scope_.outer && !scope_.knows(table, name)) {
-    if (auto outside = scope_.outer->find(table, name); outside.ok()) return outside;
-  }
-  if (!found.ok()) return text_.error(found.status().message(), c.location);
-  return expr::column((*found)->column);
 }
 
 // Moments and intervals. date '1998-12-01' - interval '90' day: both known here, so the result is a literal of the same type.
@@ -450,7 +443,11 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
     return expr::call(engine, {x});
   }
   if ((makes_windows(name) || !window_edge(name).empty()) && !expr::find_user_function(name)) return window_value(f, name, scope_, text_);
+  if (name == "unnest" && !expr::find_user_function(name)) return unnest_call(f, *this, text_);
   ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
+  if (args.empty() && !expr::find_user_function(name)) {
+    if (NodePtr moment = current_moment(name, text_)) return moment;
+  }
   if (name == "date_trunc" && args.size() == 2) return expr::call("dt.truncate", {args[1], args[0]});
   if (name == "concat") {
     NodePtr out;

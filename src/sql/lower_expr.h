@@ -29,7 +29,6 @@ class ExpressionLowering {
   static std::string output_name(const PgQuery__Node& n);
 
  private:
-  arrow::Result<expr::NodePtr> lower_column(const PgQuery__ColumnRef& c) const;
   arrow::Result<expr::NodePtr> lower_indirection(const PgQuery__AIndirection& a) const;
   arrow::Result<expr::NodePtr> lower_operator(const PgQuery__AExpr& e) const;
   arrow::Result<expr::NodePtr> lower_function(const PgQuery__FuncCall& f) const;

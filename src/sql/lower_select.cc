@@ -23,7 +23,9 @@
 #include "sql/grouping_sets.h"
 #include "sql/lower_expr.h"
 #include "sql/select_parts.h"
+#include "sql/select_unnest.h"
 #include "sql/set_operations.h"
+#include "sql/struct_fields.h"
 #include "sql/subquery.h"
 #include "sql/values.h"
 #include "sql/window.h"
@@ -74,12 +76,19 @@ class SelectLowering {
     input.scope.outer = d ? d->outer : nullptr;
     ExpressionLowering expressions(text_, input.scope, &windows);
     ARROW_ASSIGN_OR_RAISE(std::vector<NodePtr> where, conditions(s, input, expressions));
-    ARROW_ASSIGN_OR_RAISE(std::vector<Output> outputs, select_list(s, input.scope, expressions));
+    Scope listed = input.scope;
+    listed.in_select_list = true;
+    ARROW_ASSIGN_OR_RAISE(std::vector<Output> outputs, select_list(s, listed, ExpressionLowering(text_, listed, &windows)));
+    ARROW_RETURN_NOT_OK(check_unnest(outputs, text_));
+    const bool unnests = std::any_of(outputs.begin(), outputs.end(), [](const Output& o) { return contains_unnest(*o.expr); });
+    if (unnests && d && d->outer)
+      return text_.error("unnest in the select list of a subquery that refers to the query around it is not supported; use it in FROM", -1);
     ARROW_ASSIGN_OR_RAISE(std::vector<OrderItem> order, order_items(s, outputs, expressions));
     NodePtr qualify;
     if (const PgQuery__Node* n = having_clause(s).qualify) {
       ARROW_ASSIGN_OR_RAISE(qualify, lower_with_outputs(*n, input.scope, outputs, windows));
       if (!expr::contains_window(*qualify)) return text_.error("QUALIFY needs a window function; use WHERE or HAVING", -1);
+      if (contains_unnest(*qualify)) return text_.error("QUALIFY is before unnest; filter a subquery", -1);
     }
     const bool plain = d && is_plain(s, outputs, *d);
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan, from_where(std::move(input.items), std::move(where), plain, values_of(outputs, d), d, subqueries_));
@@ -99,6 +108,16 @@ class SelectLowering {
     ARROW_ASSIGN_OR_RAISE(plan, plan::add_windows(std::move(plan), inside));
     if (qualify) {
       ARROW_ASSIGN_OR_RAISE(plan, plan::make_filter(plan, std::move(qualify)));
+    }
+    if (unnests) {
+      if (d) d->at_most_one = d->exactly_one = false;
+      std::vector<NodePtr> lists;
+      std::vector<NodePtr*> everywhere;
+      for (Output& o : outputs) {
+        lists.push_back(o.expr);
+        everywhere.push_back(&o.expr);
+      }
+      ARROW_ASSIGN_OR_RAISE(plan, unnest_lists(std::move(plan), lists, everywhere));
     }
     return finish(s, std::move(plan), outputs, order, expressions, d);
   }
@@ -148,7 +167,7 @@ class SelectLowering {
     if (s.n_group_clause > 0 || s.having_clause || s.n_distinct_clause > 0 || s.limit_count || s.limit_offset) return false;
     return std::none_of(outputs.begin(), outputs.end(), [&](const Output& o) {
       return expr::contains_aggregate(*o.expr) || expr::contains_window(*o.expr) || contains_subquery(*o.expr) ||
-             (d.want != Dependence::Want::kExists && d.uses_outer(*o.expr));
+             contains_unnest(*o.expr) || (d.want != Dependence::Want::kExists && d.uses_outer(*o.expr));
     });
   }
 
@@ -255,11 +274,12 @@ class SelectLowering {
         ARROW_RETURN_NOT_OK(edited_star(*t.val->func_call, scope, expressions, text_, out));
         continue;
       }
+      ARROW_ASSIGN_OR_RAISE(const bool fields, struct_star(*t.val, expressions, text_, out));
+      if (fields) continue;
       if (t.val->node_case == PG_QUERY__NODE__NODE_COLUMN_REF) {
         const PgQuery__ColumnRef& c = *t.val->column_ref;
         if (c.fields[c.n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR) {
           const std::string table = c.n_fields > 1 ? c.fields[0]->string->sval : "";
-          if (!table.empty() && !scope.has_table(table)) return text_.error("no table \"" + table + "\" in this query", c.location);
           for (const auto& column : scope.columns) {
             if (table.empty() ? !column.qualified_only : equal_ignoring_case(column.table, table))
               out.push_back({column.name, expr::column(column.column)});
@@ -335,6 +355,18 @@ class SelectLowering {
         key_of.back().push_back(static_cast<size_t>(known - keys.begin()));
         if (known == keys.end()) keys.push_back(k);
       }
+    }
+    // What GROUP BY takes apart is taken apart before the groups are made.
+    if (std::any_of(keys.begin(), keys.end(), [](const NodePtr& k) { return contains_unnest(*k); })) {
+      const std::vector<NodePtr> lists = keys;
+      std::vector<NodePtr*> everywhere;
+      for (NodePtr& k : keys) everywhere.push_back(&k);
+      for (Output& o : outputs) everywhere.push_back(&o.expr);
+      for (OrderItem& o : order) {
+        if (o.expr) everywhere.push_back(&o.expr);
+      }
+      if (qualify) everywhere.push_back(&qualify);
+      ARROW_ASSIGN_OR_RAISE(input, unnest_lists(std::move(input), lists, everywhere));
     }
     const HavingClause conditions = having_clause(s);
     bool aggregates = s.n_group_clause > 0 || conditions.having;

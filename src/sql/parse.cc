@@ -55,6 +55,26 @@ bool begins_query(const Tokens& t) {
   return !t.empty() && is_mark(t[0], "(");
 }
 
+// PIVOT and UNPIVOT, as statements and as clauses behind a table: ... pivot (sum(v) for k in ('a', 'b')).
+arrow::Status refuse_pivot(const std::string& text, const Tokens& t) {
+  for (size_t i = 0; i + 1 < t.size(); ++i) {
+    const bool unpivot = is_word(t[i], "unpivot");
+    if (!unpivot && !is_word(t[i], "pivot")) continue;
+    const size_t end = is_mark(t[i + 1], "(") ? closing(t, i + 1) : i;
+    const bool clause = i > 0 && std::any_of(t.begin() + static_cast<std::ptrdiff_t>(i), t.begin() + static_cast<std::ptrdiff_t>(end),
+                                             [](const Token& one) { return is_word(one, "for"); });
+    if (i > 0 && !clause) continue;
+    return ParsedText::error_in(
+        text,
+        unpivot ? "UNPIVOT is not part of this SQL; a frame does it: gm.sql(\"...\").unpivot([\"a\", \"b\"], index=\"id\")"
+                : "PIVOT is not part of this SQL; a frame does it: gm.sql(\"...\").pivot(\"k\", index=\"id\", values=\"v\", "
+                  "aggregate=\"sum\"), or "
+                  "a column each: sum(v) filter (where k = 'a') as a",
+        t[i].place);
+  }
+  return arrow::Status::OK();
+}
+
 }  // namespace
 
 // describe, summarize and show tables; `or replace` of a table.
@@ -116,6 +136,7 @@ arrow::Result<ParsedText> ParsedText::parse_one(std::shared_ptr<const std::strin
   out.text_ = std::move(text);
   out.take_verb(tokens);
   if (out.verb_ == Verb::kShowTables) return out;
+  ARROW_RETURN_NOT_OK(refuse_pivot(*out.text_, tokens));
   out.rewritten_.tokens = std::move(tokens);
   if (const RewriteError e = rewrite_tokens(out.rewritten_); !e.message.empty()) return error_in(*out.text_, e.message, e.place);
   out.joined_ = joined(out.rewritten_.tokens);

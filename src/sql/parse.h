@@ -40,6 +40,9 @@ class ParsedText {
   arrow::Status error(const std::string& message, int location) const;
   // The same at a byte of the user's text.
   static arrow::Status error_in(const std::string& text, const std::string& message, size_t place);
+  // The moment that now() is in this statement and in the views that it reads: microseconds since 1970 in UTC.
+  void set_now(int64_t micros) { now_ = micros; }
+  int64_t now() const { return now_; }
   // Another number each time, for names that lowering makes.
   int next_number() const { return numbers_++; }
 
@@ -59,6 +62,7 @@ class ParsedText {
   JoinedText joined_;
   std::vector<std::shared_ptr<arrow::Scalar>> values_;
   mutable int numbers_ = 0;
+  int64_t now_ = 0;
   std::unique_ptr<PgQuery__ParseResult, FreeTree> tree_;
 };
 

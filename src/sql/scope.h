@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <arrow/result.h>
+#include <arrow/type_fwd.h>
 
 namespace gristmill::sqltext {
 
@@ -14,10 +15,11 @@ class SublinkLowering;  // subquery.h
 struct EventWindows;    // event_windows.h
 
 struct ScopeColumn {
-  std::string table;            // alias or name; empty for none
-  std::string name;             // as the user knows it
-  std::string column;           // unique in the plan
-  bool qualified_only = false;  // one side of a merged USING column: found by table.name, not shown by *
+  std::string table;                           // alias or name; empty for none
+  std::string name;                            // as the user knows it
+  std::string column;                          // unique in the plan
+  bool qualified_only = false;                 // one side of a merged USING column: found by table.name, not shown by *
+  std::shared_ptr<arrow::DataType> type = {};  // null: not known
 };
 
 class Scope {
@@ -26,6 +28,7 @@ class Scope {
   OuterScope* outer = nullptr;                  // the query around this one, for names that are not here
   std::shared_ptr<const EventWindows> windows;  // of GROUP BY tumble(...), for tumble_start() and its like; null: none
   SublinkLowering* subqueries = nullptr;        // what lowers a subquery inside an expression; null: there may be none
+  bool in_select_list = false;                  // unnest() may stand here
 
   // semantics.md 8: exact first, then a unique case-insensitive match, else an error with the nearest names. `table` may be empty.
   arrow::Result<const ScopeColumn*> find(const std::string& table, const std::string& name) const;

@@ -10,6 +10,7 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "expr/bind.h"
 #include "sql/lower_expr.h"
@@ -33,6 +34,13 @@ arrow::Status bind_parameters(ParsedText& text, const SqlParameters& given) {
   }
   text.set_parameters(std::move(values));
   return arrow::Status::OK();
+}
+
+// Values and the time, as a statement begins.
+arrow::Status begin_statement(ParsedText& text, Work& work) {
+  work.catalog.now = base::Clock::system().unix_micros();
+  text.set_now(work.catalog.now);
+  return bind_parameters(text, work.input.parameters);
 }
 
 const char* unsupported_name(const PgQuery__Node& n) {
@@ -67,7 +75,7 @@ bool changes_something(const PgQuery__Node& n) {
 arrow::Result<Stream> stream_of_query(ParsedText& text, Work& work) {
   if (text.verb() != Verb::kPlain || text.statement().node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
     return base::plan_error("a stream is made of a query (SELECT)");
-  ARROW_RETURN_NOT_OK(bind_parameters(text, work.input.parameters));
+  ARROW_RETURN_NOT_OK(begin_statement(text, work));
   ARROW_ASSIGN_OR_RAISE(const Query query, lower_query(*text.statement().select_stmt, text, lookup_in(work.catalog, work.input)));
   return as_stream(query);
 }
@@ -108,7 +116,7 @@ arrow::Result<Outcome> run_node(const PgQuery__Node& n, const std::shared_ptr<Pa
 
 arrow::Result<Outcome> run_statement(const std::shared_ptr<ParsedText>& text, Work& work) {
   if (text->verb() == Verb::kShowTables) return show_tables(work);
-  ARROW_RETURN_NOT_OK(bind_parameters(*text, work.input.parameters));
+  ARROW_RETURN_NOT_OK(begin_statement(*text, work));
   if (text->verb() == Verb::kPlain) return run_node(text->statement(), text, work);
   const PgQuery__Node& n = text->statement();
   if (n.node_case != PG_QUERY__NODE__NODE_SELECT_STMT) return base::plan_error("only tables and queries can be described");
@@ -178,6 +186,7 @@ arrow::Result<Outcome> run_execute(const PgQuery__ExecuteStmt& s, const ParsedTe
     values.push_back(std::move(value));
   }
   prepared.text->set_parameters(std::move(values));
+  prepared.text->set_now(work.catalog.now);
   return run_node(*prepared.statement, prepared.text, work);
 }
 

@@ -246,3 +246,14 @@ def test_errors_behind_a_group_come_before_the_groups_own_later_ones() -> None:
             f.collect(**settings)
         messages.add(str(raised.value))
     assert len(messages) == 1 and "4611686018427387904 * 4611686018427387904" in messages.pop()
+
+
+@pytest.mark.parametrize("strategy", ["auto", "fixed_chunks", "cache_friendly", "memory_bound"])
+def test_strategies_cut_the_work_and_not_the_answer(strategy: str) -> None:
+    n = 50_000
+    frame = gm.from_pydict({"k": [i * 7919 % 100 for i in range(n)], "v": [i / 7 for i in range(n)], "s": [f"text {i % 1000}" for i in range(n)]})
+    query = frame.filter(gm.col("v") > 10).group_by("k", "s").agg(gm.col("v").sum().alias("total"), gm.count()).sort("k", "s")
+    want = query.collect(num_workers=1).to_arrow()
+    for chunk_rows in (0, 777):
+        got = query.collect(gm.ParallelOptions(num_workers=3, strategy=strategy, chunk_rows=chunk_rows, min_parallel_rows=0)).to_arrow()
+        assert got.combine_chunks().equals(want.combine_chunks())
