@@ -14,13 +14,13 @@ using expr::NodePtr;
 
 bool is_unnest(const expr::Node& e) { return e.kind == expr::NodeKind::kCall && e.name == kUnnestCall; }
 
-void collect(const NodePtr& e, std::vector<NodePtr>& calls) {
+void collect_unnest(const NodePtr& e, std::vector<NodePtr>& calls) {
   if (is_unnest(*e)) {
     const bool known = std::any_of(calls.begin(), calls.end(), [&](const NodePtr& c) { return expr::equal(*c, *e); });
     if (!known) calls.push_back(e);
     return;
   }
-  for (const NodePtr& a : e->args) collect(a, calls);
+  for (const NodePtr& a : e->args) collect_unnest(a, calls);
 }
 
 bool inside_aggregate(const expr::Node& e) {
@@ -56,7 +56,7 @@ arrow::Status check_unnest(const std::vector<Output>& outputs, const ParsedText&
 
 arrow::Result<plan::PlanPtr> unnest_lists(plan::PlanPtr plan, const std::vector<NodePtr>& lists, const std::vector<NodePtr*>& everywhere) {
   std::vector<NodePtr> calls, arguments;
-  for (const NodePtr& e : lists) collect(e, calls);
+  for (const NodePtr& e : lists) collect_unnest(e, calls);
   if (calls.empty()) return plan;
   for (const NodePtr& c : calls) arguments.push_back(c->args[0]);
   ARROW_ASSIGN_OR_RAISE(Unnested made, unnest(std::move(plan), arguments, false));

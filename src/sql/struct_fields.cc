@@ -18,7 +18,7 @@ using column::TypePtr;
 using expr::NodePtr;
 
 // Null for not known.
-TypePtr type_of(const expr::Node& x, const Scope& scope) {
+TypePtr known_type(const expr::Node& x, const Scope& scope) {
   if (x.kind == expr::NodeKind::kColumn) {
     for (const ScopeColumn& c : scope.columns) {
       if (c.column == x.name) return c.type;
@@ -26,7 +26,7 @@ TypePtr type_of(const expr::Node& x, const Scope& scope) {
     return nullptr;
   }
   if (x.kind != expr::NodeKind::kCall || x.args.size() != 2) return nullptr;
-  const TypePtr inner = type_of(*x.args[0], scope);
+  const TypePtr inner = known_type(*x.args[0], scope);
   if (!inner) return nullptr;
   if (x.name == "sql_list_get") {
     const bool list = inner->id() == arrow::Type::LIST || inner->id() == arrow::Type::LARGE_LIST;
@@ -45,14 +45,14 @@ NodePtr field_call(NodePtr x, const std::string& name) {
 }
 
 // The names before the star, or all of them.
-std::vector<std::string> names_of(const PgQuery__ColumnRef& c) {
+std::vector<std::string> parts_of(const PgQuery__ColumnRef& c) {
   std::vector<std::string> out;
   for (size_t i = 0; i < c.n_fields && c.fields[i]->node_case == PG_QUERY__NODE__NODE_STRING; ++i)
     out.emplace_back(c.fields[i]->string->sval);
   return out;
 }
 
-arrow::Result<NodePtr> named_column(const Scope& scope, const std::string& table, const std::string& name) {
+arrow::Result<NodePtr> found_column(const Scope& scope, const std::string& table, const std::string& name) {
   const auto found = scope.find(table, name);
   if (found.ok()) return expr::column((*found)->column);
   if (scope.outer && !scope.knows(table, name)) {
@@ -63,7 +63,7 @@ arrow::Result<NodePtr> named_column(const Scope& scope, const std::string& table
 
 arrow::Result<NodePtr> by_parts(const std::vector<std::string>& parts, const Scope& scope, const ParsedText& text, int location) {
   size_t used = std::min<size_t>(parts.size(), 2);
-  auto found = named_column(scope, used == 2 ? parts[0] : "", parts[used - 1]);
+  auto found = found_column(scope, used == 2 ? parts[0] : "", parts[used - 1]);
   if (!found.ok() && used == 2) {
     // A column of this query, and a struct: else what was missing is told of the table.
     const auto column = scope.find("", parts[0]);
@@ -83,13 +83,13 @@ arrow::Result<NodePtr> by_parts(const std::vector<std::string>& parts, const Sco
 }  // namespace
 
 arrow::Result<NodePtr> column_or_field(const PgQuery__ColumnRef& c, const Scope& scope, const ParsedText& text) {
-  const std::vector<std::string> parts = names_of(c);
+  const std::vector<std::string> parts = parts_of(c);
   if (parts.empty() || parts.size() < c.n_fields) return text.error("* stands only in a select list or in count(*)", c.location);
   return by_parts(parts, scope, text, c.location);
 }
 
 arrow::Result<NodePtr> field_of(NodePtr x, const std::string& name, const Scope& scope, const ParsedText& text, int location) {
-  const TypePtr type = type_of(*x, scope);
+  const TypePtr type = known_type(*x, scope);
   if (!type) return field_call(std::move(x), name);
   if (type->id() != arrow::Type::STRUCT)
     return text.error("\"" + name + "\" cannot be a field of " + column::type_text(*column::canonical_type(type)), location);
@@ -111,7 +111,7 @@ arrow::Result<bool> struct_star(const PgQuery__Node& n, const ExpressionLowering
   int location = -1;
   if (n.node_case == PG_QUERY__NODE__NODE_COLUMN_REF) {
     const PgQuery__ColumnRef& c = *n.column_ref;
-    const std::vector<std::string> parts = names_of(c);
+    const std::vector<std::string> parts = parts_of(c);
     const bool table = parts.empty() || (parts.size() == 1 && scope.has_table(parts[0]));
     if (c.fields[c.n_fields - 1]->node_case != PG_QUERY__NODE__NODE_A_STAR || table) return false;
     location = c.location;
@@ -124,7 +124,7 @@ arrow::Result<bool> struct_star(const PgQuery__Node& n, const ExpressionLowering
   } else {
     return false;
   }
-  const TypePtr type = type_of(*x, scope);
+  const TypePtr type = known_type(*x, scope);
   if (!type || type->id() != arrow::Type::STRUCT) return text.error("only a table or a struct of a column has a .*", location);
   for (const auto& f : type->fields()) out.push_back({f->name(), field_call(x, f->name())});
   return true;

@@ -121,12 +121,13 @@ arrow::Result<Column> run_concat_ws(const KernelCall& call) {
   });
 }
 
-// Letters and digits. Beyond ASCII everything but spaces, punctuation and signs of the Latin and general blocks.
+// Letters and digits. Beyond ASCII everything but spaces, punctuation, pictures and signs of the Latin and general blocks.
 bool in_word(std::string_view p) {
   const uint32_t c = read_point(p);
   if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   if (c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA;
-  return c != 0xD7 && c != 0xF7 && (c < 0x2000 || c > 0x206F) && (c < 0x2190 || c > 0x2BFF) && (c < 0x3000 || c > 0x3020);
+  return c != 0xD7 && c != 0xF7 && (c < 0x2000 || c > 0x206F) && (c < 0x2190 || c > 0x2BFF) && (c < 0x3000 || c > 0x3020) &&
+         (c < 0x1F000 || c > 0x1FAFF);
 }
 
 arrow::Result<Column> run_title(const KernelCall& call) {
@@ -180,8 +181,8 @@ std::vector<Function> text_build_functions() {
             bind_as<"rpad", "ti?t>t!">, run_pad<false, true>),
       build("str.zfill", "filled with zeros, behind a sign, to so many code points", "lit('-5').str.zfill(4) -> '-005'",
             bind_as<"str.zfill", "ti>t!">, run_zfill),
-      build("str.repeat", "the text so many times; empty for zero and less; more than 2 GiB is an error", "lit('ab').str.repeat(2) -> 'abab'",
-            bind_as<"str.repeat", "ti>t!">, run_repeat),
+      build("str.repeat", "the text so many times; empty for zero and less; more than 2 GiB is an error",
+            "lit('ab').str.repeat(2) -> 'abab'", bind_as<"str.repeat", "ti>t!">, run_repeat),
       build("str.reverse", "the code points from the last to the first", "lit('abc').str.reverse() -> 'cba'", bind_as<"str.reverse", "t>t">,
             run_reverse),
       build("str.title", "each word's first letter in upper case, the others in lower case; words are letters and digits",
