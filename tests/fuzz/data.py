@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from values import INTS, canonical, kind, limits, raw_rows, raw_values, to_arrow
+from values import INTS, NESTED, canonical, kind, limits, raw_rows, raw_values, to_arrow
 
 NAMES = ["k", "a", "b", "c", "d", "e", "f", "g", "h"]
 WORDS = ["", "a", "b", "ab", "AB", "abc", "Abc", "zebra", "  pad ", "100%", "a_b", "12", "-7", "x" * 12, "x" * 13, "exactly12byt", "exactly13byte",
          "naïve", "ÄÖÜ", "жук", "日本語", "😀", "a😀b", "tab\there", "line\n", "\\", "'quote'", "longer than twelve bytes", "the same prefix, end A",
          "the same prefix, end B", "nul\0inside"]
 ZONES = ["UTC", "Europe/Berlin", "America/New_York"]
+PAIR, TEXT_MAP = pa.struct([("a", pa.int64()), ("b", pa.string())]), pa.map_(pa.string(), pa.int64())
 
 
 @dataclass
@@ -46,15 +47,19 @@ def random_type(rng) -> pa.DataType:
         return rng.choice([pa.string(), pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int8(), pa.string())])
     if pick < 0.71:
         return pa.bool_()
-    if pick < 0.79:
+    if pick < 0.78:
         precision = rng.choice([1, 4, 9, 10, 18, 19, 27, 38])
-        return pa.decimal128(precision, rng.randint(0, min(precision, 10)))
-    if pick < 0.84:
+        return (pa.decimal256 if rng.random() < 0.15 else pa.decimal128)(precision, rng.randint(0, min(precision, 10)))
+    if pick < 0.82:
         return pa.date32()
-    if pick < 0.92:
+    if pick < 0.89:
         return pa.timestamp(rng.choice(["s", "ms", "us", "us", "ns"]), rng.choice([None, None, *ZONES]))
-    if pick < 0.95:
-        return pa.binary()
+    if pick < 0.91:
+        return rng.choice([pa.binary(), pa.large_binary()])
+    if pick < 0.93:
+        return rng.choice([pa.duration("ms"), pa.duration("us"), pa.duration("ns"), pa.time64("us")])
+    if pick < 0.96:
+        return rng.choice([PAIR, PAIR, TEXT_MAP])
     return rng.choice([pa.list_(pa.int64()), pa.list_(pa.string())])
 
 
@@ -155,6 +160,15 @@ def _values(rng, draw, n: int, t: pa.DataType) -> list:
         return [s.encode() + bytes([0, 255]) if rng.random() < 0.1 else s.encode() for s in _texts(rng, draw, n)]
     if k in ("date", "timestamp"):
         return _moments(rng, draw, n, t)
+    if k == "duration":
+        low, high = rng.choice([(-100, 100), (-(10**12), 10**12), (-(2**62), 2**62)])
+        return draw.integers(low, high, n, endpoint=True).tolist()
+    if k == "time":
+        return draw.integers(0, 86_400_000_000, n).tolist()
+    if k == "struct":
+        return list(zip(*(_with_nulls(rng, draw, _values(rng, draw, n, f.type)) for f in t)))
+    if k == "map":
+        return [[(name, rng.choice([None, 0, 7, -1])) for name in rng.sample(["x", "y", "none", ""], rng.randrange(4))] for _ in range(n)]
     lengths = draw.integers(0, rng.choice([1, 3, 6]), n, endpoint=True).tolist()
     items = _with_nulls(rng, draw, _values(rng, draw, sum(lengths), t.value_type))
     out, at = [], 0
@@ -215,7 +229,7 @@ def source_of(table: pa.Table) -> Source:
     for i, f in enumerate(table.schema):
         there = [row[i] for row in rows if row[i] is not None]
         bound = max(map(abs, there), default=0) if kind(f.type) in ("int", "decimal", "date", "timestamp") else None
-        samples = tuple(there[:: max(1, len(there) // 8)]) if kind(f.type) != "list" else ()
+        samples = tuple(there[:: max(1, len(there) // 8)]) if kind(f.type) not in NESTED else ()
         columns.append(Column(f.name, canonical(f.type), bound, samples))
     return Source(table, columns, rows)
 

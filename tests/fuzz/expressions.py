@@ -222,6 +222,12 @@ class Generator:
     def risky(self) -> bool:
         return self.rng.random() < self.failures
 
+    def called(self, depth: int, *kinds: str) -> X | None:
+        """A function of meanings.py that gives one of the kinds."""
+        from arguments import called
+
+        return called(self, depth, *kinds) if depth > 0 else None
+
     # Literals
 
     def int_literal(self, low: int = -5, high: int = 20) -> X:
@@ -259,6 +265,8 @@ class Generator:
         kinds = [k for k in (kinds or ("int", "float", "decimal")) if k in self.by_kind]
         if depth <= 0 or self.rng.random() < 0.3:
             return self.column(*kinds)
+        if self.rng.random() < 0.15 and (x := self.called(depth, *kinds)) is not None:
+            return x
         pick = self.rng.random()
         if pick < 0.55:
             return self.arithmetic(depth, kinds)
@@ -403,6 +411,8 @@ class Generator:
 
     def predicate(self, depth: int) -> X:
         rng, pick = self.rng, self.rng.random()
+        if rng.random() < 0.12 and (x := self.called(depth, "bool")) is not None:
+            return x
         if depth > 0 and pick < 0.3:
             return X(rng.choice(["and", "and", "or"]), [self.predicate(depth - 1), self.predicate(depth - 1)], BOOL)
         if depth > 0 and pick < 0.36:
@@ -434,7 +444,7 @@ class Generator:
         b = self.literal_like(a)
         if rng.random() < 0.35:
             other = self.value(depth - 1, comparable=True)
-            b = other if common_of([a, other], True) is not None else b
+            b = other if other is not None and common_of([a, other], True) is not None else b
         if rng.random() < 0.1:
             a, b = b, a
         op = rng.choice(["eq", "eq", "ne", "lt", "le", "gt", "ge", "gt", "lt", "is_distinct_from", "is_not_distinct_from"])
@@ -475,6 +485,8 @@ class Generator:
         rng = self.rng
         if depth <= 0 or rng.random() < 0.4:
             return self.column("string")
+        if rng.random() < 0.3 and (x := self.called(depth, "string")) is not None:
+            return x
         op = rng.choice(["str.upper", "str.lower", "str.trim", "str.substring", "str.substring", "str.replace", "str.concat", "choice", "choice", "number"])
         if op == "choice":
             return self.choice(lambda d: X("lit", [], STRING, rng.choice(WORDS)) if d <= 0 and rng.random() < 0.2 else self.text(d), depth)
@@ -532,7 +544,7 @@ class Generator:
         if depth <= 0 or rng.random() < 0.35:
             kinds = [k for k in self.by_kind if not comparable or k in COMPARABLE]
             return self.column(*kinds) if kinds else None
-        makers = []
+        makers = [lambda: self.called(depth, *(COMPARABLE if comparable else ())) or self.value(0, comparable)] * 3
         if self.has("int", "float", "decimal"):
             makers += [lambda: self.number(depth)] * 4
         if self.has("string"):
@@ -541,8 +553,6 @@ class Generator:
             makers += [lambda: self.temporal(depth), lambda: self.choice(lambda d: self.column("date", "timestamp"), depth)]
         if self.has("bool"):
             makers += [lambda: X("cast", [self.column("bool")], INT64, None, 1), lambda: self.predicate(depth - 1)]
-        if not makers:
-            return self.value(0, comparable)
         return rng.choice(makers)()
 
 

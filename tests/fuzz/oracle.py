@@ -21,9 +21,9 @@ from data import Source
 from exact_oracle import rounded, rounded_root
 from expressions import X
 from join_oracle import MOST_ROWS, Joins, MustFail, TooBig, cast_value
-from plans import ORDERED, QUANTILE, Aggregate, NoSql, P, frame_sql
+from plans import ORDERED, PAIRS, QUANTILE, Aggregate, NoSql, P, frame_sql
 from reference import Poison, RowError, caster, compile_keys, compile_row, divided, limits
-from values import NAN, UNITS, kind, normal, order_key, raw_values
+from values import NAN, UNITS, canonical, kind, normal, order_key, raw_values
 
 
 class Answer:
@@ -203,7 +203,7 @@ class Oracle(Joins):
                 if any(row[k].__class__ is Poison for row in rows for k in keys):
                     raise MustFail
             a = w.aggregate
-            if a.function in ("row_number", "rank", "lag", "lead"):
+            if a.function in windows.PLACES:
                 values = None if a.argument is None else self._needed(compile_row(a.argument, q.names(), self.poisoned), rows)
                 columns.append(windows.places(w, q.names(), rows, values))
                 continue
@@ -275,7 +275,11 @@ def finish(a: Aggregate, values) -> object:
     t = a.argument.type
     if a.function in VALUES:
         return VALUES[a.function](there)
-    if a.function in ("median", "quantile", "approx_quantile"):
+    if a.function in ("skew", "kurtosis"):
+        return shape(a.function, [plain_float(v, t) for v in there])
+    if a.function == "product":
+        return math.prod(there, start=1.0)
+    if a.function in ("median", "quantile", "approx_quantile", "approx_median"):
         return quantile(a.function, sorted((plain_float(v, t) for v in there), key=order_key))
     if a.function in ("min", "max"):
         return normal((min if a.function == "min" else max)(there, key=order_key))
@@ -313,6 +317,12 @@ def finish_pairs(a: Aggregate, pairs: list[tuple]) -> object:
     both = centred(xs, ys)
     if a.function == "cov":
         return rounded(Fraction(both, n * (n - a.ddof)) * x_unit * y_unit)
+    if a.function.startswith("regr"):
+        own = centred(ys, ys)
+        if own == 0:
+            return NAN
+        slope = Fraction(both, own) * x_unit / y_unit
+        return rounded(slope if a.function == "regr_slope" else (sum(xs) * x_unit - slope * sum(ys) * y_unit) / n)
     spread = centred(xs, xs) * centred(ys, ys)
     if spread == 0:
         return NAN
@@ -342,8 +352,8 @@ def plain_float(v: object, t: pa.DataType) -> float:
 
 def quantile(function: str, values: list[float]) -> float:
     """Of sorted values."""
-    if function == "approx_quantile":
-        v = values[math.floor(QUANTILE * (len(values) - 1) + 0.5)]
+    if function.startswith("approx"):
+        v = values[math.floor((QUANTILE if function == "approx_quantile" else 0.5) * (len(values) - 1) + 0.5)]
         (bits,) = struct.unpack("<Q", struct.pack("<d", v))
         kept = bits >> 44 << 44
         return v if v != v else struct.unpack("<d", struct.pack("<Q", kept))[0] + 0.0
@@ -377,6 +387,22 @@ def moments(a: Aggregate, whole: list[int], unit: Fraction) -> float | None:
     total = sum(whole)
     spread = Fraction(n * sum([v * v for v in whole]) - total * total, n * (n - a.ddof)) * unit * unit
     return rounded(spread) if a.function == "var" else rounded_root(spread)
+
+
+def shape(function: str, values: list[float]) -> float:
+    """Skewness or kurtosis of the rows as they are, from sums of powers, rounded once."""
+    if not all(map(math.isfinite, values)):
+        return NAN
+    w, _ = common_unit(values)
+    n, (s1, s2, s3, s4) = len(w), (sum([v**p for v in w]) for p in (1, 2, 3, 4))
+    second = n * s2 - s1 * s1  # n^2 times the central moment
+    if second == 0:
+        return NAN
+    if function == "kurtosis":
+        return rounded(Fraction(n**3 * s4 - 4 * n * n * s1 * s3 + 6 * n * s1 * s1 * s2 - 3 * s1**4, second * second) - 3)
+    third = n * n * s3 - 3 * n * s1 * s2 + 2 * s1**3
+    root = rounded_root(Fraction(third * third, second**3)) if third else 0.0
+    return -root if third < 0 else root
 
 
 def float_aggregate(a: Aggregate, values: list[float]) -> float | None:
@@ -414,7 +440,12 @@ def order_is_fixed(p: P) -> bool:
 def _unsteady(p: P) -> bool:
     """Deviations lose digits there, and overflow."""
     aggregates = p.extra if p.op == "total" else p.extra[1] if p.op == "group" else []
-    return any(a.function in ("var", "std", "cov", "corr") for a in aggregates)
+    return any(a.function in ("var", "std", *PAIRS) for a in aggregates)
+
+
+def narrower(t: pa.Table) -> pa.Table:
+    """Decimals of 256 bits, which DuckDB does not read, as those of 128."""
+    return t.cast(pa.schema([f.with_type(canonical(f.type)) if pa.types.is_decimal256(f.type) else f for f in t.schema]))
 
 
 def duckdb_rows(p: P, tables: list[pa.Table]) -> Counter | None:
@@ -429,7 +460,7 @@ def duckdb_rows(p: P, tables: list[pa.Table]) -> Counter | None:
         return None
     with duckdb.connect(config={"threads": 1, "preserve_insertion_order": True}) as connection:
         for i, t in enumerate(tables):
-            connection.register(f"t{i}", t)
+            connection.register(f"t{i}", narrower(t))
         try:
             result = connection.sql(query).to_arrow_table()
         except duckdb.Error:
@@ -440,7 +471,10 @@ def duckdb_rows(p: P, tables: list[pa.Table]) -> Counter | None:
 
 
 def _loose_kind(t: pa.DataType) -> str:
-    return "int" if kind(t) == "decimal" and t.scale == 0 else kind(t)
+    try:
+        return "int" if kind(t) == "decimal" and t.scale == 0 else kind(t)
+    except TypeError:  # DuckDB's intervals
+        return "unknown"
 
 
 def multiset(rows) -> Counter:
@@ -454,7 +488,7 @@ def comparable(t: pa.DataType, values: list) -> list:
         return [None if v is None else "NaN" if v != v else float(f"{v:.9g}") + 0.0 for v in values]
     if k == "decimal":
         return [None if v is None else float(f"{v / 10**t.scale:.9g}") for v in values]
-    if k == "list":
+    if k in ("list", "map"):
         return [None if v is None else tuple(v) for v in values]
     if k == "timestamp":
         return [None if v is None else Fraction(v, UNITS[t.unit]) for v in values]

@@ -13,12 +13,13 @@ import pyarrow as pa
 import gristmill as gm
 from data import Column, Source
 from expressions import BOOL, FLOAT64, INT64, Generator, NoSql, X, build, common, quoted, sql
-from values import kind, limits
-from windows import Window, build_window
+from values import NESTED, kind, limits
+from windows import PLACES, RANKS, Window, build_window
 
 
 QUANTILE = 0.3
 ORDERED = ("implode", "join", "first", "last")  # which order_by() changes
+PAIRS = ("cov", "corr", "regr_slope", "regr_intercept")  # of two numbers
 
 
 @dataclass
@@ -82,8 +83,8 @@ def build_aggregate(a: Aggregate) -> gm.Expr:
         e = gm.count()
     elif a.function in ("var", "std"):
         e = getattr(build(a.argument), a.function)(ddof=a.ddof)
-    elif a.function in ("cov", "corr"):
-        e = gm.corr(build(a.argument), build(a.by)) if a.function == "corr" else gm.cov(build(a.argument), build(a.by), a.ddof)
+    elif a.function in PAIRS:
+        e = getattr(gm, a.function)(build(a.argument), build(a.by), *([a.ddof] if a.function == "cov" else []))
     elif a.function in ("min_by", "max_by"):
         e = getattr(build(a.argument), a.function)(build(a.by))
     elif a.function in ("quantile", "approx_quantile"):
@@ -122,9 +123,8 @@ def build_frame(p: P, sources: dict[tuple[int, str], gm.Frame]) -> gm.Frame:
         case "total":
             return inputs[0].select(*map(build_aggregate, p.extra))
         case "window":
-            plain = ("row_number", "rank", "lag", "lead")
-            arguments = [w.aggregate.argument if w.aggregate.function in plain else None for w in p.extra]
-            made = [build_aggregate(w.aggregate) if w.aggregate.function not in plain else None if x is None else build(x) for w, x in zip(p.extra, arguments)]
+            arguments = [w.aggregate.argument if w.aggregate.function in PLACES else None for w in p.extra]
+            made = [build_aggregate(w.aggregate) if w.aggregate.function not in PLACES else None if x is None else build(x) for w, x in zip(p.extra, arguments)]
             return inputs[0].with_columns(*(build_window(w, e) for w, e in zip(p.extra, made)))
         case "join":
             how, pairs, by_name, nulls_equal, suffix, where = p.extra
@@ -236,9 +236,9 @@ def sum_type(t: pa.DataType) -> pa.DataType:
 
 
 def aggregate_type(function: str, argument: X | None) -> pa.DataType:
-    if function in ("count", "n_unique", "row_number", "rank"):
+    if function in ("count", "n_unique", *RANKS, "ntile") and function not in ("percent_rank", "cume_dist"):
         return INT64
-    if function in ("mean", "var", "std", "median", "quantile", "approx_quantile", "cov", "corr"):
+    if function in ("mean", "var", "std", "median", "quantile", "approx_quantile", "approx_median", "skew", "kurtosis", "percent_rank", "cume_dist", *PAIRS):
         return FLOAT64
     if function == "implode":
         return pa.list_(argument.type)
@@ -340,7 +340,7 @@ class PlanGenerator:
         return P("drop", [p], [c for c in p.columns if c.name not in gone], gone)
 
     def _keys(self, p: P) -> list[Column]:
-        return [c for c in p.columns if kind(c.type) != "list"]
+        return [c for c in p.columns if kind(c.type) not in NESTED]
 
     def group(self, p: P, depth: int) -> P | None:
         rng, candidates = self.rng, self._keys(p)
@@ -370,21 +370,21 @@ class PlanGenerator:
         for _ in range(rng.choice([1, 1, 2, 3, 4])):
             f = rng.choice(["count", "count", "sum", "sum", "mean", "min", "max", "first", "last", "var", "std"] if plain or rng.random() < 0.5 else
                            ["n_unique", "n_unique", "mode", "implode", "join", "median", "quantile", "lower_quantile", "approx_quantile", "cov", "corr",
-                            "min_by", "max_by", "all", "any", "bit_and", "bit_or", "bit_xor"])
+                            "min_by", "max_by", "all", "any", "bit_and", "bit_or", "bit_xor", "skew", "kurtosis", "product", "approx_median", "regr_slope", "regr_intercept"])
             x = self.argument(g, f, rows)
             if x is None and f != "count":
                 f = "count"
             a = Aggregate(self.fresh(), f, x, rng.choice([0, 1, 1]) if f in ("var", "std", "cov") else 1)
             if rng.random() < 0.15:
                 a.filter = g.predicate(1)
-            if f in ("cov", "corr"):
+            if f in PAIRS:
                 a.by = self.argument(g, f, rows)
             elif f in ("min_by", "max_by") or (not plain and f in ORDERED and rng.random() < 0.3):
                 a.by = g.value(rng.choice([0, 0, 1]), comparable=True)
                 a.descending = f in ORDERED and a.by is not None and rng.random() < 0.5
             if not plain and a.by is None and x is not None and f in ("sum", "mean", "count", "var", "implode", "join", "median"):
                 a.distinct = rng.random() < 0.15
-            if a.by is None and f in ("cov", "corr", "min_by", "max_by"):
+            if a.by is None and f in (*PAIRS, "min_by", "max_by"):
                 a.function = f = "mode" if f.endswith("by") else "var"
             out.append(a)
             picked = f in ("min", "max", "first", "last", "mode", "min_by", "max_by", "lower_quantile") and x is not None
@@ -402,10 +402,10 @@ class PlanGenerator:
             if windows and rng.random() < 0.5:
                 partition, order = windows[0].partition, windows[0].order
             if rng.random() < 0.4:
-                f = rng.choice(["row_number", "rank", "lag", "lead"])
+                f = rng.choice(PLACES)
                 x = self.expressions(p).value(rng.choice([0, 1])) if f in ("lag", "lead") else None
                 a = Aggregate(self.fresh(), f, x)
-                windows.append(Window(a, partition, order, distance=rng.choice([0, 1, 2, 5])))
+                windows.append(Window(a, partition, order, distance=rng.choice([0, 1, 2, 5]) if f != "ntile" else rng.choice([1, 2, 3, 10])))
                 bound = rows if x is None else x.bound
                 columns.append(Column(a.name, aggregate_type(f, x), bound))
                 continue
@@ -430,11 +430,13 @@ class PlanGenerator:
         if f in ("join", "all", "any", "bit_and", "bit_or", "bit_xor"):
             k = {"join": "string", "all": "bool", "any": "bool"}.get(f, "int")
             return g.column(k) if k in g.by_kind else None
-        kinds = [k for k in ("int", "float", "float", "decimal", "bool") if k in g.by_kind]
+        kinds = [k for k in ("int", "float", "float", "decimal", "bool") if k in g.by_kind and (f != "product" or k == "float")]
         if not kinds:
             return None
         k = rng.choice(kinds)
         x = g.column(k) if k == "bool" else g.number(rng.choice([0, 0, 1, 2]), k)
+        if f == "product" and x.type != FLOAT64:
+            return X("cast", [x], FLOAT64)
         if f == "sum" and kind(x.type) in ("int", "decimal") and rng.random() > self.failures:
             top = limits(INT64)[1] if kind(x.type) == "int" else 10**38 - 1
             if x.bound is None or x.bound * rows > top:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from expressions import X, as_decimal, common, common_of, type_beside
+from meanings import MEANINGS
 from values import UNITS, kind, limits, normal, order_key
 
 
@@ -360,6 +361,8 @@ class Compiler:
 
     def _plain(self, x: X):
         """A function that is NULL if an argument is."""
+        if x.op in MEANINGS:
+            return self._meant(x)
         if x.op in FLOAT_OPS or x.op == "floor_div":
             op, *types = arithmetic(x)
         elif x.op in ("neg", "abs", "floor", "ceil", "round", "sqrt", "sign"):
@@ -386,6 +389,17 @@ class Compiler:
             return None if None in values else op(*values)
 
         return many
+
+    def _meant(self, x: X):
+        m = MEANINGS[x.op]
+        op = m.of([a.type for a in x.args]) if m.typed else m.of
+        args = [self.compile(a) for a in x.args]
+
+        def call(row):
+            values = [f(row) for f in args]
+            return None if not m.nulls and None in values else op(*values)
+
+        return call
 
     def _cast(self, x: X):
         return self.converted(x.args[0], x.type)

@@ -1,7 +1,8 @@
 """Types and raw values: how the reference evaluator sees Arrow data.
 
-A raw value is a bool, int, float, str, bytes, list or None: decimals are their unscaled integers, dates days, timestamps
-counts of their unit, dictionary entries their strings. Types are Arrow's, with every kind of string as pa.string().
+A raw value is a bool, int, float, str, bytes, list, tuple or None: decimals are their unscaled integers, dates days, timestamps, times and
+durations counts of their unit, dictionary entries their strings, structs tuples of their fields, maps lists of such pairs. Types are Arrow's,
+with every kind of string as pa.string() and decimals of 256 bits as those of 128.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ def canonical(t: pa.DataType) -> pa.DataType:
         return pa.binary()
     if pa.types.is_list(t) or pa.types.is_large_list(t):
         return pa.list_(canonical(t.value_type))
+    if pa.types.is_decimal256(t):
+        return pa.decimal128(min(t.precision, 38), t.scale)
+    if pa.types.is_struct(t):
+        return pa.struct([(f.name, canonical(f.type)) for f in t])
+    if pa.types.is_map(t):
+        return pa.map_(canonical(t.key_type), canonical(t.item_type))
     return t
 
 
@@ -31,7 +38,8 @@ def kind(t: pa.DataType) -> str:
     t = canonical(t)
     for name, test in (("bool", pa.types.is_boolean), ("int", pa.types.is_integer), ("float", pa.types.is_floating), ("decimal", pa.types.is_decimal),
                        ("string", pa.types.is_string), ("binary", pa.types.is_binary), ("date", pa.types.is_date32), ("timestamp", pa.types.is_timestamp),
-                       ("list", pa.types.is_list), ("null", pa.types.is_null)):
+                       ("list", pa.types.is_list), ("null", pa.types.is_null), ("duration", pa.types.is_duration), ("time", pa.types.is_time),
+                       ("struct", pa.types.is_struct), ("map", pa.types.is_map)):
         if test(t):
             return name
     raise TypeError(f"no kind for {t}")
@@ -43,6 +51,14 @@ def limits(t: pa.DataType) -> tuple[int, int]:
 
 def _flat_values(a: pa.Array) -> list:
     t, n = a.type, len(a)
+    if pa.types.is_decimal256(t):
+        return _flat_values(a.cast(canonical(t)))
+    if pa.types.is_struct(t):
+        return list(zip(*(raw_values(a.field(i)) for i in range(t.num_fields))))
+    if pa.types.is_map(t):
+        return [v or [] for v in a.to_pylist()]  # of text and integers
+    if pa.types.is_time(t) or pa.types.is_duration(t):
+        return np.frombuffer(a.buffers()[1], dtype=np.int32 if t.bit_width == 32 else np.int64)[a.offset : a.offset + n].tolist() if n else []
     if pa.types.is_decimal128(t):
         words = np.frombuffer(a.buffers()[1], dtype=np.dtype([("low", "<u8"), ("high", "<i8")]))[a.offset : a.offset + n]
         return [(h << 64) + low for h, low in zip(words["high"].tolist(), words["low"].tolist())]
@@ -89,8 +105,12 @@ def to_arrow(values: list, t: pa.DataType) -> pa.Array:
         return pa.Array.from_buffers(t, len(values), [mask, pa.py_buffer(body)])
     if pa.types.is_date32(t):
         return pa.array(values, pa.int32()).view(t)
-    if pa.types.is_timestamp(t):
+    if pa.types.is_timestamp(t) or pa.types.is_duration(t) or pa.types.is_time64(t):
         return pa.array(values, pa.int64()).view(t)
+    if pa.types.is_struct(t):
+        there = pa.array([v is None for v in values], pa.bool_())
+        fields = [to_arrow([None if v is None else v[i] for v in values], f.type) for i, f in enumerate(t)]
+        return pa.StructArray.from_arrays(fields, fields=list(t), mask=there)
     return pa.array(values, t)
 
 
@@ -98,12 +118,13 @@ def normal(v: object) -> object:
     """Equal values become equal objects: one NaN, no -0.0."""
     if v.__class__ is float:
         return NAN if v != v else v + 0.0
-    if v.__class__ is list:
+    if v.__class__ is list or v.__class__ is tuple:
         return tuple(normal(x) for x in v)
     return v
 
 
 NAN = float("nan")
+NESTED = ("list", "struct", "map")
 
 
 def order_key(v: object) -> object:
@@ -119,6 +140,6 @@ def same_bits(a: object, b: object) -> bool:
         return False
     if a.__class__ is float:
         return (a != a and b != b) or (a == b and str(a) == str(b))
-    if a.__class__ is list:
+    if a.__class__ is list or a.__class__ is tuple:
         return len(a) == len(b) and all(map(same_bits, a, b))
     return a == b

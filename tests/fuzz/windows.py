@@ -8,9 +8,13 @@ import gristmill as gm
 from values import normal, order_key
 
 
+RANKS = ("row_number", "rank", "dense_rank", "percent_rank", "cume_dist")
+PLACES = (*RANKS, "ntile", "lag", "lead")
+
+
 @dataclass
 class Window:
-    """`aggregate`: a plans.Aggregate, whose function may also be row_number, rank, lag or lead. `order`: (column, descending, nulls_first).
+    """`aggregate`: a plans.Aggregate, whose function may also be one of PLACES. `distance` is the number of buckets of ntile. `order`: (column, descending, nulls_first).
     `frame`: rows before and after, None for the default."""
 
     aggregate: object
@@ -28,8 +32,10 @@ class Window:
 def build_window(w: Window, built: gm.Expr) -> gm.Expr:
     """`built`: the aggregate, or the argument of another function."""
     f = w.aggregate.function
-    if f in ("row_number", "rank"):
+    if f in RANKS:
         e = getattr(gm, f)()
+    elif f == "ntile":
+        e = gm.ntile(w.distance)
     elif f in ("lag", "lead"):
         e = getattr(built, f)(w.distance)
     else:
@@ -90,19 +96,32 @@ def frames(w: Window, names: list[str], rows: list[tuple], most: int) -> dict[in
 
 
 def places(w: Window, names: list[str], rows: list[tuple], values: list | None) -> list:
-    """row_number, rank, lag and lead."""
+    """The functions of PLACES."""
     out: list = [None] * len(rows)
     f = w.aggregate.function
     for members in partitions(w, names, rows):
         keys = peers(w, names, rows, members)
-        rank = 0
+        rank = dense = 0
+        size = len(members)
         for p, i in enumerate(members):
             if p == 0 or keys[p] != keys[p - 1]:
-                rank = p + 1
+                rank, dense = p + 1, dense + 1
+                last = p + 1
+                while last < size and keys[last] == keys[p]:
+                    last += 1
             if f == "row_number":
                 out[i] = p + 1
             elif f == "rank":
                 out[i] = rank
+            elif f == "dense_rank":
+                out[i] = dense
+            elif f == "percent_rank":
+                out[i] = (rank - 1) / (size - 1) if size > 1 else 0.0
+            elif f == "cume_dist":
+                out[i] = last / size
+            elif f == "ntile":
+                small, larger = divmod(size, w.distance)  # the first buckets have one row more
+                out[i] = p // (small + 1) + 1 if p < larger * (small + 1) else larger + (p - larger * (small + 1)) // small + 1
             else:
                 q = p - w.distance if f == "lag" else p + w.distance
                 out[i] = values[members[q]] if 0 <= q < len(members) else None
