@@ -21,6 +21,8 @@ def as_list(name: str, value: Any) -> Sequence[Any]:
             return found
     if isinstance(value, (str, bytes)):
         raise FlowTypeError(f"map_over {name!r} needs many values, got the text {value!r}; put it into a list")
+    if hasattr(value, "columns"):
+        raise FlowTypeError(f"map_over {name!r} needs the values of one column, got a {type(value).__name__}; give its column, e.g. table[{name!r}]")
     if isinstance(value, Mapping):
         raise FlowTypeError(f"map_over {name!r} needs a sequence, got a {type(value).__name__}; say .values() or .items()")
     try:

@@ -5,6 +5,7 @@ Edges come from names alone: a parameter is an edge from whatever output or inpu
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 from dataclasses import dataclass, replace
@@ -73,6 +74,23 @@ def _parameters(fn: Callable[..., Any], name: str, mapping: Mapping[str, str]) -
     return tuple(out)
 
 
+def _innermost(fn: Any) -> Any:
+    """What functools.partial was made of."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return fn
+
+
+def _check_built(cls: type, name: str) -> None:
+    try:
+        inspect.signature(cls).bind()
+    except TypeError as e:
+        raise FlowTypeError(f"node {name!r}: a class is built without arguments, once per worker, and {cls.__name__} takes some ({e}); "
+                            "pass an object of it, or a class that needs none") from None
+    except ValueError:  # it does not say what it takes
+        pass
+
+
 def _form(fn: Callable[..., Any]) -> str:
     target = fn
     while hasattr(target, "func"):  # functools.partial
@@ -108,6 +126,7 @@ class Node(Generic[P, R]):
         self.form = _form(signed)
         self.parameters = _parameters(signed, name, mapping)
         if inspect.isclass(fn):
+            _check_built(fn, name)
             self.parameters = self.parameters[1:]
         self.stats = Stats()
         self.many_stats = Stats()
@@ -210,7 +229,7 @@ def node(fn: Any = None, *, output_name: str | Sequence[str] | None = None, name
         raise FlowTypeError(f"batch must be a number of items of at least 1, got {batch!r}")
     if cache is not None and not isinstance(cache, (bool, Cache)):
         raise FlowTypeError(f"cache takes True, False or a Cache, got {cache!r}; a folder is given as gm.flow.Cache(folder)")
-    called = name or getattr(fn, "__name__", None) or type(fn).__name__
+    called = name or getattr(_innermost(fn), "__name__", None) or type(fn).__name__
     if called == "<lambda>" and output_name is None:
         raise FlowTypeError("a lambda has no name; say output_name=")
     several = output_name is not None and not isinstance(output_name, str)

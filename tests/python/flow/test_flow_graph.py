@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 from flow_functions import square
 
@@ -108,3 +110,33 @@ def test_wrong_descriptions_are_told_at_once() -> None:
         gm.node((lambda x: (yield x)), output_name="g", retry=2)
     with pytest.raises(TypeError):
         gm.node(square, retry="often")  # type: ignore[call-overload]
+    with pytest.raises(gm.PlanError, match="a timeout is a number of seconds"):
+        gm.node(square, timeout="5s")  # type: ignore[call-overload]
+
+    class Client:
+        def __init__(self, url: str) -> None:
+            self.url = url
+
+        def __call__(self, x: int) -> str:
+            return f"{self.url}/{x}"
+
+    with pytest.raises(gm.PlanError, match="pass an object of it"):
+        gm.node(Client, output_name="y")
+    assert gm.Flow([gm.node(Client("u"), output_name="y")]).run({"x": 1}) == {"y": "u/1"}
+    import pandas as pd
+
+    with pytest.raises(gm.PlanError, match="give its column, e.g. table"):
+        gm.Flow([square]).map({"x": pd.DataFrame({"x": [1]})}, "x")
+
+
+def test_partial_functions_have_the_name_of_the_function() -> None:
+    def scaled(x: int, by: int) -> int:
+        return x * by
+
+    flow = gm.Flow([functools.partial(scaled, by=3), gm.node(functools.partial(square), output_name="other")])
+    assert flow.run({"x": 2}) == {"scaled": 6, "other": 4}
+
+
+def test_explain_tells_of_a_cache_that_is_not_there() -> None:
+    assert "this flow has no cache" in gm.Flow([gm.node(square, cache=True)]).explain()
+    assert "this flow has no cache" not in gm.Flow([gm.node(square, cache=True)], cache=gm.flow.Cache()).explain()
