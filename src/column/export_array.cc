@@ -38,7 +38,7 @@ arrow::Result<ArrayPtr> export_bools(const arrow::ArrayData& d, const TypePtr& t
     ARROW_ASSIGN_OR_RAISE(auto values, copy_bits(d.buffers[1]->data(), d.offset, d.length, pool));
     return make_array(type, d.length, nullptr, 0, std::move(values));
   }
-  if (nulls == 0) return arrow::ArrayData::Make(type, d.length, {nullptr, d.buffers[1]}, 0, d.offset);
+  if (nulls == 0) return arrow::ArrayData::Make(type, d.length, {nullptr, d.buffers[1]}, 0, d.length > 0 ? d.offset : 0);
   ARROW_ASSIGN_OR_RAISE(auto validity, dense_validity(d, pool));
   ARROW_ASSIGN_OR_RAISE(auto values, copy_bits(d.buffers[1]->data(), d.offset, d.length, pool));
   for (int64_t i = 0; i < values->size(); ++i) values->mutable_data()[i] &= validity->data()[i];
@@ -50,6 +50,7 @@ arrow::Result<ArrayPtr> export_fixed(const arrow::ArrayData& d, const TypePtr& t
   auto out = d.Copy();
   out->type = type;
   out->null_count = null_count_of(d);
+  if (d.length == 0) out->offset = 0;  // across the C interface the buffers of no rows are empty: nothing lies behind an offset
   if (out->null_count == 0) {
     out->buffers[0].reset();
     return out;

@@ -196,7 +196,12 @@ class S3Upload final : public arrow::io::OutputStream {
   }
   arrow::Status Flush() override { return arrow::Status::OK(); }
   arrow::Result<int64_t> Tell() const override { return out_->Tell(); }
-  arrow::Status Close() override { return out_->Close(); }
+  // A close that fails leaves the parts in the store, and an abort after it does nothing. So all parts but the last are waited for
+  // before: when one of them fails there is still an upload to abort.
+  arrow::Status Close() override {
+    if (!out_->closed()) ARROW_RETURN_NOT_OK(out_->Flush());
+    return out_->Close();
+  }
   arrow::Status Abort() override { return out_->Abort(); }
   bool closed() const override { return out_->closed(); }
 
