@@ -56,9 +56,16 @@ using Metadata = std::map<std::string, std::string>;
 
 class PythonOperator final : public StreamOperator {
  public:
-  PythonOperator(std::string name, std::shared_ptr<arrow::Schema> gives, nb::object run, bool stateful, std::vector<std::string> keys,
-                 int hint)
-      : name_(std::move(name)), gives_(std::move(gives)), run_(std::move(run)), stateful_(stateful), keys_(std::move(keys)), hint_(hint) {}
+  PythonOperator(std::string name, std::shared_ptr<arrow::Schema> gives, nb::object run, nb::object save, nb::object load, bool stateful,
+                 std::vector<std::string> keys, int hint)
+      : name_(std::move(name)),
+        gives_(std::move(gives)),
+        run_(std::move(run)),
+        save_(std::move(save)),
+        load_(std::move(load)),
+        stateful_(stateful),
+        keys_(std::move(keys)),
+        hint_(hint) {}
   std::string name() const override { return name_; }
   arrow::Result<std::shared_ptr<arrow::Schema>> output_schema(const std::shared_ptr<arrow::Schema>& input) const override {
     return gives_ ? gives_ : input;
@@ -67,6 +74,26 @@ class PythonOperator final : public StreamOperator {
   std::vector<std::string> partition_keys() const override { return keys_; }
   int parallelism_hint() const override { return hint_; }
   arrow::Result<RecordBatchPtr> process_batch(RecordBatchPtr) override { return base::internal_error("Python operators take morsels"); }
+
+  arrow::Result<std::string> save_state() override {
+    nb::gil_scoped_acquire gil;
+    try {
+      const nb::object made = save_.get()();
+      const auto bytes = nb::borrow<nb::bytes>(made);
+      return std::string(bytes.c_str(), bytes.size());
+    } catch (nb::python_error& e) {
+      return failed_call(e, name_);
+    }
+  }
+  arrow::Status load_state(const std::string& state) override {
+    nb::gil_scoped_acquire gil;
+    try {
+      load_.get()(nb::bytes(state.data(), state.size()));
+      return arrow::Status::OK();
+    } catch (nb::python_error& e) {
+      return failed_call(e, name_);
+    }
+  }
 
   arrow::Result<std::vector<Morsel>> process(Morsel morsel) override {
     nb::gil_scoped_acquire gil;
@@ -97,7 +124,7 @@ class PythonOperator final : public StreamOperator {
  private:
   const std::string name_;
   const std::shared_ptr<arrow::Schema> gives_;
-  const HeldObject run_;
+  const HeldObject run_, save_, load_;
   const bool stateful_;
   const std::vector<std::string> keys_;
   const int hint_;
@@ -220,11 +247,12 @@ void bind_stream(nb::module_& m) {
       .def("union_with", &Stream::union_with)
       .def(
           "apply",
-          [](const Stream& s, const std::string& name, nb::handle schema, nb::object run, bool stateful, std::vector<std::string> keys,
-             int hint) {
-            return s.apply(std::make_shared<PythonOperator>(name, schema_or_none(schema), std::move(run), stateful, std::move(keys), hint));
+          [](const Stream& s, const std::string& name, nb::handle schema, nb::object run, nb::object save, nb::object load, bool stateful,
+             std::vector<std::string> keys, int hint) {
+            return s.apply(std::make_shared<PythonOperator>(name, schema_or_none(schema), std::move(run), std::move(save), std::move(load),
+                                                            stateful, std::move(keys), hint));
           },
-          nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg())
+          nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg())
       .def("join_table",
            [](const Stream& s, const Frame& table, std::array<std::vector<std::string>, 3> on, const std::string& how,
               const std::string& suffix, bool nulls_equal) { return s.join(table, join_options(std::move(on), how, suffix, nulls_equal)); })

@@ -71,6 +71,10 @@ class StreamOperator {
   virtual bool needs_shuffle() const { return is_stateful() && !partition_keys().empty(); }
   virtual std::vector<std::string> partition_keys() const { return {}; }
   virtual int parallelism_hint() const { return 0; }  // the most morsels at once that are of use; 0: any
+  // Of operators with state, in runs with a checkpoint: what it knows, and what it is to know instead. Between two morsels, so the bytes
+  // are of exactly the rows before. By default an error: such a run must not begin.
+  virtual arrow::Result<std::string> save_state();
+  virtual arrow::Status load_state(const std::string& state);
 };
 using StreamOperatorPtr = std::shared_ptr<StreamOperator>;
 using StreamFunction = std::function<arrow::Result<RecordBatchPtr>(RecordBatchPtr)>;

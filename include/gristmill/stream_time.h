@@ -65,7 +65,9 @@ struct StreamKeys {
   std::string suffix = "_right";
 };
 // Pairs of rows with equal keys and right time in [left time + lower, left time + upper], in the order of the later one's time.
-Stream interval_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& lower, const std::string& upper);
+// `keep_left`: left rows that meet nobody leave too, with nulls, once nothing can meet them any more.
+Stream interval_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& lower, const std::string& upper,
+                     bool keep_left = false);
 // Each left row with the last right row of its key at or before it (before it: `allow_exact` false), at most `tolerance` away.
 Stream asof_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& tolerance = {},
                  bool allow_exact = true);

@@ -12,9 +12,10 @@
 #include "gristmill/stream_time.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
+#include "sql/join_within.h"
 #include "sql/resolve_windows.h"
+#include "sql/stream_part.h"
 #include "stream/answers.h"
-#include "stream/steps.h"
 #include "stream/tables.h"
 #include "stream/window_spec.h"
 
@@ -74,20 +75,6 @@ arrow::Status never(const std::string& what, const Plan& p, const std::string& h
   return base::plan_error(what + " over " + streams_of(p) + (names.size() > 1 ? ", which never end" : ", which never ends"), hint);
 }
 
-// A part of the query: a table's plan, or a stream.
-struct Part {
-  PlanPtr plan;
-  std::optional<Stream> stream;  // with this plan
-
-  bool endless() const { return stream && stream->endless(); }
-  const stream::StreamState& state() const { return **stream->state(); }
-};
-
-arrow::Result<Part> part_of(const Stream& stream) {
-  ARROW_ASSIGN_OR_RAISE(const stream::StatePtr state, stream.state());
-  return Part{state->plan, stream};
-}
-
 class OverStreams {
  public:
   arrow::Result<Part> of(const PlanPtr& p) {
@@ -102,6 +89,8 @@ class OverStreams {
   arrow::Result<Part> made(const PlanPtr& p) {
     if (const NamedStream* s = named_stream(*p)) return scanned(*p, *s);
     if (const WindowedRows* w = windowed_rows(*p)) return windowed(*p, *w);
+    ARROW_ASSIGN_OR_RAISE(const auto within, joined_within(*p));
+    if (within) return *within;
     switch (p->kind) {
       case PlanKind::kScan: return Part{p, {}};
       case PlanKind::kAggregate: return grouped(*p, p);
@@ -136,29 +125,6 @@ class OverStreams {
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan, plan::with_inputs(*p, {in.plan}));
     if (!in.stream) return Part{std::move(plan), {}};
     return step(in, std::move(plan), p->kind == PlanKind::kProject ? renamed(in, p->exprs) : time_of(in));
-  }
-
-  static std::string time_of(const Part& in) { return in.state().event_time ? in.state().event_time->time : ""; }
-  static std::string renamed(const Part& in, const std::vector<plan::NamedExpr>& outputs) {
-    const std::string time = time_of(in);
-    for (const plan::NamedExpr& e : outputs) {
-      if (!time.empty() && plan::is_column(e) && e.expr->name == time) return e.name;
-    }
-    return {};
-  }
-
-  // The stream with this plan; `time`: what its column of event time is called now, empty: it is gone.
-  static arrow::Result<Part> step(const Part& in, PlanPtr plan, const std::string& time) {
-    ARROW_RETURN_NOT_OK(stream::check_answers(*plan));
-    auto state = std::make_shared<stream::StreamState>(in.state());
-    state->plan = plan;
-    if (plan->schema->GetFieldIndex(time) < 0) state->event_time = nullptr;
-    if (state->event_time && state->event_time->time != time) {
-      auto called = std::make_shared<stream::EventTime>(*state->event_time);
-      called->time = time;
-      state->event_time = std::move(called);
-    }
-    return Part{std::move(plan), Stream(stream::StatePtr(std::move(state)))};
   }
 
   arrow::Result<Part> scanned(const Plan& p, const NamedStream& s) {
@@ -324,7 +290,8 @@ class OverStreams {
     ARROW_ASSIGN_OR_RAISE(const Part right, of(p.inputs[1]));
     if (left.endless() && right.endless()) {
       return base::plan_error("a join of " + streams_of(*p.inputs[0]) + " with " + streams_of(*p.inputs[1]) + ", both of which never end",
-                              "join them within a window of time: Stream.interval_join() or asof_join()");
+                              "join them within a time: ON ... AND b.ts BETWEEN a.ts - interval '1 minute' AND a.ts + interval '5 "
+                              "minutes', both with_watermark(); or Stream.asof_join()");
     }
     if (right.endless()) return turned(p, left, right);
     if (left.endless() && plan::keeps_right_rows(p.join)) {
@@ -337,14 +304,24 @@ class OverStreams {
     return step(left, std::move(plan), time_behind(p, left, 0));
   }
 
-  // What the time of a side is called behind the join; empty where it does not go through.
-  static std::string time_behind(const Plan& join, const Part& side, int first_column) {
-    const std::string time = time_of(side);
-    const int at = time.empty() ? -1 : side.plan->schema->GetFieldIndex(time);
-    for (size_t i = 0; at >= 0 && i < join.join_output.size(); ++i) {
-      if (join.join_output[i] == first_column + at) return join.schema->field(static_cast<int>(i))->name();
+  // Two streams whose times are at most so far apart, a join with conditions above it: pairs as their watermarks go on. Nothing where the
+  // plan is something else.
+  arrow::Result<std::optional<Part>> joined_within(const Plan& p) {
+    const Plan* join = &p;
+    std::vector<expr::NodePtr> conditions;
+    for (; join->kind == PlanKind::kFilter; join = join->inputs[0].get()) {
+      for (expr::NodePtr& c : expr::conjuncts(join->predicate)) conditions.push_back(std::move(c));
     }
-    return {};
+    if (join->kind != PlanKind::kJoin || join->nulls_equal) return std::nullopt;
+    const bool outer = join->join == plan::JoinKind::kLeft;
+    if (outer ? join != &p : join->join != plan::JoinKind::kInner) return std::nullopt;
+    if (outer && join->residual) conditions = expr::conjuncts(join->residual);
+    ARROW_ASSIGN_OR_RAISE(const Part left, of(join->inputs[0]));
+    ARROW_ASSIGN_OR_RAISE(const Part right, of(join->inputs[1]));
+    ARROW_ASSIGN_OR_RAISE(std::optional<Part> out, join_within(*join, left, right, conditions));
+    if (!out || conditions.empty()) return out;
+    ARROW_ASSIGN_OR_RAISE(PlanPtr filtered, plan::make_filter(out->plan, expr::conjunction(conditions)));
+    return step(*out, std::move(filtered), time_of(*out));
   }
 
   // The stream stands on the right of the table: the same join the other way around.

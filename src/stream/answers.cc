@@ -64,4 +64,16 @@ const StreamTable* streaming_table(const Plan& p) {
   }
 }
 
+std::vector<const UserTable*> users_on_the_way(const Plan& p) {
+  std::vector<const UserTable*> out;
+  if (p.kind == PlanKind::kScan) {
+    const auto* users = dynamic_cast<const UserTable*>(p.source.get());
+    if (users == nullptr) return out;
+    out = users_on_the_way(*users->inputs()[0]);
+    out.push_back(users);
+    return out;
+  }
+  return p.inputs.empty() ? out : users_on_the_way(*p.inputs[0]);
+}
+
 }  // namespace gristmill::stream

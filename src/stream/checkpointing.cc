@@ -4,7 +4,11 @@
 #include <charconv>
 #include <utility>
 
+#include <arrow/array.h>
 #include <arrow/buffer.h>
+#include <arrow/builder.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
 
 #include "base/status.h"
 
@@ -14,6 +18,8 @@ namespace {
 constexpr const char* kSources = "stream/sources";
 constexpr const char* kToken = "stream/token";
 constexpr const char* kComplete = "complete";
+constexpr const char* kUserOperator = "user's operator";
+constexpr const char* kUserState = "state";
 
 // A line for each partition: place of the source, partition, position, name. Names come last: they may hold anything but a line's end.
 std::string text_of(const std::vector<SourcePositions>& all) {
@@ -123,6 +129,15 @@ arrow::Status Checkpointing::restore() {
     if (!reader.empty()) ARROW_RETURN_NOT_OK(stage->op().restore(reader));
     std::erase(left, stage->id());
   }
+  for (const auto& [id, op] : operators_) {
+    ARROW_ASSIGN_OR_RAISE(SnapshotReader reader, SnapshotReader::open(id, names, load));
+    std::erase(left, id);
+    if (reader.empty()) continue;
+    ARROW_RETURN_NOT_OK(reader.check(kUserOperator, 1, op->name()));
+    ARROW_RETURN_NOT_OK(reader.each(kUserState, [&user = op](int, const RecordBatchPtr& rows) {
+      return user->load_state(static_cast<const arrow::LargeBinaryArray&>(*rows->column(0)).GetString(0));
+    }));
+  }
   if (!left.empty()) {
     std::string all;
     for (const std::string& l : left) all += (all.empty() ? "" : ", ") + l;
@@ -201,6 +216,7 @@ void Checkpointing::suspend() {
     suspending_ = true;
   }
   ask();  // at once, or behind the epoch that is on its way
+  for (const auto& f : feeds_) f->hold();
 }
 
 void Checkpointing::end() {
@@ -208,11 +224,11 @@ void Checkpointing::end() {
   over_ = true;
 }
 
-arrow::Status Checkpointing::take_snapshot(const Stage& stage, int64_t epoch) {
+arrow::Status Checkpointing::take(const std::string& id, int64_t epoch, const std::function<arrow::Status(SnapshotWriter&)>& write) {
   if (!store_) return arrow::Status::OK();
   Parts parts;
   SnapshotWriter writer(
-      stage.id(),
+      id,
       [&parts](const std::string& name, const std::shared_ptr<arrow::Buffer>& bytes) {
         parts.emplace_back(name, bytes);
         return arrow::Status::OK();
@@ -221,11 +237,34 @@ arrow::Status Checkpointing::take_snapshot(const Stage& stage, int64_t epoch) {
   std::map<std::string, SnapshotWriter::Positions> positions;
   for (const auto& f : feeds_) positions[f->name()] = f->positions_at(epoch);
   writer.set_positions(std::move(positions));
-  ARROW_RETURN_NOT_OK(stage.op().snapshot(writer));
+  ARROW_RETURN_NOT_OK(write(writer));
   ARROW_RETURN_NOT_OK(writer.finish());
   std::lock_guard lock(mutex_);
   auto& all = parts_[epoch];
   all.insert(all.end(), std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
+  return arrow::Status::OK();
+}
+
+arrow::Status Checkpointing::take_snapshot(const Stage& stage, int64_t epoch) {
+  return take(stage.id(), epoch, [&](SnapshotWriter& writer) { return stage.op().snapshot(writer); });
+}
+
+// What a user's operator knows is bytes of its own: one value.
+arrow::Status Checkpointing::take_state(const std::string& id, StreamOperator& op, int64_t epoch) {
+  return take(id, epoch, [&](SnapshotWriter& writer) -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(const std::string state, op.save_state());
+    arrow::LargeBinaryBuilder bytes(writer.pool());
+    ARROW_RETURN_NOT_OK(bytes.Append(state.data(), static_cast<int64_t>(state.size())));
+    ARROW_ASSIGN_OR_RAISE(auto value, bytes.Finish());
+    writer.describe(kUserOperator, 1, op.name());
+    return writer.put(kUserState, kNoKeyGroup,
+                      *arrow::RecordBatch::Make(arrow::schema({arrow::field(kUserState, arrow::large_binary())}), 1, {std::move(value)}));
+  });
+}
+
+arrow::Status Checkpointing::add_operator(std::string id, StreamOperatorPtr op) {
+  ARROW_RETURN_NOT_OK(op->save_state().status());
+  operators_.emplace_back(std::move(id), std::move(op));
   return arrow::Status::OK();
 }
 

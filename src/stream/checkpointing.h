@@ -34,6 +34,8 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
 
   void add_feed(std::shared_ptr<Feed> feed) { feeds_.push_back(std::move(feed)); }
   void add_stage(std::shared_ptr<Stage> stage) { stages_.push_back(std::move(stage)); }
+  // A user's operator with state, by a name that stays; an error where it cannot save its state.
+  arrow::Status add_operator(std::string id, StreamOperatorPtr op);
 
   // Before the run: opens the sink and finds the checkpoint to go on from; gives each feed's positions, by its place. Then, when sources
   // have started and operators are open, restores these.
@@ -45,11 +47,13 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   void begin();  // the first timer; a stop that came before it is heeded now
   void ask();    // a barrier now, if none is on its way and rows came since the last one
   void end();    // no further barriers
-  // Asks for a last barrier behind which all feeds end: the state stays for the next run.
+  // Asks for a last barrier behind which all feeds end, and which no further chunk precedes: the state stays for the next run.
   void suspend();
 
   // A stage at its barrier.
   arrow::Status take_snapshot(const Stage& stage, int64_t epoch);
+  // A user's operator before the barrier's morsel.
+  arrow::Status take_state(const std::string& id, StreamOperator& op, int64_t epoch);
   // The final sink at its barrier: null when the epoch is committed; else a handle that fires when it is worth asking again.
   arrow::Result<base::WaitHandlePtr> reach(int64_t epoch);
   // All rows are delivered: the last epoch, on this thread. Nothing when the run was suspended at its last barrier.
@@ -61,6 +65,7 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
 
  private:
   using Parts = std::vector<std::pair<std::string, std::shared_ptr<arrow::Buffer>>>;
+  arrow::Status take(const std::string& id, int64_t epoch, const std::function<arrow::Status(SnapshotWriter&)>& write);
   arrow::Result<int64_t> choose_epoch(int64_t in_sink);
   arrow::Status read_positions(std::vector<Positions>& positions) const;
   arrow::Status persist(int64_t epoch, const std::string& token, bool complete);
@@ -76,6 +81,7 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   const std::shared_ptr<const exec::QueryContext> query_;
   std::vector<std::shared_ptr<Feed>> feeds_;
   std::vector<std::shared_ptr<Stage>> stages_;
+  std::vector<std::pair<std::string, StreamOperatorPtr>> operators_;
   std::optional<Checkpoint> from_;
   bool complete_ = false;
   std::atomic<int64_t> committed_{0};

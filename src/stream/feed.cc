@@ -112,14 +112,31 @@ arrow::Result<plan::Scan::Next> Feed::next(uint64_t seq) {
     notes_.put(seq, std::move(note));
     return Next{};
   }
+  if (held()) return wait_for(std::make_shared<base::WaitHandle>());  // the last barrier wakes it
+  if (auto pause = turns_ ? turns_->pause(place_) : nullptr) return wait_for(std::move(pause));
   Polled polled;
   {
     std::lock_guard lock(source_mutex_);
     ARROW_ASSIGN_OR_RAISE(polled, source_->poll());
   }
-  if (polled.chunk) return give(seq, std::move(polled.chunk));
+  if (polled.chunk) {
+    if (turns_) turns_->claimed(place_);
+    return give(seq, std::move(polled.chunk));
+  }
   if (polled.end) return end();
-  return wait_for(std::move(polled.wait));
+  return nothing_yet(std::move(polled.wait));
+}
+
+// The others need not wait for it until the source has something again.
+plan::Scan::Next Feed::nothing_yet(base::WaitHandlePtr source) {
+  if (!turns_ || !source) return wait_for(std::move(source));
+  turns_->waits(place_);
+  auto again = std::make_shared<base::WaitHandle>();
+  source->on_ready([again, turns = turns_, place = place_] {
+    turns->ready(place);
+    again->fire();
+  });
+  return wait_for(std::move(again));
 }
 
 // A barrier that came meanwhile still has its place before the end.
@@ -133,6 +150,7 @@ plan::Scan::Next Feed::end() {
     }
     ended_ = true;
   }
+  if (turns_) turns_->ended(place_);
   wake();  // the others find the end too
   return {true, nullptr};
 }
@@ -140,6 +158,11 @@ plan::Scan::Next Feed::end() {
 bool Feed::over() const {
   std::lock_guard lock(mutex_);
   return finishing_ || ended_;
+}
+
+bool Feed::held() const {
+  std::lock_guard lock(mutex_);
+  return holding_;
 }
 
 plan::Scan::Next Feed::give(uint64_t seq, std::unique_ptr<Chunk> chunk) {
@@ -222,6 +245,11 @@ void Feed::finish() {
   wake();
 }
 
+void Feed::hold() {
+  std::lock_guard lock(mutex_);
+  holding_ = true;
+}
+
 void Feed::discard() {
   {
     std::lock_guard lock(mutex_);
@@ -229,6 +257,7 @@ void Feed::discard() {
     barrier_.reset();
     chunks_.clear();
   }
+  if (turns_) turns_->ended(place_);
   wake();
 }
 

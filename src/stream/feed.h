@@ -18,6 +18,7 @@
 #include "plan/table_source.h"
 #include "stream/notes.h"
 #include "stream/source.h"
+#include "stream/turns.h"
 
 namespace gristmill::stream {
 
@@ -33,11 +34,18 @@ class Feed : public std::enable_shared_from_this<Feed> {
   EndlessSource& source() { return *source_; }
   Notes& notes() { return notes_; }
   void set_tick(int64_t every) { tick_every_ = every; }
+  // Takes its turn among the other feeds of the run; before the run.
+  void take_turns(std::shared_ptr<Turns> turns) {
+    place_ = turns->add();
+    turns_ = std::move(turns);
+  }
 
   // A barrier before the next chunk; `last`: the end comes right behind it. Once per epoch; from any thread.
   void barrier(int64_t epoch, bool last = false);
   // No further chunk: the end comes next, behind a barrier that was asked for before.
   void finish();
+  // No further chunk either, and no end before the last barrier.
+  void hold();
   // The end, at once; what waits is woken.
   void discard();
 
@@ -53,8 +61,10 @@ class Feed : public std::enable_shared_from_this<Feed> {
   arrow::Result<plan::Scan::Next> next(uint64_t seq);
   plan::Scan::Next end();
   bool over() const;
+  bool held() const;
   plan::Scan::Next give(uint64_t seq, std::unique_ptr<Chunk> chunk);
   plan::Scan::Next wait_for(base::WaitHandlePtr source);
+  plan::Scan::Next nothing_yet(base::WaitHandlePtr source);
   std::unique_ptr<Chunk> take(uint64_t seq);
   Positions positions() const;
   void wake();
@@ -65,6 +75,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
   sched::Background& background_;
   int64_t tick_every_ = 0;
   Notes notes_;
+  std::shared_ptr<Turns> turns_;  // null: it is the only one
+  size_t place_ = 0;
 
   mutable std::mutex mutex_;  // never held while the source is called, but for poll() and commit()
   std::mutex source_mutex_;   // poll(), commit() and stop() exclude one another
@@ -74,7 +86,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   bool barrier_is_last_ = false;
   std::unordered_map<int64_t, Positions> at_barrier_;
   std::vector<base::WaitHandlePtr> waiting_;  // of every worker that found nothing
-  bool moved_ = false, finishing_ = false, ended_ = false;
+  bool moved_ = false, finishing_ = false, ended_ = false, holding_ = false;
   bool tick_due_ = false, tick_armed_ = false;
 };
 

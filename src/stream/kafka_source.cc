@@ -15,6 +15,7 @@
 #include "expr/parse_text.h"
 #include "stream/kafka_start.h"
 #include "stream/message_letters.h"
+#include "stream/partition_watch.h"
 #include "stream/wake_handle.h"
 
 namespace gristmill::stream {
@@ -49,6 +50,13 @@ class KafkaSource final : public EndlessSource {
     ARROW_ASSIGN_OR_RAISE(KafkaStart begun, start_kafka(options_, positions, context, [wake = wake_] { wake->wake(); }));
     client_ = std::move(begun.client);
     memory_ = std::move(begun.memory);
+    bytes_of_partition_ = begun.bytes_of_partition;
+    const int64_t every = options_.until_end || options_.balance ? 0 : partition_watch_micros(options_.address);
+    if (every > 0 && context.background != nullptr) {
+      watch_ = std::make_shared<PartitionWatch>(options_.address, options_.topic, static_cast<int32_t>(begun.next.size()),
+                                                context.query->cancel, [wake = wake_] { wake->wake(); });
+      watch_->begin(*context.background, every);
+    }
     parts_.clear();
     for (size_t i = 0; i < begun.next.size(); ++i) {
       Part p;
@@ -64,6 +72,7 @@ class KafkaSource final : public EndlessSource {
     std::lock_guard lock(mutex_);
     if (client_ == nullptr) return Polled{nullptr, true, nullptr};
     auto wait = wake_->arm();  // before looking
+    if (watch_ != nullptr) ARROW_RETURN_NOT_OK(read_added());
     auto out = options_.until_end ? poll_merged() : poll_any();
     refresh();
     if (!out.ok()) return out.status();
@@ -110,6 +119,7 @@ class KafkaSource final : public EndlessSource {
 
   void stop() override {
     wake_->end();
+    if (watch_ != nullptr) watch_->end();
     io::KafkaClientPtr client;
     {
       std::lock_guard lock(mutex_);
@@ -145,6 +155,19 @@ class KafkaSource final : public EndlessSource {
     bool at_end = false, assigned = false, done = false;
     MessageRange pending;  // taken, not given out
   };
+
+  // Partitions that were added to the topic are read from their beginning.
+  arrow::Status read_added() {
+    const std::vector<io::KafkaPosition> added = watch_->take();
+    if (added.empty()) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(memory_.grow_to(memory_.bytes() + std::ssize(added) * bytes_of_partition_));
+    for (const io::KafkaPosition& p : added) {
+      Part part;
+      part.next = p.offset;
+      parts_.push_back(std::move(part));
+    }
+    return client_->assign_more(options_.topic, added);
+  }
 
   // What the library knows of partitions.
   void refresh() {
@@ -304,6 +327,8 @@ class KafkaSource final : public EndlessSource {
   mutable std::mutex mutex_;
   io::KafkaClientPtr client_;
   base::Reservation memory_;  // what the library may hold for us
+  int64_t bytes_of_partition_ = 0;
+  std::shared_ptr<PartitionWatch> watch_;  // null: the partitions are those of the start
   std::vector<Part> parts_;
 };
 

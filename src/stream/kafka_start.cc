@@ -78,7 +78,7 @@ arrow::Status check_position(const KafkaSourceOptions& o, int32_t partition, int
 }
 
 // Queues as large as is of use, in what the query may have.
-arrow::Status size_queues(Settings& settings, size_t partitions, const exec::QueryContext& query, base::Reservation& memory) {
+arrow::Status size_queues(Settings& settings, size_t partitions, const exec::QueryContext& query, KafkaStart& out) {
   const auto n = static_cast<int64_t>(std::max<size_t>(partitions, 1));
   int64_t all = kMostAhead;
   if (query.memory->limited()) all = std::min(all, query.memory->cap() / 8);
@@ -88,7 +88,8 @@ arrow::Status size_queues(Settings& settings, size_t partitions, const exec::Que
   settings.insert({"queued.min.messages", "500000"});
   settings.insert({"max.partition.fetch.bytes", std::to_string(fetch)});
   settings.insert({"fetch.error.backoff.ms", "20"});
-  ARROW_ASSIGN_OR_RAISE(memory, query.memory->reserve(n * (each + fetch), "messages of Kafka fetched ahead"));
+  out.bytes_of_partition = each + fetch;
+  ARROW_ASSIGN_OR_RAISE(out.memory, query.memory->reserve(n * out.bytes_of_partition, "messages of Kafka fetched ahead"));
   return arrow::Status::OK();
 }
 
@@ -129,7 +130,7 @@ arrow::Result<KafkaStart> start_kafka(const KafkaSourceOptions& o, const Positio
     if (!known) out.next[static_cast<size_t>(p)] = bounds[static_cast<size_t>(p)].low;
   }
   asks.reset();
-  ARROW_RETURN_NOT_OK(size_queues(settings, static_cast<size_t>(n), *context.query, out.memory));
+  ARROW_RETURN_NOT_OK(size_queues(settings, static_cast<size_t>(n), *context.query, out));
   ARROW_ASSIGN_OR_RAISE(out.client, io::KafkaClient::open(Kind::kConsumer, o.address, settings, std::move(wake), context.query->cancel));
   if (o.balance) {
     ARROW_RETURN_NOT_OK(out.client->subscribe(o.topic));

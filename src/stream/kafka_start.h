@@ -19,6 +19,7 @@ struct KafkaStart {
   std::vector<int64_t> next;  // of each partition; -1: the group will tell
   std::vector<int64_t> ends;  // where it is read to its end; empty: it is not
   base::Reservation memory;
+  int64_t bytes_of_partition = 0;  // of that, also for one that is added
 };
 
 arrow::Result<KafkaStart> start_kafka(const KafkaSourceOptions& options, const Positions& positions, const StartContext& context,

@@ -165,8 +165,30 @@ struct StreamRun::Impl {
     auto task = exec::make_pipeline_task(std::move(spec), run.query, report);
     query.nodes.push_back({std::make_shared<LastOfStage>(std::move(task), reads.upstream), std::move(after)});
     if (!row_by_row) return -1;
+    if (durable) ARROW_RETURN_NOT_OK(keep_state(*plan, bound.users, found->second));
     const auto feed = reads.feed.find(streaming);
     return feed == reads.feed.end() ? -1 : feed->second;
+  }
+
+  // Users' operators with state save it when the barrier's morsel comes to them, behind all the rows before it.
+  arrow::Status keep_state(const plan::Plan& plan, const std::vector<std::shared_ptr<BoundUserTable>>& bound, const NotesOf& notes) {
+    for (const UserTable* table : users_on_the_way(plan)) {
+      std::vector<std::pair<std::string, StreamOperatorPtr>> kept;
+      for (const UserTable::Op& o : table->ops()) {
+        if (!o.op->is_stateful()) continue;
+        kept.emplace_back("operator-" + std::to_string(++ids["operator"]), o.op);
+        ARROW_RETURN_NOT_OK(checkpointing->add_operator(kept.back().first, o.op));
+      }
+      const auto of = std::find_if(bound.begin(), bound.end(), [&](const auto& b) { return &b->of() == table; });
+      if (kept.empty() || of == bound.end()) continue;
+      (*of)->before_morsels([this, notes, kept](uint64_t seq) -> arrow::Status {
+        const Note note = notes.notes->peek(seq);
+        if (note.kind != Note::Kind::kBarrier) return arrow::Status::OK();
+        for (const auto& [id, op] : kept) ARROW_RETURN_NOT_OK(checkpointing->take_state(id, *op, note.epoch));
+        return arrow::Status::OK();
+      });
+    }
+    return arrow::Status::OK();
   }
 
   // Tasks that start after `before`; these and all the new ones, for whoever comes behind them.
@@ -197,6 +219,10 @@ struct StreamRun::Impl {
                           spec.name = "stream";
                           spec.ordered = sink;
                         }).status());
+    if (feeds.size() > 1) {
+      const auto turns = std::make_shared<Turns>(scheduler.background());
+      for (const auto& f : feeds) f->take_turns(turns);
+    }
     for (const auto& f : feeds) checkpointing->add_feed(f);
     for (const auto& s : stages) checkpointing->add_stage(s);
     query.cancel = run.query->cancel;

@@ -179,6 +179,12 @@ arrow::Result<std::vector<Morsel>> StreamOperator::process(Morsel morsel) {
   return out;
 }
 
+arrow::Result<std::string> StreamOperator::save_state() {
+  return base::plan_error("operator \"" + name() + "\" has state that it cannot save, and the stream has a checkpoint",
+                          "give it save_state() and load_state(), or let is_stateful() be false");
+}
+arrow::Status StreamOperator::load_state(const std::string&) { return save_state().status(); }
+
 Stream::Stream(arrow::Result<stream::StatePtr> state) : state_(std::make_shared<const arrow::Result<stream::StatePtr>>(std::move(state))) {}
 
 Stream::Stream(Frame frame)

@@ -34,10 +34,11 @@ class StreamAsof final : public TwoStreams {
   }
 
   // With a tolerance, what is too old for every row to come.
-  void forget(int64_t to) override {
-    if (tolerance_ == kAllTime || (swept_ != kNoTime && to < time_add(swept_, tolerance_))) return;
+  arrow::Status forget(int64_t to, Emitter&) override {
+    if (tolerance_ == kAllTime || (swept_ != kNoTime && to < time_add(swept_, tolerance_))) return arrow::Status::OK();
     swept_ = to;
     count_held(-static_cast<int64_t>(std::erase_if(last_, [&](const auto& held) { return held.second.t < time_less(to, tolerance_); })));
+    return arrow::Status::OK();
   }
 
   void each_held(const std::function<void(int, const Row&)>& visit) const override {

@@ -186,13 +186,15 @@ Stream resample(const Stream& input, std::vector<Expr> keys, const std::string& 
   return stream::series_step(windows, std::move(spec), "gaps");
 }
 
-Stream interval_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& lower, const std::string& upper) {
+Stream interval_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& lower, const std::string& upper,
+                     bool keep_left) {
   if (!left.state().ok()) return left;
   if (!right.state().ok()) return right;
   stream::IntervalJoinSpec spec;
   stream::set_keys(keys, **left.state(), **right.state(), &spec);
   spec.lower = lower;
   spec.upper = upper;
+  spec.left = keep_left;
   const auto l = (**left.state()).plan->schema, r = (**right.state()).plan->schema;
   const Stream out = stream::step({left, right}, "interval_join", [spec, l, r] { return stream::make_interval_join(spec, l, r); });
   return stream::with_time(out, stream::inherited(spec.left_time.time));

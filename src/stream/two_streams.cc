@@ -19,6 +19,7 @@ constexpr int kStateVersion = 1;
 constexpr size_t kPairsOut = 16384;
 constexpr int64_t kRowBytes = 160;  // of a held row's index, about
 constexpr const char* kParts[2] = {"left", "right"};
+constexpr const char* kMetParts[2] = {"left met", "right met"};
 
 class SidePiece final : public Piece {
  public:
@@ -157,7 +158,7 @@ arrow::Status TwoStreams::move_on(Emitter& out) {
     waiting_[side].erase(waiting_[side].begin());
     ARROW_RETURN_NOT_OK(take(static_cast<int>(side), std::move(row), out));
   }
-  if (to != kNoTime) forget(to);
+  if (to != kNoTime) ARROW_RETURN_NOT_OK(forget(to, out));
   ARROW_RETURN_NOT_OK(flush(out));
   ARROW_RETURN_NOT_OK(account());
   const int64_t tell = time_less(to, behind());
@@ -244,14 +245,15 @@ std::map<std::string, int64_t> TwoStreams::stats() const {
 
 arrow::Status TwoStreams::put_rows(SnapshotWriter& writer, int side) const {
   const BoundSide& s = join_.sides[side];
-  KeptRecords records(kKeyGroups);
+  KeptRecords records(kKeyGroups), met(kKeyGroups);
   const auto add = [&](const Row& row, bool taken) {
-    records[static_cast<size_t>(key_group(hash_key(row.key)))].push_back({row.row, row.place, taken});
+    (row.met ? met : records)[static_cast<size_t>(key_group(hash_key(row.key)))].push_back({row.row, row.place, taken});
   };
   for (const auto& [at, row] : waiting_[side]) add(row, false);
   each_held([&](int of, const Row& row) {
     if (of == side) add(row, true);
   });
+  ARROW_RETURN_NOT_OK(put_kept(writer, kMetParts[side], met, s.schema, s.types, context_->pool()));
   return put_kept(writer, kParts[side], records, s.schema, s.types, context_->pool());
 }
 
@@ -266,7 +268,7 @@ arrow::Status TwoStreams::snapshot(SnapshotWriter& writer) {
   return arrow::Status::OK();
 }
 
-arrow::Status TwoStreams::take_back(const SnapshotReader& reader, int side) {
+arrow::Status TwoStreams::take_back(const SnapshotReader& reader, int side, bool met) {
   const BoundSide& s = join_.sides[side];
   expr::Evaluator evaluator(context_->pool());
   const auto visit = [&](const column::Batch& batch, std::span<const uint64_t> places, const std::vector<bool>& taken) -> arrow::Status {
@@ -279,7 +281,7 @@ arrow::Status TwoStreams::take_back(const SnapshotReader& reader, int side) {
     ARROW_ASSIGN_OR_RAISE(const KeptBatchPtr kept, keep(batch, context_->pool()));
     for (size_t k = 0; k < places.size(); ++k) {
       const auto j = static_cast<int64_t>(k);
-      Row row{times[k], places[k], {kept, static_cast<int32_t>(j)}, std::string(keys.key(j)), keys.null[k]};
+      Row row{times[k], places[k], {kept, static_cast<int32_t>(j)}, std::string(keys.key(j)), keys.null[k], met};
       if (taken[k]) {
         hold_again(side, std::move(row));
       } else {
@@ -288,7 +290,7 @@ arrow::Status TwoStreams::take_back(const SnapshotReader& reader, int side) {
     }
     return arrow::Status::OK();
   };
-  return each_kept(reader, kParts[side], s.schema, context_->pool(), visit);
+  return each_kept(reader, (met ? kMetParts : kParts)[side], s.schema, context_->pool(), visit);
 }
 
 arrow::Status TwoStreams::restore(SnapshotReader& reader) {
@@ -298,7 +300,7 @@ arrow::Status TwoStreams::restore(SnapshotReader& reader) {
   for (int side = 0; side < 2; ++side) {
     marks_[side].load(std::string("watermark ") + kParts[side], reader);
     late_rows_[side] = reader.number(std::string("late_rows ") + kParts[side]);
-    ARROW_RETURN_NOT_OK(take_back(reader, side));
+    for (const bool met : {true, false}) ARROW_RETURN_NOT_OK(take_back(reader, side, met));
   }
   restored();
   return account();

@@ -69,12 +69,13 @@ class TwoStreams : public StatefulOperator {
     KeptRow row;
     std::string key;
     bool null_key = false;
+    bool met = false;  // it has left in a pair
   };
   // The next row in the order of times. Lower ranks go first among equal times.
   virtual arrow::Status take(int side, Row row, Emitter& out) = 0;
   virtual int rank(int side) const { return side; }
   // Both streams have come this far: what can meet no row at or after it may go.
-  virtual void forget(int64_t to) = 0;
+  virtual arrow::Status forget(int64_t to, Emitter& out) = 0;
   // Rows that were taken and are still held, for a snapshot; and one of them back.
   virtual void each_held(const std::function<void(int side, const Row& row)>& visit) const = 0;
   virtual void hold_again(int side, Row row) = 0;
@@ -94,7 +95,7 @@ class TwoStreams : public StatefulOperator {
   arrow::Status flush(Emitter& out);
   arrow::Status account();
   arrow::Status put_rows(SnapshotWriter& writer, int side) const;
-  arrow::Status take_back(const SnapshotReader& reader, int side);
+  arrow::Status take_back(const SnapshotReader& reader, int side, bool met);
 
   std::string kind_;
   const exec::QueryContext* context_ = nullptr;

@@ -44,6 +44,7 @@ struct Shared {
   std::shared_ptr<const exec::QueryContext> context;
   std::shared_ptr<exec::RunReport> report = std::make_shared<exec::RunReport>();
   std::vector<OpCounts> counts;
+  std::function<arrow::Status(uint64_t)> before;  // before_morsels(); may be empty
 };
 
 struct Place {
@@ -187,6 +188,7 @@ class UserScan final : public plan::Scan {
       places_.emplace(seq, place);
       return Next{};
     }
+    if (shared_->before) ARROW_RETURN_NOT_OK(shared_->before(place.local));
     if (!in_order_work_) in_order_work_ = std::make_unique<Work>(shared_, below_);
     Made made;
     made.status = in_order_work_->run(seq, place, made.batches);
@@ -270,13 +272,15 @@ class UserScan final : public plan::Scan {
 class Bound final : public BoundUserTable {
  public:
   Bound(const UserTable& table, plan::PlanPtr input, bool several, std::shared_ptr<const exec::QueryContext> context)
-      : name_(table.name()), schema_(table.schema()), input_(std::move(input)), shared_(std::make_shared<Shared>()) {
+      : of_(table), name_(table.name()), schema_(table.schema()), input_(std::move(input)), shared_(std::make_shared<Shared>()) {
     shared_->ops = table.ops();
     shared_->counts = std::vector<OpCounts>(table.ops().size());
     shared_->several = several;
     shared_->context = std::move(context);
     rows_ = table.estimate().rows;
   }
+  const UserTable& of() const override { return of_; }
+  void before_morsels(std::function<arrow::Status(uint64_t)> call) override { shared_->before = std::move(call); }
   std::string kind() const override { return "users' operators"; }
   std::string name() const override { return name_; }
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
@@ -319,6 +323,7 @@ class Bound final : public BoundUserTable {
   }
 
  private:
+  const UserTable& of_;  // the description; the stream's plan holds it
   const std::string name_;
   const std::shared_ptr<arrow::Schema> schema_;
   const plan::PlanPtr input_;

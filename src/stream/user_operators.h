@@ -1,6 +1,8 @@
 // Users' operators as a table: the rows of a plan, morsel by morsel, through their functions.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +16,9 @@ namespace gristmill::stream {
 // open(), which may then be called any number of times.
 class BoundUserTable : public plan::TableSource {
  public:
+  virtual const UserTable& of() const = 0;
+  // Called before each morsel, with the number that it has below, where operators see one morsel at a time. Before the run.
+  virtual void before_morsels(std::function<arrow::Status(uint64_t)> call) = 0;
   virtual arrow::Result<sched::Query> lower() = 0;
   // What happened so far, as members of a JSON list: one report for the rows below, one entry per operator.
   virtual std::string report() const = 0;

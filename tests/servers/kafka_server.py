@@ -72,7 +72,7 @@ def free_port() -> int:
 
 
 class KafkaServer:
-    def __init__(self) -> None:
+    def __init__(self, settings: dict[str, object] | None = None) -> None:
         reason = missing()
         if reason is not None:
             raise RuntimeError(reason)
@@ -88,6 +88,7 @@ class KafkaServer:
             "share.coordinator.state.topic.replication.factor": 1, "share.coordinator.state.topic.min.isr": 1,
             "offsets.topic.num.partitions": 2, "transaction.state.log.num.partitions": 2, "group.initial.rebalance.delay.ms": 0,
             "auto.create.topics.enable": "false", "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 300, "log.cleaner.enable": "false", "log.retention.ms": -1, "num.partitions": 1,
+            **(settings or {}),
         }.items()) + "\n")
         self.log = open(self.folder / "log", "ab")
         self.process: subprocess.Popen[bytes] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Iterable, Mapping
@@ -78,6 +79,16 @@ class StreamOperator:
         """The most morsels at once that are of use; 0: any."""
         return 0
 
+    def save_state(self) -> bytes:
+        """Of an operator that is stateful, in runs with a checkpoint: what it knows, asked for between two morsels. By default its attributes,
+        pickled."""
+        return pickle.dumps(vars(self))
+
+    def load_state(self, state: bytes) -> None:
+        """What it knew when `save_state()` gave these bytes: a run that goes on at a checkpoint begins with that."""
+        vars(self).clear()
+        vars(self).update(pickle.loads(state))
+
 
 class MorselDriven(StreamOperator):
     """An operator around another one that changes how it is run, never what it gives: the operator sees morsels of `morsel_rows` rows.
@@ -123,6 +134,31 @@ class MorselDriven(StreamOperator):
 
     def parallelism_hint(self) -> int:
         return self._operator.parallelism_hint()
+
+    def save_state(self) -> bytes:
+        return self._operator.save_state()
+
+    def load_state(self, state: bytes) -> None:
+        self._operator.load_state(state)
+
+
+def saved_state(operator: StreamOperator) -> bytes:
+    """What the operator knows; where it cannot be pickled an error that says what to do.
+
+    >>> import pickle, gristmill as gm
+    >>> class Sum(gm.StreamOperator):
+    ...     def __init__(self):
+    ...         self.total = 7
+    >>> pickle.loads(saved_state(Sum()))
+    {'total': 7}
+    """
+    try:
+        state = operator.save_state()
+    except Exception as e:
+        raise TypeError(f"the state of operator {operator.name!r} cannot be saved in a checkpoint ({e}); give it save_state() and load_state()") from e
+    if not isinstance(state, bytes):
+        raise TypeError(f"save_state() of operator {operator.name!r} gave {type(state).__name__} instead of bytes")
+    return state
 
 
 def as_batch(value: Any) -> pa.RecordBatch:

@@ -16,7 +16,7 @@ from ..expr import Expr, IntoExpr, _wrap
 from ..frame import _JOINS, _STRATEGIES, Frame, _many, _names, _per_key, from_arrow
 from ..options import parse_bytes
 from ..table import Table, _Schema
-from .operators import FunctionOperator, StreamOperator, as_batch, calls_of, schema_of
+from .operators import FunctionOperator, StreamOperator, as_batch, calls_of, saved_state, schema_of
 from .sources import AsyncBatches, caller_loop, peeked, rows_of_lists
 from .text_filters import TextFilters
 from .windows import EventTime
@@ -209,8 +209,8 @@ class Stream(TextFilters, Writing, EventTime):
 
     def _operator(self, operator: StreamOperator, schema: pa.Schema | None) -> "Stream":
         gives = schema_of(operator, schema, self.schema)
-        return self._with(self._s.apply(operator.name, gives.__arrow_c_schema__(), calls_of(operator), operator.is_stateful(),
-                                        list(operator.partition_keys()), operator.parallelism_hint()))
+        return self._with(self._s.apply(operator.name, gives.__arrow_c_schema__(), calls_of(operator), lambda: saved_state(operator),
+                                        operator.load_state, operator.is_stateful(), list(operator.partition_keys()), operator.parallelism_hint()))
 
     def filter(self, *predicates: IntoExpr | Function) -> "Stream":
         """The rows for which every predicate is true: an expression, or a function that gives a boolean array for a batch.

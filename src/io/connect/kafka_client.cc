@@ -129,6 +129,11 @@ arrow::Status KafkaClient::assign(const std::string& topic, const std::vector<Ka
   return check(table_->assign(client_, topic.c_str(), all.data(), all.size()), "reading the topic \"" + topic + "\"");
 }
 
+arrow::Status KafkaClient::assign_more(const std::string& topic, const std::vector<KafkaPosition>& positions) {
+  const auto all = plain(positions);
+  return check(table_->assign_more(client_, all.data(), all.size()), "reading partitions added to the topic \"" + topic + "\"");
+}
+
 arrow::Status KafkaClient::subscribe(const std::string& topic) {
   return check(table_->subscribe(client_, topic.c_str()), "joining the group for the topic \"" + topic + "\"");
 }

@@ -81,6 +81,8 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
   arrow::Status committed(const std::string& topic, std::vector<KafkaPosition>& positions);
 
   arrow::Status assign(const std::string& topic, const std::vector<KafkaPosition>& positions);
+  // Partitions that were added to the assigned topic.
+  arrow::Status assign_more(const std::string& topic, const std::vector<KafkaPosition>& positions);
   arrow::Status subscribe(const std::string& topic);
   arrow::Result<KafkaBatchPtr> poll(int32_t partition, int64_t most);  // null: nothing is there
   std::vector<GmKafkaPartition> state();

@@ -2,6 +2,10 @@
 
 #include "gristmill/stream_sql.h"
 
+#include <algorithm>
+#include <map>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "../stream/stream_data.h"
@@ -31,6 +35,23 @@ TEST(StreamSql, AStreamOnTheRightOfATableIsJoinedAllTheSame) {
     EXPECT_EQ((*table->column(0)->GetScalar(6))->ToString(), "30");
     EXPECT_EQ((*table->column(1)->GetScalar(6))->ToString(), "x3");
     EXPECT_FALSE((*table->column(1)->GetScalar(5))->is_valid);
+  }
+}
+
+TEST(StreamSql, TwoStreamsAreJoinedWithinATime) {
+  const std::string query = "select a.n, b.n as m from a join b on a.n % 7 = b.n % 7 and b.n between a.n - 7 and a.n + 7";
+  for (const int workers : {1, 3}) {
+    const auto table = first_of(sql_stream(query, {{"a", timed(1, 1)}, {"b", timed(2, 5)}}), 3'000, workers);
+    ASSERT_NE(table, nullptr);
+    std::map<int64_t, std::vector<int64_t>> met;
+    const auto n = std::static_pointer_cast<arrow::Int64Array>(table->column(0)->chunk(0));
+    const auto m = std::static_pointer_cast<arrow::Int64Array>(table->column(1)->chunk(0));
+    for (int64_t i = 0; i < table->num_rows(); ++i) met[n->Value(i)].push_back(m->Value(i) - n->Value(i));
+    for (auto& [time, apart] : met) {
+      std::sort(apart.begin(), apart.end());
+      if (time >= 900) break;  // the later ones are not complete
+      EXPECT_EQ(apart, time < 7 ? (std::vector<int64_t>{0, 7}) : (std::vector<int64_t>{-7, 0, 7})) << time;
+    }
   }
 }
 

@@ -100,6 +100,49 @@ std::vector<std::string> interpret_interval(const std::vector<Placed>& left, con
   return out;
 }
 
+// All rows in the order of their times, left ones first; a left row that has met nobody leaves before the first that is too late for it.
+std::vector<std::string> interpret_left(const std::vector<Placed>& left, const std::vector<Placed>& right, int64_t lower, int64_t upper) {
+  struct Taken {
+    const Placed* at;
+    int side;
+    bool met = false;
+  };
+  std::vector<Taken> all;
+  for (const Placed& l : left) all.push_back({&l, 0});
+  for (const Placed& r : right) all.push_back({&r, 1});
+  std::stable_sort(all.begin(), all.end(), [](const Taken& a, const Taken& b) {
+    return std::tie(a.at->row->t, a.side, a.at->place) < std::tie(b.at->row->t, b.side, b.at->place);
+  });
+  std::vector<std::string> out;
+  std::vector<Taken*> open;  // left rows that may leave alone
+  const auto leave = [&](int64_t before) {
+    std::erase_if(open, [&](const Taken* l) {
+      if (l->at->row->t + upper >= before) return false;
+      if (!l->met) out.push_back(text(*l->at->row, true) + " | null | null");
+      return true;
+    });
+  };
+  for (Taken& row : all) {
+    leave(row.at->row->t);
+    if (row.side == 0 && row.at->row->null_key) {
+      out.push_back(text(*row.at->row, true) + " | null | null");
+      continue;
+    }
+    for (Taken& before : all) {
+      if (&before == &row) break;
+      if (before.side == row.side || !equal_keys(*before.at->row, *row.at->row)) continue;
+      Taken &l = row.side == 0 ? row : before, &r = row.side == 0 ? before : row;
+      const int64_t apart = r.at->row->t - l.at->row->t;
+      if (apart < lower || apart > upper) continue;
+      l.met = true;
+      out.push_back(text(*l.at->row, true) + " | " + text(*r.at->row, false));
+    }
+    if (row.side == 0) open.push_back(&row);
+  }
+  leave(std::numeric_limits<int64_t>::max());
+  return out;
+}
+
 std::vector<std::string> interpret_asof(const std::vector<Placed>& left, const std::vector<Placed>& right, bool exact, int64_t tolerance) {
   std::vector<std::string> out;
   for (const Placed& l : left) {
@@ -165,6 +208,23 @@ TEST_P(StreamJoins, AnIntervalJoinMakesEveryPairOnceInTheOrderOfTime) {
   const auto l = in_time(left, 2, delay, &late), r = in_time(right, 3, delay, &late);
   compare([&] { return make_interval_join(spec, testing::test_schema(), testing::test_schema()); }, left, right, {2, 3},
           interpret_interval(l, r, lower, upper), late, seed);
+}
+
+TEST_P(StreamJoins, ALeftIntervalJoinKeepsRowsThatMeetNobody) {
+  const uint64_t seed = GetParam();
+  column::testing::RandomColumns random(seed + 900);
+  const int64_t delay = random.below(3) * 10, lower = random.below(30) - 20, upper = lower + random.below(12);
+  const auto left = testing::random_rows(seed + 11, 400, 2, 9, 2, 12), right = testing::random_rows(seed + 55, 250, 3, 9, 2, 12);
+  auto spec = spec_of<IntervalJoinSpec>(delay);
+  spec.lower = std::to_string(lower);
+  spec.upper = std::to_string(upper);
+  spec.left = true;
+  int64_t late = 0;
+  const auto l = in_time(left, 2, delay, &late), r = in_time(right, 3, delay, &late);
+  const auto expected = interpret_left(l, r, lower, upper);
+  EXPECT_TRUE(std::any_of(expected.begin(), expected.end(), [](const std::string& row) { return row.ends_with("null | null"); }));
+  compare([&] { return make_interval_join(spec, testing::test_schema(), testing::test_schema()); }, left, right, {2, 3}, expected, late,
+          seed);
 }
 
 TEST_P(StreamJoins, AnAsofJoinFindsTheLastRowBefore) {

@@ -60,6 +60,16 @@ QUERIES = [
     "select window_start, uid, count(*) as n from tumble(clicks, ts, interval '1 minute') where window_start >= timestamp '2023-11-14 22:20:00'"
     " group by window_start, uid",
     "select window_start, window_end, amount from tumble(clicks, ts, interval '1 minute') where amount > 10",
+    "select c.ts, c.uid, d.page, d.ts as other from clicks c join clicks2 d on c.uid = d.uid and d.ts between c.ts - interval '5 seconds' and c.ts + interval '20 seconds'",
+    "select c.ts, d.amount from clicks c, clicks2 d where c.uid = d.uid and d.ts - c.ts < interval '1 minute' and d.ts > c.ts and c.page <> d.page",
+    "select c.page, d.ts from clicks2 d join clicks c on upper(c.page) = upper(d.page) and c.uid = d.uid and c.ts <= d.ts and c.ts + interval '2' second * 4 > d.ts"
+    " where c.amount > 0",
+    "select c.uid, d.amount from clicks c join clicks2 d on c.uid = d.uid where d.ts - c.ts <= interval '40 seconds' and c.ts - d.ts <= interval '1 second'",
+    "select window_start, page, count(*) as n from tumble((select c.ts, d.page from clicks c join clicks2 d on c.uid = d.uid"
+    " and d.ts between c.ts and c.ts + interval '10 seconds'), ts, interval '1 minute') group by window_start, page",
+    "select c.ts, c.uid, d.amount from clicks c left join clicks2 d on c.uid = d.uid and c.page = d.page and d.ts between c.ts and c.ts + interval '3 seconds'"
+    " where c.amount > 0",
+    "select c.ts, u.city from clicks c join clicks2 d on c.uid = d.uid and d.ts between c.ts and c.ts + interval '3 seconds' join users u on u.uid = c.uid",
 ]
 
 
@@ -140,10 +150,21 @@ def never_ending() -> gm.Stream:
     ("select tumble_start(ts, interval '1 minute') from clicks", "needs tumble.*in GROUP BY"),
     ("select * from clicks union all select * from clicks", "read in two places"),
     ("select uid from clicks intersect select uid from clicks2", "join of the stream"),
+    ("select a.uid from clicks a join clicks2 b on a.uid = b.uid and b.ts >= a.ts", "join them within a time"),
+    ("select a.uid from clicks a join clicks2 b on a.uid = b.uid and b.ts between a.ts and a.ts + interval '1 month'", 'a join of the stream "clicks"'),
 ])
 def test_what_cannot_work_over_an_endless_stream_names_it(query: str, error: str) -> None:
     with pytest.raises(gm.GristmillError, match=error):
         gm.Stream.from_sql(query, clicks=never_ending().with_watermark("ts", delay="1s"), clicks2=never_ending(), users=USERS)
+
+
+def test_two_endless_streams_are_joined_within_a_time() -> None:
+    streams = {name: never_ending().with_watermark("ts", delay="1s") for name in ("clicks", "clicks2")}
+    on = "c.uid = d.uid and d.ts between c.ts and c.ts + interval '10 minutes'"
+    for query, join in ((f"select c.ts, d.amount from clicks c join clicks2 d on {on}", "interval_join"),
+                        (f"select c.ts, d.amount from clicks c left join clicks2 d on {on}", "interval_join")):
+        made = gm.Stream.from_sql(query, **streams)
+        assert made.endless and join in made.explain() and made.schema.names == ["ts", "amount"]
 
 
 def test_a_window_needs_the_watermark_of_its_time() -> None:

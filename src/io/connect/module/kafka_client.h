@@ -16,7 +16,7 @@ struct Partition {
   int32_t id = -1;
   rd_kafka_queue_t* queue = nullptr;
   bool at_end = false;
-  int64_t end = -1;  // where it was
+  int64_t end = -1;                                         // where it was
   rd_kafka_resp_err_t failed = RD_KAFKA_RESP_ERR_NO_ERROR;  // told when the messages before it are taken
   std::string reason;
 };
@@ -86,6 +86,7 @@ int bounds(GmKafka* k, const char* topic, int32_t partition, int64_t* low, int64
 int at_time(GmKafka* k, const char* topic, GmKafkaPosition* positions, size_t count, int64_t timeout_ms, GmKafkaStop stop);
 int committed(GmKafka* k, const char* topic, GmKafkaPosition* positions, size_t count, int64_t timeout_ms, GmKafkaStop stop);
 int assign(GmKafka* k, const char* topic, const GmKafkaPosition* positions, size_t count);
+int assign_more(GmKafka* k, const GmKafkaPosition* positions, size_t count);
 int subscribe(GmKafka* k, const char* topic);
 int poll(GmKafka* k, int32_t partition, int64_t most, GmKafkaBatch** batch);
 size_t state(GmKafka* k, const GmKafkaPartition** partitions);

@@ -223,6 +223,15 @@ int assign(GmKafka* k, const char* topic, const GmKafkaPosition* positions, size
   return code == RD_KAFKA_RESP_ERR_NO_ERROR ? GM_KAFKA_OK : fail(k, code);
 }
 
+int assign_more(GmKafka* k, const GmKafkaPosition* positions, size_t count) {
+  const size_t before = k->partitions.size();
+  for (size_t i = 0; i < count; ++i) open_partition(k, positions[i].partition);
+  if (k->partitions.size() != before + count) return fail(k, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION);
+  const List list = list_of(k->topic.c_str(), positions, count);
+  rd_kafka_error_t* error = rd_kafka_incremental_assign(k->rk, list.get());
+  return error == nullptr ? GM_KAFKA_OK : fail(k, error);
+}
+
 int subscribe(GmKafka* k, const char* topic) {
   k->topic = topic;
   const List list(rd_kafka_topic_partition_list_new(1));

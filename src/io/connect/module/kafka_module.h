@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define GM_KAFKA_ABI 2
+#define GM_KAFKA_ABI 3
 
 typedef struct GmKafka GmKafka;           /* a consumer or a producer */
 typedef struct GmKafkaBatch GmKafkaBatch; /* messages of one partition, in order */
@@ -117,6 +117,8 @@ typedef struct {
 
   /* A consumer reads partitions of its own choice, or those that its group gives it. Once. */
   int (*assign)(GmKafka* k, const char* topic, const GmKafkaPosition* positions, size_t count);
+  /* Further partitions of the assigned topic; those before go on where they are. */
+  int (*assign_more)(GmKafka* k, const GmKafkaPosition* positions, size_t count);
   int (*subscribe)(GmKafka* k, const char* topic);
   /* What is there, without waiting: of the partition `partition`, or -1 of any in turn. Null with OK: nothing, the wake will tell. */
   int (*poll)(GmKafka* k, int32_t partition, int64_t most, GmKafkaBatch** batch);
