@@ -74,6 +74,8 @@ def pair_of(a: X, b: X, t: pa.DataType) -> X:
 def entry(g: Generator, of: X) -> X | None:
     if of.type.value_type == INT64:
         return within(g, 0, 9)
+    if of.type.value_type != STRING:
+        return None
     return g.text(0) if g.has("string") and g.rng.random() < 0.5 else literal(g.rng.choice(["a", "", "ab", "12"]))
 
 
