@@ -125,6 +125,8 @@ def argument(g: Generator, want: Any, before: list[X], depth: int) -> X | None:
             return duration(g)
         case "list":
             return lists(g)
+        case "list of numbers or texts":
+            return some(g, [x for x in g.by_kind.get("list", []) if x.type.value_type in (INT64, STRING)])
         case "list of texts":
             return lists(g, TEXTS)
         case "list like the first":

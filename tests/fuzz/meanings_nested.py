@@ -135,4 +135,4 @@ meaning("json.to_map", ("json",), pa.map_(STRING, STRING), lambda j: [(k, text_o
 meaning("json.text_object", ("json object",), STRING, lambda j: texts(json.loads(j)))
 meaning("json.merge_objects", ("json object", "json object"), STRING, lambda a, b: texts({**json.loads(a), **json.loads(b)}))
 meaning("str.pairs_to_object", ("pairs", OneOf(("|",)), OneOf((":",))), STRING, pairs)
-meaning("to_json", ("list",), STRING, compact)
+meaning("to_json", ("list of numbers or texts",), STRING, compact)
