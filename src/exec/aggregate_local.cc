@@ -236,11 +236,12 @@ arrow::Status AggregateLocal::let_wait(const KeyBatch& keys, RowOrders orders) {
   ARROW_ASSIGN_OR_RAISE(auto batch, put_off(plan_, keys, values, orders, plan_.waiting.get()));
   pending_bytes_ += batch->bytes;
   pending_rows_ += keys.n;
+  pending_texts_ += batch->texts ? batch->texts->size() : 0;
   pending_.push_back(std::move(batch));
   // What they will take as groups counts, as if they were all new ones.
   constexpr int64_t kAlso = 64;
-  const int64_t most = std::min(kMostPending, share_of_limit(plan_.context) / (layout_.stride + kAlso));
-  if (pending_rows_ > most) may_wait_ = waiting_ = false;
+  const int64_t wanted = pending_rows_ * (layout_.stride + kAlso) + pending_texts_;
+  if (pending_rows_ > kMostPending || wanted > share_of_limit(plan_.context)) may_wait_ = waiting_ = false;
   return arrow::Status::OK();
 }
 
@@ -405,7 +406,7 @@ arrow::Status AggregateLocal::spill_pending() {
     blocks.insert(blocks.end(), written.begin(), written.end());
   }
   pending_.clear();
-  pending_rows_ = pending_bytes_ = 0;
+  pending_rows_ = pending_bytes_ = pending_texts_ = 0;
   if (!plan_.context.spill_eagerly) may_wait_ = waiting_ = false;
   return arrow::Status::OK();
 }

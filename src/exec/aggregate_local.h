@@ -39,6 +39,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
         plan_(*state_->plan),
         layout_(plan_.layout),
         evaluator_(plan_.pool()),
+        direct_(rows_to_remember(plan_.context)),
         echo_(rows_to_remember(plan_.context)),
         tables_(&layout_, plan_.waiting.get(), layout_.form == KeyForm::kNone ? 1 : kPartitions),
         blocks_(kPartitions),
@@ -132,6 +133,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   std::vector<std::shared_ptr<const PendingBatch>> pending_;
   int64_t pending_rows_ = 0;
   int64_t pending_bytes_ = 0;
+  int64_t pending_texts_ = 0;
   bool may_wait_;         // rows of this query may wait
   bool waiting_ = false;  // the next ones do
   uint8_t* global_ = nullptr;

@@ -12,7 +12,8 @@ namespace {
 using arrow::ArrayData;
 using column::Physical;
 
-constexpr int64_t kMostCodes = int64_t{1} << 16;
+constexpr int64_t kFewCodes = int64_t{1} << 16;
+constexpr int64_t kCodesPerRow = 8;  // of a batch: an array of places is cleared for them
 constexpr int kMostSetUps = 32;
 constexpr int kMostMisses = 3;
 
@@ -131,14 +132,14 @@ bool DirectMap::set_up_part(const KeyPlan& plan, size_t c, const column::Column&
   return true;
 }
 
-bool DirectMap::set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest) {
+bool DirectMap::set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest, int64_t most) {
   std::vector<Part> parts(keys.size());
   int64_t codes = 1;
   bool fits = true;
   for (size_t c = 0; c < keys.size() && fits; ++c) {
     fits = set_up_part(plan, c, keys[c], n, widest, &parts[c]);
     codes *= parts[c].size;
-    fits = fits && codes <= kMostCodes;
+    fits = fits && codes <= most;
   }
   if (fits) {
     parts_ = std::move(parts);
@@ -211,10 +212,11 @@ bool DirectMap::find(const KeyPlan& plan, std::span<const column::Column> keys, 
   unknown->clear();
   if (off_ || keys.empty()) return false;
   constexpr int64_t kNarrow = 256;
+  const int64_t most = std::min(most_, std::max(kFewCodes, n * kCodesPerRow));
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (attempt > 0 || !matches(keys)) {
       if (++set_ups_ > kMostSetUps) return give_up();
-      if (!set_up(plan, keys, n, kMostCodes) && (keys.size() == 1 || !set_up(plan, keys, n, kNarrow))) return give_up();
+      if (!set_up(plan, keys, n, most, most) && (keys.size() == 1 || !set_up(plan, keys, n, kNarrow, most))) return give_up();
     }
     encode(plan, keys, n);
     const int64_t outside = look_up(n, rows, unknown);

@@ -19,6 +19,9 @@ namespace gristmill::exec {
 
 class DirectMap {
  public:
+  // Knows at most so many numbers.
+  explicit DirectMap(int64_t most) : most_(most) {}
+
   // False: not for these keys, or not for this batch. Else rows[j] is the row of key j or null, and `unknown` lists
   // the latter.
   bool find(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, uint8_t** rows, std::vector<int32_t>* unknown);
@@ -39,7 +42,7 @@ class DirectMap {
     std::shared_ptr<arrow::ArrayData> dictionary;  // the number of an entry is its place, plus one
     std::unique_ptr<ValueCodes> values;            // as they come
   };
-  bool set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest);
+  bool set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest, int64_t most);
   bool set_up_part(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, int64_t widest, Part* part);
   bool set_up_values(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, Part* part);
   bool matches(std::span<const column::Column> keys) const;
@@ -48,6 +51,7 @@ class DirectMap {
   int64_t look_up(int64_t n, uint8_t** rows, std::vector<int32_t>* unknown) const;
   bool give_up();
 
+  const int64_t most_;
   bool off_ = false;
   int set_ups_ = 0;
   int misses_ = 0;  // batches in a row that gained little

@@ -34,6 +34,7 @@ struct WordKeys {
 struct BlobKeys {
   const Blob* blobs;
   const uint64_t* hashes;
+  bool held = false;  // the table holds what long ones point at: no copy
 
   bool equal(const uint8_t* row, int64_t j) const { return load<Blob>(row) == blobs[j]; }
   // A long key's bytes lie apart from the row; the processor follows on its own beyond the first lines.
@@ -45,7 +46,7 @@ struct BlobKeys {
   }
   arrow::Result<uint8_t*> make(int64_t j, GroupTable& table) const {
     Blob key = blobs[j];
-    if (key.is_long()) {
+    if (key.is_long() && !held) {
       ARROW_ASSIGN_OR_RAISE(uint8_t* const data, table.arena().store(key.bytes(), table.pool()));
       key = Blob::of({reinterpret_cast<const char*>(data), key.size});
     }

@@ -18,6 +18,54 @@ constexpr int64_t kWriteRows = 2048;
 
 RowOrders orders_of(const PendingBatch& batch) { return {batch.base, reinterpret_cast<const uint16_t*>(batch.offsets.data())}; }
 
+const uint64_t* word_of(const PendingBatch& batch, size_t w) { return reinterpret_cast<const uint64_t*>(batch.words[w].data()); }
+const Blob* blobs_of(const PendingBatch& batch) { return reinterpret_cast<const Blob*>(batch.blobs.data()); }
+const uint64_t* hashes_of(const PendingBatch& batch) { return reinterpret_cast<const uint64_t*>(batch.hashes.data()); }
+
+arrow::Result<PoolBytes> allocate_each(int64_t n, size_t size, PendingBatch* batch, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(PoolBytes bytes, PoolBytes::allocate(n * static_cast<int64_t>(size), pool));
+  batch->bytes += bytes.size();
+  return bytes;
+}
+
+arrow::Status sort_words(const KeyBatch& keys, int words, std::span<const uint16_t> sorted, PendingBatch* batch, arrow::MemoryPool* pool) {
+  for (int w = 0; w < words; ++w) {
+    ARROW_ASSIGN_OR_RAISE(PoolBytes bytes, allocate_each(keys.n, sizeof(uint64_t), batch, pool));
+    auto* const to = reinterpret_cast<uint64_t*>(bytes.data());
+    for (size_t k = 0; k < sorted.size(); ++k) to[k] = keys.words[w][sorted[k]];
+    batch->words.push_back(std::move(bytes));
+  }
+  return arrow::Status::OK();
+}
+
+// Texts are copied as they come: groups leave in the order of their first rows, and so does what they are read from.
+arrow::Status sort_blobs(const KeyBatch& keys, std::span<const uint16_t> sorted, PendingBatch* batch, arrow::MemoryPool* pool) {
+  const int64_t n = keys.n;
+  int64_t size = 0;
+  for (int64_t j = 0; j < n; ++j) size += keys.blobs[j].is_long() ? keys.blobs[j].size : 0;
+  ARROW_ASSIGN_OR_RAISE(batch->blobs, allocate_each(n, sizeof(Blob), batch, pool));
+  ARROW_ASSIGN_OR_RAISE(batch->hashes, allocate_each(n, sizeof(uint64_t), batch, pool));
+  ARROW_ASSIGN_OR_RAISE(PoolBytes texts, allocate_each(size, 1, batch, pool));
+  uint8_t* at = texts.data();
+  std::vector<const uint8_t*> copies(static_cast<size_t>(n));
+  for (int64_t j = 0; j < n; ++j) {
+    const Blob& key = keys.blobs[j];
+    if (!key.is_long()) continue;
+    std::memcpy(at, key.data(), key.size);
+    copies[static_cast<size_t>(j)] = at;
+    at += key.size;
+  }
+  auto* const blobs = reinterpret_cast<Blob*>(batch->blobs.data());
+  auto* const hashes = reinterpret_cast<uint64_t*>(batch->hashes.data());
+  for (size_t k = 0; k < sorted.size(); ++k) {
+    blobs[k] = keys.blobs[sorted[k]];
+    if (blobs[k].is_long()) blobs[k].tail = reinterpret_cast<uint64_t>(copies[sorted[k]]);
+    hashes[k] = keys.hashes[sorted[k]];
+  }
+  batch->texts = std::make_shared<const PoolBytes>(std::move(texts));
+  return arrow::Status::OK();
+}
+
 arrow::Status update_all(const AggregatePlan& plan, const PendingBatch& batch, uint8_t* const* rows, int64_t begin, int64_t n,
                          TableSet* tables) {
   for (size_t f = 0; f < plan.functions.size(); ++f) {
@@ -30,7 +78,7 @@ arrow::Status update_all(const AggregatePlan& plan, const PendingBatch& batch, u
 }  // namespace
 
 bool can_wait(const AggregatePlan& plan) {
-  if (plan.layout.form != KeyForm::kWords || plan.keeps_values()) return false;
+  if (plan.layout.form == KeyForm::kNone || plan.keeps_values()) return false;
   return std::all_of(plan.arguments.begin(), plan.arguments.end(), [](const AggregateArgument& a) {
     if (a.filter) return false;
     if (a.values.empty()) return true;
@@ -65,12 +113,10 @@ arrow::Result<std::shared_ptr<const PendingBatch>> put_off(const AggregatePlan& 
     offsets[k] = orders.physical ? orders.physical[j] : j;
   }
   batch->bytes = batch->offsets.size();
-  for (int w = 0; w < plan.layout.words; ++w) {
-    ARROW_ASSIGN_OR_RAISE(PoolBytes words, PoolBytes::allocate(n * static_cast<int64_t>(sizeof(uint64_t)), pool));
-    auto* const to = reinterpret_cast<uint64_t*>(words.data());
-    for (int64_t k = 0; k < n; ++k) to[k] = keys.words[w][sorted[static_cast<size_t>(k)]];
-    batch->bytes += words.size();
-    batch->words.push_back(std::move(words));
+  if (keys.blobs) {
+    ARROW_RETURN_NOT_OK(sort_blobs(keys, sorted, batch.get(), pool));
+  } else {
+    ARROW_RETURN_NOT_OK(sort_words(keys, plan.layout.words, sorted, batch.get(), pool));
   }
   for (const auto& v : values) {
     column::Column taken;
@@ -89,13 +135,19 @@ arrow::Status feed_pending(const AggregatePlan& plan, const PendingSlice& slice,
   const uint64_t* words[RowLayout::kMaxWords] = {};
   uint64_t hashes[TableSet::kSpan];
   uint8_t* rows[TableSet::kSpan];
+  if (batch.texts) into->table(0).hold(batch.texts, batch.texts->size() * slice.n / std::max<int64_t>(batch.starts.back(), 1));
   for (int64_t done = 0; done < slice.n; done += TableSet::kSpan) {
     const int64_t begin = slice.begin + done;
     const int64_t n = std::min<int64_t>(TableSet::kSpan, slice.n - done);
-    for (int w = 0; w < plan.layout.words; ++w)
-      words[w] = reinterpret_cast<const uint64_t*>(batch.words[static_cast<size_t>(w)].data()) + begin;
-    hash_words(words, plan.layout.words, n, hashes);
-    ARROW_RETURN_NOT_OK(find_word_groups(plan.layout, words, 0, hashes, n, into, rows, [&](int64_t j) { return orders.at(begin + j); }));
+    const auto order_of = [&](int64_t j) { return orders.at(begin + j); };
+    if (batch.texts) {
+      const uint64_t* const known = hashes_of(batch) + begin;
+      ARROW_RETURN_NOT_OK(find_groups(plan.layout, BlobKeys{blobs_of(batch) + begin, known, true}, known, n, into, rows, order_of));
+    } else {
+      for (size_t w = 0; w < batch.words.size(); ++w) words[w] = word_of(batch, w) + begin;
+      hash_words(words, plan.layout.words, n, hashes);
+      ARROW_RETURN_NOT_OK(find_word_groups(plan.layout, words, 0, hashes, n, into, rows, order_of));
+    }
     lower_orders(plan.layout, rows, orders, begin, n);
     ARROW_RETURN_NOT_OK(update_all(plan, batch, rows, begin, n, into));
   }
@@ -120,9 +172,11 @@ arrow::Status write_pending(const AggregatePlan& plan, std::span<const PendingSl
       rows.clear();
       for (int64_t j = begin; j < begin + n; ++j) {
         ARROW_ASSIGN_OR_RAISE(uint8_t* const row, table.append());
-        for (int w = 0; w < plan.layout.words; ++w) {
-          store(row + w * 8, reinterpret_cast<const uint64_t*>(slice.batch->words[static_cast<size_t>(w)].data())[j]);
+        if (slice.batch->texts) {
+          store(row, blobs_of(*slice.batch)[j]);
+          store(row + sizeof(Blob), hashes_of(*slice.batch)[j]);
         }
+        for (size_t w = 0; w < slice.batch->words.size(); ++w) store(row + w * 8, word_of(*slice.batch, w)[j]);
         store<uint64_t>(row + plan.layout.order_offset, orders.at(j));
         rows.push_back(row);
       }

@@ -30,7 +30,10 @@ namespace gristmill::exec {
 struct PendingBatch {
   std::array<int32_t, kPartitions + 1> starts;  // of each partition's rows
   uint64_t base = 0;                            // orders are base + offset
-  std::vector<PoolBytes> words;                 // uint64 a row
+  std::vector<PoolBytes> words;                 // kWords: uint64 a row
+  PoolBytes blobs;                              // kBlob: a Blob a row, long ones in `texts`
+  PoolBytes hashes;                             // kBlob: uint64 a row
+  std::shared_ptr<const PoolBytes> texts;       // in the order of the batch; tables that make groups of the rows hold it
   PoolBytes offsets;                            // uint16 a row
   std::vector<std::shared_ptr<arrow::ArrayData>> values;  // of each argument; null: none needed
   int64_t bytes = 0;
@@ -46,7 +49,7 @@ struct PendingSlice {
   int64_t bytes() const { return batch->bytes * n / std::max<int64_t>(batch->starts.back(), 1); }
 };
 
-// Keys are words and arguments are of fixed width.
+// Arguments are of fixed width.
 bool can_wait(const AggregatePlan& plan);
 
 // n <= 65536 rows with no null kept apart; `values` as update() gets them.

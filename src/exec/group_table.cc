@@ -110,6 +110,8 @@ void GroupTable::adopt(GroupTable&& other, int64_t new_groups) {
   groups_ += new_groups;
   if (chunks_.size() == other.chunks_.size()) at_ = end_ = nullptr;
   arena_.adopt(std::move(other.arena_));
+  held_.insert(held_.end(), std::make_move_iterator(other.held_.begin()), std::make_move_iterator(other.held_.end()));
+  held_bytes_ += other.held_bytes_;
   wides_.insert(wides_.end(), std::make_move_iterator(other.wides_.begin()), std::make_move_iterator(other.wides_.end()));
   other.clear();
 }

@@ -33,7 +33,7 @@ class GroupTable {
 
   int64_t groups() const { return groups_; }
   // What spilling it would free.
-  int64_t bytes() const { return row_bytes_ + index_.size() + arena_.bytes() + side_bytes(); }
+  int64_t bytes() const { return row_bytes_ + index_.size() + arena_.bytes() + held_bytes_ + side_bytes(); }
   // Of that, what the pool does not see.
   int64_t side_bytes() const;
   bool empty() const { return groups_ == 0; }
@@ -60,6 +60,11 @@ class GroupTable {
   arrow::Status for_each(F&& f) const;
 
   Arena& arena() { return arena_; }
+  // Rows point into `texts`, of which `bytes` count as this table's.
+  void hold(std::shared_ptr<const PoolBytes> texts, int64_t bytes) {
+    held_.push_back(std::move(texts));
+    held_bytes_ += bytes;
+  }
   arrow::MemoryPool* pool() const { return pool_; }
   void set_pool(arrow::MemoryPool* pool) { pool_ = pool; }  // for what comes from now on
   column::WideSum* make_wide();
@@ -96,6 +101,8 @@ class GroupTable {
   int64_t groups_ = 0;
   int64_t row_bytes_ = 0;
   Arena arena_;
+  std::vector<std::shared_ptr<const PoolBytes>> held_;
+  int64_t held_bytes_ = 0;
   std::vector<std::unique_ptr<column::WideSum>> wides_;
   std::vector<std::unique_ptr<column::GroupVariances>> moments_;
   std::vector<std::unique_ptr<column::GroupPairs>> pairs_;

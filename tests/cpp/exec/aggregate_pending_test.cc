@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include <arrow/builder.h>
+
 #include "aggregate_driver.h"
 #include "exec/group_pending.h"
 
@@ -27,7 +29,22 @@ Column numbers(const TypePtr& t, int64_t n, const std::vector<bool>& null, F&& f
   return Column::flat(column::make_array(t, n, nulls > 0 ? bits : nullptr, nulls, data));
 }
 
-// int64 key, float64 key, float64, int32, decimal, bool, and a bool that is always true. Nulls in every third morsel.
+// Equal for equal keys: empty, short ones, and long ones that differ at their ends.
+std::string text_of(int64_t key) {
+  if (key == 0) return "";
+  return key % 3 == 0 ? "k" + std::to_string(key) : std::string(static_cast<size_t>(10 + key % 40), 'x') + std::to_string(key);
+}
+
+Column texts(int64_t n, const std::vector<bool>& null, const std::function<int64_t()>& key) {
+  arrow::StringViewBuilder builder;
+  for (int64_t i = 0; i < n; ++i) {
+    const std::string text = text_of(key());
+    EXPECT_TRUE((null[static_cast<size_t>(i)] ? builder.AppendNull() : builder.Append(text)).ok());
+  }
+  return Column::flat(ok(builder.Finish())->data());
+}
+
+// int64 key, float64 key, float64, int32, decimal, bool, a bool that is always true, and a text key. Nulls in every third morsel.
 Morsels data_of(uint64_t seed, int64_t keys, int count, int64_t rows) {
   RandomColumns random(seed);
   Morsels out;
@@ -55,6 +72,7 @@ Morsels data_of(uint64_t seed, int64_t keys, int count, int64_t rows) {
     auto all = ok(column::allocate_zeroed((rows + 7) / 8, column::testing::pool()));
     std::memset(all->mutable_data(), 0xff, static_cast<size_t>((rows + 7) / 8));
     b.columns.push_back(Column::flat(column::make_array(arrow::boolean(), rows, nullptr, 0, all)));
+    b.columns.push_back(texts(rows, nulls(), [&] { return random.below(keys); }));
     b.selection = m % 4 == 2 ? random.selection(rows) : column::Selection();
     out.push_back(std::move(b));
   }
@@ -63,7 +81,7 @@ Morsels data_of(uint64_t seed, int64_t keys, int count, int64_t rows) {
 
 AggregateSpec spec_of(const std::vector<int>& keys, bool filtered) {
   AggregateSpec spec;
-  for (const int k : keys) spec.keys.push_back(input(k, k == 0 ? arrow::int64() : arrow::float64()));
+  for (const int k : keys) spec.keys.push_back(input(k, k == 0 ? arrow::int64() : k == 1 ? arrow::float64() : arrow::utf8_view()));
   const auto f = input(2, arrow::float64()), i = input(3, arrow::int32()), d = input(4, type("decimal(9,2)")), b = input(5, arrow::boolean());
   const auto filter = filtered ? input(6, arrow::boolean()) : nullptr;
   for (const char* function : {"count", "sum", "mean", "min", "max", "first", "last", "var"}) {
@@ -104,6 +122,23 @@ TEST(AggregatePending, OneKeyManyTimes) { check({0}, 2, 12'000); }
 TEST(AggregatePending, OneFloatKey) { check({1}, 3, 60'000); }
 TEST(AggregatePending, TwoKeys) { check({0, 1}, 4, 400); }
 TEST(AggregatePending, InLittleMemory) { check({0}, 5, 50'000, int64_t{12} << 20); }
+TEST(AggregatePending, OneText) { check({7}, 7, 40'000); }
+TEST(AggregatePending, OneTextManyTimes) { check({7}, 8, 12'000); }
+TEST(AggregatePending, TextsAndNumbers) { check({7, 0, 1}, 9, 60); }
+TEST(AggregatePending, TextsInLittleMemory) { check({7, 0}, 10, 300, int64_t{16} << 20); }
+
+// A group's key outlives the batch it came with, and counts while it lives.
+TEST(AggregatePending, TablesHoldTheTextsTheirKeysPointAt) {
+  const Morsels data = data_of(11, 100'000, 4, 9000);
+  base::ProcessBudget process(int64_t{4} << 30);
+  const RunConfig config{.seed = 11, .workers = 2, .cut_rows = 500};
+  const QueryContext context = context_of(config, &process);
+  const Table actual = cells(ok(run(spec_of({7}, false), data, config, context)));
+  std::set<std::string> keys;
+  for (const auto& row : actual) keys.insert(row[0]);
+  EXPECT_EQ(keys.size(), actual.size());
+  EXPECT_GT(actual.size(), 20'000u);
+}
 
 TEST(AggregatePending, ExpectsAsManyGroupsAsThereAre) {
   RandomColumns random(6);
