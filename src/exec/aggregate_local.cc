@@ -21,6 +21,16 @@ constexpr int64_t kCachedBytes = int64_t{1} << 20;
 constexpr int64_t kRarelyNew = 3;
 constexpr int64_t kMostPending = int64_t{8} << 20;
 
+// Spans take turns among the columns, a page of each at a time, which is too short for the processor to foresee.
+void ask_for(const ArgumentRows& a, int64_t begin, int64_t n) {
+  constexpr int64_t kLine = 64;
+  if (!a.values || a.values->buffers.size() < 2 || !a.values->buffers[1]) return;
+  const int width = column::byte_width(column::physical_unchecked(*a.values->type));
+  const uint8_t* const values = a.values->buffers[1]->data() + (a.values->offset + begin) * width;
+  const int64_t bytes = std::min(n, a.n - begin) * width;
+  for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(values + at);
+}
+
 }  // namespace
 
 // A small part of what the query may use, all workers together.
@@ -196,6 +206,7 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
     const bool far = tables_.groups() * layout_.stride > kNearBytes;
     for (int64_t at = 0; at < n; at += TableSet::kSpan) {
       const int64_t next = std::min(n, at + 2 * TableSet::kSpan);
+      for (const ArgumentRows& a : arguments_) ask_for(a, at + TableSet::kSpan, TableSet::kSpan);
       for (int64_t j = at + TableSet::kSpan; far && j < next; ++j) {
         __builtin_prefetch(rows_[static_cast<size_t>(j)], 1);
         __builtin_prefetch(rows_[static_cast<size_t>(j)] + layout_.stride - 1, 1);
@@ -217,6 +228,7 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
   if (waiting_ && !keys.apart.bits && progress.complete()) return with_room([&] { return let_wait(keys, orders); });
   for (int64_t at = done; at < n; at += TableSet::kSpan) {
     const int64_t here = std::min(TableSet::kSpan, n - at);
+    for (const ArgumentRows& a : arguments_) ask_for(a, at, here);
     for (int round = 0;; ++round) {
       ARROW_RETURN_NOT_OK(with_room([&] { return find_span(keys, nullptr, orders, at, here, rows_.data() + at); }));
       const arrow::Status status = after(at, here, &progress);
@@ -287,21 +299,42 @@ arrow::Status AggregateLocal::find_unknown(RowOrders orders, bool remember) {
     unknown_.resize(rows_.size());
     std::iota(unknown_.begin(), unknown_.end(), 0);
   }
-  if (unknown_.empty()) return arrow::Status::OK();
+  if (!remember) return find_the_long_way(unknown_, orders, false);
+  // A few rows at a time: most of the next ones are of the groups these make.
+  constexpr size_t kChunk = 1024;
+  size_t looked_up = 0;
+  std::vector<int32_t> still;
+  for (size_t at = 0; at < unknown_.size(); at += kChunk) {
+    still.clear();
+    for (size_t k = at; k < std::min(unknown_.size(), at + kChunk); ++k) {
+      const int32_t j = unknown_[k];
+      uint8_t*& row = rows_[static_cast<size_t>(j)];
+      row = direct_.row_of(j);
+      if (row == nullptr) still.push_back(j);
+    }
+    ARROW_RETURN_NOT_OK(find_the_long_way(still, orders, true));
+    looked_up += still.size();
+  }
+  direct_.judge(static_cast<int64_t>(rows_.size()), static_cast<int64_t>(looked_up));
+  return arrow::Status::OK();
+}
+
+arrow::Status AggregateLocal::find_the_long_way(std::span<const int32_t> which, RowOrders orders, bool remember) {
+  if (which.empty()) return arrow::Status::OK();
   std::vector<column::Column> some;
   for (const auto& key : keys_) {
-    ARROW_ASSIGN_OR_RAISE(column::Column c, column::take(key, std::span<const int32_t>(unknown_), plan_.waiting.get()));
+    ARROW_ASSIGN_OR_RAISE(column::Column c, column::take(key, which, plan_.waiting.get()));
     some.push_back(std::move(c));
   }
-  const auto n = static_cast<int64_t>(unknown_.size());
+  const auto n = static_cast<int64_t>(which.size());
   KeyBatch keys;
   ARROW_RETURN_NOT_OK(normaliser_.normalise(plan_.keys, some, n, plan_.waiting.get(), &keys));
   uint8_t* found[TableSet::kSpan];
   for (int64_t at = 0; at < n; at += TableSet::kSpan) {
     const int64_t here = std::min(TableSet::kSpan, n - at);
-    ARROW_RETURN_NOT_OK(find_span(keys, unknown_.data(), orders, at, here, found));
+    ARROW_RETURN_NOT_OK(find_span(keys, which.data(), orders, at, here, found));
     for (int64_t k = 0; k < here; ++k) {
-      const int32_t j = unknown_[static_cast<size_t>(at + k)];
+      const int32_t j = which[static_cast<size_t>(at + k)];
       rows_[static_cast<size_t>(j)] = found[k];
       if (remember) direct_.remember(j, found[k]);
     }

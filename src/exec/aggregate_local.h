@@ -90,6 +90,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   arrow::Status add_global(Position position, int64_t n);
   arrow::Status add_groups(RowOrders orders, int64_t n);
   arrow::Status find_unknown(RowOrders orders, bool remember);
+  arrow::Status find_the_long_way(std::span<const int32_t> which, RowOrders orders, bool remember);
   static int64_t rows_to_remember(const QueryContext& context);
   arrow::Status find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);
   arrow::Status find_around_nulls(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);

@@ -221,11 +221,14 @@ bool DirectMap::find(const KeyPlan& plan, std::span<const column::Column> keys, 
     encode(plan, keys, n);
     const int64_t outside = look_up(n, rows, unknown);
     if (attempt == 0 && (outside * 8 > n || outgrown())) continue;
-    misses_ = static_cast<int64_t>(unknown->size()) * 2 > n ? misses_ + 1 : 0;
-    if (misses_ > kMostMisses) off_ = true;
-    return true;
+    break;
   }
   return true;
+}
+
+void DirectMap::judge(int64_t n, int64_t hashed) {
+  misses_ = hashed * 2 > n ? misses_ + 1 : 0;
+  if (misses_ > kMostMisses) off_ = true;
 }
 
 void DirectMap::forget() { std::fill(rows_.begin(), rows_.end(), nullptr); }

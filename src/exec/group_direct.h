@@ -25,7 +25,14 @@ class DirectMap {
   // False: not for these keys, or not for this batch. Else rows[j] is the row of key j or null, and `unknown` lists
   // the latter.
   bool find(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, uint8_t** rows, std::vector<int32_t>* unknown);
-  // The row of key j of the batch last looked up.
+  // The row of key j of the batch last looked up, now; null if it is not known.
+  uint8_t* row_of(int64_t j) const {
+    const int32_t code = codes_[static_cast<size_t>(j)];
+    return code < 0 ? nullptr : rows_[static_cast<size_t>(code)];
+  }
+  // Of a batch of n rows so many were found by hashing.
+  void judge(int64_t n, int64_t hashed);
+  // The row of key j of that batch.
   void remember(int64_t j, uint8_t* row) {
     const int32_t code = codes_[static_cast<size_t>(j)];
     if (code >= 0) rows_[static_cast<size_t>(code)] = row;
