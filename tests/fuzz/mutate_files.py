@@ -3,10 +3,9 @@
 
     ./run fuzz-files --count 20000        until so many files were read
     ./run fuzz-files --seed 7 --case 12   one file again; it stays in the folder that is printed
-    ./run fuzz-files --count 20000 --program build/asan/bin/gristmill   by the command instead of the package, as of a sanitizer's build
+    ./run fuzz-files --count 20000 --program build/asan/bin/read_files   by a sanitizer's build (./run build --preset asan read_files), a child for each
 
-Memory is bounded: 2 GiB of data by the operating system or, in a build with AddressSanitizer, by its hard_rss_limit_mb. A crash whose innermost
-frames are Arrow's is listed apart and fails nothing.
+Memory is bounded: 2 GiB of data, or resident in a sanitizer's build. A crash whose innermost frames are Arrow's is listed apart and fails nothing.
 
 Seeds are small CSV, NDJSON, IPC and Parquet files written by the engine and by pyarrow; bits are flipped, bytes cut off, pieces spliced, numbers
 that may be lengths replaced.
@@ -114,35 +113,34 @@ def bounded() -> None:
 
 
 def environment() -> dict[str, str]:
-    limits = {"ASAN_OPTIONS": f"hard_rss_limit_mb={MEMORY_MIB}:exitcode={CRASHED}:allocator_may_return_null=1", "UBSAN_OPTIONS": f"halt_on_error=1:exitcode={CRASHED}"}
+    limits = {"ASAN_OPTIONS": f"exitcode={CRASHED}:allocator_may_return_null=1", "UBSAN_OPTIONS": f"halt_on_error=1:exitcode={CRASHED}"}
     return os.environ | limits | {"ARROW_DEFAULT_MEMORY_POOL": "system", "PYTHONDEVMODE": "0"}
 
 
-def read_by_package(paths: list[Path]) -> str:
+def read_by_package(paths: list[Path]) -> list[str]:
     """Empty when every file gave a result or an error of ours; else what happened."""
     try:
         child = subprocess.run([sys.executable, "-X", "faulthandler", "-c", READER], input="".join(f"{p}\n" for p in paths), capture_output=True, text=True,
                                timeout=SECONDS * len(paths), env=os.environ | {"PYTHONDEVMODE": "0"}, preexec_fn=bounded)
     except subprocess.TimeoutExpired as e:
-        return f"no answer within {SECONDS * len(paths)} s: {(e.stdout or b'').decode().splitlines()[-1:]}"
+        return [f"no answer within {SECONDS * len(paths)} s: {(e.stdout or b'').decode().splitlines()[-1:]}"]
     if child.returncode == 0:
-        return ""
+        return []
     begun = [line.split(" ", 1)[1] for line in child.stdout.splitlines() if line.startswith("begin")]
-    return f"{begun[-1] if begun else 'nothing read'}: exit {child.returncode}\n{child.stderr[-3000:]}"
+    return [f"{begun[-1] if begun else 'nothing read'}: exit {child.returncode}\n{child.stderr[-3000:]}"]
 
 
-def read_by_program(program: str, path: Path) -> str:
-    """The same, by the command: all values, then the number of rows."""
-    sanitized = b"__asan_init" in Path(program).read_bytes()
-    for arguments in (["convert", "--to", "ndjson", str(path), "-"], ["count", str(path)]):
-        try:
-            child = subprocess.run([program, *arguments, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=SECONDS, env=environment(),
-                                   preexec_fn=None if sanitized else bounded)
-        except subprocess.TimeoutExpired:
-            return f"{path}: no answer within {SECONDS} s ({arguments[0]})"
-        if child.returncode not in (0, 1):
-            return f"{path}: exit {child.returncode} ({arguments[0]})\n{child.stderr.decode(errors='replace')[-6000:]}"
-    return ""
+def read_by_program(program: str, paths: list[Path]) -> list[str]:
+    """The same by read_files.cc, which bounds time and memory itself."""
+    child = subprocess.run([program], input="".join(f"{p}\n" for p in paths), stdout=subprocess.PIPE, text=True, env=environment())
+    verdicts = dict(line.split("\t") for line in child.stdout.splitlines())
+    problems = []
+    for path in paths:
+        said = Path(f"{path}.err")
+        if verdicts.get(str(path)) != "fine":
+            problems.append(f"{path}: {verdicts.get(str(path), 'not read')}\n{said.read_text(errors='replace')[-6000:] if said.exists() else ''}")
+        said.unlink(missing_ok=True)
+    return problems
 
 
 def crashed_in_arrow(problem: str) -> bool:
@@ -158,27 +156,28 @@ def run(count: int, seed: int, first: int = 0, keep: bool = False, program: str 
     (folder / "seeds").mkdir()
     (folder / "cases").mkdir()
     seeds = write_seeds(folder / "seeds")
-    size = 1 if program else PER_PROCESS
+    size = PER_PROCESS
 
-    def batch(begin: int) -> str:
+    def batch(begin: int) -> list[str]:
         cases = range(begin, min(begin + size, first + count))
         paths = [make_case(folder / "cases", seeds, seed, case) for case in cases]
-        problem = read_by_program(program, paths[0]) if program else read_by_package(paths)
+        problems = read_by_program(program, paths) if program else read_by_package(paths)
         for p in paths:
-            if not problem and not keep:
+            if not problems and not keep:
                 p.unlink()
-        return f"seed {seed}, cases {cases.start} to {cases.stop - 1}: {problem}" if problem else ""
+        return [f"seed {seed}, cases {cases.start} to {cases.stop - 1}: {problem}" for problem in problems]
 
     failures, of_arrow = [], 0
     with ThreadPoolExecutor(jobs) as pool:
-        problems: Iterator[str] = pool.map(batch, range(first, first + count, size))
-        for done, problem in enumerate(problems, 1):
-            if problem and crashed_in_arrow(problem):
-                of_arrow += 1
-                print(f"in Arrow: {problem}", flush=True)
-            elif problem:
-                failures.append(problem)
-                print(problem, flush=True)
+        batches: Iterator[list[str]] = pool.map(batch, range(first, first + count, size))
+        for done, problems in enumerate(batches, 1):
+            for problem in problems:
+                if crashed_in_arrow(problem):
+                    of_arrow += 1
+                    print(f"in Arrow: {problem}", flush=True)
+                else:
+                    failures.append(problem)
+                    print(problem, flush=True)
             if done * size % 2000 < size and count > 2000:
                 print(f"{min(done * size, count)} files, {len(failures)} failures", file=sys.stderr, flush=True)
     if failures or of_arrow or keep:
@@ -193,7 +192,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--case", type=int, help="only this one, kept")
-    parser.add_argument("--program", default="", help="a gristmill command that reads the files, each in a process of its own; else the Python package does")
+    parser.add_argument("--program", default="", help="a build of read_files.cc that reads them, each in a child of its own; else the Python package does")
     parser.add_argument("--jobs", type=int, default=1, help="so many at a time")
     options = parser.parse_args()
     one = options.case is not None
