@@ -4,6 +4,7 @@
 //   consume      per worker: dense chunks with 8-byte key prefixes           (spill(): sorted runs of bounded size on disk)
 //   finalize     all chunks in input order; memory or disk
 //   write runs   disk: what is left, in pieces of bounded size, each a run, by all workers
+//   merge runs   disk: into as few as a merge may read at once
 //   ...          memory: joined, counted, scattered, sorted by the phases of sort_phases.cc
 //   source       memory: per 64K output rows, gathered; disk: per range of keys, merged from all runs
 //
@@ -29,7 +30,7 @@ namespace gristmill::exec {
 namespace {
 
 constexpr int64_t kOutputMorsel = 65536;
-constexpr int64_t kMergePieceRows = 262144;
+constexpr int64_t kLeastOutputMorsel = 1024;
 constexpr int64_t kRunBytes = int64_t{64} << 20;  // of one run at most: sorting it takes twice that again
 constexpr int64_t kRunShare = 24;                 // and of the query's limit
 
@@ -55,14 +56,6 @@ std::vector<std::vector<SortChunk>> pieces_of(std::vector<SortChunk> chunks, int
     out.back().push_back(std::move(c));
   }
   return out;
-}
-
-int64_t most_block_rows(const std::vector<SortedRun>& runs) {
-  int64_t most = 1;
-  for (const SortedRun& r : runs) {
-    for (const RunBlock& b : r.blocks) most = std::max(most, b.rows);
-  }
-  return most;
 }
 
 struct SortLocal final : LocalState, base::Spillable {
@@ -174,16 +167,48 @@ class WriteRuns final : public Phase {
     return static_cast<int64_t>(pieces_.size());
   }
   arrow::Status run(int64_t piece) override { return s_->spill_chunks(std::move(pieces_[static_cast<size_t>(piece)])); }
+
+ private:
+  std::shared_ptr<SortState> s_;
+  std::vector<std::vector<SortChunk>> pieces_;
+};
+
+// No more runs than one merge may read are left: some are merged into one, as many of them as is needed.
+class MergeRuns final : public Phase {
+ public:
+  explicit MergeRuns(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "merge runs"; }
+  arrow::Result<int64_t> start(const QueryContext& context) override {
+    if (!s_->to_disk) return 0;
+    fan_in_ = SpilledLimits(context).fan_in(s_->runs);
+    const size_t runs = s_->runs.size();
+    if (runs <= fan_in_) return 0;
+    const size_t too_many = runs - fan_in_;
+    const size_t groups = std::min(fan_in_, (too_many + fan_in_ - 2) / (fan_in_ - 1));
+    const size_t merged = std::min(runs, too_many + groups);
+    // The shortest are merged: rows of the others are read once.
+    std::sort(s_->runs.begin(), s_->runs.end(), [](const SortedRun& a, const SortedRun& b) { return a.blocks.size() < b.blocks.size(); });
+    groups_.resize(groups);
+    for (size_t i = 0; i < merged; ++i) groups_[i % groups].push_back(std::move(s_->runs[i]));
+    s_->runs.erase(s_->runs.begin(), s_->runs.begin() + static_cast<std::ptrdiff_t>(merged));
+    return static_cast<int64_t>(groups);
+  }
+  arrow::Status run(int64_t piece) override {
+    auto& group = groups_[static_cast<size_t>(piece)];
+    ARROW_ASSIGN_OR_RAISE(SortedRun merged, merge_into_one(std::move(group), fan_in_, s_->layout, *s_->file, s_->context));
+    std::lock_guard lock(s_->mutex);
+    s_->runs.push_back(std::move(merged));
+    return arrow::Status::OK();
+  }
   arrow::Status finish() override {
-    if (!s_->to_disk) return arrow::Status::OK();
-    // Every piece of a merge seeks in every run: it must be large beside the blocks that are read in vain.
-    s_->cuts = plan_cuts(s_->runs, std::max(kMergePieceRows, 2 * most_block_rows(s_->runs) * static_cast<int64_t>(s_->runs.size())));
+    if (s_->to_disk) s_->cuts = plan_cuts(s_->runs, SpilledLimits(s_->context).piece_rows(s_->runs));
     return arrow::Status::OK();
   }
 
  private:
   std::shared_ptr<SortState> s_;
-  std::vector<std::vector<SortChunk>> pieces_;
+  size_t fan_in_ = 0;
+  std::vector<std::vector<SortedRun>> groups_;
 };
 
 class SortSource final : public Source {
@@ -192,13 +217,23 @@ class SortSource final : public Source {
   std::string name() const override { return s_->spilled() ? "sorted rows, merged from disk" : "sorted rows"; }
   arrow::Result<int64_t> start(const QueryContext&) override {
     if (s_->spilled()) return static_cast<int64_t>(s_->cuts.size()) + 1;
-    const int64_t morsel = s_->context.morsel_rows > 0 ? s_->context.morsel_rows : kOutputMorsel;
-    return (s_->wanted() + morsel - 1) / morsel;
+    if (s_->context.morsel_rows > 0) {
+      morsel_ = s_->context.morsel_rows;
+    } else if (const SpilledLimits limits(s_->context); limits.limited && s_->rows > 0) {  // a morsel's rows may wait for their turn
+      const int64_t row_bytes = std::max<int64_t>(referenced_bytes(s_->joined) / s_->rows, 1);
+      morsel_ = std::clamp(limits.bytes / 4 / row_bytes, kLeastOutputMorsel, kOutputMorsel);
+    }
+    return (s_->wanted() + morsel_ - 1) / morsel_;
   }
   arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext&) override { return std::make_unique<LocalState>(); }
 
   arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts& counts) override {
     if (s_->spilled()) {
+      // Room for the merge; where there is none its own allocations decide.
+      const arrow::Status room = s_->context.memory->limited()
+                                     ? s_->context.memory->ensure_headroom(SpilledLimits(s_->context).bytes / 2, "sort")
+                                     : arrow::Status::OK();
+      if (!room.ok() && base::error_kind(room) != base::ErrorKind::kMemory) return room;
       const RunCut* from = seq == 0 ? nullptr : &s_->cuts[seq - 1];
       const RunCut* to = seq == s_->cuts.size() ? nullptr : &s_->cuts[seq];
       return merge_runs(s_->runs, s_->layout, *s_->file, from, to, s_->context.batch_rows, s_->context.pool(), [&](column::Batch b) {
@@ -206,10 +241,9 @@ class SortSource final : public Source {
         return emit(std::move(b));
       });
     }
-    const int64_t morsel = s_->context.morsel_rows > 0 ? s_->context.morsel_rows : kOutputMorsel;
-    const int64_t end = std::min<int64_t>((static_cast<int64_t>(seq) + 1) * morsel, s_->wanted());
+    const int64_t end = std::min<int64_t>((static_cast<int64_t>(seq) + 1) * morsel_, s_->wanted());
     std::vector<int64_t> rows;
-    for (int64_t at = static_cast<int64_t>(seq) * morsel; at < end; at += s_->context.batch_rows) {
+    for (int64_t at = static_cast<int64_t>(seq) * morsel_; at < end; at += s_->context.batch_rows) {
       const int64_t n = std::min(s_->context.batch_rows, end - at);
       rows.resize(static_cast<size_t>(n));
       for (int64_t i = 0; i < n; ++i) rows[static_cast<size_t>(i)] = static_cast<int64_t>(s_->entry()[at + i].row);
@@ -227,6 +261,7 @@ class SortSource final : public Source {
 
  private:
   std::shared_ptr<SortState> s_;
+  int64_t morsel_ = kOutputMorsel;  // rows, in memory
 };
 
 }  // namespace
@@ -261,13 +296,14 @@ arrow::Result<Breaker> make_sort(SortSpec spec, const QueryContext& context) {
   Breaker b;
   b.sink = make_sort_sink(shared);
   b.phases = make_sort_phases(shared);
-  b.phases.insert(b.phases.begin(), make_write_runs(shared));
+  b.phases.insert(b.phases.begin(), {make_write_runs(shared), make_merge_runs(shared)});
   b.source = make_sort_source(shared);
   return b;
 }
 
 std::shared_ptr<Sink> make_sort_sink(std::shared_ptr<SortState> state) { return std::make_shared<SortSink>(std::move(state)); }
 std::shared_ptr<Phase> make_write_runs(std::shared_ptr<SortState> state) { return std::make_shared<WriteRuns>(std::move(state)); }
+std::shared_ptr<Phase> make_merge_runs(std::shared_ptr<SortState> state) { return std::make_shared<MergeRuns>(std::move(state)); }
 std::shared_ptr<Source> make_sort_source(std::shared_ptr<SortState> state) { return std::make_shared<SortSource>(std::move(state)); }
 
 arrow::Result<std::shared_ptr<SortState>> make_sort_state(SortSpec spec, const QueryContext& context) {
@@ -276,6 +312,7 @@ arrow::Result<std::shared_ptr<SortState>> make_sort_state(SortSpec spec, const Q
   shared->layout.types = spec.types;
   shared->layout.payload = spec.types.size();
   shared->layout.order = spec.order;
+  SpilledLimits(context).shape(&shared->layout);
   for (const auto& k : spec.keys) {
     if (k->kind == expr::BoundKind::kInput) {
       shared->layout.keys.push_back(k->input);

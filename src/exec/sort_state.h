@@ -62,6 +62,7 @@ struct SortState {
 arrow::Result<std::shared_ptr<SortState>> make_sort_state(SortSpec spec, const QueryContext& context);
 std::shared_ptr<Sink> make_sort_sink(std::shared_ptr<SortState> state);
 std::shared_ptr<Phase> make_write_runs(std::shared_ptr<SortState> state);
+std::shared_ptr<Phase> make_merge_runs(std::shared_ptr<SortState> state);  // behind it
 std::shared_ptr<Source> make_sort_source(std::shared_ptr<SortState> state);
 
 }  // namespace gristmill::exec

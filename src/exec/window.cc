@@ -148,7 +148,7 @@ class Windows final : public WindowOperator {
   Breaker memory() override {
     Breaker b;
     b.sink = make_sort_sink(s_->input);
-    b.phases = {make_write_runs(s_->input), make_join_phase(s_->input), std::make_shared<Prepare>(s_)};
+    b.phases = {make_write_runs(s_->input), make_merge_runs(s_->input), make_join_phase(s_->input), std::make_shared<Prepare>(s_)};
     for (size_t i = 0; i < s_->layout.orderings.size(); ++i) {
       auto o = std::make_shared<OrderingState>();
       o->window = s_;

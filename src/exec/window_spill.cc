@@ -285,7 +285,7 @@ arrow::Result<std::shared_ptr<WindowDisk>> make_window_disk(const std::shared_pt
     pass.source = source;
     pass.through = std::make_shared<Pass>(state, k, std::move(tasks), make_sort_sink(sorted));
     pass.phases = make_sort_phases(sorted);
-    pass.phases.insert(pass.phases.begin(), make_write_runs(sorted));
+    pass.phases.insert(pass.phases.begin(), {make_write_runs(sorted), make_merge_runs(sorted)});
     disk->passes.push_back(std::move(pass));
     source = make_sort_source(sorted);
   }

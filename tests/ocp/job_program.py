@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ def start(*flags: Any, env: dict[str, str] | None = None) -> subprocess.Popen[st
     return subprocess.Popen([JOB, *map(str, flags)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(env))
 
 
-def call(*flags: Any, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([JOB, *map(str, flags)], capture_output=True, text=True, env=clean_environment(env), timeout=300, check=False)
+def call(*flags: Any, env: dict[str, str] | None = None, preexec_fn: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([JOB, *map(str, flags)], capture_output=True, text=True, env=clean_environment(env), timeout=300, check=False, preexec_fn=preexec_fn)
 
 
 def job_flags(job: dict[str, Any], schema: str = "") -> list[str]:

@@ -232,6 +232,27 @@ def verify(folder: Path, postgres: str, *flags: str) -> subprocess.CompletedProc
     return subprocess.run([JOB, "verify", folder, "--postgres", postgres, *flags], capture_output=True, text=True, check=False)
 
 
+def check_months(server: Any, count: int, seed: int, modes: tuple[str, ...]) -> int:
+    """How many of the months from `seed` on differ from what SQL says; those stay in a folder that is printed."""
+    folder = Path(tempfile.mkdtemp(prefix="gristmill-months-"))
+    differ = 0
+    for number in range(seed, seed + count):
+        month = folder / str(number)
+        write_month(month, number)
+        same = True
+        for mode in modes:
+            done = verify(month, server.address, "--mode", mode, "--workers", str((1, 2, 3, 8)[number % 4]))
+            if done.returncode != 0:
+                same = False
+                print(f"seed {number}, {mode}: {month}\n{done.stdout}{done.stderr}", flush=True)
+        if same:
+            shutil.rmtree(month)
+        differ += not same
+    if differ == 0:
+        folder.rmdir()
+    return differ
+
+
 def main() -> int:
     from postgres import PostgresServer
 
@@ -240,22 +261,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first; the others count up")
     parser.add_argument("--mode", choices=("self_hosted", "trino", "both"), default="both")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="gristmill-months-"))
     server = PostgresServer()
-    differ = 0
     try:
-        for seed in range(options.seed, options.seed + options.count):
-            month = folder / str(seed)
-            write_month(month, seed)
-            same = True
-            for mode in ("self_hosted", "trino") if options.mode == "both" else (options.mode,):
-                done = verify(month, server.address, "--mode", mode, "--workers", str((1, 2, 3, 8)[seed % 4]))
-                if done.returncode != 0:
-                    same = False
-                    print(f"seed {seed}, {mode}: {month}\n{done.stdout}{done.stderr}", flush=True)
-            if same:
-                shutil.rmtree(month)
-            differ += not same
+        differ = check_months(server, options.count, options.seed, ("self_hosted", "trino") if options.mode == "both" else (options.mode,))
     finally:
         server.stop()
     print(f"{options.count} months from seed {options.seed}: {differ} differ")

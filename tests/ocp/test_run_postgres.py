@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import tarfile
@@ -175,6 +176,14 @@ def make_big(server: Any, tmp_path: Path, schema: str, rows: int) -> list[Any]:
     return ["run", *job_flags(job, schema), *postgres_flags(server), "--input", tmp_path, "--report-period-id", 7]
 
 
+def wait_for_no_locks(server: Any) -> bool:
+    """The server notices in its own time that a client is gone; until then a rerun would wait."""
+    deadline = time.monotonic() + 30
+    while server.sql("select 1 from pg_locks where locktype = 'advisory' and granted") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return time.monotonic() < deadline
+
+
 def test_killed_at_any_moment_the_old_rows_stay(server: Any, tmp_path: Path) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)
@@ -185,7 +194,7 @@ def test_killed_at_any_moment_the_old_rows_stay(server: Any, tmp_path: Path) -> 
     took = time.monotonic() - begin
     server.sql(f"update \"{schema}\".{TABLE} set cluster_alias = 'old'")
     before, killed = state(server, schema), 0
-    for _ in range(10):
+    for _ in range(20):
         process = start(*flags)
         time.sleep(rng.uniform(0.02, took * 0.95))
         process.send_signal(signal.SIGKILL)
@@ -196,6 +205,7 @@ def test_killed_at_any_moment_the_old_rows_stay(server: Any, tmp_path: Path) -> 
             before = state(server, schema)
             continue
         killed += 1
+        assert wait_for_no_locks(server)
         now = state(server, schema)
         if now != before:  # the commit had been sent: everything is new
             assert len(now) == len(before) and all(r[11] != "old" for r in now)
@@ -309,6 +319,55 @@ def test_a_server_that_restarts_is_tried_again(tmp_path: Path) -> None:
         assert own.sql(f"select count(*) from acctrestart.{TABLE} where pod_labels is not null") == [(2500,)]
     finally:
         own.stop()
+
+
+def test_a_server_that_crashes_while_rows_are_replaced(tmp_path: Path) -> None:
+    """Everything is computed and the old rows are being deleted when the server goes: they are there after its recovery, and the next attempt replaces them."""
+    import psycopg
+    from postgres import PostgresServer
+
+    own, schema = PostgresServer(), "acctcrash"
+    try:
+        flags = make_big(own, tmp_path, schema, 24_000)
+        assert call(*flags).returncode == 0
+        own.sql(f"update {schema}.{TABLE} set cluster_alias = 'old'")
+        before = state(own, schema)
+        with psycopg.connect(own.address) as other:
+            other.execute(f"lock table {schema}.{TABLE} in share mode")
+            process = start(*flags, "--set", "postgres.attempts=8")
+            deadline = time.monotonic() + 60
+            while not own.sql("select 1 from pg_locks where not granted") and time.monotonic() < deadline:
+                time.sleep(0.02)
+            own.kill()
+            own.start()
+            assert state(own, schema) == before
+            other.close()
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0 and "trying again" in said, said
+        assert own.sql(f"select count(*), count(*) filter (where cluster_alias = 'old') from {schema}.{TABLE}") == [(len(before), 0)]
+    finally:
+        own.stop()
+
+
+@pytest.mark.parametrize("how", ["setting", "kernel"])
+def test_a_full_disk_while_spilling_changes_nothing(server: Any, tmp_path: Path, how: str) -> None:
+    """By the setting that tests have for it, and by the kernel, which refuses to write more to any file."""
+    schema = f"acctfull{how}"
+    flags = [*make_big(server, tmp_path, schema, 60_000), "--set", "postgres.attempts=1"]
+    env = {"GRISTMILL_SPILL_EAGERLY": "1"}
+    done = call(*flags, env=env)
+    assert done.returncode == 0, done.stderr
+    before = state(server, schema)
+    limit = 100_000
+    if how == "setting":
+        done = call(*flags, env=env | {"GRISTMILL_SPILL_FAIL_AFTER": str(limit)})
+    else:
+        def refuse() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        done = call(*flags, env=env, preexec_fn=refuse)
+    assert done.returncode == 1 and "disk full while spilling" in done.stderr and "GRISTMILL_SPILL_DIR" in done.stderr, done.stderr
+    assert state(server, schema) == before
 
 
 def test_what_the_database_refuses_leaves_the_old_rows(server: Any, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Iterator
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from compare import differences, read
-from fault_proxy import fault_proxy
+from fault_proxy import FAULTS, fault_proxy
 from job_program import CASES, GOLDEN, call, job_flags, postgres_flags, reference_flags
 from layouts import job_of, lay_out
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
@@ -85,6 +86,64 @@ def test_faults_of_the_store_are_tried_again_and_lasting_ones_change_nothing(sto
     done = call("run", *postgres_flags(server), env=env)
     assert done.returncode == 1 and "faluty" in done.stderr
     assert summary_rows(server, schema, list(read(case / "expected.csv")[0])) == rows
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_of_the_store_on_its_own(store: S3Server, server: Any, tmp_path: Path, fault: str) -> None:
+    """500, 503, resets, answers that are lost, half bodies, silence: the same table; and when they do not end, the table that was there."""
+    case = GOLDEN / "pvc_on_two_nodes"
+    job, schema, bucket = job_of(case), f"acctfault{fault.replace('_', '')}", f"fault-{fault.replace('_', '-')}"
+    make_tenant(server, schema, case)
+    lay_out(case, tmp_path, "month_folders", schema, files=3)
+    upload(store, tmp_path, bucket)
+    env, like = environment(store, bucket, job, schema), list(read(case / "expected.csv")[0])
+    with fault_proxy(store.port, seed=11, rate=0.3, faults=(fault,)) as proxy:
+        env["S3_ENDPOINT"] = proxy.endpoint
+        done = call("run", *postgres_flags(server), env=env)
+        assert done.returncode == 0, done.stderr
+        assert proxy.injected[fault] > 0
+    rows = summary_rows(server, schema, like)
+    assert differences(rows, read(case / "expected.csv")) == []
+    bodies = lambda method, path: method == "GET" and ".parquet" in path  # noqa: E731
+    with fault_proxy(store.port, seed=11, rate=1.0, faults=(fault,), only=bodies) as proxy:
+        env["S3_ENDPOINT"] = proxy.endpoint
+        done = call("run", *postgres_flags(server), "--set", "s3.retries=2", "--set", "postgres.attempts=1", env=env)
+        assert done.returncode == 1 and ".parquet" in done.stderr, done.stderr
+        assert proxy.injected[fault] > 0
+    assert summary_rows(server, schema, like) == rows
+
+
+@pytest.mark.parametrize("when", ["before its footer", "before its rows"])
+def test_an_object_replaced_between_listing_and_reading(store: S3Server, server: Any, tmp_path: Path, when: str) -> None:
+    """By one of the same length and other values: only its etag tells."""
+    case = GOLDEN / "basic_pod_day"
+    job, schema, bucket = job_of(case), f"acctswap{when[-4:]}", f"swap-{when[-4:]}"
+    make_tenant(server, schema, case)
+    made = lay_out(case, tmp_path, "month_folders", schema)
+    upload(store, tmp_path, bucket)
+    env, like = environment(store, bucket, job, schema), list(read(case / "expected.csv")[0])
+    assert call("run", *postgres_flags(server), env=env).returncode == 0
+    rows = summary_rows(server, schema, like)
+    pods = next(p for p in made if "pod" in p.name)
+    key = str(pods.relative_to(tmp_path))
+    table = pq.read_table(pods)
+    at = table.schema.get_field_index("pod_usage_cpu_core_seconds")
+    pq.write_table(table.set_column(at, table.field(at), pc.multiply(table[at], 2.0)), pods)
+    gets = 0
+    with fault_proxy(store.port, seed=1, rate=0.0) as proxy:
+        def swap(method: str, path: str) -> None:
+            nonlocal gets
+            if method != "GET" or key.rsplit("/", 1)[-1] not in path:
+                return
+            gets += 1
+            if gets == (1 if when == "before its footer" else 2):
+                with store.files().open_output_stream(f"{bucket}/{key}") as out:
+                    out.write(pods.read_bytes())
+        proxy.before = swap
+        env["S3_ENDPOINT"] = proxy.endpoint
+        done = call("run", *postgres_flags(server), "--set", "postgres.attempts=1", env=env)
+    assert gets > 0 and done.returncode == 1 and pods.name in done.stderr and "replaced" in done.stderr, done.stderr
+    assert summary_rows(server, schema, like) == rows
 
 
 @pytest.mark.parametrize("case", CASES[::4], ids=lambda p: p.name)

@@ -266,7 +266,11 @@ struct Sorted {
   int64_t spilled = 0;
 };
 
-inline arrow::Result<Sorted> run_sort(const SortSpec& spec, const SortData& data, const SortRun& run, const QueryContext& context) {
+// Batches are kept by piece, or given to `look` and let go.
+using Look = std::function<void(int64_t piece, const Batch&)>;
+
+inline arrow::Result<Sorted> run_sort(const SortSpec& spec, const SortData& data, const SortRun& run, const QueryContext& context,
+                                      const Look& look = nullptr) {
   RandomColumns random(run.seed);
   ARROW_ASSIGN_OR_RAISE(Breaker breaker, make_sort(spec, context));
   std::vector<std::unique_ptr<LocalState>> locals(static_cast<size_t>(run.workers));
@@ -304,7 +308,11 @@ inline arrow::Result<Sorted> run_sort(const SortSpec& spec, const SortData& data
   ARROW_RETURN_NOT_OK(each_piece(run, count, [&](int worker, int64_t p) {
     RowCounts counts;
     const auto emit = [&](Batch b) {
-      out.pieces[static_cast<size_t>(p)].push_back(std::move(b));
+      if (look) {
+        look(p, b);
+      } else {
+        out.pieces[static_cast<size_t>(p)].push_back(std::move(b));
+      }
       return arrow::Status::OK();
     };
     return breaker.source->read(static_cast<uint64_t>(p), *readers[static_cast<size_t>(worker)], emit, counts);

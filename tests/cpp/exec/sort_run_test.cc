@@ -17,7 +17,7 @@ struct Runs {
   int64_t rows = 0;
 };
 
-// Every run holds morsels from all over the input. The small limit makes blocks small; few keys go through many blocks.
+// Every run holds morsels from all over the input. Blocks are small; few keys go through many of them.
 Runs random_runs(uint64_t seed, base::QueryMemory& memory, int count, bool few_keys) {
   RandomColumns random(seed);
   const TypePtr first = few_keys ? arrow::null() : arrow::int8(), second = few_keys ? arrow::boolean() : arrow::utf8_view();
@@ -27,6 +27,7 @@ Runs random_runs(uint64_t seed, base::QueryMemory& memory, int count, bool few_k
   out.layout.keys = {0, 1};
   out.layout.order = {{true, false}, {false, true}};
   out.layout.payload = 3;
+  out.layout.block_bytes = 8 << 10;
   out.file = ok(base::SpillFile::create());
   std::vector<std::vector<SortChunk>> chunks(static_cast<size_t>(count));
   for (size_t m = 0; m < out.data.morsels.size(); ++m) {
@@ -76,6 +77,34 @@ TEST(SortRun, PiecesOfAMergeMakeTheWhole) {
       ASSERT_TRUE(balanced(sorted, piece_rows)) << "pieces of " << piece_rows;
       ASSERT_NO_FATAL_FAILURE(check_rows(sorted, expected, spec, run)) << "pieces of " << piece_rows;
     }
+  }
+}
+
+// The one stable order, however few runs are merged at once and however small blocks and batches are.
+TEST(SortRun, RunsMergeIntoOne) {
+  for (uint64_t seed = 21; seed <= 24; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    base::ProcessBudget process(int64_t{1} << 30);
+    QueryContext context;
+    context.memory = base::QueryMemory::make(0, process);
+    Runs all = random_runs(seed, *context.memory, 11, seed % 2 == 0);
+    const SortSpec spec = sort_by(all.data, {input(all.data, 0), input(all.data, 1)}, all.layout.order);
+    const Expected expected = expect(spec, all.data);
+    all.layout.own_text = seed > 22;
+    all.layout.batch_bytes = 4 << 10;
+    const size_t fan_in = 1 + seed % 10;
+    std::vector<SortedRun> one;
+    one.push_back(ok(merge_into_one(std::move(all.runs), fan_in, all.layout, *all.file, context)));
+    for (const RunBlock& b : one[0].blocks) ASSERT_LE(b.block.raw_bytes, uint64_t{2 * 8 << 10});
+    Sorted sorted;
+    auto& piece = sorted.pieces.emplace_back();
+    const SortRun run{.seed = seed};
+    const auto merged = merge_runs(one, all.layout, *all.file, nullptr, nullptr, run.batch_rows, context.pool(), [&](Batch b) {
+      piece.push_back(std::move(b));
+      return arrow::Status::OK();
+    });
+    ASSERT_TRUE(merged.ok()) << merged.ToString();
+    ASSERT_NO_FATAL_FAILURE(check_rows(sorted, expected, spec, run));
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include "sort_driver.h"
 
+#include <mutex>
+
 #include "exec/top_n.h"
 
 namespace gristmill::exec {
@@ -9,6 +11,28 @@ namespace {
 
 using namespace sort_testing;  // NOLINT: the driver
 using column::testing::at_every_level;
+
+// The numbers of the rows as they come, and that the batches are let go as a pipeline lets them.
+struct Numbers {
+  std::vector<int64_t> numbers;
+  int64_t spilled = 0;
+};
+
+arrow::Result<Numbers> run_and_count(const SortSpec& spec, const SortData& data, const SortRun& run, const QueryContext& context) {
+  std::vector<std::vector<int64_t>> pieces;
+  std::mutex mutex;
+  ARROW_ASSIGN_OR_RAISE(const Sorted sorted, run_sort(spec, data, run, context, [&](int64_t piece, const Batch& b) {
+                          const auto rows = array_of(b.columns.back(), b.rows);
+                          const auto& numbers = static_cast<const arrow::Int64Array&>(*rows);
+                          std::lock_guard lock(mutex);
+                          pieces.resize(std::max(pieces.size(), static_cast<size_t>(piece) + 1));
+                          for (int64_t i = 0; i < b.rows; ++i) pieces[static_cast<size_t>(piece)].push_back(numbers.Value(i));
+                        }));
+  Numbers out;
+  out.spilled = sorted.spilled;
+  for (const auto& p : pieces) out.numbers.insert(out.numbers.end(), p.begin(), p.end());
+  return out;
+}
 
 constexpr int64_t kTightCap = 128 << 10;  // some hundred rows fill it
 
@@ -291,6 +315,43 @@ TEST(Sort, MergesManyRowsInPieces) {
   check_numbers(spec, data, {.workers = 4, .threads = true, .cap = int64_t{8} << 20}, 1);
   spec.top = kTopNRows + 1;
   check_numbers(spec, data, {.workers = 2, .eager = true}, 1);
+}
+
+// Keys from all over, and text that is long: a block of a fixed number of its rows would be large beside the limit.
+SortData wide_rows(RandomColumns& random, int morsels, int64_t rows, int64_t text_bytes) {
+  SortData out;
+  out.types = {arrow::int64(), arrow::utf8_view(), arrow::int64()};
+  for (int m = 0; m < morsels; ++m) {
+    arrow::Int64Builder keys;
+    arrow::StringViewBuilder texts;
+    for (int64_t i = 0; i < rows; ++i) {
+      EXPECT_TRUE(keys.Append(random.below(3000)).ok());
+      EXPECT_TRUE(texts.Append(std::string(static_cast<size_t>(text_bytes / 2 + random.below(text_bytes)), static_cast<char>('a' + i % 26))).ok());
+    }
+    Batch b;
+    b.rows = rows;
+    b.columns = {Column::flat(ok(keys.Finish())->data()), Column::flat(ok(texts.Finish())->data())};
+    add_morsel(out, std::move(b));
+  }
+  return out;
+}
+
+// Each run is little more than a block of before: a merge that held one of each was several times the limit.
+TEST(Sort, MergesManyRunsWithinASmallLimit) {
+  RandomColumns random(12);
+  const SortData data = wide_rows(random, 120, 500, 1000);  // 60 MB
+  const SortSpec spec = sort_by(data, {input(data, 0)}, {{}});
+  const Expected expected = expect(spec, data);
+  for (const int workers : {1, 4}) {
+    const SortRun run{.workers = workers, .threads = workers > 1, .cap = int64_t{12} << 20};
+    SCOPED_TRACE(::testing::PrintToString(run));
+    base::ProcessBudget process(int64_t{4} << 30);
+    const QueryContext context = context_of(run, process);
+    const auto merged = run_and_count(spec, data, run, context);
+    ASSERT_TRUE(merged.ok()) << merged.status().ToString();
+    EXPECT_EQ(merged->numbers, expected.order);
+    EXPECT_GT(merged->spilled, int64_t{60} << 20);  // once as runs, some of it again as merged ones
+  }
 }
 
 TEST(Sort, GivesTheSameRowsWithThreads) {
