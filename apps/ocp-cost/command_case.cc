@@ -1,11 +1,18 @@
 // gristmill-ocp case: one folder in, one file out, without any server.
+//
+// --timings prints the seconds of every step, and of writing, as one JSON object.
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
+#include <iostream>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "command.h"
 #include "golden_case.h"
+#include "json_text.h"
 
 namespace ocp {
 
@@ -16,6 +23,28 @@ struct Flags {
   int workers = 0;
   int64_t memory = 0;
   std::string mode = "self_hosted";
+  bool timings = false;
+};
+
+// Seconds by name, in the order of the steps.
+class Timings {
+ public:
+  template <typename F>
+  auto measure(const char* name, F&& step) {
+    const auto start = std::chrono::steady_clock::now();
+    auto result = step();
+    seconds_.emplace_back(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    return result;
+  }
+  std::string json() const {
+    JsonText out(false);
+    out.begin_object();
+    for (const auto& [name, seconds] : seconds_) out.member(name, seconds);
+    return out.end_object().text() + "\n";
+  }
+
+ private:
+  std::vector<std::pair<std::string, double>> seconds_;
 };
 
 arrow::Result<int> run_case(const Flags& flags) {
@@ -24,14 +53,18 @@ arrow::Result<int> run_case(const Flags& flags) {
   gristmill::ParallelOptions options;
   options.num_workers = flags.workers;
   options.memory_limit = flags.memory;
-  ARROW_ASSIGN_OR_RAISE(gristmill::Frame rows, month_summary(job.files, job.reference, job.month, options));
-  if (flags.out.ends_with(".parquet")) {
-    ARROW_RETURN_NOT_OK(rows.sink_parquet(flags.out, options).status());
-    return kDone;
-  }
+  Timings timings;
+  const Keep hold = keep_by(options);
+  const Keep keep = [&](const char* step, const gristmill::Frame& rows) { return timings.measure(step, [&] { return hold(step, rows); }); };
+  ARROW_ASSIGN_OR_RAISE(const Costs costs, month_costs(job.files, job.reference, job.month, keep));
+  const gristmill::Frame rows = summary(costs, job.month);
   gristmill::CsvWriteOptions csv;
   csv.null_value = "\\N";
-  ARROW_RETURN_NOT_OK(rows.sink_csv(flags.out, options, {}, {}, csv).status());
+  const auto written = timings.measure("write", [&] {
+    return flags.out.ends_with(".parquet") ? rows.sink_parquet(flags.out, options) : rows.sink_csv(flags.out, options, {}, {}, csv);
+  });
+  ARROW_RETURN_NOT_OK(written.status());
+  if (flags.timings) std::cout << timings.json();
   return kDone;
 }
 
@@ -43,6 +76,7 @@ Run declare_case(CLI::App& command) {
   command.add_option("--out", flags->out, "the file to write: CSV, or Parquet by its ending")->required();
   command.add_option("--workers", flags->workers, "threads, 0 = all")->check(CLI::NonNegativeNumber);
   command.add_option("--memory", flags->memory, "limit, e.g. 512MB")->transform(CLI::AsSizeValue(false));
+  command.add_flag("--timings", flags->timings, "print the seconds of each step as JSON");
   command.add_option("--mode", flags->mode, "whose NULL rules: self_hosted or trino")->check(CLI::IsMember({"self_hosted", "trino"}));
   return [flags] { return run_case(*flags); };
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
+import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,15 +23,24 @@ _ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = EXACT + NUMBERS
 
 
-def make_table(connection: str, table: str) -> None:
-    """The summary table with its primary key and the index reports use, two of them as on a plain installation."""
-    kinds = {"report_period_id": "int", "cost_category_id": "int", "usage_start": "date not null", "usage_end": "date not null", "source_uuid": "uuid",
-             "pod_labels": "jsonb", "volume_labels": "jsonb", "all_labels": "jsonb", "infrastructure_usage_cost": "jsonb"}
-    columns = [f"{n} {kinds.get(n, 'varchar(256)')}" for n in EXACT] + [f"{n} numeric(33, 15)" for n in NUMBERS]
-    with psycopg.connect(connection, autocommit=True) as db:
-        db.execute(f"drop table if exists {table}")
-        db.execute(f"create table {table} (uuid uuid not null default gen_random_uuid(), {', '.join(columns)}, primary key (usage_start, uuid))")
-        db.execute(f"create index on {table} (usage_start, source_uuid)")
+SCHEMA = "acctbench"
+TABLE = f"{SCHEMA}.reporting_ocpusagelineitem_daily_summary"
+
+
+def make_table(server: Any, folder: Path) -> None:
+    """The tenant's schema as an installation has it: the summary table partitioned by month, with its primary key and an index, and the small tables."""
+    sys.path[:0] = [p for p in (str(_ROOT / "tests" / "ocp"), str(_ROOT / "tests" / "servers")) if p not in sys.path]
+    from tenant import make_tenant
+
+    server.sql(f"drop schema if exists {SCHEMA} cascade")
+    make_tenant(server, SCHEMA, folder, default_partition=False)
+    job = json.loads((folder / "job.json").read_text())
+    first = dt.date(job["year"], job["month"], 1)
+    after = (first + dt.timedelta(days=31)).replace(day=1)
+    server.sql(f"create table {TABLE}_{first:%Y_%m} partition of {TABLE} for values from ('{first}') to ('{after}')")
+    server.sql(f"alter table {TABLE} alter column uuid set default gen_random_uuid()")  # for those who copy other columns
+    server.sql(f"grant usage on schema {SCHEMA} to reader")
+    server.sql(f"grant insert, select on {TABLE} to reader")
 
 
 def _copy_csv(db: psycopg.Connection[Any], table: str, columns: list[str], batches: Any) -> None:
@@ -55,8 +67,6 @@ def duckdb_program(folder: Path, table: str, connection: str) -> None:
 
 def postgres_program(folder: Path, table: str, connection: str) -> dict[str, float]:
     """Line items into tables by COPY, then the statement that `verify` uses, then its rows into the table."""
-    import json
-
     job = json.loads((folder / "job.json").read_text())
     start = time.perf_counter()
     phases = {}
