@@ -106,15 +106,18 @@ arrow::Status Attempt::find_input() {
 }
 
 arrow::Result<Costs> Attempt::compute() {
-  const Keep keep = [&](const char* step, const Frame& rows) -> arrow::Result<Frame> {
-    std::optional<gristmill::Held> held;
+  const Keep keep = [&](const char* step, const std::vector<Frame>& rows) -> arrow::Result<std::vector<Frame>> {
+    std::vector<Frame> kept;
     ARROW_RETURN_NOT_OK(phase(step, [&](Phase& p) -> arrow::Status {
-      ARROW_ASSIGN_OR_RAISE(held, gristmill::hold(rows, of_step(options_), context_.cancel));
-      p.rows = held->rows;
-      p.spilled = held->spilled_bytes;
+      ARROW_ASSIGN_OR_RAISE(const auto held, gristmill::hold_together(rows, of_step(options_), context_.cancel));
+      for (const gristmill::Held& h : held) {
+        p.rows += h.rows;
+        p.spilled += h.spilled_bytes;
+        kept.push_back(h.frame);
+      }
       return arrow::Status::OK();
     }));
-    return held->frame;
+    return kept;
   };
   auto costs = month_costs(files_, *reference_, job_.month, keep);
   if (costs.ok()) return costs;

@@ -55,7 +55,7 @@ arrow::Result<int> run_case(const Flags& flags) {
   options.memory_limit = flags.memory;
   Timings timings;
   const Keep hold = keep_by(options);
-  const Keep keep = [&](const char* step, const gristmill::Frame& rows) { return timings.measure(step, [&] { return hold(step, rows); }); };
+  const Keep keep = [&](const char* step, const std::vector<gristmill::Frame>& rows) { return timings.measure(step, [&] { return hold(step, rows); }); };
   ARROW_ASSIGN_OR_RAISE(const Costs costs, month_costs(job.files, job.reference, job.month, keep));
   const gristmill::Frame rows = summary(costs, job.month);
   gristmill::CsvWriteOptions csv;

@@ -59,8 +59,8 @@ gristmill::Frame unallocated_costs(const gristmill::Frame& pods, const Reference
 // How steps run: in any order of rows, as the summary sorts them by all that tells them apart.
 gristmill::ParallelOptions of_step(gristmill::ParallelOptions options);
 
-// Runs a step and gives its rows for all later ones.
-using Keep = std::function<arrow::Result<gristmill::Frame>(const char* step, const gristmill::Frame& rows)>;
+// Runs a step and gives its rows for all later ones; frames that group the same rows make one step, which reads them once.
+using Keep = std::function<arrow::Result<std::vector<gristmill::Frame>>(const char* step, const std::vector<gristmill::Frame>& rows)>;
 Keep keep_by(const gristmill::ParallelOptions& options, const gristmill::Cancellation& cancel = {});
 
 // Every step, kept.

@@ -17,17 +17,25 @@ gristmill::ParallelOptions of_step(gristmill::ParallelOptions options) {
 }
 
 Keep keep_by(const gristmill::ParallelOptions& options, const gristmill::Cancellation& cancel) {
-  return [options, cancel](const char*, const Frame& rows) -> arrow::Result<Frame> {
-    ARROW_ASSIGN_OR_RAISE(gristmill::Held held, gristmill::hold(rows, of_step(options), cancel));
-    return held.frame;
+  return [options, cancel](const char*, const std::vector<Frame>& rows) -> arrow::Result<std::vector<Frame>> {
+    ARROW_ASSIGN_OR_RAISE(const auto held, gristmill::hold_together(rows, of_step(options), cancel));
+    std::vector<Frame> out;
+    for (const gristmill::Held& h : held) out.push_back(h.frame);
+    return out;
   };
 }
 
-arrow::Result<Costs> month_costs(const InputFiles (&files)[4], const Reference& reference, const Month& month, const Keep& keep) {
+arrow::Result<Costs> month_costs(const InputFiles (&files)[4], const Reference& reference, const Month& month, const Keep& keep_all) {
+  const auto keep = [&](const char* step, const Frame& rows) -> arrow::Result<Frame> {
+    ARROW_ASSIGN_OR_RAISE(const auto kept, keep_all(step, {rows}));
+    return kept[0];
+  };
   ARROW_RETURN_NOT_OK(month.check());
   ARROW_ASSIGN_OR_RAISE(Usage usage, daily_usage(files, month));
-  ARROW_ASSIGN_OR_RAISE(usage.pods_daily, keep("daily pods", usage.pods_daily));
-  ARROW_ASSIGN_OR_RAISE(const Frame nodes, keep("node capacity", capacity(usage.pods_hourly).nodes));
+  // Hourly pod rows are what there is most of: read once.
+  ARROW_ASSIGN_OR_RAISE(const auto hourly, keep_all("daily pods, node capacity", {usage.pods_daily, capacity(usage.pods_hourly).nodes}));
+  usage.pods_daily = hourly[0];
+  const Frame nodes = hourly[1];
   ARROW_ASSIGN_OR_RAISE(const Frame clusters, keep("cluster capacity", cluster_capacity(nodes)));
   ARROW_ASSIGN_OR_RAISE(usage.storage_daily, keep("daily volumes", usage.storage_daily));
   ARROW_ASSIGN_OR_RAISE(usage.node_labels, keep("node labels", usage.node_labels));

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include <arrow/result.h>
 
@@ -28,5 +29,13 @@ struct HoldOptions {
 
 // Runs `frame`; the rows come back in its order. A held frame cannot be serialised.
 arrow::Result<Held> hold(const Frame& frame, ParallelOptions options = {}, Cancellation cancel = {}, HoldOptions hold = {});
+
+// Several frames, each held. Where all of them group the same rows (steps on one frame: filters, projections, then a group_by) they
+// run as one query that reads those rows once; else one after the other. `hold` is for each.
+//
+//   const Frame usage = scan_parquet_files(files).filter(...);
+//   hold_together({usage.group_by({"day", "pod"}).agg(...), usage.group_by({"hour", "node"}).agg(...)}, options);
+arrow::Result<std::vector<Held>> hold_together(const std::vector<Frame>& frames, ParallelOptions options = {}, Cancellation cancel = {},
+                                               HoldOptions hold = {});
 
 }  // namespace gristmill

@@ -44,15 +44,19 @@ void BranchRunner::switch_clock(size_t to) {
   clock_of_ = to;
 }
 
-arrow::Status BranchRunner::run(const Morsel& morsel) {
-  position_ = Position{morsel.seq, morsel.seq << 32};
+void BranchRunner::begin(uint64_t seq) {
+  position_ = Position{seq, seq << 32};
   rows_of_morsel_ = 0;
   output_.clear();
   clock_of_ = 0;
   clock_since_ = now_ns();
-  const expr::CancelScope cancel(context_.cancel);
   const auto& operators = branch_.operators;
-  for (size_t i = 0; i < operators.size(); ++i) operators[i].op->begin_morsel(morsel.seq, *locals_[i]);
+  for (size_t i = 0; i < operators.size(); ++i) operators[i].op->begin_morsel(seq, *locals_[i]);
+}
+
+arrow::Status BranchRunner::run(const Morsel& morsel) {
+  begin(morsel.seq);
+  const expr::CancelScope cancel(context_.cancel);
   Source& source = *branch_.source;
   arrow::Status status = source.read(morsel.local, *source_local_, emits_[0], counts_[0]);
   if (status.ok()) {

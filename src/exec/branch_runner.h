@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "exec/pipeline.h"
@@ -29,6 +30,10 @@ class BranchRunner {
 
   arrow::Status open();
   arrow::Status run(const Morsel& morsel);
+  // The same by hand, where somebody else has the rows (FanOut): a morsel's batches are fed between begin() and finish().
+  void begin(uint64_t seq);
+  arrow::Status feed(column::Batch batch) { return push(0, std::move(batch)); }
+  arrow::Status finish() { return end(0); }
   std::vector<column::Batch> take_output() { return std::move(output_); }
 
   // Adds what was counted to the nodes of the report.

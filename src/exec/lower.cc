@@ -1,6 +1,9 @@
 // Lowering walks the plan bottom-up. A "head" is a pipeline still without a sink: how to make its segment, what must have
 // finished before, and where each of its columns comes from (so that a join's runtime filter finds its scan).
 //
+// Rows that several plans read are the pipeline of a FanOut: the head of such a plan's scan has its operators alone, and the grouping over
+// them adds itself as a consumer.
+//
 // A runtime filter may only travel to a scan when nothing fallible lies between: rows it drops would otherwise
 // hide their errors.
 
@@ -18,6 +21,7 @@
 #include "exec/breaker.h"
 #include "exec/collect.h"
 #include "exec/explode.h"
+#include "exec/fan_out.h"
 #include "exec/filter.h"
 #include "exec/join.h"
 #include "exec/join_plan.h"
@@ -51,6 +55,7 @@ struct Head {
   ResolveSegment resolve;
   std::vector<int> after;
   std::vector<Origin> origins;
+  bool handed_on = false;  // of the rows that several plans read
 };
 
 column::TypePtr canonical(const arrow::Field& f) { return column::canonical_type(f.type()); }
@@ -115,6 +120,15 @@ class Lowering {
     return std::move(head.resolve);
   }
 
+  // The rows that all plans to come read.
+  arrow::Status share(const CommonRows& shared) {
+    ARROW_ASSIGN_OR_RAISE(Head head, lower(shared.common));
+    shared_ = shared;
+    fan_out_ = std::make_shared<FanOut>(report_);
+    shared_task_ = add_pipeline("shared rows", std::move(head), fan_out_, nullptr, id(shared.common), nullptr);
+    return arrow::Status::OK();
+  }
+
   sched::Query take() { return std::move(query_); }
 
  private:
@@ -167,7 +181,13 @@ class Lowering {
 
   // Pipeline into the breaker's sink, then its phases; the index of the last task.
   int add_breaker(const std::string& name, Head head, const Breaker& b, int node, const std::function<bool()>& enabled = nullptr) {
-    int last = add_pipeline(name, std::move(head), b.sink, nullptr, node, enabled);
+    int last = 0;
+    if (head.handed_on) {
+      fan_out_->add(std::move(head.resolve), b.sink, node);
+      last = head.after[0];
+    } else {
+      last = add_pipeline(name, std::move(head), b.sink, nullptr, node, enabled);
+    }
     for (const auto& phase : b.phases) last = add_task(make_phase_task(phase, enabled, context_, report_, node), {last});
     return last;
   }
@@ -180,7 +200,34 @@ class Lowering {
     };
   }
 
+  // Columns and filter of a plan's scan of the shared rows, as operators.
+  arrow::Result<Head> lower_shared(const PlanPtr& p) {
+    const arrow::Schema& given = *shared_.common->schema;
+    expr::BoundPtr predicate;
+    if (p->predicate) {
+      ARROW_ASSIGN_OR_RAISE(predicate, expr::bind(p->predicate, given));
+    }
+    std::vector<expr::BoundPtr> columns;
+    for (const auto& field : p->schema->fields()) {
+      ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(expr::column(field->name()), given));
+      columns.push_back(std::move(b));
+    }
+    Head head;
+    head.handed_on = true;
+    head.after = {shared_task_};
+    head.origins.resize(columns.size());
+    head.resolve = [p, predicate, columns, node = id(p)]() -> arrow::Result<Segment> {
+      Segment s;
+      s.branches.push_back(Branch{FanOut::nothing(), node, {}});
+      if (predicate) s.append(make_filter(predicate, expr::text(*p->predicate)), node);
+      s.append(make_project(columns, "columns", false), node);
+      return s;
+    };
+    return head;
+  }
+
   arrow::Result<Head> lower_scan(const PlanPtr& p) {
+    if (p->source.get() == shared_.rows) return lower_shared(p);
     std::vector<int> columns = p->columns;
     std::vector<std::shared_ptr<arrow::Field>> fields;
     const auto source_schema = p->source->schema();
@@ -515,6 +562,9 @@ class Lowering {
   std::shared_ptr<RunReport> report_;
   sched::Query query_;
   std::unordered_map<const Plan*, int> ids_;
+  CommonRows shared_;
+  std::shared_ptr<FanOut> fan_out_;
+  int shared_task_ = 0;
   std::vector<int> built_before_;  // build sides whose filters aggregations below wait for
 };
 
@@ -528,6 +578,23 @@ arrow::Result<PhysicalQuery> lower(const PlanPtr& plan, std::shared_ptr<OrderedS
   Lowering lowering(context, out.report);
   ARROW_RETURN_NOT_OK(lowering.number(*plan));
   ARROW_RETURN_NOT_OK(lowering.finish(plan, std::move(sink)));
+  out.query = lowering.take();
+  if (context->progress) context->progress->tasks = static_cast<int64_t>(out.query.nodes.size());
+  out.query.cancel = context->cancel;
+  return out;
+}
+
+arrow::Result<PhysicalQuery> lower_together(const CommonRows& shared, const std::vector<PlanPtr>& plans,
+                                            std::vector<std::shared_ptr<OrderedSink>> sinks, std::shared_ptr<const QueryContext> context) {
+  PhysicalQuery out;
+  out.plan = shared.common;
+  out.context = context;
+  out.report = std::make_shared<RunReport>();
+  Lowering lowering(context, out.report);
+  ARROW_RETURN_NOT_OK(lowering.number(*shared.common));
+  for (const PlanPtr& plan : plans) ARROW_RETURN_NOT_OK(lowering.number(*plan));
+  ARROW_RETURN_NOT_OK(lowering.share(shared));
+  for (size_t i = 0; i < plans.size(); ++i) ARROW_RETURN_NOT_OK(lowering.finish(plans[i], std::move(sinks[i])));
   out.query = lowering.take();
   if (context->progress) context->progress->tasks = static_cast<int64_t>(out.query.nodes.size());
   out.query.cancel = context->cancel;

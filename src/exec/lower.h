@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "exec/operator.h"
 #include "exec/pipeline.h"
@@ -22,6 +23,15 @@ struct PhysicalQuery {
 // `sink` receives the plan's rows in order.
 arrow::Result<PhysicalQuery> lower(const plan::PlanPtr& plan, std::shared_ptr<OrderedSink> sink,
                                    std::shared_ptr<const QueryContext> context);
+
+// Plans that read `rows`, each once and through filters and projections up to a grouping (plan::optimize_together): the rows are those of
+// `common`, and are read once for all of them. A sink for each plan.
+struct CommonRows {
+  plan::PlanPtr common;
+  const plan::TableSource* rows = nullptr;
+};
+arrow::Result<PhysicalQuery> lower_together(const CommonRows& shared, const std::vector<plan::PlanPtr>& plans,
+                                            std::vector<std::shared_ptr<OrderedSink>> sinks, std::shared_ptr<const QueryContext> context);
 
 // A plan whose rows go somewhere that its caller decides: what must have run, and then the pipeline without its sink.
 struct OpenQuery {

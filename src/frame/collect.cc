@@ -60,6 +60,22 @@ std::function<arrow::Status()> QueryRunner::keep_waiting() const {
 }
 
 arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const ParallelOptions& options, const Cancellation& cancel) {
+  QueryRunner r;
+  ARROW_ASSIGN_OR_RAISE(r.plan_, plan::optimize_shared(plan, options.ordered));
+  ARROW_RETURN_NOT_OK(r.set_up(options, cancel));
+  return r;
+}
+
+arrow::Result<QueryRunner> QueryRunner::make_together(plan::TogetherPlan plans, const ParallelOptions& options,
+                                                      const Cancellation& cancel) {
+  QueryRunner r;
+  r.plan_.main = plans.common;
+  r.together_ = std::move(plans);
+  ARROW_RETURN_NOT_OK(r.set_up(options, cancel));
+  return r;
+}
+
+arrow::Status QueryRunner::set_up(const ParallelOptions& options, const Cancellation& cancel) {
   if (options.num_workers < 0)
     return base::plan_error("num_workers must be 0 (all cores) or more, got " + std::to_string(options.num_workers));
   if (options.chunk_rows < 0 || options.chunk_bytes < 0) return base::plan_error("chunk_rows and chunk_bytes must be 0 (auto) or more");
@@ -67,8 +83,6 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
   if (options.batch_rows < 0 || options.batch_rows > column::kMaxBatchRows) {
     return base::plan_error("batch_rows must lie between 0 (auto) and " + std::to_string(column::kMaxBatchRows));
   }
-  QueryRunner r;
-  ARROW_ASSIGN_OR_RAISE(r.plan_, plan::optimize_shared(plan, options.ordered));
   auto context = std::make_shared<exec::QueryContext>();
   context->memory = base::QueryMemory::make(options.memory_limit);
   context->cancel = *static_cast<base::CancelToken*>(cancel.state_.get());
@@ -78,7 +92,7 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
     const int64_t chosen = morsel_rows(p, options);
     return chosen == 0 ? morsel_setting : chosen;
   };
-  context->morsel_rows = rows_of_morsels(*r.plan_.main);
+  context->morsel_rows = rows_of_morsels(*plan_.main);
   ARROW_ASSIGN_OR_RAISE(const int64_t batch_setting, base::setting_int("GRISTMILL_BATCH_ROWS"));
   const int64_t batch_rows = options.batch_rows > 0 ? options.batch_rows : batch_setting;
   if (options.memory_limit > 0 && options.memory_limit < kTightMemory) context->batch_rows = kTightBatchRows;
@@ -90,21 +104,21 @@ arrow::Result<QueryRunner> QueryRunner::make(const plan::PlanPtr& plan, const Pa
     const auto rows = plan::source_rows(p);
     return rows && *rows < options.min_parallel_rows;
   };
-  const auto& parts = r.plan_.parts;
+  const auto& parts = plan_.parts;
   const bool small =
-      is_small(*r.plan_.main) && std::all_of(parts.begin(), parts.end(), [&](const auto& part) { return is_small(*part.plan); });
-  r.settings_.options.inline_on_caller = options.num_workers == 1 || small;
-  r.settings_.options.workers = r.settings_.options.inline_on_caller ? 1 : sched::resolve_workers(options.num_workers);
-  r.settings_.options.pin = options.pin_workers;
-  r.settings_.interrupt = interrupt_check();
-  context->workers = r.settings_.options.workers;
-  for (const plan::SharedPart& part : r.plan_.parts) {
+      is_small(*plan_.main) && std::all_of(parts.begin(), parts.end(), [&](const auto& part) { return is_small(*part.plan); });
+  settings_.options.inline_on_caller = options.num_workers == 1 || small;
+  settings_.options.workers = settings_.options.inline_on_caller ? 1 : sched::resolve_workers(options.num_workers);
+  settings_.options.pin = options.pin_workers;
+  settings_.interrupt = interrupt_check();
+  context->workers = settings_.options.workers;
+  for (const plan::SharedPart& part : plan_.parts) {
     auto own = std::make_shared<exec::QueryContext>(*context);
     own->morsel_rows = rows_of_morsels(*part.plan);
-    r.part_contexts_.push_back(std::move(own));
+    part_contexts_.push_back(std::move(own));
   }
-  r.context_ = std::move(context);
-  return r;
+  context_ = std::move(context);
+  return arrow::Status::OK();
 }
 
 arrow::Status QueryRunner::run_parts() {
@@ -134,6 +148,13 @@ arrow::Status QueryRunner::run(std::shared_ptr<exec::OrderedSink> sink) {
 
 arrow::Status QueryRunner::run_main(std::shared_ptr<exec::OrderedSink> sink) {
   ARROW_ASSIGN_OR_RAISE(query_, exec::lower(plan_.main, std::move(sink), context_));
+  return exec::run(query_, settings_, sched::Scheduler::process());
+}
+
+arrow::Status QueryRunner::run_together(std::vector<std::shared_ptr<exec::OrderedSink>> sinks) {
+  ARROW_RETURN_NOT_OK(context_->cancel.check());
+  ARROW_ASSIGN_OR_RAISE(
+      query_, exec::lower_together({together_.common, together_.rows.get()}, together_.users, std::move(sinks), context_));
   return exec::run(query_, settings_, sched::Scheduler::process());
 }
 

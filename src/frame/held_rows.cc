@@ -194,20 +194,47 @@ std::shared_ptr<HeldSink> make_held_sink(std::shared_ptr<arrow::Schema> schema, 
   return std::make_shared<BlockSink>(std::move(schema), memory_bytes);
 }
 
+// Of the rows' blocks, in memory.
+int64_t most_in_memory(const HoldOptions& hold, const ParallelOptions& options) {
+  constexpr int64_t kShare = 8;  // of a query's limit
+  constexpr int64_t kFree = int64_t{128} << 20, kLimited = int64_t{32} << 20;
+  const bool limited = options.memory_limit > 0;
+  const int64_t wanted = hold.memory_bytes.value_or(limited ? kLimited : kFree);
+  return limited ? std::min(wanted, options.memory_limit / kShare) : wanted;
+}
+
 }  // namespace frame
 
 arrow::Result<Held> hold(const Frame& frame, ParallelOptions options, Cancellation cancel, HoldOptions hold) {
-  constexpr int64_t kShare = 8;  // of a query's limit
-  constexpr int64_t kFree = int64_t{128} << 20, kLimited = int64_t{32} << 20;
   ARROW_RETURN_NOT_OK(frame.plan().status());
   const plan::PlanPtr plan = *frame.plan();
-  const bool limited = options.memory_limit > 0;
-  const int64_t wanted = hold.memory_bytes.value_or(limited ? kLimited : kFree);
-  const int64_t most = limited ? std::min(wanted, options.memory_limit / kShare) : wanted;
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(plan, options, cancel));
-  auto sink = frame::make_held_sink(plan->schema, most);
+  auto sink = frame::make_held_sink(plan->schema, frame::most_in_memory(hold, options));
   ARROW_RETURN_NOT_OK(runner.run(sink));
   return Held{Frame(plan::make_scan(sink->source())), sink->rows(), sink->spilled_bytes()};
+}
+
+arrow::Result<std::vector<Held>> hold_together(const std::vector<Frame>& frames, ParallelOptions options, Cancellation cancel,
+                                               HoldOptions hold) {
+  std::vector<plan::PlanPtr> plans;
+  for (const Frame& frame : frames) {
+    ARROW_ASSIGN_OR_RAISE(plans.emplace_back(), frame.plan());
+  }
+  ARROW_ASSIGN_OR_RAISE(plan::TogetherPlan together, plan::optimize_together(plans, options.ordered));
+  std::vector<Held> out;
+  if (together.common == nullptr) {
+    for (const Frame& frame : frames) {
+      ARROW_ASSIGN_OR_RAISE(Held one, gristmill::hold(frame, options, cancel, hold));
+      out.push_back(std::move(one));
+    }
+    return out;
+  }
+  ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make_together(std::move(together), options, cancel));
+  std::vector<std::shared_ptr<frame::HeldSink>> held;
+  for (const plan::PlanPtr& plan : plans) held.push_back(frame::make_held_sink(plan->schema, frame::most_in_memory(hold, options)));
+  ARROW_RETURN_NOT_OK(runner.run_together({held.begin(), held.end()}));
+  for (const auto& sink : held) out.push_back({Frame(plan::make_scan(sink->source())), sink->rows(), sink->spilled_bytes()});
+  return out;
 }
 
 }  // namespace gristmill

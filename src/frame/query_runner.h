@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <arrow/result.h>
 
@@ -19,6 +20,9 @@ class QueryRunner {
                                          const Cancellation& cancel);
   // The rows of the plan go to `sink` in order. Once.
   arrow::Status run(std::shared_ptr<exec::OrderedSink> sink);
+  // Plans that group the same rows, as one query: a sink for each.
+  static arrow::Result<QueryRunner> make_together(plan::TogetherPlan plans, const ParallelOptions& options, const Cancellation& cancel);
+  arrow::Status run_together(std::vector<std::shared_ptr<exec::OrderedSink>> sinks);
 
   const std::shared_ptr<base::QueryMemory>& memory() const { return context_->memory; }
   const base::CancelToken& cancel() const { return context_->cancel; }
@@ -38,8 +42,11 @@ class QueryRunner {
   // The rows of parts that several branches of the plan read, before the rest of it.
   arrow::Status run_parts();
   arrow::Status run_main(std::shared_ptr<exec::OrderedSink> sink);
+  // Once plan_ is there.
+  arrow::Status set_up(const ParallelOptions& options, const Cancellation& cancel);
 
   plan::SharedPlan plan_;
+  plan::TogetherPlan together_;
   std::vector<std::shared_ptr<const exec::QueryContext>> part_contexts_;  // differ in the rows of a morsel only
   std::shared_ptr<const exec::QueryContext> context_;
   exec::RunSettings settings_;

@@ -197,6 +197,42 @@ arrow::Result<PlanPtr> narrowed(const PlanPtr& part, const Wants& wants) {
   return keep_columns(std::move(out), kept);
 }
 
+// From the root down, as long as there is one way.
+std::vector<PlanPtr> way_down(const PlanPtr& root) {
+  std::vector<PlanPtr> out = {root};
+  while (out.back()->inputs.size() == 1) out.push_back(out.back()->inputs[0]);
+  return out;
+}
+
+// The first node from the top that is in all plans: the same one, not an equal one.
+PlanPtr common_node(const std::vector<PlanPtr>& plans) {
+  for (const PlanPtr& node : way_down(plans[0])) {
+    const auto has = [&](const PlanPtr& plan) {
+      const std::vector<PlanPtr> way = way_down(plan);
+      return std::find(way.begin(), way.end(), node) != way.end();
+    };
+    if (std::all_of(plans.begin(), plans.end(), has)) return node;
+  }
+  return nullptr;
+}
+
+arrow::Result<PlanPtr> replaced(const PlanPtr& p, const PlanPtr& node, const PlanPtr& by) {
+  if (p == node) return by;
+  ARROW_ASSIGN_OR_RAISE(PlanPtr below, replaced(p->inputs[0], node, by));
+  return with_inputs(*p, {std::move(below)});
+}
+
+// A scan of `rows`, then filters and projections, then a grouping, then anything.
+bool groups_rows_of(const PlanPtr& plan, const SharedRows& rows) {
+  const std::vector<PlanPtr> way = way_down(plan);
+  if (way.back()->kind != PlanKind::kScan || way.back()->source.get() != &rows || way.back()->scan_limit) return false;
+  for (auto node = way.rbegin() + 1; node != way.rend(); ++node) {
+    if ((*node)->kind == PlanKind::kAggregate) return true;
+    if ((*node)->kind != PlanKind::kFilter && (*node)->kind != PlanKind::kProject) return false;
+  }
+  return false;
+}
+
 bool one_path(const Plan& p) { return p.inputs.empty() || (p.inputs.size() == 1 && one_path(*p.inputs[0])); }
 
 }  // namespace
@@ -235,6 +271,26 @@ arrow::Result<SharedPlan> optimize_shared(const PlanPtr& plan, bool ordered) {
     ARROW_ASSIGN_OR_RAISE(PlanPtr part, narrowed(out.parts[i].plan, wants));
     ARROW_ASSIGN_OR_RAISE(out.parts[i].plan, optimize(std::move(part), wants.ordered));
   }
+  return out;
+}
+
+arrow::Result<TogetherPlan> optimize_together(const std::vector<PlanPtr>& plans, bool ordered) {
+  const PlanPtr common = plans.size() < 2 ? nullptr : common_node(plans);
+  if (common == nullptr) return TogetherPlan{};
+  TogetherPlan out;
+  out.rows = std::make_shared<SharedRows>(1, *common);
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr scan, make_scan(out.rows));
+  Wants wants;
+  for (const PlanPtr& plan : plans) {
+    ARROW_ASSIGN_OR_RAISE(PlanPtr user, replaced(plan, common, scan));
+    ARROW_ASSIGN_OR_RAISE(user, optimize(std::move(user), ordered));
+    if (!groups_rows_of(user, *out.rows)) return TogetherPlan{};
+    std::set<const Plan*> seen;
+    collect_wants(*user, *out.rows, seen, wants);
+    out.users.push_back(std::move(user));
+  }
+  ARROW_ASSIGN_OR_RAISE(out.common, narrowed(common, wants));
+  ARROW_ASSIGN_OR_RAISE(out.common, optimize(std::move(out.common), wants.ordered));
   return out;
 }
 

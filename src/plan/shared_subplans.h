@@ -50,6 +50,15 @@ struct SharedPlan {
 
 // optimize() for a plan and its parts.
 arrow::Result<SharedPlan> optimize_shared(const PlanPtr& plan, bool ordered = true);
+
+// Plans that group the same rows: what they have in common, and each over the rows of that.
+struct TogetherPlan {
+  PlanPtr common;                    // null: they have nothing in common, or do other things with it than filter, project and group
+  std::shared_ptr<SharedRows> rows;  // never filled: whoever runs the plans hands the rows on
+  std::vector<PlanPtr> users;
+};
+arrow::Result<TogetherPlan> optimize_together(const std::vector<PlanPtr>& plans, bool ordered = true);
+
 // The main plan, then the parts.
 std::string explain(const SharedPlan& plan);
 

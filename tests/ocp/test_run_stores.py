@@ -208,7 +208,7 @@ def test_the_report_is_a_page_and_numbers(tmp_path: Path) -> None:
     assert cluster["rows_out"]["written"] == len(rows) == sum(cluster["rows_out"][k] for k in ("pods", "storage", "unallocated"))
     pod_rows = [r for r in rows if r["pod_labels"] is not None]
     assert abs(sum(float(r["pod_usage_cpu_core_hours"] or 0) for r in pod_rows) - sum(n["cpu_usage_hours"] for n in cluster["namespaces"])) < 1e-6
-    assert {p["name"] for p in cluster["phases"]} >= {"connect", "list", "daily pods", "pods", "unallocated", "write CSV"}
+    assert {p["name"] for p in cluster["phases"]} >= {"connect", "list", "daily pods, node capacity", "pods", "unallocated", "write CSV"}
     page = (tmp_path / "r.html").read_text()
     assert page.count("<svg") == 6 and "<script" not in page and "http" not in page.replace("http-equiv", "") and "unknown_role" in page
     import xml.etree.ElementTree as ET

@@ -1,5 +1,6 @@
 // Held rows: the same rows in the same order as the query they came from, wherever their blocks lie.
 
+#include <atomic>
 #include <random>
 
 #include <arrow/array.h>
@@ -10,6 +11,7 @@
 
 #include "base/status.h"
 #include "gristmill/hold.h"
+#include "gristmill/udf.h"
 
 namespace gristmill {
 namespace {
@@ -83,6 +85,87 @@ TEST(Hold, KeepsTheErrorAndStaysInItsProcess) {
   const auto text = held->frame.serialize();
   ASSERT_FALSE(text.ok());
   EXPECT_NE(base::describe_error(text.status()).find("cannot leave its process"), std::string::npos);
+}
+
+// Two groupings of the same rows, one of them of groups again, each over other columns and one behind a filter.
+std::vector<Frame> groupings(const Frame& rows) {
+  return {rows.group_by({"text"}).agg({col("number").sum(), count().alias("rows")}),
+          rows.filter(col("id") % 2 == 0)
+              .with_columns({(col("id") % 1000).alias("hour")})
+              .group_by({"hour", "text"})
+              .agg({col("number").max()})
+              .group_by({"text"})
+              .agg({col("number").sum(), col("hour").min()})};
+}
+
+TEST(HoldTogether, ReadsOnceWhatAllOfThemGroup) {
+  const auto table = random_table(50'000, 17);
+  const auto seen = std::make_shared<std::atomic<int64_t>>(0);
+  const auto noted = udf<int64_t(int64_t)>("noted", [seen](int64_t id) {
+    ++*seen;
+    return id;
+  });
+  const Frame plain = from_arrow(table).filter(col("id") % 5 != 0);
+  std::vector<std::shared_ptr<arrow::Table>> expected;
+  for (const Frame& frame : groupings(plain)) expected.push_back(*(*frame.collect({.num_workers = 1})).arrow());
+  const Frame counted = plain.with_columns({noted(col("id")).alias("id")});
+  for (const int workers : {1, 2, 8}) {
+    for (const int64_t limit : {int64_t{0}, int64_t{24} << 20}) {
+      *seen = 0;
+      const ParallelOptions options{
+          .num_workers = workers, .chunk_rows = 2000, .batch_rows = 300, .min_parallel_rows = 0, .memory_limit = limit};
+      const auto held = hold_together(groupings(counted), options, {}, {.memory_bytes = 1000});
+      ASSERT_TRUE(held.ok()) << base::describe_error(held.status());
+      EXPECT_EQ(*seen, 40'000);
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_EQ((*held)[i].rows, expected[i]->num_rows());
+        EXPECT_TRUE((*(*(*held)[i].frame.collect()).arrow()).Equals(*expected[i])) << i;
+      }
+    }
+  }
+}
+
+TEST(HoldTogether, RunsOtherFramesOneAfterTheOther) {
+  const Frame rows = from_arrow(random_table(3000, 18));
+  for (const std::vector<Frame>& frames :
+       {std::vector<Frame>{rows.filter(col("id") < 50), rows.group_by({"text"}).agg({count()})},
+        std::vector<Frame>{rows.group_by({"text"}).agg({count()}), from_arrow(random_table(10, 1)).group_by({"text"}).agg({count()})},
+        std::vector<Frame>{rows.join(rows, {.on = {"id"}}).group_by({"text"}).agg({count()}), rows.sort({asc("text")})},
+        std::vector<Frame>{rows.head(7).group_by({"text"}).agg({count()}), rows.head(7).sort({asc("id")}).group_by({"id"}).agg({count()})},
+        std::vector<Frame>{rows.group_by({"text"}).agg({count()})}, std::vector<Frame>{}}) {
+    const auto held = hold_together(frames);
+    ASSERT_TRUE(held.ok()) << base::describe_error(held.status());
+    ASSERT_EQ(held->size(), frames.size());
+    for (size_t i = 0; i < frames.size(); ++i) {
+      EXPECT_TRUE((*(*(*held)[i].frame.collect()).arrow()).Equals(**(*frames[i].collect()).arrow())) << i;
+    }
+  }
+}
+
+// Whichever of them fails, the row is the first one that fails in any.
+TEST(HoldTogether, NamesTheFirstRowThatFails) {
+  arrow::Int64Builder id;
+  arrow::StringBuilder a, b;
+  for (int64_t i = 0; i < 9000; ++i) {
+    EXPECT_TRUE(id.Append(i % 7).ok());
+    EXPECT_TRUE(a.Append(i == 5000 ? "five thousand" : "1").ok());
+    EXPECT_TRUE(b.Append(i == 4321 ? "less" : "2").ok());
+  }
+  const Frame rows = from_arrow(arrow::Table::Make(
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("a", arrow::utf8()), arrow::field("b", arrow::utf8())}),
+      {*id.Finish(), *a.Finish(), *b.Finish()}));
+  const auto sum = [&](const char* name) { return rows.group_by({"id"}).agg({col(name).cast(arrow::int64()).sum()}); };
+  for (const int workers : {1, 4}) {
+    for (const int64_t batch : {0, 100}) {
+      const ParallelOptions options{.num_workers = workers, .chunk_rows = 1000, .batch_rows = batch, .min_parallel_rows = 0};
+      for (const std::vector<Frame>& frames : {std::vector<Frame>{sum("a"), sum("b")}, std::vector<Frame>{sum("b"), sum("a")}}) {
+        const auto held = hold_together(frames, options);
+        ASSERT_FALSE(held.ok());
+        EXPECT_EQ(base::describe_error(held.status()), base::describe_error(sum("b").collect(options).status()));
+        EXPECT_NE(base::describe_error(held.status()).find("less"), std::string::npos);
+      }
+    }
+  }
 }
 
 }  // namespace
