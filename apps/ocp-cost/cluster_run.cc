@@ -31,7 +31,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 class Attempt {
  public:
   Attempt(const RunContext& context, const Job& job, ClusterReport& report)
-      : context_(context), settings_(context.settings), options_(settings_.options()), job_(job), report_(report) {}
+      : context_(context), settings_(context.settings), steps_(settings_.options(), context.cancel), job_(job), report_(report) {}
 
   arrow::Status run();
   // Whether the database, if there is one, is as it was.
@@ -70,7 +70,7 @@ class Attempt {
 
   const RunContext& context_;
   const Settings& settings_;
-  const gristmill::ParallelOptions options_;
+  KeptSteps steps_;
   Job job_;
   ClusterReport& report_;
   std::optional<SummaryTable> table_;
@@ -109,12 +109,10 @@ arrow::Result<Costs> Attempt::compute() {
   const Keep keep = [&](const char* step, const std::vector<Frame>& rows) -> arrow::Result<std::vector<Frame>> {
     std::vector<Frame> kept;
     ARROW_RETURN_NOT_OK(phase(step, [&](Phase& p) -> arrow::Status {
-      ARROW_ASSIGN_OR_RAISE(const auto held, gristmill::hold_together(rows, of_step(options_), context_.cancel));
-      for (const gristmill::Held& h : held) {
-        p.rows += h.rows;
-        p.spilled += h.spilled_bytes;
-        kept.push_back(h.frame);
-      }
+      ARROW_ASSIGN_OR_RAISE(KeptSteps::Kept step, steps_.run(rows));
+      p.rows = step.rows;
+      p.spilled = step.spilled_bytes;
+      kept = std::move(step.frames);
       return arrow::Status::OK();
     }));
     return kept;
@@ -142,7 +140,7 @@ arrow::Status Attempt::write_database(const Frame& rows) {
   report_.outputs.push_back("postgres " + quoted_name(job_.schema, settings_.postgres.table));
   ARROW_RETURN_NOT_OK(phase("write to PostgreSQL", [&](Phase& p) -> arrow::Status {
     ARROW_RETURN_NOT_OK(
-        fitting.collect_batches([&](const auto& batch) { return table_->write(*batch, period); }, options_, context_.cancel));
+        fitting.collect_batches([&](const auto& batch) { return table_->write(*batch, period); }, steps_.options(), context_.cancel));
     ARROW_RETURN_NOT_OK(table_->finish(period));
     p.rows = table_->counts().written;
     return arrow::Status::OK();
@@ -164,18 +162,20 @@ arrow::Status Attempt::write_outputs(const Costs& costs) {
   Frame rows = summary(costs, job_.month);
   const bool several = (database ? 1 : 0) + (out.parquet.empty() ? 0 : 1) + (out.csv.empty() ? 0 : 1) > 1;
   if (several) {  // sorted once
-    ARROW_ASSIGN_OR_RAISE(const gristmill::Held held, gristmill::hold(rows, options_, context_.cancel));
+    ARROW_ASSIGN_OR_RAISE(const gristmill::Held held, gristmill::hold(rows, steps_.options(), context_.cancel));
     rows = held.frame;
   }
+  const gristmill::ParallelOptions options = steps_.options();
+  const gristmill::ParquetSinkOptions parquet = parquet_form();
   ARROW_RETURN_NOT_OK(write_file("write Parquet", out.parquet,
-                                 [&](const std::string& path) { return rows.sink_parquet(path, options_, context_.cancel, store); }));
+                                 [&](const std::string& path) { return rows.sink_parquet(path, options, context_.cancel, store, parquet); }));
   ARROW_RETURN_NOT_OK(write_file("write staging", out.staging, [&](const std::string& path) {
-    return summary(costs, job_.month, true).sink_parquet(path, options_, context_.cancel, store);
+    return summary(costs, job_.month, true).sink_parquet(path, options, context_.cancel, store, parquet);
   }));
   ARROW_RETURN_NOT_OK(write_file("write CSV", out.csv, [&](const std::string& path) {
     gristmill::CsvWriteOptions text;
     text.null_value = "\\N";
-    return rows.sink_csv(path, options_, context_.cancel, store, text);
+    return rows.sink_csv(path, options, context_.cancel, store, text);
   }));
   return database ? write_database(rows) : arrow::Status::OK();
 }
@@ -197,7 +197,7 @@ arrow::Status Attempt::run() {
     return status;
   }));
   ARROW_ASSIGN_OR_RAISE(const Costs costs, compute());
-  ARROW_RETURN_NOT_OK(phase("findings", [&](Phase&) { return add_findings(costs, *reference_, options_, report_); }));
+  ARROW_RETURN_NOT_OK(phase("findings", [&](Phase&) { return add_findings(costs, *reference_, steps_.options(), report_); }));
   if (report_.listing.files.empty())
     report_.warnings.push_back({"no_input", "the month has no input files: its rows are taken away", 0, report_.listing.folders});
   if (const auto& ignored = report_.listing.ignored; !ignored.empty())

@@ -54,14 +54,16 @@ arrow::Result<int> run_case(const Flags& flags) {
   options.num_workers = flags.workers;
   options.memory_limit = flags.memory;
   Timings timings;
-  const Keep hold = keep_by(options);
+  KeptSteps steps(options);
+  const Keep hold = keep_by(steps);
   const Keep keep = [&](const char* step, const std::vector<gristmill::Frame>& rows) { return timings.measure(step, [&] { return hold(step, rows); }); };
   ARROW_ASSIGN_OR_RAISE(const Costs costs, month_costs(job.files, job.reference, job.month, keep));
   const gristmill::Frame rows = summary(costs, job.month);
   gristmill::CsvWriteOptions csv;
   csv.null_value = "\\N";
   const auto written = timings.measure("write", [&] {
-    return flags.out.ends_with(".parquet") ? rows.sink_parquet(flags.out, options) : rows.sink_csv(flags.out, options, {}, {}, csv);
+    return flags.out.ends_with(".parquet") ? rows.sink_parquet(flags.out, steps.options(), {}, {}, parquet_form())
+                                           : rows.sink_csv(flags.out, steps.options(), {}, {}, csv);
   });
   ARROW_RETURN_NOT_OK(written.status());
   if (flags.timings) std::cout << timings.json();

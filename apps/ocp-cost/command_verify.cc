@@ -37,9 +37,11 @@ arrow::Result<int> run_verify(const Flags& flags) {
   gristmill::ParallelOptions options;
   options.num_workers = flags.workers;
   options.memory_limit = flags.memory;
-  auto rows = flags.result.empty() ? month_summary(job.files, job.reference, job.month, options) : read_result(flags.result);
+  KeptSteps steps(options);
+  auto rows = flags.result.empty() ? month_summary(job.files, job.reference, job.month, steps) : read_result(flags.result);
   ARROW_ASSIGN_OR_RAISE(const gristmill::Frame result, rows);
-  ARROW_ASSIGN_OR_RAISE(const Comparison comparison, verify_month(job.files, job.reference, job.month, result, flags.postgres, options));
+  ARROW_ASSIGN_OR_RAISE(const Comparison comparison,
+                        verify_month(job.files, job.reference, job.month, result, flags.postgres, steps.options()));
   return report(comparison);
 }
 

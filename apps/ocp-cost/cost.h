@@ -11,8 +11,8 @@
 #include <arrow/result.h>
 
 #include "gristmill/frame.h"
-#include "gristmill/hold.h"
 #include "input.h"
+#include "kept_steps.h"
 #include "month.h"
 
 namespace ocp {
@@ -56,12 +56,9 @@ gristmill::Frame pod_costs(const Usage& usage, const Capacity& capacity, const L
 gristmill::Frame storage_costs(const Usage& usage, const LabelSets& labels, const Reference& reference, const Month& month);
 gristmill::Frame unallocated_costs(const gristmill::Frame& pods, const Reference& reference, const Month& month);
 
-// How steps run: in any order of rows, as the summary sorts them by all that tells them apart.
-gristmill::ParallelOptions of_step(gristmill::ParallelOptions options);
-
 // Runs a step and gives its rows for all later ones; frames that group the same rows make one step, which reads them once.
 using Keep = std::function<arrow::Result<std::vector<gristmill::Frame>>(const char* step, const std::vector<gristmill::Frame>& rows)>;
-Keep keep_by(const gristmill::ParallelOptions& options, const gristmill::Cancellation& cancel = {});
+Keep keep_by(KeptSteps& steps);
 
 // Every step, kept.
 struct Costs {
@@ -76,8 +73,11 @@ arrow::Result<Costs> month_costs(const InputFiles (&files)[4], const Reference& 
 // month, day and csi_volume_handle.
 gristmill::Frame summary(const Costs& costs, const Month& month, bool staging = false);
 
+// How a file of them is written: a row group waits in memory until it is whole.
+gristmill::ParquetSinkOptions parquet_form();
+
 // All of it.
 arrow::Result<gristmill::Frame> month_summary(const InputFiles (&files)[4], const Reference& reference, const Month& month,
-                                              const gristmill::ParallelOptions& options = {});
+                                              KeptSteps& steps);
 
 }  // namespace ocp

@@ -11,17 +11,10 @@ namespace ocp {
 
 using gristmill::Frame;
 
-gristmill::ParallelOptions of_step(gristmill::ParallelOptions options) {
-  options.ordered = false;
-  return options;
-}
-
-Keep keep_by(const gristmill::ParallelOptions& options, const gristmill::Cancellation& cancel) {
-  return [options, cancel](const char*, const std::vector<Frame>& rows) -> arrow::Result<std::vector<Frame>> {
-    ARROW_ASSIGN_OR_RAISE(const auto held, gristmill::hold_together(rows, of_step(options), cancel));
-    std::vector<Frame> out;
-    for (const gristmill::Held& h : held) out.push_back(h.frame);
-    return out;
+Keep keep_by(KeptSteps& steps) {
+  return [&steps](const char*, const std::vector<Frame>& rows) -> arrow::Result<std::vector<Frame>> {
+    ARROW_ASSIGN_OR_RAISE(KeptSteps::Kept kept, steps.run(rows));
+    return std::move(kept.frames);
   };
 }
 
@@ -57,8 +50,8 @@ arrow::Result<Costs> month_costs(const InputFiles (&files)[4], const Reference& 
 }
 
 arrow::Result<Frame> month_summary(const InputFiles (&files)[4], const Reference& reference, const Month& month,
-                                   const gristmill::ParallelOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const Costs costs, month_costs(files, reference, month, keep_by(options)));
+                                   KeptSteps& steps) {
+  ARROW_ASSIGN_OR_RAISE(const Costs costs, month_costs(files, reference, month, keep_by(steps)));
   return summary(costs, month);
 }
 

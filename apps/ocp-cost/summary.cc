@@ -78,6 +78,12 @@ Frame shaped(const Frame& rows, const Part& part, const Month& month) {
 
 }  // namespace
 
+gristmill::ParquetSinkOptions parquet_form() {
+  gristmill::ParquetSinkOptions out;
+  out.row_group_rows = 16384;  // of some 700 bytes
+  return out;
+}
+
 Frame summary(const Costs& costs, const Month& month, bool staging) {
   const Frame all =
       gristmill::concat({shaped(costs.pods, {.source = "Pod", .pod_labels = true, .limits = true, .infrastructure = true}, month),

@@ -20,6 +20,7 @@ namespace gristmill {
 struct Held {
   Frame frame;
   int64_t rows = 0;
+  int64_t memory_bytes = 0;  // of the rows that stay in memory; no later run's limit counts them
   int64_t spilled_bytes = 0;
 };
 

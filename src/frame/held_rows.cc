@@ -152,6 +152,7 @@ class BlockSink final : public HeldSink {
   }
 
   int64_t rows() const override { return data_->rows; }
+  int64_t memory_bytes() const override { return in_memory_; }
   int64_t spilled_bytes() const override { return data_->file ? data_->file->bytes_written() : 0; }
   plan::TableSourcePtr source() override { return std::make_shared<HeldTable>(data_); }
 
@@ -205,13 +206,19 @@ int64_t most_in_memory(const HoldOptions& hold, const ParallelOptions& options) 
 
 }  // namespace frame
 
+namespace {
+Held held_of(frame::HeldSink& sink) {
+  return {Frame(plan::make_scan(sink.source())), sink.rows(), sink.memory_bytes(), sink.spilled_bytes()};
+}
+}  // namespace
+
 arrow::Result<Held> hold(const Frame& frame, ParallelOptions options, Cancellation cancel, HoldOptions hold) {
   ARROW_RETURN_NOT_OK(frame.plan().status());
   const plan::PlanPtr plan = *frame.plan();
   ARROW_ASSIGN_OR_RAISE(QueryRunner runner, QueryRunner::make(plan, options, cancel));
   auto sink = frame::make_held_sink(plan->schema, frame::most_in_memory(hold, options));
   ARROW_RETURN_NOT_OK(runner.run(sink));
-  return Held{Frame(plan::make_scan(sink->source())), sink->rows(), sink->spilled_bytes()};
+  return held_of(*sink);
 }
 
 arrow::Result<std::vector<Held>> hold_together(const std::vector<Frame>& frames, ParallelOptions options, Cancellation cancel,
@@ -233,7 +240,7 @@ arrow::Result<std::vector<Held>> hold_together(const std::vector<Frame>& frames,
   std::vector<std::shared_ptr<frame::HeldSink>> held;
   for (const plan::PlanPtr& plan : plans) held.push_back(frame::make_held_sink(plan->schema, frame::most_in_memory(hold, options)));
   ARROW_RETURN_NOT_OK(runner.run_together({held.begin(), held.end()}));
-  for (const auto& sink : held) out.push_back({Frame(plan::make_scan(sink->source())), sink->rows(), sink->spilled_bytes()});
+  for (const auto& sink : held) out.push_back(held_of(*sink));
   return out;
 }
 

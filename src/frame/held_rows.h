@@ -17,6 +17,7 @@ namespace gristmill::frame {
 class HeldSink : public exec::OrderedSink {
  public:
   virtual int64_t rows() const = 0;
+  virtual int64_t memory_bytes() const = 0;
   virtual int64_t spilled_bytes() const = 0;
   virtual plan::TableSourcePtr source() = 0;  // once, after the run
 };
