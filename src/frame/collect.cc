@@ -39,7 +39,7 @@ std::pair<int64_t, int64_t> Progress::morsels() const { return {counts_of(state_
 
 namespace {
 
-constexpr int64_t kTightMemory = int64_t{512} << 20;  // below this the batches in flight are kept small
+constexpr int64_t kTightMemory = int64_t{512} << 20;  // up to this the batches in flight are kept small
 constexpr int64_t kTightBatchRows = 8192;
 
 std::function<arrow::Status()>& interrupt_check() {
@@ -95,7 +95,7 @@ arrow::Status QueryRunner::set_up(const ParallelOptions& options, const Cancella
   context->morsel_rows = rows_of_morsels(*plan_.main);
   ARROW_ASSIGN_OR_RAISE(const int64_t batch_setting, base::setting_int("GRISTMILL_BATCH_ROWS"));
   const int64_t batch_rows = options.batch_rows > 0 ? options.batch_rows : batch_setting;
-  if (options.memory_limit > 0 && options.memory_limit < kTightMemory) context->batch_rows = kTightBatchRows;
+  if (options.memory_limit > 0 && options.memory_limit <= kTightMemory) context->batch_rows = kTightBatchRows;
   if (batch_rows > 0) context->batch_rows = std::min(batch_rows, column::kMaxBatchRows);
   if (options.progress) context->progress = std::static_pointer_cast<base::Progress>(options.progress->state_);
   context->exact_float_sums = options.exact_float_sums;

@@ -22,6 +22,8 @@ namespace frame {
 namespace {
 
 constexpr int64_t kBlockRows = 16384;  // smaller batches of a morsel are put together
+constexpr int64_t kBlockShare = 256;   // of a limit; larger batches are cut
+constexpr int64_t kLeastBlockRows = 256;
 
 struct Block {
   std::shared_ptr<arrow::Buffer> bytes;  // null: in the file
@@ -112,13 +114,15 @@ class BlockSink final : public HeldSink {
       const std::lock_guard lock(mutex_);
       if (data_->pool_owner == nullptr) data_->pool_owner = context.memory->pool_owner();
     }
+    const int64_t most = block_rows(batches, context);
+    batches = cut(std::move(batches), most);
     std::vector<column::Batch> out, waiting;
     int64_t rows = 0;
     for (size_t i = 0; i < batches.size(); ++i) {
       rows += batches[i].selected();
       waiting.push_back(std::move(batches[i]));
       const bool last = i + 1 == batches.size();
-      if (!last && rows + batches[i + 1].selected() <= kBlockRows) continue;
+      if (!last && rows + batches[i + 1].selected() <= most) continue;
       ARROW_ASSIGN_OR_RAISE(column::Batch one, exec::join_batches(std::move(waiting), context.pool()));
       waiting.clear();
       rows = 0;
@@ -157,6 +161,33 @@ class BlockSink final : public HeldSink {
   plan::TableSourcePtr source() override { return std::make_shared<HeldTable>(data_); }
 
  private:
+  // A block is copied twice on its way: under a limit a small part of it.
+  static int64_t block_rows(const std::vector<column::Batch>& batches, const exec::QueryContext& context) {
+    if (!context.memory->limited()) return kBlockRows;
+    int64_t rows = 0, bytes = 0;
+    for (const column::Batch& b : batches) {
+      rows += b.rows;
+      for (const column::Column& c : b.columns) bytes += column::compact_bytes(c, b.rows);
+    }
+    if (rows == 0) return kBlockRows;
+    return std::clamp(context.memory->cap() / kBlockShare / std::max<int64_t>(bytes / rows, 1), kLeastBlockRows, kBlockRows);
+  }
+  static std::vector<column::Batch> cut(std::vector<column::Batch> batches, int64_t most) {
+    if (most == kBlockRows) return batches;
+    std::vector<column::Batch> out;
+    for (column::Batch& b : batches) {
+      if (b.rows <= most) {
+        out.push_back(std::move(b));
+        continue;
+      }
+      for (int64_t at = 0; at < b.rows; at += most) {
+        column::Batch part = column::slice(b, at, std::min(most, b.rows - at));
+        if (part.selected() > 0) out.push_back(std::move(part));
+      }
+    }
+    return out;
+  }
+
   arrow::Result<int64_t> keep(const column::Batch& batch, const exec::QueryContext& context) {
     Block block;
     block.rows = batch.rows;
