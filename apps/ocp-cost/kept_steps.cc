@@ -6,14 +6,17 @@ namespace ocp {
 
 namespace {
 
-constexpr int64_t kHeldShare = 32;   // of the limit, for each step's rows
-constexpr int64_t kLeastShare = 2;   // of the limit is left for a query in any case
+constexpr int64_t kHeldShare = 32;                    // of the limit, for each step's rows
+constexpr int64_t kQueryShare = 2;                    // of the limit, for a query: what is read, written and freed lies beside it
+constexpr int64_t kLeastForQuery = int64_t{64} << 20;  // of a small limit all
 
 }  // namespace
 
 gristmill::ParallelOptions KeptSteps::options() const {
   gristmill::ParallelOptions out = given_;
-  if (out.memory_limit > 0) out.memory_limit = std::max(out.memory_limit - held_, out.memory_limit / kLeastShare);
+  if (given_.memory_limit == 0) return out;
+  const int64_t share = std::max(given_.memory_limit / kQueryShare, std::min(given_.memory_limit, kLeastForQuery));
+  out.memory_limit = std::max(share - held_, share / 2);
   return out;
 }
 

@@ -119,7 +119,7 @@ TEST(HoldTogether, ReadsOnceWhatAllOfThemGroup) {
       EXPECT_EQ(*seen, 40'000);
       for (size_t i = 0; i < expected.size(); ++i) {
         EXPECT_EQ((*held)[i].rows, expected[i]->num_rows());
-        EXPECT_TRUE((*(*(*held)[i].frame.collect()).arrow()).Equals(*expected[i])) << i;
+        EXPECT_TRUE((**(*(*held)[i].frame.collect()).arrow()).Equals(*expected[i])) << i;
       }
     }
   }
@@ -137,7 +137,7 @@ TEST(HoldTogether, RunsOtherFramesOneAfterTheOther) {
     ASSERT_TRUE(held.ok()) << base::describe_error(held.status());
     ASSERT_EQ(held->size(), frames.size());
     for (size_t i = 0; i < frames.size(); ++i) {
-      EXPECT_TRUE((*(*(*held)[i].frame.collect()).arrow()).Equals(**(*frames[i].collect()).arrow())) << i;
+      EXPECT_TRUE((**(*(*held)[i].frame.collect()).arrow()).Equals(**(*frames[i].collect()).arrow())) << i;
     }
   }
 }
