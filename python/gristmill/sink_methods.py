@@ -147,7 +147,7 @@ class SinkMethods:
 
         Floats take the shortest text that reads back as the same value unless `float_precision` says how many digits follow the point; dates and
         times are ISO unless a strftime pattern is given. `quote_style`: "necessary", "always", "non_numeric" or "never". The ending of the
-        path chooses the compression (.gz, .zst, .lz4, .bz2). `partition_by` and the other options of folders: see SinkMethods.
+        path chooses the compression (.gz, .zst, .lz4, .bz2, .sz). `partition_by` and the other options of folders: see SinkMethods.
         """
         if quote_style not in ("necessary", "always", "non_numeric", "never"):
             raise ValueError(f'quote_style must be "necessary", "always", "non_numeric" or "never", got {quote_style!r}')
@@ -181,7 +181,7 @@ class SinkMethods:
         """Writes the result as newline-delimited JSON, an object a row, complete or not at all; gives the number of rows.
 
         Lists and structs become arrays and objects, dates and times ISO texts, NaN and infinities null. The ending of the path chooses the
-        compression (.gz, .zst, .lz4, .bz2). `partition_by` and the other options of folders: see SinkMethods.
+        compression (.gz, .zst, .lz4, .bz2, .sz). `partition_by` and the other options of folders: see SinkMethods.
         """
         text = {"omit_nulls": omit_nulls, "compression": compression, "compression_level": compression_level}
         files = _sink_options(storage_options, partition_by, max_rows_per_file, max_bytes_per_file, overwrite)

@@ -9,8 +9,10 @@
 
 #include <arrow/type.h>
 
+#include "column/float_digits.h"
 #include "expr/calendar.h"
 #include "expr/functions/decimal_power.h"
+#include "expr/usual_time.h"
 
 namespace gristmill::expr {
 namespace {
@@ -107,15 +109,11 @@ template <typename T>
 std::string_view write_any_float(T v, char* out) {
   if (v != v) return "NaN";
   if (std::isinf(v)) return v < 0 ? "-Infinity" : "Infinity";
-  const auto end = std::to_chars(out, out + 32, v, std::chars_format::scientific);
-  char* const e = std::find(out, end.ptr, 'e');
-  const int exponent = std::atoi(std::string(e + 1, end.ptr).c_str());
   // Plain digits where they stay short; a float's own digits count, not its width.
-  if (exponent >= -4 && exponent < (sizeof(T) == 8 ? 15 : 6)) {
-    const auto plain = std::to_chars(out, out + 32, v, std::chars_format::fixed);
-    return {out, static_cast<size_t>(plain.ptr - out)};
-  }
-  return {out, static_cast<size_t>(end.ptr - out)};
+  char text[column::kFloatRoom];
+  const auto n = static_cast<size_t>(column::write_float(v, {-4, sizeof(T) == 8 ? 14 : 5, false}, text) - text);
+  std::memcpy(out, text, n);
+  return {out, n};
 }
 
 void two_digits(int64_t v, char* out) {
@@ -193,11 +191,14 @@ bool parse_decimal(std::string_view s, int precision, int scale, __int128& out) 
 }
 
 bool parse_date(std::string_view s, int64_t& days) {
+  if (fast_date(s.data(), std::ssize(s), days)) return true;
   s = trimmed(s);
   return take_date(s, days) && s.empty();
 }
 
 bool parse_timestamp(std::string_view s, int64_t units, int64_t& out) {
+  bool zoned;
+  if (fast_timestamp(s.data(), std::ssize(s), units, out, zoned)) return true;
   s = trimmed(s);
   int64_t days, hour = 0, minute = 0, second = 0, fraction = 0, ahead = 0;
   if (!take_date(s, days)) return false;

@@ -12,7 +12,7 @@ namespace {
 
 class JsonRecords final : public RecordEncoder {
  public:
-  explicit JsonRecords(std::shared_ptr<const TextEncoder> lines) : lines_(std::move(lines)) {}
+  explicit JsonRecords(std::shared_ptr<const LineEncoder> lines) : lines_(std::move(lines)) {}
   arrow::Result<bool> encode(const column::Batch& flat, int64_t row, std::string& out) const override {
     ARROW_RETURN_NOT_OK(lines_->encode(flat, row, 1, out));
     if (!out.empty() && out.back() == '\n') out.pop_back();
@@ -20,7 +20,7 @@ class JsonRecords final : public RecordEncoder {
   }
 
  private:
-  const std::shared_ptr<const TextEncoder> lines_;
+  const std::shared_ptr<const LineEncoder> lines_;
 };
 
 class RawRecords final : public RecordEncoder {

@@ -38,8 +38,9 @@ void append_float_value(T value, const ArrayData& d, int64_t row, JsonForm form,
   }
 }
 
-class JsonEncoder final : public TextEncoder {
+class JsonEncoder final : public LineEncoder {
  public:
+  using LineEncoder::encode;
   JsonEncoder(std::string path, std::shared_ptr<arrow::Schema> schema, JsonForm form)
       : path_(std::move(path)), schema_(std::move(schema)), form_(form) {
     for (const auto& f : schema_->fields()) {
@@ -147,7 +148,7 @@ void append_json_value(const ArrayData& d, int64_t row, JsonForm form, std::stri
   }
 }
 
-arrow::Result<std::shared_ptr<const TextEncoder>> ndjson_encoder(const std::string& path, std::shared_ptr<arrow::Schema> schema,
+arrow::Result<std::shared_ptr<const LineEncoder>> ndjson_encoder(const std::string& path, std::shared_ptr<arrow::Schema> schema,
                                                                  JsonForm form) {
   for (const auto& f : schema->fields()) {
     if (!has_json(*column::canonical_type(f->type()))) {

@@ -21,7 +21,7 @@ struct JsonForm {
 // A value of a flat canonical column; `row` counts from the array's offset.
 void append_json_value(const arrow::ArrayData& d, int64_t row, JsonForm form, std::string& out);
 // One object a line; `path` for errors. A plan error names a column without a JSON form.
-arrow::Result<std::shared_ptr<const TextEncoder>> ndjson_encoder(const std::string& path, std::shared_ptr<arrow::Schema> schema,
+arrow::Result<std::shared_ptr<const LineEncoder>> ndjson_encoder(const std::string& path, std::shared_ptr<arrow::Schema> schema,
                                                                  JsonForm form = {});
 
 }  // namespace gristmill::io

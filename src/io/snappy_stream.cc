@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include <arrow/buffer.h>
+#include <arrow/buffer_builder.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/util/compression.h>
 
@@ -191,6 +192,27 @@ class PrefixedStream final : public ReadOnlyStream {
 
 std::shared_ptr<arrow::io::InputStream> snappy_stream(std::shared_ptr<arrow::io::InputStream> in, arrow::MemoryPool* pool) {
   return std::make_shared<SnappyStream>(std::move(in), pool);
+}
+
+arrow::Result<std::shared_ptr<arrow::Buffer>> snappy_framed(const arrow::Buffer& bytes, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::SNAPPY));
+  arrow::BufferBuilder out(pool);
+  ARROW_RETURN_NOT_OK(out.Append(kIdentifier, sizeof kIdentifier));
+  std::vector<uint8_t> packed(static_cast<size_t>(codec->MaxCompressedLen(kMostChunk, bytes.data())));
+  for (int64_t at = 0; at < bytes.size(); at += kMostChunk) {
+    const uint8_t* const from = bytes.data() + at;
+    const int64_t n = std::min(kMostChunk, bytes.size() - at);
+    ARROW_ASSIGN_OR_RAISE(const int64_t size, codec->Compress(n, from, static_cast<int64_t>(packed.size()), packed.data()));
+    const bool smaller = size < n;
+    const int64_t body = (smaller ? size : n) + 4;
+    const uint32_t sum = masked_crc32c(from, static_cast<size_t>(n));
+    const uint8_t head[8] = {static_cast<uint8_t>(smaller ? 0 : 1), static_cast<uint8_t>(body),      static_cast<uint8_t>(body >> 8),
+                             static_cast<uint8_t>(body >> 16),      static_cast<uint8_t>(sum),       static_cast<uint8_t>(sum >> 8),
+                             static_cast<uint8_t>(sum >> 16),       static_cast<uint8_t>(sum >> 24)};
+    ARROW_RETURN_NOT_OK(out.Append(head, sizeof head));
+    ARROW_RETURN_NOT_OK(out.Append(smaller ? packed.data() : from, body - 4));
+  }
+  return out.Finish();
 }
 
 arrow::Result<std::shared_ptr<arrow::io::InputStream>> prefixed_stream(std::vector<uint8_t> first,

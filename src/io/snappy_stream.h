@@ -15,6 +15,9 @@ namespace gristmill::io {
 // one raw snappy block.
 std::shared_ptr<arrow::io::InputStream> snappy_stream(std::shared_ptr<arrow::io::InputStream> in, arrow::MemoryPool* pool);
 
+// Bytes as a whole stream of that format; streams one behind the other are one.
+arrow::Result<std::shared_ptr<arrow::Buffer>> snappy_framed(const arrow::Buffer& bytes, arrow::MemoryPool* pool);
+
 arrow::Result<std::shared_ptr<arrow::io::InputStream>> prefixed_stream(std::vector<uint8_t> first,
                                                                        std::shared_ptr<arrow::io::InputStream> rest);
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "column/float_digits.h"
 #include "expr/calendar.h"
 #include "expr/parse_text.h"
 
@@ -29,29 +30,25 @@ void append_fraction(int64_t fraction, int64_t units, std::string& out) {
 template <typename T>
 void append_any(T v, int precision, std::string& out) {
   char text[400];
-  if (v != v) {
-    out += "NaN";
-    return;
-  }
-  if (std::isinf(v)) {
-    out += v < 0 ? "-inf" : "inf";
-    return;
-  }
-  if (precision >= 0) {
+  if (precision < 0 || !std::isfinite(v)) {
+    out.append(text, put_float(v, text));
+  } else {
     const auto end = std::to_chars(text, text + sizeof text, v, std::chars_format::fixed, precision);
     out.append(text, end.ptr);
-    return;
   }
-  const T size = std::abs(v);
-  const bool plain = size == 0 || (size >= T(1e-5) && size < T(1e15));
-  const auto end = plain ? std::to_chars(text, text + sizeof text, v, std::chars_format::fixed)
-                         : std::to_chars(text, text + sizeof text, v, std::chars_format::scientific);
-  out.append(text, end.ptr);
-  if (plain && std::memchr(text, '.', static_cast<size_t>(end.ptr - text)) == nullptr) out += ".0";
+}
+
+template <typename T>
+char* put_any(T v, char* out) {
+  if (std::isfinite(v)) return column::write_float(v, {-5, 14, true}, out);
+  std::memcpy(out, v != v ? "NaN " : v < 0 ? "-inf" : "inf ", 4);
+  return out + (v < 0 ? 4 : 3);
 }
 
 }  // namespace
 
+char* put_float(double v, char* out) { return put_any(v, out); }
+char* put_float(float v, char* out) { return put_any(v, out); }
 void append_float(double v, int precision, std::string& out) { append_any(v, precision, out); }
 void append_float(float v, int precision, std::string& out) { append_any(v, precision, out); }
 

@@ -12,6 +12,9 @@ namespace gristmill::io {
 // -1: the shortest text.
 void append_float(double v, int precision, std::string& out);
 void append_float(float v, int precision, std::string& out);
+// The shortest text, into column::kFloatRoom bytes; its end.
+char* put_float(double v, char* out);
+char* put_float(float v, char* out);
 void append_date(int64_t days, std::string& out);
 // `between` date and clock, a fraction without trailing zeros, and Z when zoned.
 void append_timestamp(int64_t value, int64_t units, bool zoned, char between, std::string& out);

@@ -3,6 +3,7 @@
 #include "io/text_sink.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include "column/buffers.h"
 #include "io/batch_file_sink.h"
 #include "io/output_file.h"
+#include "io/snappy_stream.h"
 #include "io/text_input.h"
 
 namespace gristmill::io {
@@ -25,6 +27,7 @@ namespace {
 using BufferPtr = std::shared_ptr<arrow::Buffer>;
 
 constexpr int64_t kEncodedRows = 1024;             // at a time
+constexpr int64_t kRoomBehind = 1024;              // of text, beside a sixteenth, for rows longer than the ones before
 constexpr int64_t kSliceBytes = int64_t{1} << 20;  // of text, in one frame
 constexpr size_t kMostSlices = 8;                  // that wait; then whoever delivers compresses too
 
@@ -100,13 +103,12 @@ class TextSink final : public exec::OrderedSink {
       ARROW_ASSIGN_OR_RAISE(c, column::flatten(c, batch.rows, memory_->pool()));
     }
     arrow::BufferBuilder text(memory_->pool());
-    std::string some;
-    for (int64_t at = 0; at < batch.rows; at += kEncodedRows) {
-      some.clear();
-      ARROW_RETURN_NOT_OK(encoder_->encode(batch, at, std::min(kEncodedRows, batch.rows - at), some));
-      ARROW_RETURN_NOT_OK(text.Append(some.data(), std::ssize(some)));
-    }
-    ARROW_ASSIGN_OR_RAISE(auto bytes, text.Finish());
+    // Rows are about as long as those before them: then nothing is moved while the text grows, nor cut off behind it.
+    const int64_t expected = batch.rows * row_bytes_.load(std::memory_order_relaxed);
+    ARROW_RETURN_NOT_OK(text.Reserve(expected + expected / 16 + kRoomBehind));
+    ARROW_RETURN_NOT_OK(encoder_->encode(batch, text));
+    if (batch.rows > 0) row_bytes_.store(text.length() / batch.rows + 1, std::memory_order_relaxed);
+    ARROW_ASSIGN_OR_RAISE(auto bytes, text.Finish(text.capacity() / 2 > text.length()));
     column::Batch out;
     out.rows = batch.rows;
     out.origin = batch.origin;
@@ -187,6 +189,7 @@ class TextSink final : public exec::OrderedSink {
   }
 
   arrow::Result<BufferPtr> compressed(const arrow::Buffer& text) const {
+    if (codec_->compression_type() == arrow::Compression::SNAPPY) return snappy_framed(text, memory_->pool());
     ARROW_ASSIGN_OR_RAISE(auto out, arrow::io::BufferOutputStream::Create(text.size() / 4 + 64, memory_->pool()));
     ARROW_ASSIGN_OR_RAISE(const auto stream, arrow::io::CompressedOutputStream::Make(codec_.get(), out, memory_->pool()));
     ARROW_RETURN_NOT_OK(stream->Write(text.data(), text.size()));
@@ -199,6 +202,7 @@ class TextSink final : public exec::OrderedSink {
   const std::shared_ptr<base::QueryMemory> memory_;
   const std::shared_ptr<OutputFile> file_;
   const std::shared_ptr<arrow::util::Codec> codec_;  // null: plain text
+  mutable std::atomic<int64_t> row_bytes_{0};    // of rows encoded last; only how much room is made depends on it
   bool begun_ = false;
   bool any_slice_ = false;
   arrow::BufferBuilder filling_;  // the slice that is not full
@@ -211,12 +215,22 @@ class TextSink final : public exec::OrderedSink {
 
 }  // namespace
 
+arrow::Status LineEncoder::encode(const column::Batch& batch, arrow::BufferBuilder& out) const {
+  std::string some;
+  for (int64_t at = 0; at < batch.rows; at += kEncodedRows) {
+    some.clear();
+    ARROW_RETURN_NOT_OK(encode(batch, at, std::min(kEncodedRows, batch.rows - at), some));
+    ARROW_RETURN_NOT_OK(out.Append(some.data(), std::ssize(some)));
+  }
+  return arrow::Status::OK();
+}
+
 arrow::Result<std::shared_ptr<exec::OrderedSink>> text_sink(std::string format, const std::string& path, const std::string& compression,
                                                             std::optional<int> level, std::shared_ptr<const TextEncoder> encoder,
                                                             std::shared_ptr<base::QueryMemory> memory, const StoragePtr& storage) {
   ARROW_ASSIGN_OR_RAISE(const auto type, text_codec(compression, path));
-  if (type == arrow::Compression::SNAPPY || type == arrow::Compression::BROTLI) {
-    return base::plan_error("text cannot be written with snappy or brotli compression", "known: none, gzip, zstd, lz4, bz2");
+  if (type == arrow::Compression::BROTLI) {
+    return base::plan_error("text cannot be written with brotli compression", "known: none, gzip, zstd, lz4, bz2, snappy");
   }
   std::shared_ptr<arrow::util::Codec> codec;
   if (type != arrow::Compression::UNCOMPRESSED) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include <arrow/buffer_builder.h>
 #include <arrow/result.h>
 
 #include "base/memory_budget.h"
@@ -21,7 +22,16 @@ class TextEncoder {
  public:
   virtual ~TextEncoder() = default;
   virtual std::string head() const { return {}; }  // before the first row
-  // Appends rows [first, first + n) of a dense batch of flat columns.
+  // Appends the rows of a dense batch of flat columns.
+  virtual arrow::Status encode(const column::Batch& batch, arrow::BufferBuilder& out) const = 0;
+};
+
+// One that also gives rows by themselves.
+class LineEncoder : public TextEncoder {
+ public:
+  using TextEncoder::encode;
+  arrow::Status encode(const column::Batch& batch, arrow::BufferBuilder& out) const override;
+  // Appends rows [first, first + n).
   virtual arrow::Status encode(const column::Batch& batch, int64_t first, int64_t n, std::string& out) const = 0;
 };
 

@@ -138,6 +138,11 @@ size_t Chain::asking_steps() const {
   return static_cast<size_t>(std::count_if(steps_.begin(), steps_.end(), [](const auto& s) { return s->asking() != nullptr; }));
 }
 
+bool Chain::takes_any_batches() const {
+  const bool ours = std::none_of(steps_.begin(), steps_.end(), [](const auto& s) { return s->shows_batches() || s->asking() != nullptr; });
+  return ours && std::any_of(steps_.begin(), steps_.end(), [](const auto& s) { return s->computes(); });
+}
+
 bool Chain::takes_more() const {
   return std::all_of(steps_.begin(), steps_.end(), [](const auto& s) { return s->asking() == nullptr || s->asking()->takes_more(); });
 }

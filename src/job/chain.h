@@ -100,6 +100,8 @@ class Chain {
   arrow::Status resume(SuspendedBatch waited, ChainLocal& local, const EmitBatch& emit,
                        const std::shared_ptr<Suspension>& suspension) const;
   size_t asking_steps() const;
+  // Whether the size of batches is nobody's business but ours, and makes a difference.
+  bool takes_any_batches() const;
   bool takes_more() const;  // all of them
 
  private:

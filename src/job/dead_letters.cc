@@ -152,15 +152,27 @@ arrow::Status DeadLetters::set_aside(uint64_t seq, std::string lines) {
   return arrow::Status::OK();
 }
 
-void DeadLetters::append_later(const std::string& lines) {
+arrow::Status DeadLetters::append_later(const std::string& lines) {
   std::lock_guard lock(mutex_);
   later_ += lines;
+  if (std::ssize(later_) < kHeldInMemory) return arrow::Status::OK();
+  if (scratch_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(scratch_, base::SpillFile::create());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto block, scratch_->write(reinterpret_cast<const uint8_t*>(later_.data()), std::ssize(later_)));
+  later_on_disk_.push_back(block);
+  later_.clear();
+  return arrow::Status::OK();
 }
 
 arrow::Status DeadLetters::finish() {
   std::lock_guard lock(mutex_);
   if (file_ == nullptr) return arrow::Status::OK();
   if (!waiting_.empty()) return base::internal_error("dead letters of morsel " + std::to_string(next_) + " never came");
+  for (const base::SpillBlock& block : later_on_disk_) {
+    ARROW_ASSIGN_OR_RAISE(const auto bytes, scratch_->read(block, arrow::default_memory_pool()));
+    ARROW_RETURN_NOT_OK(file_->Write(bytes->data(), bytes->size()));
+  }
   ARROW_RETURN_NOT_OK(write(later_));
   ARROW_RETURN_NOT_OK(file_->finish());
   file_.reset();

@@ -54,7 +54,7 @@ class DeadLetters {
   // The lines of morsel `seq`, maybe none; every morsel from 0 on comes once.
   arrow::Status deliver(uint64_t seq, std::string lines);
   // Lines of a sink, which stand behind those of the source.
-  void append_later(const std::string& lines);
+  arrow::Status append_later(const std::string& lines);
   // Before the sinks make their rows visible: everything is written, on disk, and under its name (inside a folder: beside it).
   arrow::Status finish();
   // After: into the folder.
@@ -81,7 +81,8 @@ class DeadLetters {
   std::map<uint64_t, Waiting> waiting_;
   uint64_t next_ = 0;
   int64_t held_ = 0;
-  std::string later_;
+  std::vector<base::SpillBlock> later_on_disk_;
+  std::string later_;  // behind these
   std::shared_ptr<base::SpillFile> scratch_;
 };
 

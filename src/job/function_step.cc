@@ -165,6 +165,7 @@ class FunctionStep : public Transform {
 
 class BatchStep final : public FunctionStep {
  public:
+  bool shows_batches() const override { return true; }
   BatchStep(std::string name, BatchFunction function, ColumnTypes gives)
       : FunctionStep(std::move(name)), function_(std::move(function)), gives_(std::move(gives)) {}
 

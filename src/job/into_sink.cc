@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "exec/steady_clock.h"
+#include "exec/tail_work.h"
 
 namespace gristmill::job {
 namespace {
@@ -21,9 +22,46 @@ void append_part(std::vector<column::Batch>& out, int64_t rows, std::vector<colu
   for (auto& b : staged) out.push_back(std::move(b));
 }
 
-class Into final : public IntoSink {
+class Into final : public IntoSink, public exec::TailWork {
  public:
   explicit Into(IntoSinkSpec spec) : spec_(std::move(spec)) {}
+
+  // What the parts leave for the end is shared by the workers. Parts that somebody else finishes leave nothing.
+  bool expect_tail() override {
+    for (const SinkPart& part : spec_.parts) {
+      auto work = spec_.finishes ? std::dynamic_pointer_cast<exec::TailWork>(part.sink) : nullptr;
+      tails_.push_back(work != nullptr && work->expect_tail() ? std::move(work) : nullptr);
+    }
+    return std::any_of(tails_.begin(), tails_.end(), [](const auto& t) { return t != nullptr; });
+  }
+  int64_t tail_pieces() override {
+    int64_t all = 0;
+    for (const auto& tail : tails_) {
+      pieces_.push_back(tail == nullptr ? 0 : tail->tail_pieces());
+      all += pieces_.back();
+    }
+    return all;
+  }
+  arrow::Status run_piece() override {
+    int64_t piece = next_piece_++;
+    size_t i = 0;
+    while (piece >= pieces_[i]) piece -= pieces_[i++];
+    const int64_t since = exec::now_ns();
+    const io::TransferScope counting(spec_.parts[i].written);
+    const arrow::Status status = tails_[i]->run_piece();
+    StepCounts counts;
+    counts.nanoseconds = exec::now_ns() - since;
+    add(spec_.parts[i].step, counts);
+    return status;
+  }
+  arrow::Status finish_tail() override {
+    for (size_t i = 0; i < tails_.size(); ++i) {
+      if (tails_[i] == nullptr) continue;
+      const io::TransferScope counting(spec_.parts[i].written);
+      ARROW_RETURN_NOT_OK(note_shown(i, tails_[i]->finish_tail()));
+    }
+    return arrow::Status::OK();
+  }
 
   std::string name() const override { return "job"; }
   int64_t rows_in() const override { return rows_in_; }
@@ -84,12 +122,11 @@ class Into final : public IntoSink {
   arrow::Status finalize() override {
     if (!spec_.finishes) return arrow::Status::OK();
     if (spec_.before_visible) ARROW_RETURN_NOT_OK(spec_.before_visible());
-    std::string shown;
-    for (const SinkPart& part : spec_.parts) {
+    for (size_t i = 0; i < spec_.parts.size(); ++i) {
+      const SinkPart& part = spec_.parts[i];
       const io::TransferScope counting(part.written);
-      const arrow::Status status = part.sink->finalize();
-      if (!status.ok()) return shown.empty() ? status : status.WithMessage(status.message(), "; complete already:", shown);
-      shown += " " + spec_.run->accounting.steps()[part.step].name;
+      const bool later = i < tails_.size() && tails_[i] != nullptr;
+      ARROW_RETURN_NOT_OK(later ? part.sink->finalize() : note_shown(i, part.sink->finalize()));
     }
     return arrow::Status::OK();
   }
@@ -103,6 +140,13 @@ class Into final : public IntoSink {
     int64_t rows = 0;
     std::vector<column::Batch> batches;
   };
+
+  // A part is complete, or it is not and those before it are.
+  arrow::Status note_shown(size_t part, const arrow::Status& status) {
+    if (!status.ok()) return shown_.empty() ? status : status.WithMessage(status.message(), "; complete already:", shown_);
+    shown_ += " " + spec_.run->accounting.steps()[spec_.parts[part].step].name;
+    return status;
+  }
 
   void add(size_t step, const StepCounts& counts) {
     if (step == kNotCounted) return;
@@ -184,6 +228,10 @@ class Into final : public IntoSink {
   std::atomic<int64_t> rows_in_{0};
   std::mutex mutex_;
   std::vector<std::unique_ptr<ChainLocal>> locals_;  // of workers that are elsewhere
+  std::vector<std::shared_ptr<exec::TailWork>> tails_;  // of each part, or null
+  std::vector<int64_t> pieces_;
+  std::atomic<int64_t> next_piece_{0};
+  std::string shown_;  // the parts that are complete
   // Touched by deliver() alone, one call at a time.
   bool taking_ = false;
   std::vector<Part> waiting_;

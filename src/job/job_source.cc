@@ -91,7 +91,7 @@ class JobScan final : public plan::Scan {
     if (phases_ > 1) return read_phase(seq, scan_local, emit, counts);
     auto& local = static_cast<JobLocal&>(scan_local);
     const int64_t began = exec::now_ns();
-    Morsel morsel{emit, local, nullptr, {}, 0, 0};
+    Morsel morsel{emit, local, nullptr, {}};
     plan::ScanCounts read;
     const arrow::Status status = read_source(seq, morsel, read);
     counts.rows += morsel.emitted;
@@ -109,6 +109,7 @@ class JobScan final : public plan::Scan {
     StepCounts source;
     int64_t emitted = 0;
     int64_t downstream_ns = 0;
+    int64_t chain_ns = 0;
   };
 
   // Whether the source has no morsel `number`, or none shall begin any more.
@@ -142,7 +143,7 @@ class JobScan final : public plan::Scan {
   arrow::Status read_phase(uint64_t seq, plan::ScanLocal& scan_local, const plan::BatchConsumer& emit, plan::ScanCounts& counts) {
     auto& local = static_cast<JobLocal&>(scan_local);
     const int64_t began = exec::now_ns();
-    Morsel morsel{emit, local, waiting_.take(seq), {}, 0, 0};
+    Morsel morsel{emit, local, waiting_.take(seq), {}};
     if (morsel.waiting == nullptr) return base::internal_error("phase " + std::to_string(seq) + " of a job was not made");
     WaitingMorsel& m = *morsel.waiting;
     plan::ScanCounts read;
@@ -177,12 +178,24 @@ class JobScan final : public plan::Scan {
   arrow::Status take(column::Batch batch, Morsel& m) {
     m.source.rows_out += batch.selected();
     m.source.batches++;
+    if (m.local.batches++ % kWeighEvery == 0) weigh(batch);
+    if (!nulls_.empty()) complete(batch);
+    if (run_->tuner == nullptr) return push(std::move(batch), m);
+    const int64_t rows = batch.rows, before = m.chain_ns;
+    const BatchTuner::Trial trial = run_->tuner->next(rows);
+    if (trial.rows >= rows) {
+      ARROW_RETURN_NOT_OK(push(std::move(batch), m));
+    } else {
+      for (int64_t at = 0; at < rows; at += trial.rows) ARROW_RETURN_NOT_OK(push(column::slice(batch, at, std::min(trial.rows, rows - at)), m));
+    }
+    run_->tuner->took(trial, rows, m.chain_ns - before);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status push(column::Batch batch, Morsel& m) {
     const column::Origin origin = batch.origin;
-    return through_chain(origin, m, [&](const EmitBatch& emit) {
-      if (m.local.batches++ % kWeighEvery == 0) weigh(batch);
-      if (!nulls_.empty()) complete(batch);
-      return run_->chain.push(std::move(batch), *m.local.chain, emit, m.waiting);
-    });
+    return through_chain(origin, m,
+                         [&](const EmitBatch& emit) { return run_->chain.push(std::move(batch), *m.local.chain, emit, m.waiting); });
   }
 
   template <typename Work>
@@ -202,10 +215,10 @@ class JobScan final : public plan::Scan {
       m.downstream_ns += exec::now_ns() - handed;
       return s;
     });
-    m.source.nanoseconds -= exec::now_ns() - since;  // what is left of the morsel's time is the source's
-    if (run_->status != nullptr) {
-      run_->status->batch_times().add(std::chrono::nanoseconds(exec::now_ns() - since - (m.downstream_ns - elsewhere)));
-    }
+    const int64_t took = exec::now_ns() - since;
+    m.source.nanoseconds -= took;  // what is left of the morsel's time is the source's
+    m.chain_ns += took - (m.downstream_ns - elsewhere);
+    if (run_->status != nullptr) run_->status->batch_times().add(std::chrono::nanoseconds(took - (m.downstream_ns - elsewhere)));
     return status.ok() ? status : placed(status, origin);
   }
 

@@ -16,6 +16,7 @@
 #include "gristmill/metrics.h"
 #include "io/transfer.h"
 #include "job/accounting.h"
+#include "job/batch_tuner.h"
 #include "job/chain.h"
 #include "job/dead_letters.h"
 #include "job/job_status.h"
@@ -55,6 +56,7 @@ struct RunState {
   base::CancelToken stop;                  // no further morsel
   std::shared_ptr<Flow> flow;
   StepContext context;  // of the steps; set before the scan is opened
+  std::unique_ptr<BatchTuner> tuner;  // null: batches stay as the source cuts them
   std::atomic<int64_t> bad_rows{0};
   io::TransferMeterPtr read = std::make_shared<io::TransferMeter>();  // by the source
   std::atomic<int64_t> weighed_rows{0}, weighed_bytes{0};  // of one batch in kWeighEvery, as they stand in memory behind the source

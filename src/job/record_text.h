@@ -21,8 +21,8 @@ class RecordText {
   arrow::Result<std::vector<std::string>> of(const column::Batch& batch, const std::vector<int64_t>& rows) const;
 
  private:
-  RecordText(std::shared_ptr<const io::TextEncoder> encoder, arrow::MemoryPool* pool) : encoder_(std::move(encoder)), pool_(pool) {}
-  std::shared_ptr<const io::TextEncoder> encoder_;
+  RecordText(std::shared_ptr<const io::LineEncoder> encoder, arrow::MemoryPool* pool) : encoder_(std::move(encoder)), pool_(pool) {}
+  std::shared_ptr<const io::LineEncoder> encoder_;
   arrow::MemoryPool* pool_;
 };
 

@@ -1,7 +1,12 @@
 #include "job/rejected_records.h"
 
+#include <cerrno>
 #include <charconv>
-#include <fstream>
+#include <cstring>
+#include <map>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/status.h"
 #include "io/json_reader.h"
@@ -76,39 +81,78 @@ bool take_columns(const Entry& entry, const FieldNames& before, FieldNames& out)
   return true;
 }
 
+// Empty: none. Else what is wrong with the line.
+std::string take_record(std::string line, const FieldNames& columns, RejectedRecord& out) {
+  line.reserve(line.size() + kSlack);
+  Entry entry;
+  io::JsonCursor cursor(line.data(), line.data() + line.size());
+  if (!take_entry(cursor, entry)) return "this is no JSON object";
+  out.job = text_of(entry, "job");
+  out.file = text_of(entry, "file");
+  out.row = number_of(entry, "row");
+  out.source_line = number_of(entry, "line");
+  out.columns = nullptr;
+  const auto record = entry.rest.find("record");
+  if (record != entry.rest.end()) {
+    out.content = record->second;
+    out.way = text_of(entry, "at");
+  } else {
+    out.content = text_of(entry, "text");
+    out.way = kAsText;
+    if (!take_columns(entry, columns, out.columns)) return "\"columns\" must be a list of names";
+  }
+  if (out.content.empty()) return "there is neither \"record\" nor \"text\"";
+  out.line = std::move(line);
+  return {};
+}
+
+bool is_blank(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
+
 }  // namespace
 
-arrow::Result<RejectedFile> read_rejected(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return base::io_error("cannot read " + file, file);
-  RejectedFile out;
-  FieldNames columns;
+arrow::Result<std::unique_ptr<RejectedFile>> RejectedFile::open(const std::string& file) {
+  std::unique_ptr<RejectedFile> out(new RejectedFile(file));  // its constructor is private
+  out->in_.open(file, std::ios::binary);
+  out->descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (!out->in_ || out->descriptor_ < 0) return base::io_error("cannot read " + file, file);
+  return out;
+}
+
+RejectedFile::~RejectedFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+arrow::Result<bool> RejectedFile::next(RejectedRecord& out) {
   std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto wrong = [&](const std::string& what) { return base::data_error(file + ", line " + std::to_string(number) + ": " + what); };
-    line.reserve(line.size() + kSlack);
-    Entry entry;
-    io::JsonCursor cursor(line.data(), line.data() + line.size());
-    if (!take_entry(cursor, entry)) return wrong("this is no JSON object");
-    if (out.job.empty()) out.job = text_of(entry, "job");
-    RejectedRecord r;
-    r.file = text_of(entry, "file");
-    r.row = number_of(entry, "row");
-    r.source_line = number_of(entry, "line");
-    const auto record = entry.rest.find("record");
-    const bool has_record = record != entry.rest.end();
-    if (has_record) {
-      r.content = record->second;
-    } else {
-      r.content = text_of(entry, "text");
-      if (!take_columns(entry, columns, r.columns)) return wrong("\"columns\" must be a list of names");
-      columns = r.columns;
-    }
-    if (r.content.empty()) return wrong("there is neither \"record\" nor \"text\"");
-    r.line = line;
-    out.ways[has_record ? text_of(entry, "at") : kAsText].push_back(std::move(r));
+  while (std::getline(in_, line)) {
+    out.place = place_;
+    place_ += std::ssize(line) + 1;
+    number_ += 1;
+    if (is_blank(line)) continue;
+    const std::string wrong = take_record(std::move(line), columns_, out);
+    if (!wrong.empty()) return base::data_error(file_ + ", line " + std::to_string(number_) + ": " + wrong);
+    if (out.columns != nullptr) columns_ = out.columns;
+    return true;
   }
+  if (in_.bad()) return base::io_error("cannot read " + file_, file_);
+  return false;
+}
+
+arrow::Result<RejectedRecord> RejectedFile::at(int64_t place) const {
+  std::string line;
+  char some[4096];
+  for (int64_t at = place;;) {
+    const ssize_t n = ::pread(descriptor_, some, sizeof some, at);
+    if (n < 0) return base::io_error("cannot read " + file_ + ": " + std::strerror(errno), file_);
+    const char* const end = static_cast<const char*>(std::memchr(some, '\n', static_cast<size_t>(n)));
+    line.append(some, end == nullptr ? static_cast<size_t>(n) : static_cast<size_t>(end - some));
+    if (end != nullptr || n == 0) break;
+    at += n;
+  }
+  RejectedRecord out;
+  out.place = place;
+  const std::string wrong = take_record(std::move(line), nullptr, out);
+  if (!wrong.empty()) return base::data_error(file_ + ", byte " + std::to_string(place) + ": " + wrong);
   return out;
 }
 

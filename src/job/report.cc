@@ -126,6 +126,7 @@ std::string JobReport::json(const std::string& metrics) const {
   out += fixed(seconds, 6) + ",";
   number_member("workers", workers, out);
   number_member("peak_bytes", peak_bytes, out);
+  number_member("batch_rows", batch_rows, out);
   key("record_bytes", out);
   out += fixed(record_bytes, 1) + ",";
   number_member("spilled_bytes", spilled_bytes, out);

@@ -13,8 +13,9 @@
 #include "base/spill_file.h"
 #include "base/status.h"
 #include "column/types.h"
-#include "gristmill/store.h"
+#include "io/output_file.h"
 #include "job/dead_letters.h"
+#include "job/fed_files.h"
 #include "job/job_tree.h"
 #include "job/letters_log.h"
 #include "job/rejected_records.h"
@@ -38,7 +39,12 @@ class Scratch {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
+  const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
+  static void remove(const std::string& file) {
+    std::error_code ignored;
+    fs::remove(file, ignored);
+  }
 
  private:
   explicit Scratch(std::string path) : path_(std::move(path)) {}
@@ -56,10 +62,9 @@ class Retry {
       return base::io_error("a retry of " + rejected_ + " was interrupted: " + claim_ + " is still there", claim_,
                             "look whether its records reached the sinks; rename it back to feed them again, or remove it");
     }
-    ARROW_ASSIGN_OR_RAISE(RejectedFile read, read_rejected(rejected_));
-    ways_ = std::move(read.ways);
+    ARROW_RETURN_NOT_OK(look_through());
     if (ways_.empty()) return arrow::Status::OK();
-    const std::string job_file = options_.job_file.empty() ? read.job : options_.job_file;
+    const std::string job_file = options_.job_file.empty() ? named_job_ : options_.job_file;
     if (job_file.empty())
       return base::plan_error("the records of " + rejected_ + " do not say which job they are from",
                               "gristmill retry " + rejected_ + " --job JOB.yaml");
@@ -76,6 +81,31 @@ class Retry {
   }
 
  private:
+  // Reads every line once, before anything is touched.
+  arrow::Status look_through() {
+    ARROW_ASSIGN_OR_RAISE(const auto file, RejectedFile::open(rejected_));
+    RejectedRecord r;
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(const bool more, file->next(r));
+      if (!more) return arrow::Status::OK();
+      if (named_job_.empty()) named_job_ = r.job;
+      ways_[r.way] += 1;
+      told_columns_ |= r.columns != nullptr;
+    }
+  }
+
+  // The claimed records that go back this way.
+  template <typename Take>
+  arrow::Status each_of(const std::string& way, const Take& take) const {
+    ARROW_ASSIGN_OR_RAISE(const auto file, RejectedFile::open(claim_));
+    RejectedRecord r;
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(const bool more, file->next(r));
+      if (!more) return arrow::Status::OK();
+      if (r.way == way) ARROW_RETURN_NOT_OK(take(r));
+    }
+  }
+
   // The columns of the source: of its files, of which folders may be columns too, else as the job names them.
   arrow::Status learn_schema() {
     const Settings settings = settings_of(*tree_);
@@ -109,21 +139,22 @@ class Retry {
   arrow::Status feed_all() {
     while (!ways_.empty()) {
       const auto at = ways_.begin();
-      ARROW_RETURN_NOT_OK(feed(at->first, at->second));
-      report_.fed += std::ssize(at->second);
+      ARROW_RETURN_NOT_OK(feed(at->first));
+      report_.fed += at->second;
       ways_.erase(at);
       if (options_.run.stop.cancelled()) return arrow::Status::OK();
     }
     return arrow::Status::OK();
   }
 
-  arrow::Status feed(const std::string& way, const std::vector<RejectedRecord>& records) {
+  arrow::Status feed(const std::string& way) {
     Node tree = *tree_;
     for (const char* gone : {"checkpoint", "watermark", "health"}) remove_key(tree, gone);  // the records end
-    const std::string again = scratch_->file("again.ndjson");
+    const std::string again = scratch_->file("again-" + std::to_string(runs_) + ".ndjson");
     Node& source = *find_key(tree, "source");
-    FedFiles fed;
-    ARROW_RETURN_NOT_OK(way == kAsText ? text_source(source, records, fed) : record_source(source, records, way.empty(), fed));
+    ARROW_ASSIGN_OR_RAISE(const auto claimed, RejectedFile::open(claim_));
+    FedFiles fed(scratch_->path(), "fed-" + std::to_string(runs_++) + "-");
+    ARROW_RETURN_NOT_OK(way == kAsText ? text_source(source, fed) : record_source(source, way, fed));
     if (way.starts_with("sink ")) ARROW_RETURN_NOT_OK(only_sink(tree, way.substr(5)));
     if (Node* errors = find_key(tree, "on_error"); errors != nullptr && find_key(*errors, "path") != nullptr)
       set_key(*errors, "path", text_node(*errors, again));
@@ -132,29 +163,26 @@ class Retry {
     ARROW_ASSIGN_OR_RAISE(const auto is, job.source());
     RunOptions run = options_.run;
     run.add_to_existing = true;
-    run.retell = [&fed, &way, was = was->name(), is = is->name()](Rejection& told) {
+    run.retell = [&fed, &claimed, &way, was = was->name(), is = is->name()](Rejection& told) {
       if (told.step == is) told.step = was;
-      retell(fed, way, told);
+      retell(fed, *claimed, way, told);
     };
     JobReport report;
     const arrow::Status status = run_job(job, run, report);
     report_.runs.push_back(std::move(report));
     ARROW_RETURN_NOT_OK(status);
-    std::ifstream in(again, std::ios::binary);
-    for (std::string line; std::getline(in, line); ++report_.left) rejected_again_ += line + "\n";
-    in.close();
-    std::error_code ignored;
-    fs::remove(again, ignored);
+    if (fs::exists(again)) rejected_again_.push_back(again);
+    for (const std::string& path : fed.paths()) scratch_->remove(path);
     return arrow::Status::OK();
   }
 
-  using FedFiles = std::map<std::string, std::vector<const RejectedRecord*>>;  // by path; a file's records in order
-
   // What is rejected again stands where it stood in the source, and as it was fed.
-  static void retell(const FedFiles& fed, const std::string& way, Rejection& told) {
-    const auto file = fed.find(told.file);
-    if (file == fed.end() || told.row < 0 || told.row >= std::ssize(file->second)) return;
-    const RejectedRecord& r = *file->second[static_cast<size_t>(told.row)];
+  static void retell(const FedFiles& fed, const RejectedFile& claimed, const std::string& way, Rejection& told) {
+    const auto place = fed.place_of(told.file, told.row);
+    if (!place) return;
+    const auto found = claimed.at(*place);
+    if (!found.ok()) return;
+    const RejectedRecord& r = *found;
     told.file = r.file;
     told.row = r.row;
     told.line = r.source_line;
@@ -168,38 +196,33 @@ class Retry {
     }
   }
 
-  arrow::Status record_source(Node& source, const std::vector<RejectedRecord>& records, bool of_source, FedFiles& fed) {
-    const std::string file = scratch_->file("records.ndjson");
-    std::string text;
-    for (const RejectedRecord& r : records) {
-      text += r.content + "\n";
-      fed[file].push_back(&r);
-    }
-    ARROW_RETURN_NOT_OK(write_bytes(file, text));
-    std::vector<std::pair<std::string, Node>> keys{{"path", text_node(source, file)}};
-    if (of_source && !columns_.empty()) keys.emplace_back("schema", names_node(source, columns_));
+  arrow::Status record_source(Node& source, const std::string& way, FedFiles& fed) {
+    ARROW_RETURN_NOT_OK(fed.begin(".ndjson", ""));
+    ARROW_RETURN_NOT_OK(each_of(way, [&](const RejectedRecord& r) {
+      fed.add(r.content + "\n", r.place);
+      return arrow::Status::OK();
+    }));
+    ARROW_RETURN_NOT_OK(fed.finish());
+    std::vector<std::pair<std::string, Node>> keys{{"path", text_node(source, fed.paths()[0])}};
+    if (way.empty() && !columns_.empty()) keys.emplace_back("schema", names_node(source, columns_));
     source.sections = {{"ndjson", section_node(source, std::move(keys))}};
     return arrow::Status::OK();
   }
 
   // Read as the job reads its source.
-  arrow::Status text_source(Node& source, const std::vector<RejectedRecord>& records, FedFiles& fed) {
+  arrow::Status text_source(Node& source, FedFiles& fed) {
     auto& [kind, keys] = source.sections.front();
     const TextShape shape = shape_of(kind, settings_of(*tree_));
-    const FedText text = lay_out_text(records, shape);
-    std::vector<std::string> paths;
-    for (const FedFile& f : text.files) {
-      paths.push_back(scratch_->file(f.name));
-      ARROW_RETURN_NOT_OK(write_bytes(paths.back(), f.text));
-      if (!f.records.empty()) fed[paths.back()] = f.records;
-    }
+    TextLayout layout(shape, told_columns_, fed);
+    ARROW_RETURN_NOT_OK(each_of(kAsText, [&](const RejectedRecord& r) { return layout.add(r); }));
+    ARROW_RETURN_NOT_OK(fed.finish());
     if (kind == "kafka") keys = section_node(source, {});
     kind = shape.csv ? "csv" : "ndjson";
     for (const char* gone : {"format", "skip_rows", "compression", "hive_partitioning", "columns", "schema", "types", "storage"})
       remove_key(keys, gone);
-    if (text.named) remove_key(keys, "header");
-    set_key(keys, "path", list_node(source, paths));
-    if (!columns_.empty()) set_key(keys, text.named ? "types" : "schema", names_node(source, columns_));
+    if (layout.named()) remove_key(keys, "header");
+    set_key(keys, "path", list_node(source, fed.paths()));
+    if (!columns_.empty()) set_key(keys, layout.named() ? "types" : "schema", names_node(source, columns_));
     return arrow::Status::OK();
   }
 
@@ -242,12 +265,23 @@ class Retry {
 
   // What was rejected again and what was not fed, under the old name; then the claim goes.
   arrow::Status leave_rest() {
-    std::string rest = rejected_again_;
-    for (const auto& [way, records] : ways_) {
-      for (const RejectedRecord& r : records) rest += r.line + "\n";
-      report_.left += std::ssize(records);
+    std::shared_ptr<io::OutputFile> rest;
+    const auto leave = [&](const std::string& line) -> arrow::Status {
+      if (rest == nullptr) {
+        ARROW_ASSIGN_OR_RAISE(rest, io::OutputFile::create(rejected_));
+      }
+      report_.left += 1;
+      return rest->Write(line.data(), std::ssize(line));
+    };
+    for (const std::string& path : rejected_again_) {
+      std::ifstream in(path, std::ios::binary);
+      for (std::string line; std::getline(in, line);) ARROW_RETURN_NOT_OK(leave(line + "\n"));
+      if (!in.eof()) return base::io_error("cannot read " + path, path, "every record is still in " + claim_);
     }
-    if (!rest.empty()) ARROW_RETURN_NOT_OK(write_bytes(rejected_, rest));
+    for (const auto& [way, records] : ways_) {
+      ARROW_RETURN_NOT_OK(each_of(way, [&](const RejectedRecord& r) { return leave(r.line + "\n"); }));
+    }
+    if (rest != nullptr) ARROW_RETURN_NOT_OK(rest->finish());
     std::error_code ignored;
     fs::remove(claim_, ignored);
     return arrow::Status::OK();
@@ -259,11 +293,14 @@ class Retry {
   std::string job_file_;
   Tree tree_;
   Job job_;
-  std::map<std::string, std::vector<RejectedRecord>> ways_;
+  std::string named_job_;               // by the first record
+  std::map<std::string, int64_t> ways_;  // that are not fed yet, and how many records go there
+  bool told_columns_ = false;
+  int runs_ = 0;
   std::unique_ptr<Scratch> scratch_;
   std::vector<std::pair<std::string, std::string>> columns_;  // of the source
   bool folders_ = false;                                      // some of which come from folders
-  std::string rejected_again_;
+  std::vector<std::string> rejected_again_;                   // files, in the order of the runs
 };
 
 }  // namespace

@@ -52,76 +52,62 @@ bool is_one_record(const std::string& text, const io::CsvDialect& d) {
   return walk.record && walk.next == n;
 }
 
-class Layout {
- public:
-  explicit Layout(const TextShape& shape) : shape_(shape) {}
+}  // namespace
 
-  FedText of(const std::vector<RejectedRecord>& records) {
-    FedText out;
-    const bool told = std::any_of(records.begin(), records.end(), [](const auto& r) { return r.columns != nullptr; });
-    out.named = shape_.csv && (shape_.folders || (shape_.by_names && told));
-    if (out.named) {
-      Names all;
-      for (const auto& [name, type] : shape_.columns) all.push_back(name);
-      out.files.push_back({"columns.csv", csv_line(all, shape_.dialect), {}});
+struct TextLayout::Impl {
+  Impl(TextShape s, bool told, FedFiles& f)
+      : shape(std::move(s)), files(f), named(shape.csv && (shape.folders || (shape.by_names && told))) {}
+
+  arrow::Status add(const RejectedRecord& r) {
+    if (named && files.empty()) ARROW_RETURN_NOT_OK(files.begin(".csv", csv_line(all_names(), shape.dialect)));
+    const io::HiveKeys keys = shape.folders ? io::hive_keys(r.file) : io::HiveKeys{};
+    Names mine = named ? names_of(r, keys) : Names{};
+    if (!begun || mine != header) {
+      ARROW_RETURN_NOT_OK(begin_file(mine));
+      header = std::move(mine);
+      begun = true;
     }
-    Names header;
-    bool exact = true;
-    for (const RejectedRecord& r : records) {
-      const io::HiveKeys keys = shape_.folders ? io::hive_keys(r.file) : io::HiveKeys{};
-      const bool first = out.files.size() == (out.named ? 1U : 0U);
-      Names mine = out.named ? names_of(r, keys) : Names{};
-      if (first || mine != header) {
-        if (!first && !exact) out.files.back().records.clear();
-        begin_file(out, mine);
-        header = std::move(mine);
-        exact = true;
-      }
-      FedFile& file = out.files.back();
-      append_record(r, keys, file.text);
-      file.records.push_back(&r);
-      exact = exact && (shape_.csv ? is_one_record(r.content, shape_.dialect) : r.content.find('\n') == std::string::npos);
-    }
-    if (!exact) out.files.back().records.clear();
-    return out;
+    std::string text;
+    append_record(r, keys, text);
+    files.add(text, r.place);
+    if (!(shape.csv ? is_one_record(r.content, shape.dialect) : r.content.find('\n') == std::string::npos)) files.forget_places();
+    return arrow::Status::OK();
   }
 
- private:
+  Names all_names() const {
+    Names all;
+    for (const auto& [name, type] : shape.columns) all.push_back(name);
+    return all;
+  }
+
   // Of the fields of a record: its folders' keys, then its own.
   Names names_of(const RejectedRecord& r, const io::HiveKeys& keys) const {
     Names out;
     for (const auto& [key, value] : keys) out.push_back(key);
-    if (r.columns != nullptr && shape_.by_names) {
+    if (r.columns != nullptr && shape.by_names) {
       out.insert(out.end(), r.columns->begin(), r.columns->end());
       return out;
     }
     const auto of_folder = [&](const std::string& name) {
       return std::any_of(keys.begin(), keys.end(), [&](const auto& k) { return k.first == name; });
     };
-    for (const auto& [name, type] : shape_.columns) {
+    for (const auto& [name, type] : shape.columns) {
       if (!of_folder(name)) out.push_back(name);
     }
     return out;
   }
 
-  void begin_file(FedText& out, const Names& header) const {
-    FedFile file;
-    file.name = "records-" + std::to_string(out.files.size()) + (shape_.csv ? ".csv" : ".ndjson");
-    if (out.named) {
-      file.text = csv_line(header, shape_.dialect);
-    } else if (shape_.csv && shape_.header) {
-      Names all;
-      for (const auto& [name, type] : shape_.columns) all.push_back(name);
-      file.text = csv_line(all, shape_.dialect);
-    }
-    out.files.push_back(std::move(file));
+  arrow::Status begin_file(const Names& names) {
+    if (named) return files.begin(".csv", csv_line(names, shape.dialect));
+    if (!shape.csv) return files.begin(".ndjson", "");
+    return files.begin(".csv", shape.header ? csv_line(all_names(), shape.dialect) : "");
   }
 
   void append_record(const RejectedRecord& r, const io::HiveKeys& keys, std::string& out) const {
-    if (shape_.csv) {
+    if (shape.csv) {
       for (const auto& [key, value] : keys) {
-        append_field(value.value_or(""), shape_.dialect, out);
-        out += shape_.dialect.separator;
+        append_field(value.value_or(""), shape.dialect, out);
+        out += shape.dialect.separator;
       }
       out += r.content + "\n";
       return;
@@ -145,21 +131,26 @@ class Layout {
 
   // A folder's value as its column's type wants it.
   void append_json_of(const std::pair<std::string, io::HiveValue>& key, std::string& out) const {
-    const auto at = std::find_if(shape_.columns.begin(), shape_.columns.end(), [&](const auto& c) { return c.first == key.first; });
+    const auto at = std::find_if(shape.columns.begin(), shape.columns.end(), [&](const auto& c) { return c.first == key.first; });
     if (!key.second) {
       out += "null";
-    } else if (at != shape_.columns.end() && at->second == "int64") {
+    } else if (at != shape.columns.end() && at->second == "int64") {
       out += *key.second;
     } else {
       io::append_json_text(*key.second, out);
     }
   }
 
-  const TextShape& shape_;
+  const TextShape shape;
+  FedFiles& files;
+  const bool named;
+  bool begun = false;
+  Names header;
 };
 
-}  // namespace
-
-FedText lay_out_text(const std::vector<RejectedRecord>& records, const TextShape& shape) { return Layout(shape).of(records); }
+TextLayout::TextLayout(TextShape shape, bool told, FedFiles& files) : impl_(std::make_unique<Impl>(std::move(shape), told, files)) {}
+TextLayout::~TextLayout() = default;
+arrow::Status TextLayout::add(const RejectedRecord& record) { return impl_->add(record); }
+bool TextLayout::named() const { return impl_->named; }
 
 }  // namespace gristmill::job

@@ -6,11 +6,13 @@
 // before the record's own, so that they win over one of the same name, as they did.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "io/csv_text.h"
+#include "job/fed_files.h"
 #include "job/rejected_records.h"
 
 namespace gristmill::job {
@@ -24,16 +26,18 @@ struct TextShape {
   std::vector<std::pair<std::string, std::string>> columns;  // of the source with their types, in order
 };
 
-struct FedFile {
-  std::string name;
-  std::string text;
-  std::vector<const RejectedRecord*> records;  // a record of the file each, in order; empty when nobody knows which is which
-};
+// Records are given one after the other.
+class TextLayout {
+ public:
+  // `told`: some record has columns.
+  TextLayout(TextShape shape, bool told, FedFiles& files);
+  ~TextLayout();
+  arrow::Status add(const RejectedRecord& record);
+  bool named() const;  // columns are found by the headers' names
 
-struct FedText {
-  std::vector<FedFile> files;
-  bool named = false;  // columns are found by the headers' names
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
-FedText lay_out_text(const std::vector<RejectedRecord>& records, const TextShape& shape);
 
 }  // namespace gristmill::job

@@ -183,6 +183,7 @@ class JobRun {
     for (; at < steps_.size() && std::holds_alternative<std::unique_ptr<Transform>>(steps_[at]); ++at)
       leading.push_back(std::get<std::unique_ptr<Transform>>(std::move(steps_[at])));
     ARROW_ASSIGN_OR_RAISE(state_->chain, Chain::bind(std::move(leading), table_->schema(), job_.errors.policy));
+    if (job_.parallel.batch_rows == 0 && state_->chain.takes_any_batches()) state_->tuner = std::make_unique<BatchTuner>();
     job_source_ = make_job_source(table_, state_);
     rows_ = Frame(plan::make_scan(job_source_));
     for (; at < steps_.size(); ++at) {
@@ -375,8 +376,7 @@ class JobRun {
       told.error = why;
       append_rejection(told, state_->job, lines);
     }
-    dead_letters_->append_later(lines);
-    return arrow::Status::OK();
+    return dead_letters_->append_later(lines);
   }
 
   std::vector<JobStatus::Probe> watch(const QueryRunner& runner) {
@@ -452,6 +452,7 @@ class JobRun {
     report_.name = job_.name;
     if (state_->weighed_rows > 0)
       report_.record_bytes = static_cast<double>(state_->weighed_bytes) / static_cast<double>(state_->weighed_rows);
+    if (state_->tuner != nullptr) report_.batch_rows = state_->tuner->rows();
     report_.steps = state_->accounting.steps();
     for (size_t i = 0; i < report_.steps.size(); ++i) report_.steps[i].more = counts_[i]->all();
     for (const auto& s : sinks_) report_.outputs.push_back(s->name());

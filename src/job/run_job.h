@@ -38,6 +38,7 @@ struct JobReport {
   std::vector<StepTotals> steps;
   std::vector<std::string> outputs;  // as the sinks call themselves
   int64_t peak_bytes = 0;
+  int64_t batch_rows = 0;   // that the tuning came to; 0: batches were as the source cut them, or as the job says
   double record_bytes = 0;  // that a record takes in memory behind the source, on average; 0: there was none
   int64_t spilled_bytes = 0;
   // Times that a worker without work took some of another's, in stages over rows that were held; morsels of a source are dealt one by one.

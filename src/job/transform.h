@@ -125,6 +125,8 @@ class Transform {
   // After bind(): which of the columns that come must be there, for those of the columns that leave that are wanted and for what the step
   // itself looks at on every row. The others may come as nulls. Empty: all.
   virtual std::vector<bool> needs(const std::vector<bool>& wanted) const { return {}; }
+  // Whether somebody outside sees where batches end; then they stay as the source cut them.
+  virtual bool shows_batches() const { return false; }
   // Whether process() can reject rows at all; asked after bind().
   virtual bool may_reject() const { return true; }
 };

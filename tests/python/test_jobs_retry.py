@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from test_jobs import check_balance, ndjson, run, run_job, write_job
+from test_jobs import COMMAND, check_balance, ndjson, run, run_job, write_job
 
 DEAD = {"policy": "dead_letter", "path": "rejected.ndjson"}
 
@@ -195,3 +197,65 @@ def test_the_columns_of_the_standard_input_are_gone(tmp_path: Path) -> None:
     done = run("retry", "rejected.ndjson", cwd=tmp_path)
     assert done.returncode != 0 and "schema: {name: type" in done.stderr, done.stderr
     assert (tmp_path / "rejected.ndjson").exists()
+
+
+def peak_of_retry(folder: Path, records: int) -> int:
+    """Bytes that the command took at most to feed so many records back, all of which are rejected again."""
+    folder.mkdir()
+    job = {"source": {"csv": {"path": "in.csv", "schema": {"id": "int64", "v": "int64", "t": "string"}}}, "transforms": [{"compute": {"share": "1 / v"}}],
+           "sink": {"csv": {"path": "out.csv"}}, "on_error": DEAD, "parallel": {"workers": 2}}
+    text = "t" * 150
+    (folder / "in.csv").write_text("id,v,t\n" + "".join(f"{i},{0 if i % 2 else 'x'},{text}\n" for i in range(records)))
+    run_job(folder, job)
+    process = subprocess.Popen([str(COMMAND), "retry", "rejected.ndjson"], cwd=folder, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    assert status == 0 and f"{records} records fed back, {records} left" in said, said
+    letters = (folder / "rejected.ndjson").read_bytes()
+    assert letters.count(b"\n") == records and not (folder / "rejected.ndjson.retrying").exists()
+    return usage.ru_maxrss * 1024
+
+
+def test_a_large_file_of_letters_is_not_held_in_memory(tmp_path: Path) -> None:
+    few, many = 20_000, 200_000
+    small, large = peak_of_retry(tmp_path / "few", few), peak_of_retry(tmp_path / "many", many)
+    size = (tmp_path / "many/rejected.ndjson").stat().st_size
+    assert size > 50 << 20
+    assert large - small < size // 2, (small, large, size)
+
+
+def test_retry_with_records_of_every_way_at_once(tmp_path: Path) -> None:
+    """Texts the source could not read, records a step refused, rows a service refused: one file, each by its own way back."""
+    from test_job_remote import service
+
+    taken: list[dict] = []
+    mended = [False]
+
+    def answer(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+        rows = [json.loads(line) for line in body.splitlines()]
+        if not mended[0] and any(r["id"] % 5 == 0 for r in rows):
+            return 422, b"no fives", {}
+        taken.extend(rows)
+        return 200, b"", {}
+
+    n = 300
+    (tmp_path / "in.csv").write_text("id,v\n" + "".join(f"{i},{'x' if i % 7 == 0 else i % 3}\n" for i in range(1, n)))
+    with service(answer) as port:
+        job = {"source": {"csv": {"path": "in.csv", "schema": {"id": "int64", "v": "int64"}}}, "transforms": [{"compute": {"share": "6 / v"}}],
+               "sink": {"http": {"url": f"http://127.0.0.1:{port}/in", "batch_rows": 1, "retries": 0}}, "on_error": DEAD}
+        check_balance(run_job(tmp_path, job))
+        letters = ndjson(tmp_path / "rejected.ndjson")
+        kinds = [sum(1 for e in letters if "text" in e), sum(1 for e in letters if "record" in e and "at" not in e), sum(1 for e in letters if "at" in e)]
+        assert all(k > 20 for k in kinds) and len(letters) + len(taken) == n - 1
+        before = len(letters)
+        told = retry(tmp_path)  # nothing was mended: each comes back as it was
+        assert f"{before} records fed back, {before} left" in told
+        key = lambda e: (e.get("at", ""), e.get("row", -1), str(e.get("record")), e.get("text", ""))  # noqa: E731
+        assert sorted(ndjson(tmp_path / "rejected.ndjson"), key=key) == sorted(letters, key=key)
+        mended[0] = True
+        mend(tmp_path, (',x"', ',2"'), ('"v":0', '"v":3'))
+        assert f"{before} records fed back, 0 left" in retry(tmp_path)
+    assert sorted(r["id"] for r in taken) == list(range(1, n))
+    assert not (tmp_path / "rejected.ndjson").exists()

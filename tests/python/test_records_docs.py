@@ -7,6 +7,7 @@ import re
 import subprocess
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_every_key_of_a_report_is_on_the_page(tmp_path: Path) -> None:
 def test_the_examples_about_services_run(tmp_path: Path) -> None:
     page = (ROOT / "docs/records-remote.md").read_text()
     blocks = [textwrap.dedent(b) for b in re.findall(r"(?:^    .*\n)+", page, re.M)]
-    assert [b.split(":")[0] for b in blocks] == ["transforms", "transforms", "source", "sink"]
+    assert [b.split(":")[0] for b in blocks] == ["transforms", "transforms", "source", "sink", "sink"]
     posted: list[bytes] = []
 
     def answer(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
@@ -131,3 +132,15 @@ def test_the_examples_about_services_run(tmp_path: Path) -> None:
             assert done.returncode == 0, job + done.stderr
             text = b"".join(posted).decode() if block.startswith("sink") else (tmp_path / "out.ndjson").read_text()
             assert [json.loads(line) for line in text.splitlines()] == rows, job
+
+
+def test_the_example_about_a_table_runs(tmp_path: Path, server: Any) -> None:
+    page = (ROOT / "docs/records-remote.md").read_text().split("## Sink postgres")[1]
+    block = textwrap.dedent(re.findall(r"(?:^    .*\n)+", page, re.M)[0])
+    server.sql("create table orders (id bigint primary key, v text)")
+    server.sql("insert into orders values (1, 'before'), (3, 'stays')")
+    (tmp_path / "in.csv").write_text("id,v\n1,a\n2,b\n")
+    (tmp_path / "job.yaml").write_text(block.replace("postgresql://job@db/shop", server.uri) + "source: {csv: {path: in.csv}}\n")
+    done = subprocess.run([ROOT / "build/release/bin/gristmill", "run", "job.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert server.sql("select * from orders order by id") == [(1, "a"), (2, "b"), (3, "stays")]

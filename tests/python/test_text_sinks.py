@@ -49,7 +49,7 @@ def test_csv_reads_back_the_same_at_any_setting(case, tmp_path):
     if style["quote_style"] != "necessary":
         style["null_value"] = "NULL"  # else an empty text and null look alike
     wanted = None
-    for workers, batch, ending in [(1, 0, ""), (2, 1000, ""), (3, 7, ""), (2, 0, ".gz"), (3, 100, ".zst"), (1, 0, ".lz4"), (2, 64, ".bz2")]:
+    for workers, batch, ending in [(1, 0, ""), (2, 1000, ""), (3, 7, ""), (2, 0, ".gz"), (3, 100, ".zst"), (1, 0, ".lz4"), (2, 64, ".bz2"), (2, 100, ".sz")]:
         path = tmp_path / f"t{workers}.csv{ending}"
         rows = gm.from_arrow(data).sink_csv(path, num_workers=workers, batch_rows=batch, min_parallel_rows=0, **style)
         assert rows == data.num_rows
@@ -82,7 +82,7 @@ def test_csv_text_is_this(tmp_path):
         gm.from_arrow(data).sink_csv(path, quote_style="never")
     with pytest.raises(gm.PlanError, match="cannot be written as CSV"):
         gm.from_arrow(pa.table({"l": [[1]]})).sink_csv(path)
-    with pytest.raises(gm.PlanError, match="snappy or brotli"):
+    with pytest.raises(gm.PlanError, match="with brotli"):
         gm.from_arrow(data).sink_csv(tmp_path / "t.csv.br")
     with pytest.raises(ValueError, match="quote_style must be"):
         gm.from_arrow(data).sink_csv(path, quote_style="some")

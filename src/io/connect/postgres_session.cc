@@ -2,6 +2,7 @@
 
 #include "io/connect/postgres_session.h"
 
+#include <algorithm>
 #include <charconv>
 #include <regex>
 
@@ -290,6 +291,19 @@ std::string sqlstate_of(const arrow::Status& error) {
   if (text.size() < kMark.size() + 6 || text.back() != ')') return {};
   const size_t at = text.size() - 6 - kMark.size();
   return std::string_view(text).substr(at, kMark.size()) == kMark ? text.substr(text.size() - 6, 5) : std::string{};
+}
+
+bool may_pass(const arrow::Status& error) {
+  if (error.ok() || base::error_kind(error) != base::ErrorKind::kIo) return false;
+  const std::string state = sqlstate_of(error);
+  if (!state.empty()) {  // connection; shutdown; too many connections; conflict; lock
+    return state.starts_with("08") || state.starts_with("57P") || state == "53300" || state.starts_with("40") || state == "55P03";
+  }
+  // Without a state it is about the connection. Of what a server says to one that it refuses, the library gives the words only.
+  const std::string& text = error.message();
+  if (text.find("FATAL:") == std::string::npos) return true;
+  constexpr const char* kPassing[] = {"starting up", "shutting down", "recovery", "not yet accepting", "too many", "connection slots"};
+  return std::any_of(std::begin(kPassing), std::end(kPassing), [&](const char* words) { return text.find(words) != std::string::npos; });
 }
 
 }  // namespace gristmill::io

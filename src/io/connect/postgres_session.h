@@ -94,5 +94,8 @@ std::string quote_literal(std::string_view text);
 arrow::Result<std::string> quote_table(const std::string& name);
 // The five characters at the end of an error that a server reported, or nothing.
 std::string sqlstate_of(const arrow::Status& error);
+// Whether the same may go well on another connection a little later: the server was lost, restarts, has no room, or chose this transaction
+// to end a conflict.
+bool may_pass(const arrow::Status& error);
 
 }  // namespace gristmill::io

@@ -2,9 +2,15 @@
 //
 // All or nothing: the transaction is committed when every row was taken, and undone when anything failed. The first error in
 // the order of the rows is the one reported, the server's among them.
+//
+// With patience a server that is lost is followed by another connection: what was sent so far is kept (on disk, compressed) and sent again in
+// a new transaction. Of a commit whose answer did not come the server is asked whether it holds, so no row is there twice.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <arrow/result.h>
@@ -16,6 +22,14 @@
 #include "io/connect/postgres_session.h"
 
 namespace gristmill::io {
+
+struct PostgresPatience {
+  // Called after a failure that may pass, before another attempt; an error: there is none. Empty: the first failure is the sink's.
+  std::function<arrow::Status(const arrow::Status& why)> wait = {};
+  std::function<void()> answered = [] {};  // an attempt went well
+  // A server that takes no byte of rows for so long counts as lost.
+  std::optional<std::chrono::nanoseconds> silence = {};
+};
 
 class PostgresSink : public exec::OrderedSink {
  public:
@@ -30,6 +44,7 @@ class PostgresSink : public exec::OrderedSink {
 // Connects, begins, makes the table ready. `schema`: border types.
 arrow::Result<std::shared_ptr<PostgresSink>> write_postgres(const std::string& connection, const std::string& table,
                                                             std::shared_ptr<arrow::Schema> schema, const PostgresSinkOptions& options,
-                                                            std::shared_ptr<base::QueryMemory> memory, KeepWaiting keep);
+                                                            std::shared_ptr<base::QueryMemory> memory, KeepWaiting keep,
+                                                            PostgresPatience patience = {});
 
 }  // namespace gristmill::io

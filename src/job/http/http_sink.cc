@@ -22,7 +22,7 @@ constexpr int64_t kFailures = 5;
 
 class PostingSink final : public exec::OrderedSink {
  public:
-  PostingSink(std::string name, std::shared_ptr<const io::TextEncoder> encoder, SinkContext context, std::unique_ptr<RemoteService> service,
+  PostingSink(std::string name, std::shared_ptr<const io::LineEncoder> encoder, SinkContext context, std::unique_ptr<RemoteService> service,
               PostOptions options, base::Reservation held)
       : name_(std::move(name)),
         encoder_(std::move(encoder)),
@@ -103,7 +103,7 @@ class PostingSink final : public exec::OrderedSink {
   }
 
   const std::string name_;
-  const std::shared_ptr<const io::TextEncoder> encoder_;
+  const std::shared_ptr<const io::LineEncoder> encoder_;
   const SinkContext context_;
   base::Reservation held_;
   PostQueue queue_;

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "io/text_shown.h"
 #include "job/job_status.h"
+#include "job/retry_keys.h"
 #include "job/transform.h"
 #include "sched/task.h"
 
@@ -26,7 +27,7 @@ bool is_header_name(const std::string& name) {
 }  // namespace
 
 std::vector<Key> remote_keys(int64_t concurrency, int64_t failures) {
-  return {
+  std::vector<Key> out{
       {.name = "headers", .kind = ValueKind::kNames, .help = "Headers of every request; their values are in no message.", .secret = true},
       {.name = "bearer_token", .kind = ValueKind::kText, .help = "The token that the server wants to see.", .secret = true},
       {.name = "ca_file", .kind = ValueKind::kText, .help = "PEM certificates to trust instead of the system's."},
@@ -50,32 +51,10 @@ std::vector<Key> remote_keys(int64_t concurrency, int64_t failures) {
        .fallback = "30s"},
       {.name = "deadline", .kind = ValueKind::kDuration, .help = "For a call with all its retries and pauses; without it there is none."},
       {.name = "connect_timeout", .kind = ValueKind::kDuration, .help = "For a connection.", .fallback = "10s"},
-      {.name = "retries",
-       .kind = ValueKind::kInteger,
-       .help = "Further attempts after resets, time-outs and the statuses 408, 425, 429 and 5xx.",
-       .least = 0,
-       .most = 1000,
-       .fallback = "3"},
-      {.name = "retry_pause",
-       .kind = ValueKind::kDuration,
-       .help = "Before the first further attempt; doubles with each, and half of it is drawn at random.",
-       .fallback = "100ms"},
-      {.name = "longest_pause", .kind = ValueKind::kDuration, .help = "Between two attempts.", .fallback = "30s"},
       {.name = "max_answer", .kind = ValueKind::kBytes, .help = "A longer answer fails.", .fallback = "16MB"},
-      {.name = "breaker",
-       .kind = ValueKind::kSection,
-       .help = "Leaves a server alone that does nothing but fail; calls wait meanwhile.",
-       .keys = {{.name = "failures",
-                 .kind = ValueKind::kInteger,
-                 .help = "In a row, before it opens; 0: never.",
-                 .least = 0,
-                 .fallback = std::to_string(failures)},
-                {.name = "open_for", .kind = ValueKind::kDuration, .help = "Until one call tries again.", .fallback = "10s"},
-                {.name = "give_up",
-                 .kind = ValueKind::kDuration,
-                 .help = "When it has not come back for so long the run fails.",
-                 .fallback = "5m"}}},
   };
+  for (Key& k : retry_keys({.failures = failures}, "resets, time-outs and the statuses 408, 425, 429 and 5xx")) out.push_back(std::move(k));
+  return out;
 }
 
 arrow::Result<RemoteSettings> read_remote(const Settings& s, int64_t concurrency, int64_t failures) {
@@ -87,16 +66,7 @@ arrow::Result<RemoteSettings> read_remote(const Settings& s, int64_t concurrency
   p.burst = s.integer("burst", 1);
   p.time.attempt = s.duration("timeout", seconds(30));
   if (s.has("deadline")) p.time.whole = s.duration("deadline");
-  p.retry.retries = s.integer("retries", 3);
-  p.retry.first = s.duration("retry_pause", std::chrono::milliseconds(100));
-  p.retry.most = std::max<nanoseconds>(s.duration("longest_pause", seconds(30)), p.retry.first);
-  p.breaker.failures = failures;
-  if (const auto b = s.section("breaker")) {
-    p.breaker.failures = b->integer("failures", failures);
-    p.breaker.open_for = b->duration("open_for", seconds(10));
-    p.breaker.give_up =
-        b->duration("give_up", std::max<std::chrono::microseconds>(std::chrono::minutes(5), b->duration("open_for", seconds(10))));
-  }
+  if (const arrow::Status status = read_retry_keys(s, {.failures = failures}, p.retry, p.breaker); !status.ok()) return s.at(status);
   if (const arrow::Status status = p.check(); !status.ok()) return s.at(status);
   out.request.connect_timeout = s.duration("connect_timeout", seconds(10));
   out.request.most_bytes = s.bytes("max_answer", int64_t{16} << 20);
