@@ -5,9 +5,10 @@
 namespace gristmill::job {
 namespace {
 
-constexpr int64_t kLookAgain = 64;     // batches between two looks at a neighbour
+constexpr int64_t kLookAgain = 64;  // batches between two looks at a neighbour
 constexpr double kClearlyBetter = 0.95;
-constexpr double kForget = 0.25;       // of what was known, at each new look
+constexpr double kForget = 0.25;    // of what was known, at each new look
+constexpr double kMostAtOnce = 1.5;  // times what was known: a turn in which somebody else had the core says little
 
 }  // namespace
 
@@ -33,7 +34,11 @@ void BatchTuner::took(const Trial& trial, int64_t rows, int64_t nanoseconds) {
   std::lock_guard lock(mutex_);
   Size& size = sizes_[static_cast<size_t>(trial.halvings)];
   const bool settled = settled_.load(std::memory_order_relaxed);
-  size.nanoseconds = size.tries == 0 ? each : settled ? size.nanoseconds + kForget * (each - size.nanoseconds) : std::min(size.nanoseconds, each);
+  if (size.tries == 0 || (!settled && each < size.nanoseconds)) {
+    size.nanoseconds = each;
+  } else if (settled) {
+    size.nanoseconds += kForget * (std::min(each, kMostAtOnce * size.nanoseconds) - size.nanoseconds);
+  }
   size.tries += 1;
   if (std::all_of(sizes_.begin(), sizes_.end(), [](const Size& s) { return s.tries >= kTries; })) choose();
 }
