@@ -18,7 +18,7 @@ FloatDigits shortest_decimal(float positive);
 // How digits become text: plain ("0.001", "120") where the power of ten of the first digit lies between the two, else like "1.2e+20".
 struct FloatForm {
   int least_plain;
-  int most_plain;  // at most 15
+  int most_plain;    // at most 15
   bool keeps_point;  // "120.0"
 };
 

@@ -1,4 +1,5 @@
-// Dates and times in the form that nearly all have, fast: what these refuse the general way decides. What they accept has the value that gives.
+// Dates and times in the form that nearly all have, fast: what these refuse the general way decides. What they accept has the value that
+// gives.
 #pragma once
 
 #include <cstdint>

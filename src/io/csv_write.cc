@@ -156,8 +156,8 @@ class CsvEncoder final : public TextEncoder {
           const std::string_view s = column::view_at(*f.data, row);
           const int64_t wanted = 2 * std::ssize(s) + row_room;
           if (!out.has(at, wanted)) {
-        ARROW_ASSIGN_OR_RAISE(at, out.grow(at, wanted));
-      }
+            ARROW_ASSIGN_OR_RAISE(at, out.grow(at, wanted));
+          }
           at = put_text(s, at);
           if (at == nullptr) return needs_quotes_error(s, static_cast<int>(c));
         } else if (f.put != nullptr) {
@@ -170,8 +170,8 @@ class CsvEncoder final : public TextEncoder {
           if (f.quoted) room += options_.quote_char;
           const int64_t wanted = std::ssize(room) + row_room;
           if (!out.has(at, wanted)) {
-        ARROW_ASSIGN_OR_RAISE(at, out.grow(at, wanted));
-      }
+            ARROW_ASSIGN_OR_RAISE(at, out.grow(at, wanted));
+          }
           at = put_plain(room, at);
         }
       }
@@ -188,8 +188,8 @@ class CsvEncoder final : public TextEncoder {
     std::vector<Field> out;
     for (const column::Column& column : batch.columns) {
       const ArrayData& d = *column.values;
-      const bool quoted = options_.quote_style == QuoteStyle::kAlways ||
-                          (options_.quote_style == QuoteStyle::kNonNumeric && !column::is_numeric(*d.type));
+      const bool quoted =
+          options_.quote_style == QuoteStyle::kAlways || (options_.quote_style == QuoteStyle::kNonNumeric && !column::is_numeric(*d.type));
       out.push_back({&d, column::validity_of(d), put_of(d.type->id(), !options_.float_precision.has_value()),
                      d.type->id() == arrow::Type::NA, column::is_viewed(*d.type), quoted});
     }
@@ -235,9 +235,7 @@ class CsvEncoder final : public TextEncoder {
     return is_special(some);
   }
 
-  bool needs_quotes(std::string_view s) const {
-    return s.empty() || s == options_.null_value || has_special(s.data(), s.size());
-  }
+  bool needs_quotes(std::string_view s) const { return s.empty() || s == options_.null_value || has_special(s.data(), s.size()); }
 
   char* put_quoted(std::string_view s, char* out) const {
     *out++ = options_.quote_char;

@@ -206,8 +206,8 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> snappy_framed(const arrow::Buffer&
     const bool smaller = size < n;
     const int64_t body = (smaller ? size : n) + 4;
     const uint32_t sum = masked_crc32c(from, static_cast<size_t>(n));
-    const uint8_t head[8] = {static_cast<uint8_t>(smaller ? 0 : 1), static_cast<uint8_t>(body),      static_cast<uint8_t>(body >> 8),
-                             static_cast<uint8_t>(body >> 16),      static_cast<uint8_t>(sum),       static_cast<uint8_t>(sum >> 8),
+    const uint8_t head[8] = {static_cast<uint8_t>(smaller ? 0 : 1), static_cast<uint8_t>(body),     static_cast<uint8_t>(body >> 8),
+                             static_cast<uint8_t>(body >> 16),      static_cast<uint8_t>(sum),      static_cast<uint8_t>(sum >> 8),
                              static_cast<uint8_t>(sum >> 16),       static_cast<uint8_t>(sum >> 24)};
     ARROW_RETURN_NOT_OK(out.Append(head, sizeof head));
     ARROW_RETURN_NOT_OK(out.Append(smaller ? packed.data() : from, body - 4));

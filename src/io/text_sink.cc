@@ -202,7 +202,7 @@ class TextSink final : public exec::OrderedSink {
   const std::shared_ptr<base::QueryMemory> memory_;
   const std::shared_ptr<OutputFile> file_;
   const std::shared_ptr<arrow::util::Codec> codec_;  // null: plain text
-  mutable std::atomic<int64_t> row_bytes_{0};    // of rows encoded last; only how much room is made depends on it
+  mutable std::atomic<int64_t> row_bytes_{0};        // of rows encoded last; only how much room is made depends on it
   bool begun_ = false;
   bool any_slice_ = false;
   arrow::BufferBuilder filling_;  // the slice that is not full

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kLookAgain = 64;  // batches between two looks at a neighbour
 constexpr double kClearlyBetter = 0.95;
-constexpr double kForget = 0.25;    // of what was known, at each new look
+constexpr double kForget = 0.25;     // of what was known, at each new look
 constexpr double kMostAtOnce = 1.5;  // times what was known: a turn in which somebody else had the core says little
 
 }  // namespace

@@ -1,5 +1,5 @@
-// How many rows go through the steps at once, found while the job runs: few enough that what the steps compute stays near the core, enough that
-// what a batch costs by itself is spread over many.
+// How many rows go through the steps at once, found while the job runs: few enough that what the steps compute stays near the core, enough
+// that what a batch costs by itself is spread over many.
 //
 // Sizes are the source's own batch and its halves. Each is tried a few times, then the best is taken, a smaller one only when it is
 // clearly better; later its neighbours are looked at now and then, for data changes. Only built-in steps are tuned: what they give does not

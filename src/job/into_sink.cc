@@ -227,7 +227,7 @@ class Into final : public IntoSink, public exec::TailWork {
   IntoSinkSpec spec_;
   std::atomic<int64_t> rows_in_{0};
   std::mutex mutex_;
-  std::vector<std::unique_ptr<ChainLocal>> locals_;  // of workers that are elsewhere
+  std::vector<std::unique_ptr<ChainLocal>> locals_;     // of workers that are elsewhere
   std::vector<std::shared_ptr<exec::TailWork>> tails_;  // of each part, or null
   std::vector<int64_t> pieces_;
   std::atomic<int64_t> next_piece_{0};

@@ -186,7 +186,8 @@ class JobScan final : public plan::Scan {
     if (trial.rows >= rows) {
       ARROW_RETURN_NOT_OK(push(std::move(batch), m));
     } else {
-      for (int64_t at = 0; at < rows; at += trial.rows) ARROW_RETURN_NOT_OK(push(column::slice(batch, at, std::min(trial.rows, rows - at)), m));
+      for (int64_t at = 0; at < rows; at += trial.rows)
+        ARROW_RETURN_NOT_OK(push(column::slice(batch, at, std::min(trial.rows, rows - at)), m));
     }
     run_->tuner->took(trial, rows, m.chain_ns - before);
     return arrow::Status::OK();

@@ -55,7 +55,7 @@ struct RunState {
   std::function<void(Rejection&)> retell;  // or none
   base::CancelToken stop;                  // no further morsel
   std::shared_ptr<Flow> flow;
-  StepContext context;  // of the steps; set before the scan is opened
+  StepContext context;                // of the steps; set before the scan is opened
   std::unique_ptr<BatchTuner> tuner;  // null: batches stay as the source cuts them
   std::atomic<int64_t> bad_rows{0};
   io::TransferMeterPtr read = std::make_shared<io::TransferMeter>();  // by the source

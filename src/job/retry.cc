@@ -293,7 +293,7 @@ class Retry {
   std::string job_file_;
   Tree tree_;
   Job job_;
-  std::string named_job_;               // by the first record
+  std::string named_job_;                // by the first record
   std::map<std::string, int64_t> ways_;  // that are not fed yet, and how many records go there
   bool told_columns_ = false;
   int runs_ = 0;

@@ -3,8 +3,8 @@
 // All or nothing: the transaction is committed when every row was taken, and undone when anything failed. The first error in
 // the order of the rows is the one reported, the server's among them.
 //
-// With patience a server that is lost is followed by another connection: what was sent so far is kept (on disk, compressed) and sent again in
-// a new transaction. Of a commit whose answer did not come the server is asked whether it holds, so no row is there twice.
+// With patience a server that is lost is followed by another connection: what was sent so far is kept (on disk, compressed) and sent again
+// in a new transaction. Of a commit whose answer did not come the server is asked whether it holds, so no row is there twice.
 #pragma once
 
 #include <chrono>

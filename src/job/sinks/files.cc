@@ -56,7 +56,8 @@ Keys ndjson_keys() {
   return {{.name = "omit_nulls", .kind = ValueKind::kBoolean, .help = "Leave out fields that are NULL.", .fallback = "false"}};
 }
 Keys text_compression() {
-  return {compression_key("By the name's ending unless said.", "infer", {"infer", "none", "gzip", "zstd", "lz4", "bz2", "snappy"}), level_key()};
+  return {compression_key("By the name's ending unless said.", "infer", {"infer", "none", "gzip", "zstd", "lz4", "bz2", "snappy"}),
+          level_key()};
 }
 
 std::optional<int> level_of(const Settings& s) {

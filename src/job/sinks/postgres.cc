@@ -131,29 +131,27 @@ class PostgresTable final : public Sink {
 
 std::vector<Key> postgres_keys() {
   std::vector<Key> out{{.name = "connection",
-                     .help = "A URI or \"host=... dbname=...\"; what it leaves out comes from PGHOST, PGPASSWORD, ...",
-                     .required = true,
-                     .secret = true},
-                    {.name = "table", .help = "\"name\" or \"schema.name\", spelled exactly.", .required = true},
-                    {.name = "mode",
-                     .help = "What becomes of the table: rows are added, replace them, go into a new one, or update by key.",
-                     .choices = {"append", "replace", "create", "fail", "upsert"},
-                     .fallback = "append"},
-                    {.name = "key", .kind = ValueKind::kTexts, .help = "For upsert: columns of a unique index."},
-                    {.name = "timeout",
-                     .kind = ValueKind::kDuration,
-                     .help = "A server that takes no row for so long counts as lost; without it rows wait as long as it takes."}};
-  for (Key& k : retry_keys(kDefaults, "a connection that is lost or not to be had; 0: none, and nothing sent is kept")) out.push_back(std::move(k));
+                        .help = "A URI or \"host=... dbname=...\"; what it leaves out comes from PGHOST, PGPASSWORD, ...",
+                        .required = true,
+                        .secret = true},
+                       {.name = "table", .help = "\"name\" or \"schema.name\", spelled exactly.", .required = true},
+                       {.name = "mode",
+                        .help = "What becomes of the table: rows are added, replace them, go into a new one, or update by key.",
+                        .choices = {"append", "replace", "create", "fail", "upsert"},
+                        .fallback = "append"},
+                       {.name = "key", .kind = ValueKind::kTexts, .help = "For upsert: columns of a unique index."},
+                       {.name = "timeout",
+                        .kind = ValueKind::kDuration,
+                        .help = "A server that takes no row for so long counts as lost; without it rows wait as long as it takes."}};
+  for (Key& k : retry_keys(kDefaults, "a connection that is lost or not to be had; 0: none, and nothing sent is kept"))
+    out.push_back(std::move(k));
   return out;
 }
 
 }  // namespace
 
 SinkKind postgres_sink_kind() {
-  return {{.name = "postgres",
-           .kind = ValueKind::kSection,
-           .help = "A table of PostgreSQL, in one transaction.",
-           .keys = postgres_keys()},
+  return {{.name = "postgres", .kind = ValueKind::kSection, .help = "A table of PostgreSQL, in one transaction.", .keys = postgres_keys()},
           "postgres: {connection: \"postgresql://job@db/shop\", table: orders, mode: upsert, key: [id]}",
           [](const Settings& s) -> arrow::Result<std::unique_ptr<Sink>> {
             const bool upsert = s.text("mode") == "upsert";

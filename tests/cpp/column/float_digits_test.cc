@@ -24,7 +24,8 @@ std::string by_library(T v, const FloatForm& form) {
   std::string out(text, scientific.ptr);
   int e = v == 0 ? 0 : std::stoi(out.substr(out.find('e') + 1));
   // The shortest text of 999999986991104 as a float is 1e+15, but it is a plain number and shown as it is.
-  if (sizeof(T) == 4 && std::abs(v) >= T(1 << 24)) e = static_cast<int>(std::to_string(static_cast<uint64_t>(std::min<T>(std::abs(v), 1e18F))).size()) - 1;
+  if (sizeof(T) == 4 && std::abs(v) >= T(1 << 24))
+    e = static_cast<int>(std::to_string(static_cast<uint64_t>(std::min<T>(std::abs(v), 1e18F))).size()) - 1;
   if (v != 0 && (e < form.least_plain || e > form.most_plain)) return out;
   const auto plain = std::to_chars(text, text + sizeof text, v, std::chars_format::fixed);
   out.assign(text, plain.ptr);
@@ -52,7 +53,8 @@ void same(T v) {
 
 TEST(FloatDigits, BordersOfEveryPowerOfTwoAndTen) {
   for (uint64_t e = 0; e < 2047; ++e) {
-    for (const uint64_t fraction : {uint64_t{0}, uint64_t{1}, uint64_t{2}, (uint64_t{1} << 52) - 1, (uint64_t{1} << 52) - 2, uint64_t{1} << 51})
+    for (const uint64_t fraction :
+         {uint64_t{0}, uint64_t{1}, uint64_t{2}, (uint64_t{1} << 52) - 1, (uint64_t{1} << 52) - 2, uint64_t{1} << 51})
       same(std::bit_cast<double>(e << 52 | fraction));
   }
   for (uint32_t e = 0; e < 255; ++e) {
