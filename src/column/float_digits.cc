@@ -181,7 +181,7 @@ char* write_any(T v, const FloatForm& form, char* out) {
   const T size = std::abs(v);
   if constexpr (sizeof(T) == 4) {
     // Plain whole numbers are shown as they are, not with zeros for what a float cannot tell apart.
-    if (size >= T(1 << 24) && static_cast<double>(size) < static_cast<double>(kTens[static_cast<size_t>(form.most_plain + 1)]))
+    if (size >= T(1 << 24) && size < static_cast<T>(kTens[static_cast<size_t>(form.most_plain + 1)]))
       return write_text({static_cast<uint64_t>(size), 0}, form, out);
   }
   return write_text(shortest_decimal(size), form, out);

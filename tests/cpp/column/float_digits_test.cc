@@ -22,10 +22,7 @@ std::string by_library(T v, const FloatForm& form) {
   char text[400];
   const auto scientific = std::to_chars(text, text + sizeof text, v, std::chars_format::scientific);
   std::string out(text, scientific.ptr);
-  int e = v == 0 ? 0 : std::stoi(out.substr(out.find('e') + 1));
-  // The shortest text of 999999986991104 as a float is 1e+15, but it is a plain number and shown as it is.
-  if (sizeof(T) == 4 && std::abs(v) >= T(1 << 24))
-    e = static_cast<int>(std::to_string(static_cast<uint64_t>(std::min<T>(std::abs(v), 1e18F))).size()) - 1;
+  const int e = v == 0 ? 0 : std::stoi(out.substr(out.find('e') + 1));
   if (v != 0 && (e < form.least_plain || e > form.most_plain)) return out;
   const auto plain = std::to_chars(text, text + sizeof text, v, std::chars_format::fixed);
   out.assign(text, plain.ptr);
