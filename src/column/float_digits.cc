@@ -85,16 +85,15 @@ FloatDigits shortest(uint64_t c, int q, bool closer) {
   const uint64_t lower = scaled_to_odd(power, (4 * c - 2 + closer) << h) + out_lower;
   const uint64_t middle = scaled_to_odd(power, (4 * c) << h);
   const uint64_t upper = scaled_to_odd(power, (4 * c + 2) << h) - out_upper;
-  const uint64_t s = middle / 4;
-  if (s >= 10) {
-    const uint64_t tens = s / 10;
-    const bool below_fits = lower <= 40 * tens, above_fits = 40 * tens + 40 <= upper;
-    if (below_fits != above_fits) return {tens + above_fits, k + 1};
-  }
-  const bool below_fits = lower <= 4 * s, above_fits = 4 * s + 4 <= upper;
-  if (below_fits != above_fits) return {s + above_fits, k};
+  // Both lengths are computed and one is taken: which it is nobody can foretell, and a wrong guess costs more.
+  const uint64_t s = middle / 4, tens = s / 10;
+  const bool tens_fit = lower <= 40 * tens, next_tens_fit = 40 * tens + 40 <= upper;
+  const bool shorter = (tens_fit != next_tens_fit) & (s >= 10);
+  const bool fits = lower <= 4 * s, next_fits = 4 * s + 4 <= upper;
   const uint64_t half = 4 * s + 2;
-  return {s + (middle > half || (middle == half && (s & 1) != 0)), k};
+  const bool nearer = (middle > half) | ((middle == half) & (s & 1));
+  const uint64_t whole = s + (fits != next_fits ? next_fits : nearer);
+  return {shorter ? tens + next_tens_fit : whole, k + shorter};
 }
 
 template <typename Bits, int kFractionBits, int kBias>
@@ -133,41 +132,46 @@ char* write_exponent(int e, char* out) {
   return out;
 }
 
-// Seventeen digits, the first not 0, with zeros behind them; how many there are up to the last that is not 0.
-int spread(uint64_t digits, char (&out)[40]) {
-  constexpr uint64_t kHalf = 100000000;
+// Digits as text, the second one in the lowest byte, zeros behind them; how many there are up to the last that is not 0.
+struct Spread {
+  char first;
+  unsigned __int128 rest;
+  int used;
+};
+
+Spread spread(uint64_t digits) {  // 17, the first not 0
+  constexpr uint64_t kHalf = 100000000, kZeros = 0x3030303030303030u;
   const uint64_t rest = digits % (kHalf * kHalf);
-  out[0] = static_cast<char>('0' + digits / (kHalf * kHalf));
   const uint64_t a = eight_digits(static_cast<uint32_t>(rest / kHalf)), b = eight_digits(static_cast<uint32_t>(rest % kHalf));
-  std::memcpy(out + 1, &a, 8);
-  std::memcpy(out + 9, &b, 8);
-  std::memset(out + 17, '0', 23);
-  constexpr uint64_t kZeros = 0x3030303030303030u;
-  if (b != kZeros) return 17 - (std::countl_zero(b ^ kZeros) >> 3);
-  return a != kZeros ? 9 - (std::countl_zero(a ^ kZeros) >> 3) : 1;
+  const int used = b != kZeros ? 17 - (std::countl_zero(b ^ kZeros) >> 3) : a != kZeros ? 9 - (std::countl_zero(a ^ kZeros) >> 3) : 1;
+  return {static_cast<char>('0' + digits / (kHalf * kHalf)), static_cast<unsigned __int128>(b) << 64 | a, used};
 }
 
+void put_sixteen(unsigned __int128 text, char* out) { std::memcpy(out, &text, 16); }
+
+// Everything is stored from registers: text that was just stored is slow to load again in other pieces.
 char* write_text(FloatDigits d, const FloatForm& form, char* out) {
   const int count = count_of_digits(d.digits);
-  char digits[40];
-  const int used = spread(d.digits * kTens[static_cast<size_t>(17 - count)], digits);
+  const Spread text = spread(d.digits * kTens[static_cast<size_t>(17 - count)]);
   const int e = d.exponent + count - 1;  // of the first digit
   if (e < form.least_plain || e > form.most_plain) {
-    out[0] = digits[0];
+    out[0] = text.first;
     out[1] = '.';
-    std::memcpy(out + 2, digits + 1, 16);
-    return write_exponent(e, out + (used == 1 ? 1 : used + 1));
+    put_sixteen(text.rest, out + 2);
+    return write_exponent(e, out + (text.used == 1 ? 1 : text.used + 1));
   }
   if (e < 0) {
     std::memcpy(out, "0.000000", 8);
-    std::memcpy(out + 1 - e, digits, 24);
-    return out + 1 - e + used;
+    out[1 - e] = text.first;
+    put_sixteen(text.rest, out + 2 - e);
+    return out + 1 - e + text.used;
   }
-  std::memcpy(out, digits, 16);
-  if (used <= e + 1 && !form.keeps_point) return out + e + 1;
-  std::memcpy(out + e + 2, digits + e + 1, 16);
+  out[0] = text.first;
+  put_sixteen(text.rest, out + 1);
+  if (text.used <= e + 1 && !form.keeps_point) return out + e + 1;
+  put_sixteen(text.rest >> (8 * e), out + e + 2);
   out[e + 1] = '.';
-  return out + std::max(used, e + 2) + 1;
+  return out + std::max(text.used, e + 2) + 1;
 }
 
 template <typename T>
