@@ -7,7 +7,7 @@ import argparse
 import importlib
 import sys
 
-FAMILIES = ("frames", "windows", "tpch", "files", "spill", "scaling", "determinism", "flows", "kernels", "ocp", "records", "streams")
+FAMILIES = ("frames", "joins", "windows", "sort", "tpch", "files", "spill", "scaling", "determinism", "flows", "kernels", "ocp", "records", "streams")
 
 
 def main() -> int:

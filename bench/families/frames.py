@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-
 from workloads.frames import WORKLOADS
 
-from .ratios import add_ratio_arguments, chosen, run_ratios
+from .ratios import Family
 
 HELP = "tables in memory: operators and the questions of db-benchmark"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_ratio_arguments(parser)
-    parser.add_argument("--rows", default="*", help="names or patterns, comma-separated (default: all)")
-    parser.add_argument("--list", action="store_true", help="print the names and stop")
-
-
-def run(options: argparse.Namespace) -> int:
-    if options.list:
-        print("\n".join(WORKLOADS))
-        return 0
-    return run_ratios("frames", chosen(WORKLOADS, options.rows.split(",")), options)
+_FAMILY = Family("frames", WORKLOADS)
+add_arguments, run = _FAMILY.add_arguments, _FAMILY.run

@@ -30,7 +30,7 @@ def chosen(workloads: Mapping[str, Workload], patterns: Sequence[str]) -> list[W
 
 
 def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Namespace, paths: Mapping[str, str] | None = None,
-               gates: Callable[[Sequence[Row]], list[str]] = report.broken_gates) -> int:
+               gates: Callable[[Sequence[Row]], list[str]] = report.Gates().broken) -> int:
     """Measures, reports and gives the exit code. `paths`: the file that a row's queries begin with."""
     engines = options.engines.split(",")
     if unknown := set(engines) - set(ALL):
@@ -58,3 +58,21 @@ def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Nam
     for text in ([f"wrong or failed: {', '.join(wrong)}"] if wrong else []) + broken:
         print(f"GATE DOES NOT HOLD: {text}")
     return 1 if broken or (wrong and not options.no_gate) else 0
+
+
+class Family:
+    """A family of rows over tables in memory that has only its workloads and its gates to say."""
+
+    def __init__(self, name: str, workloads: Mapping[str, Workload], gates: report.Gates = report.Gates()) -> None:
+        self._name, self._workloads, self._gates = name, workloads, gates
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add_ratio_arguments(parser)
+        parser.add_argument("--rows", default="*", help="names or patterns, comma-separated (default: all)")
+        parser.add_argument("--list", action="store_true", help="print the names and stop")
+
+    def run(self, options: argparse.Namespace) -> int:
+        if options.list:
+            print("\n".join(self._workloads))
+            return 0
+        return run_ratios(self._name, chosen(self._workloads, options.rows.split(",")), options, gates=self._gates.broken)
