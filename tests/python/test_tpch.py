@@ -1,6 +1,6 @@
-"""The 22 queries of TPC-H: DuckDB's answers, and the same bytes at every setting.
+"""The 22 queries of TPC-H: DuckDB's answers, and the same bytes at every setting, with decimals and with decimals read as doubles.
 
-    python tests/python/test_tpch.py --sf 1       answers at another scale factor, from the files of ./run bench tpch
+    ./run tpch-bits --sf 1         answers and bytes at another scale factor: 36 ways of running each query, from the files of ./run bench tpch
 """
 
 from __future__ import annotations
@@ -8,8 +8,13 @@ from __future__ import annotations
 import argparse
 import decimal
 import io
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import duckdb
@@ -72,20 +77,41 @@ def as_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def ours(folder: Path, name: str, scale_factor: float) -> gm.Frame:
-    return gm.sql(text_of(name, scale_factor), **{t: gm.scan_parquet(str(folder / f"{t}.parquet")) for t in TABLES})
+def as_doubles(frame: gm.Frame) -> gm.Frame:
+    casts = [gm.col(f.name).cast("float64") for f in frame.schema if pa.types.is_decimal(f.type)]
+    return frame.with_columns(casts) if casts else frame
 
 
+def ours(folder: Path, name: str, scale_factor: float, doubles: bool) -> gm.Frame:
+    tables = {t: gm.scan_parquet(str(folder / f"{t}.parquet")) for t in TABLES}
+    if doubles:
+        tables = {t: as_doubles(frame) for t, frame in tables.items()}
+    return gm.sql(text_of(name, scale_factor), **tables)
+
+
+@contextmanager
+def eagerly(spilling: bool) -> Iterator[None]:
+    """Whatever can spill does."""
+    before = os.environ.get("GRISTMILL_SPILL_EAGERLY")
+    os.environ["GRISTMILL_SPILL_EAGERLY"] = "1" if spilling else "0"
+    try:
+        yield
+    finally:
+        del os.environ["GRISTMILL_SPILL_EAGERLY"]
+        if before is not None:
+            os.environ["GRISTMILL_SPILL_EAGERLY"] = before
+
+
+@pytest.mark.parametrize("doubles", [False, True], ids=["decimals", "doubles"])
 @pytest.mark.parametrize("name", list(queries()))
-def test_answer(name: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer(name: str, doubles: bool, files: Path) -> None:
     expected = rows_of(connect(files).sql(text_of(name, SCALE)).to_arrow_table(), name)
-    frame = ours(files, name, SCALE)
+    frame = ours(files, name, SCALE, doubles)
     first = None
     for spilling in (False, True):
-        if spilling:
-            monkeypatch.setenv("GRISTMILL_SPILL_EAGERLY", "1")
         for options in OPTIONS[1:2] if spilling else OPTIONS:
-            table = frame.collect(gm.ParallelOptions(**options)).to_arrow()
+            with eagerly(spilling):
+                table = frame.collect(gm.ParallelOptions(**options)).to_arrow()
             assert rows_of(table, name) == expected, options
             first = first or as_bytes(table)
             assert as_bytes(table) == first, f"other bytes with {options}, spilling {spilling}"
@@ -95,10 +121,31 @@ def test_all_of_them_are_there() -> None:
     assert list(queries()) == [f"q{i}" for i in range(1, 23)]
 
 
+WORKERS = (1, 2, 8)
+MORSELS = (3_001, 20_000, 0)  # rows; 0: as the engine likes
+
+
+def check(folder: Path, name: str, scale_factor: float, doubles: bool, expected: list[tuple]) -> list[str]:
+    """What differs, and where."""
+    frame, first, wrong = ours(folder, name, scale_factor, doubles), None, []
+    for spilling, workers, rows in product((False, True), WORKERS, MORSELS):
+        with eagerly(spilling):
+            table = frame.collect(gm.ParallelOptions(num_workers=workers, chunk_rows=rows, min_parallel_rows=0)).to_arrow()
+        data = as_bytes(table)
+        if first is None:
+            first = data
+            if rows_of(table, name) != expected:
+                wrong.append("other values than DuckDB's")
+        elif data != first:
+            wrong.append(f"other bytes: {workers} workers, morsels of {rows or 'any'} rows{', spilled' if spilling else ''}")
+    return wrong
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sf", default="1")
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="of the eight files, where they are elsewhere")
+    parser.add_argument("--queries", default="", help="numbers, comma-separated (default: all)")
     options = parser.parse_args()
     folder = options.folder
     if folder is None:
@@ -106,13 +153,16 @@ def main() -> int:
 
         folder = files_of(options.sf, "view")
     con = connect(folder)
-    wrong = []
-    for name in queries():
+    failed = 0
+    for name in [f"q{n}" for n in options.queries.split(",")] if options.queries else queries():
         expected = rows_of(con.sql(text_of(name, float(options.sf))).to_arrow_table(), name)
-        same = rows_of(ours(folder, name, float(options.sf)).collect().to_arrow(), name) == expected
-        print(name, "same" if same else "DIFFERENT", len(expected), "rows", flush=True)
-        wrong += [] if same else [name]
-    return 1 if wrong else 0
+        for doubles in (False, True):
+            start = time.monotonic()
+            wrong = check(folder, name, float(options.sf), doubles, expected)
+            state = "; ".join(wrong) or f"the same {len(expected)} rows and bytes in all {2 * len(WORKERS) * len(MORSELS)} runs"
+            print(f"{name} with {'doubles' if doubles else 'decimals'}: {state} ({time.monotonic() - start:.1f} s)", flush=True)
+            failed += bool(wrong)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
