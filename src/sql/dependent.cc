@@ -28,6 +28,14 @@ NodePtr zero() { return expr::literal(int64_t{0}); }
 
 }  // namespace
 
+std::vector<NodePtr> carried(const std::vector<Output>& outputs, const Dependence* d) {
+  std::vector<NodePtr> out;
+  for (const Output& o : outputs) {
+    if (d && d->is_outer(o.name)) out.push_back(o.expr);
+  }
+  return out;
+}
+
 NodePtr partition_windows(const NodePtr& e, const std::vector<NodePtr>& keys) {
   if (keys.empty() || !expr::contains_window(*e)) return e;
   return expr::rewrite(e, [&](const NodePtr& n) -> NodePtr {

@@ -7,6 +7,7 @@
 
 #include "expr/node.h"
 #include "sql/outer.h"
+#include "sql/select_parts.h"
 
 namespace gristmill::sqltext {
 
@@ -14,6 +15,9 @@ struct NamedAggregate {
   std::string name;
   expr::NodePtr aggregate;
 };
+
+// The outer columns among the outputs; none without `d`.
+std::vector<expr::NodePtr> carried(const std::vector<Output>& outputs, const Dependence* d);
 
 // `e` with every window function partitioned by `keys` as well.
 expr::NodePtr partition_windows(const expr::NodePtr& e, const std::vector<expr::NodePtr>& keys);

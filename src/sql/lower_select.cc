@@ -10,22 +10,26 @@
 #include <utility>
 
 #include <arrow/type.h>
+#include <arrow/type_traits.h>
 
 #include "base/status.h"
+#include "column/types.h"
 #include "expr/window.h"
 #include "plan/nodes.h"
 #include "sql/dependent.h"
+#include "sql/distinct_on.h"
 #include "sql/event_windows.h"
 #include "sql/from.h"
 #include "sql/from_where.h"
 #include "sql/group_windows.h"
 #include "sql/grouped_names.h"
 #include "sql/grouping_sets.h"
+#include "sql/limit.h"
 #include "sql/lower_expr.h"
+#include "sql/select_list.h"
 #include "sql/select_parts.h"
 #include "sql/select_unnest.h"
 #include "sql/set_operations.h"
-#include "sql/struct_fields.h"
 #include "sql/subquery.h"
 #include "sql/values.h"
 #include "sql/window.h"
@@ -36,13 +40,6 @@ namespace {
 
 using expr::NodePtr;
 using plan::PlanPtr;
-
-struct OrderItem {
-  NodePtr expr;     // over the input; null when `output` is set
-  int output = -1;  // position in the select list
-  bool descending = false;
-  bool nulls_first = false;
-};
 
 class SelectLowering {
  public:
@@ -78,12 +75,12 @@ class SelectLowering {
     ARROW_ASSIGN_OR_RAISE(std::vector<NodePtr> where, conditions(s, input, expressions));
     Scope listed = input.scope;
     listed.in_select_list = true;
-    ARROW_ASSIGN_OR_RAISE(std::vector<Output> outputs, select_list(s, listed, ExpressionLowering(text_, listed, &windows)));
+    ARROW_ASSIGN_OR_RAISE(std::vector<Output> outputs, select_list(s, listed, ExpressionLowering(text_, listed, &windows), text_));
     ARROW_RETURN_NOT_OK(check_unnest(outputs, text_));
-    const bool unnests = std::any_of(outputs.begin(), outputs.end(), [](const Output& o) { return contains_unnest(*o.expr); });
+    const bool unnests = any_unnest(outputs);
     if (unnests && d && d->outer)
       return text_.error("unnest in the select list of a subquery that refers to the query around it is not supported; use it in FROM", -1);
-    ARROW_ASSIGN_OR_RAISE(std::vector<OrderItem> order, order_items(s, outputs, expressions));
+    ARROW_ASSIGN_OR_RAISE(std::vector<OrderItem> order, order_items(s, outputs, expressions, text_));
     NodePtr qualify;
     if (const PgQuery__Node* n = having_clause(s).qualify) {
       ARROW_ASSIGN_OR_RAISE(qualify, lower_with_outputs(*n, input.scope, outputs, windows));
@@ -95,12 +92,7 @@ class SelectLowering {
     if (d && d->handed_up) return query_over(std::move(plan));
     if (d) carry(*plan, outputs, *d);
     ARROW_ASSIGN_OR_RAISE(plan, grouped(s, std::move(plan), outputs, order, qualify, expressions, d));
-    std::vector<NodePtr*> inside;
-    if (qualify) inside.push_back(&qualify);
-    for (Output& o : outputs) inside.push_back(&o.expr);
-    for (OrderItem& o : order) {
-      if (o.expr) inside.push_back(&o.expr);
-    }
+    const std::vector<NodePtr*> inside = expressions_of(outputs, order, qualify);
     for (NodePtr* e : inside) {
       ARROW_ASSIGN_OR_RAISE(*e, subqueries_.resolve(plan, *e));
       *e = partition_windows(*e, carried(outputs, d));
@@ -111,18 +103,23 @@ class SelectLowering {
     }
     if (unnests) {
       if (d) d->at_most_one = d->exactly_one = false;
-      std::vector<NodePtr> lists;
-      std::vector<NodePtr*> everywhere;
-      for (Output& o : outputs) {
-        lists.push_back(o.expr);
-        everywhere.push_back(&o.expr);
-      }
-      ARROW_ASSIGN_OR_RAISE(plan, unnest_lists(std::move(plan), lists, everywhere));
+      ARROW_ASSIGN_OR_RAISE(plan, unnest_outputs(std::move(plan), outputs));
     }
     return finish(s, std::move(plan), outputs, order, expressions, d);
   }
 
  private:
+  // All that is computed above FROM and WHERE.
+  static std::vector<NodePtr*> expressions_of(std::vector<Output>& outputs, std::vector<OrderItem>& order, NodePtr& qualify) {
+    std::vector<NodePtr*> out;
+    if (qualify) out.push_back(&qualify);
+    for (Output& o : outputs) out.push_back(&o.expr);
+    for (OrderItem& o : order) {
+      if (o.expr) out.push_back(&o.expr);
+    }
+    return out;
+  }
+
   arrow::Result<Query> lower_dependent(const PgQuery__SelectStmt& s, Dependence& d) {
     dependence_ = &d;
     return lower(s);
@@ -182,14 +179,6 @@ class SelectLowering {
   static void carry(const plan::Plan& plan, std::vector<Output>& outputs, const Dependence& d) {
     for (size_t i = 0; d.rename && i < outputs.size(); ++i) outputs[i].name = d.value_name(i);
     for (const std::string& c : d.outer_columns(plan)) outputs.push_back({c, expr::column(c)});
-  }
-
-  static std::vector<NodePtr> carried(const std::vector<Output>& outputs, const Dependence* d) {
-    std::vector<NodePtr> out;
-    for (const Output& o : outputs) {
-      if (d && d->is_outer(o.name)) out.push_back(o.expr);
-    }
-    return out;
   }
 
   arrow::Status refuse(const PgQuery__SelectStmt& s) const {
@@ -258,86 +247,11 @@ class SelectLowering {
       outputs.push_back({query.names[i], expr::column(column)});
     }
     ExpressionLowering expressions(text_, scope);
-    ARROW_ASSIGN_OR_RAISE(const std::vector<OrderItem> order, order_items(s, outputs, expressions));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<OrderItem> order, order_items(s, outputs, expressions, text_));
     const auto unknown = query.unknown;
     ARROW_ASSIGN_OR_RAISE(query, finish(s, std::move(query.plan), outputs, order, expressions, d));
     query.unknown = unknown;
     return query;
-  }
-
-  arrow::Result<std::vector<Output>> select_list(const PgQuery__SelectStmt& s, const Scope& scope,
-                                                 const ExpressionLowering& expressions) const {
-    std::vector<Output> out;
-    for (size_t i = 0; i < s.n_target_list; ++i) {
-      const PgQuery__ResTarget& t = *s.target_list[i]->res_target;
-      if (is_marker(*t.val, kStarMarker)) {
-        ARROW_RETURN_NOT_OK(edited_star(*t.val->func_call, scope, expressions, text_, out));
-        continue;
-      }
-      ARROW_ASSIGN_OR_RAISE(const bool fields, struct_star(*t.val, expressions, text_, out));
-      if (fields) continue;
-      if (t.val->node_case == PG_QUERY__NODE__NODE_COLUMN_REF) {
-        const PgQuery__ColumnRef& c = *t.val->column_ref;
-        if (c.fields[c.n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR) {
-          const std::string table = c.n_fields > 1 ? c.fields[0]->string->sval : "";
-          for (const auto& column : scope.columns) {
-            if (table.empty() ? !column.qualified_only : equal_ignoring_case(column.table, table))
-              out.push_back({column.name, expr::column(column.column)});
-          }
-          continue;
-        }
-      }
-      ARROW_ASSIGN_OR_RAISE(NodePtr e, expressions.lower(*t.val));
-      std::string name = t.name && *t.name ? t.name : ExpressionLowering::output_name(*t.val);
-      if (e->kind == expr::NodeKind::kColumn && !(t.name && *t.name)) {
-        for (const auto& column : scope.columns) {
-          if (column.column == e->name) name = column.name;  // as the table spells it
-        }
-      }
-      out.push_back({std::move(name), std::move(e)});
-    }
-    return out;
-  }
-
-  // A whole number is a position, a plain name first an output column, anything else an expression over the input.
-  arrow::Result<int> output_position(const PgQuery__Node& n, const std::vector<Output>& outputs, const char* clause, bool names) const {
-    if (n.node_case == PG_QUERY__NODE__NODE_A_CONST && n.a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL) {
-      const int position = n.a_const->ival->ival;
-      if (position < 1 || position > static_cast<int>(outputs.size())) {
-        return text_.error(std::string(clause) + " position " + std::to_string(position) + " is not in the select list",
-                           n.a_const->location);
-      }
-      return position - 1;
-    }
-    if (names && n.node_case == PG_QUERY__NODE__NODE_COLUMN_REF && n.column_ref->n_fields == 1 &&
-        n.column_ref->fields[0]->node_case == PG_QUERY__NODE__NODE_STRING) {
-      for (size_t i = 0; i < outputs.size(); ++i) {
-        if (outputs[i].name == n.column_ref->fields[0]->string->sval) return static_cast<int>(i);
-      }
-    }
-    return -1;
-  }
-
-  arrow::Result<std::vector<OrderItem>> order_items(const PgQuery__SelectStmt& s, const std::vector<Output>& outputs,
-                                                    const ExpressionLowering& expressions) const {
-    std::vector<OrderItem> out;
-    for (size_t i = 0; i < s.n_sort_clause; ++i) {
-      const PgQuery__SortBy& by = *s.sort_clause[i]->sort_by;
-      OrderItem item;
-      item.descending = by.sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
-      item.nulls_first = by.sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST ||
-                         (by.sortby_nulls != PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST && item.descending);
-      if (is_all(*by.node)) {
-        for (item.output = 0; item.output < std::ssize(outputs); ++item.output) out.push_back(item);
-        continue;
-      }
-      ARROW_ASSIGN_OR_RAISE(item.output, output_position(*by.node, outputs, "ORDER BY", true));
-      if (item.output < 0) {
-        ARROW_ASSIGN_OR_RAISE(item.expr, expressions.lower(*by.node));
-      }
-      out.push_back(std::move(item));
-    }
-    return out;
   }
 
   // Aggregation and HAVING; outputs and order are rewritten to the aggregate's columns.
@@ -357,17 +271,7 @@ class SelectLowering {
       }
     }
     // What GROUP BY takes apart is taken apart before the groups are made.
-    if (std::any_of(keys.begin(), keys.end(), [](const NodePtr& k) { return contains_unnest(*k); })) {
-      const std::vector<NodePtr> lists = keys;
-      std::vector<NodePtr*> everywhere;
-      for (NodePtr& k : keys) everywhere.push_back(&k);
-      for (Output& o : outputs) everywhere.push_back(&o.expr);
-      for (OrderItem& o : order) {
-        if (o.expr) everywhere.push_back(&o.expr);
-      }
-      if (qualify) everywhere.push_back(&qualify);
-      ARROW_ASSIGN_OR_RAISE(input, unnest_lists(std::move(input), lists, everywhere));
-    }
+    ARROW_ASSIGN_OR_RAISE(input, unnest_keys(std::move(input), keys, expressions_of(outputs, order, qualify)));
     const HavingClause conditions = having_clause(s);
     bool aggregates = s.n_group_clause > 0 || conditions.having;
     for (const auto& o : outputs) aggregates |= expr::contains_aggregate(*o.expr);
@@ -436,6 +340,28 @@ class SelectLowering {
     }
   }
 
+  static bool joins(const plan::Plan& p) {
+    if (p.kind == plan::PlanKind::kAggregate) return false;
+    return p.kind == plan::PlanKind::kJoin || (p.inputs.size() == 1 && joins(*p.inputs[0]));
+  }
+
+  // Of joined tables LIMIT takes rows that ORDER BY leaves equal by the other outputs: then the joins may run in any order. Where outputs
+  // are columns whose values are equal only when they are the same.
+  static void settle_ties_by_outputs(const plan::Plan& input, const std::vector<Output>& outputs, std::vector<plan::SortBy>& by) {
+    if (!joins(input)) return;
+    std::vector<plan::SortBy> settled = by;
+    for (const Output& o : outputs) {
+      if (o.expr->kind == expr::NodeKind::kLiteral) continue;
+      const auto field = o.expr->kind == expr::NodeKind::kColumn ? input.schema->GetFieldByName(o.expr->name) : nullptr;
+      if (!field) return;
+      const auto type = column::canonical_type(field->type());
+      if (column::is_float(*type) || arrow::is_nested(type->id())) return;
+      const bool known = std::any_of(by.begin(), by.end(), [&](const plan::SortBy& k) { return expr::equal(*k.expr, *o.expr); });
+      if (!known) settled.push_back({o.expr});
+    }
+    by = std::move(settled);
+  }
+
   // GROUP BY ALL stands for every output that is no aggregate.
   arrow::Result<std::vector<NodePtr>> group_keys(const PgQuery__Node& n, const std::vector<Output>& outputs,
                                                  const ExpressionLowering& expressions) const {
@@ -449,7 +375,7 @@ class SelectLowering {
     }
     auto key = expressions.lower(n);
     // A column of the input wins over an output's name, as in PostgreSQL.
-    ARROW_ASSIGN_OR_RAISE(const int position, output_position(n, outputs, "GROUP BY", !key.ok()));
+    ARROW_ASSIGN_OR_RAISE(const int position, output_position(n, outputs, "GROUP BY", !key.ok(), text_));
     if (position < 0) ARROW_RETURN_NOT_OK(key.status());
     const NodePtr chosen = position >= 0 ? outputs[static_cast<size_t>(position)].expr : *key;
     const EventWindows* windows = expressions.scope().windows.get();
@@ -505,102 +431,20 @@ class SelectLowering {
     if (!by.empty()) {
       std::vector<plan::SortBy> settled = by;
       if (!distinct || distinct_on) settle_ties(*plan, settled);
+      if (s.limit_count && !distinct && !(d && d->outer)) settle_ties_by_outputs(*plan, outputs, settled);
       ARROW_ASSIGN_OR_RAISE(plan, plan::make_sort(plan, std::move(settled)));
     }
     if (distinct_on) {
-      ARROW_ASSIGN_OR_RAISE(plan, first_of_each(s, std::move(plan), outputs, expressions, d));
+      ARROW_ASSIGN_OR_RAISE(plan, first_of_each(s, std::move(plan), outputs, expressions, d, text_));
     }
     if (d && d->outer) {
       ARROW_ASSIGN_OR_RAISE(plan, plan::make_project(plan, std::move(list)));
-      ARROW_ASSIGN_OR_RAISE(out.plan, limited_each(s, std::move(plan), *d));
+      ARROW_ASSIGN_OR_RAISE(out.plan, limited_each(s, std::move(plan), *d, text_));
       return out;
     }
-    ARROW_ASSIGN_OR_RAISE(plan, limited(s, std::move(plan), by, d));
+    ARROW_ASSIGN_OR_RAISE(plan, limited(s, std::move(plan), by, d, text_));
     ARROW_ASSIGN_OR_RAISE(out.plan, plan::make_project(plan, std::move(list)));
     return out;
-  }
-
-  // DISTINCT ON: the first row for each value, in the order of rows. Over the input's columns, which stay.
-  arrow::Result<PlanPtr> first_of_each(const PgQuery__SelectStmt& s, PlanPtr plan, const std::vector<Output>& outputs,
-                                       const ExpressionLowering& expressions, const Dependence* d) const {
-    std::vector<NodePtr> wider;
-    auto taken = plan->schema->field_names();
-    for (const std::string& c : plan->schema->field_names()) wider.push_back(expr::column(c));
-    std::vector<std::string> keys;
-    for (size_t i = 0; i < s.n_distinct_clause; ++i) {
-      ARROW_ASSIGN_OR_RAISE(const int position, output_position(*s.distinct_clause[i], outputs, "DISTINCT ON", true));
-      NodePtr key;
-      if (position >= 0) {
-        key = outputs[static_cast<size_t>(position)].expr;
-      } else if (s.n_group_clause > 0) {
-        return text_.error("with GROUP BY, DISTINCT ON takes outputs by their name or position", -1);
-      } else {
-        ARROW_ASSIGN_OR_RAISE(key, expressions.lower(*s.distinct_clause[i]));
-      }
-      keys.push_back(fresh_name("$on" + std::to_string(i), taken));
-      wider.push_back(expr::alias(std::move(key), keys.back()));
-    }
-    for (const NodePtr& outer : carried(outputs, d)) {
-      keys.push_back(fresh_name("$on" + std::to_string(keys.size()), taken));
-      wider.push_back(expr::alias(outer, keys.back()));
-    }
-    ARROW_ASSIGN_OR_RAISE(plan, plan::make_project(plan, std::move(wider)));
-    return plan::make_distinct(plan, std::move(keys));
-  }
-
-  arrow::Result<PlanPtr> limited(const PgQuery__SelectStmt& s, PlanPtr plan, const std::vector<plan::SortBy>& by, Dependence* d) const {
-    if (!s.limit_count && !s.limit_offset) return plan;
-    ARROW_ASSIGN_OR_RAISE(int64_t count, row_number(s.limit_count, "LIMIT", -1));
-    ARROW_ASSIGN_OR_RAISE(int64_t offset, row_number(s.limit_offset, "OFFSET", 0));
-    if (s.limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES && count >= 0)
-      return with_ties(std::move(plan), by, offset, count);
-    if (d && count >= 0 && count <= 1) d->at_most_one = true;
-    return plan::make_limit(std::move(plan), offset, count);
-  }
-
-  // LIMIT of a correlated subquery: for each of the values of the outer columns.
-  arrow::Result<PlanPtr> limited_each(const PgQuery__SelectStmt& s, PlanPtr plan, Dependence& d) const {
-    if (!s.limit_count && !s.limit_offset) return plan;
-    if (s.limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES)
-      return text_.error("WITH TIES in a subquery that refers to the query around it is not supported yet", -1);
-    ARROW_ASSIGN_OR_RAISE(int64_t count, row_number(s.limit_count, "LIMIT", -1));
-    ARROW_ASSIGN_OR_RAISE(int64_t offset, row_number(s.limit_offset, "OFFSET", 0));
-    if (count >= 0 && count <= 1) d.at_most_one = true;
-    if (d.want == Dependence::Want::kExists && count != 0 && offset == 0) return plan;
-    std::vector<NodePtr> parts;
-    for (const std::string& c : d.outer_columns(*plan)) parts.push_back(expr::column(c));
-    return limit_each(std::move(plan), d, std::move(parts), offset, count);
-  }
-
-  // As many rows as there are places up to the last, and those that tie with it.
-  arrow::Result<PlanPtr> with_ties(PlanPtr plan, const std::vector<plan::SortBy>& by, int64_t offset, int64_t count) const {
-    if (by.empty()) return text_.error("WITH TIES needs ORDER BY", -1);
-    int64_t last = 0;
-    if (__builtin_add_overflow(offset, count, &last)) return plan;
-    if (count == 0) return plan::make_limit(std::move(plan), 0, 0);
-    expr::Over order;
-    for (const auto& k : by) order.order.push_back({k.expr, k.descending, k.nulls_first});
-    auto taken = plan->schema->field_names();
-    std::vector<NodePtr> wider, kept;
-    for (const std::string& c : plan->schema->field_names()) kept.push_back(expr::column(c));
-    wider = kept;
-    const std::string rank = fresh_name("$rank", taken), number = fresh_name("$row", taken);
-    wider.push_back(expr::alias(expr::window("rank", {}, {}, order), rank));
-    wider.push_back(expr::alias(expr::window("row_number", {}, {}, order), number));
-    ARROW_ASSIGN_OR_RAISE(plan, plan::make_project(plan, std::move(wider)));
-    const NodePtr in = expr::call("le", {expr::column(rank), expr::literal(last)});
-    const NodePtr behind = expr::call("gt", {expr::column(number), expr::literal(offset)});
-    ARROW_ASSIGN_OR_RAISE(plan, plan::make_filter(plan, expr::call("and", {in, behind})));
-    return plan::make_project(plan, std::move(kept));
-  }
-
-  arrow::Result<int64_t> row_number(const PgQuery__Node* n, const char* clause, int64_t fallback) const {
-    if (!n || (n->node_case == PG_QUERY__NODE__NODE_A_CONST && n->a_const->isnull)) return fallback;
-    ARROW_ASSIGN_OR_RAISE(const NodePtr e, ExpressionLowering(text_, Scope{}).lower(*n));
-    const auto value = constant_integer(e);
-    if (!value) return text_.error(std::string(clause) + " must be a whole number", -1);
-    if (*value < 0) return text_.error(std::string(clause) + " must not be negative", -1);
-    return *value;
   }
 
   const ParsedText& text_;

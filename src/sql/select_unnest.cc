@@ -29,6 +29,23 @@ bool inside_aggregate(const expr::Node& e) {
   return std::any_of(e.args.begin(), e.args.end(), [](const NodePtr& a) { return inside_aggregate(*a); });
 }
 
+// The lists of the calls in `lists` taken apart; those calls become columns in all of `everywhere`.
+arrow::Result<plan::PlanPtr> unnest_lists(plan::PlanPtr plan, const std::vector<NodePtr>& lists, const std::vector<NodePtr*>& everywhere) {
+  std::vector<NodePtr> calls, arguments;
+  for (const NodePtr& e : lists) collect_unnest(e, calls);
+  if (calls.empty()) return plan;
+  for (const NodePtr& c : calls) arguments.push_back(c->args[0]);
+  ARROW_ASSIGN_OR_RAISE(Unnested made, unnest(std::move(plan), arguments, false));
+  for (NodePtr* e : everywhere) {
+    *e = expr::rewrite(*e, [&](const NodePtr& part) {
+      if (!is_unnest(*part)) return part;
+      const auto call = std::find_if(calls.begin(), calls.end(), [&](const NodePtr& c) { return expr::equal(*c, *part); });
+      return call == calls.end() ? part : expr::column(made.columns[static_cast<size_t>(call - calls.begin())]);
+    });
+  }
+  return std::move(made.plan);
+}
+
 }  // namespace
 
 bool contains_unnest(const expr::Node& e) {
@@ -54,20 +71,24 @@ arrow::Status check_unnest(const std::vector<Output>& outputs, const ParsedText&
   return arrow::Status::OK();
 }
 
-arrow::Result<plan::PlanPtr> unnest_lists(plan::PlanPtr plan, const std::vector<NodePtr>& lists, const std::vector<NodePtr*>& everywhere) {
-  std::vector<NodePtr> calls, arguments;
-  for (const NodePtr& e : lists) collect_unnest(e, calls);
-  if (calls.empty()) return plan;
-  for (const NodePtr& c : calls) arguments.push_back(c->args[0]);
-  ARROW_ASSIGN_OR_RAISE(Unnested made, unnest(std::move(plan), arguments, false));
-  for (NodePtr* e : everywhere) {
-    *e = expr::rewrite(*e, [&](const NodePtr& part) {
-      if (!is_unnest(*part)) return part;
-      const auto call = std::find_if(calls.begin(), calls.end(), [&](const NodePtr& c) { return expr::equal(*c, *part); });
-      return call == calls.end() ? part : expr::column(made.columns[static_cast<size_t>(call - calls.begin())]);
-    });
+bool any_unnest(const std::vector<Output>& outputs) {
+  return std::any_of(outputs.begin(), outputs.end(), [](const Output& o) { return contains_unnest(*o.expr); });
+}
+
+arrow::Result<plan::PlanPtr> unnest_outputs(plan::PlanPtr plan, std::vector<Output>& outputs) {
+  std::vector<NodePtr> lists;
+  std::vector<NodePtr*> everywhere;
+  for (Output& o : outputs) {
+    lists.push_back(o.expr);
+    everywhere.push_back(&o.expr);
   }
-  return std::move(made.plan);
+  return unnest_lists(std::move(plan), lists, everywhere);
+}
+
+arrow::Result<plan::PlanPtr> unnest_keys(plan::PlanPtr plan, std::vector<NodePtr>& keys, std::vector<NodePtr*> elsewhere) {
+  const std::vector<NodePtr> lists = keys;
+  for (NodePtr& k : keys) elsewhere.push_back(&k);
+  return unnest_lists(std::move(plan), lists, elsewhere);
 }
 
 }  // namespace gristmill::sqltext

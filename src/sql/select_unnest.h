@@ -22,8 +22,10 @@ bool contains_unnest(const expr::Node& e);
 arrow::Result<expr::NodePtr> unnest_call(const PgQuery__FuncCall& f, const ExpressionLowering& expressions, const ParsedText& text);
 // Refuses it inside aggregates and window functions.
 arrow::Status check_unnest(const std::vector<Output>& outputs, const ParsedText& text);
-// The lists of the calls in `lists` taken apart; those calls become columns in all of `everywhere`.
-arrow::Result<plan::PlanPtr> unnest_lists(plan::PlanPtr plan, const std::vector<expr::NodePtr>& lists,
-                                          const std::vector<expr::NodePtr*>& everywhere);
+// The calls in `outputs` taken apart: they become columns.
+bool any_unnest(const std::vector<Output>& outputs);
+arrow::Result<plan::PlanPtr> unnest_outputs(plan::PlanPtr plan, std::vector<Output>& outputs);
+// The calls in group keys; they become columns in the keys and in all of `elsewhere`.
+arrow::Result<plan::PlanPtr> unnest_keys(plan::PlanPtr plan, std::vector<expr::NodePtr>& keys, std::vector<expr::NodePtr*> elsewhere);
 
 }  // namespace gristmill::sqltext

@@ -3,8 +3,8 @@
 //   aggregate: sum(a) over aggregate by k: ...   ->   the inner aggregate's groups may leave in any order
 //   semi join l r                                ->   r may come in any order
 //
-// What is blind to order: a sort by keys in which no two rows agree (by all keys of the groups below), a global aggregate of functions that do not look at it (sums are exact), a grouped one whose own order nobody
-// sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts,
+// What is blind to order: a sort by keys in which no two rows agree (by all keys of the groups below) or only rows that are the same (by all
+// columns there are), a global aggregate of functions that do not look at it (sums are exact), a grouped one whose own order nobody sees, the right side of a semi or anti join (not that of an as-of join). Everything else hands its own requirement down: ties of sorts,
 // first appearance of groups and right rows of a join follow the order of their input. A limit picks rows by order. Where something may
 // fail row by row, the first failing row is the error, so rows must come in order there.
 
@@ -12,6 +12,7 @@
 
 #include <arrow/type.h>
 
+#include "column/types.h"
 #include "expr/aggregates.h"
 #include "expr/bind.h"
 #include "plan/expressions.h"
@@ -75,13 +76,20 @@ bool unique_by(const Plan& p, const NameSet& columns) {
   }
 }
 
-// No row ties with another: the order of the input decides nothing.
+// Rows that agree in all of these are the same to the bit. Of floats there are two zeros.
+bool all_columns(const arrow::Schema& input, const NameSet& columns) {
+  return std::all_of(input.fields().begin(), input.fields().end(), [&](const auto& f) {
+    return columns.contains(f->name()) && !column::is_float(*column::canonical_type(f->type()));
+  });
+}
+
+// No row ties with another that is not its like: the order of the input decides nothing.
 bool total(const Plan& sort) {
   NameSet columns;
   for (const SortBy& k : sort.sort) {
     if (is_column(*k.expr)) columns.insert(k.expr->name);
   }
-  return unique_by(*sort.inputs[0], columns);
+  return all_columns(*sort.inputs[0]->schema, columns) || unique_by(*sort.inputs[0], columns);
 }
 
 arrow::Result<bool> sort_needs(const Plan& p, bool ordered) {

@@ -47,6 +47,15 @@ TEST(RequireOrder, FreesGroupsThatASortTellsApart) {
   EXPECT_FALSE(ok(ordered_root(ok(top_n(limit(sort(grouped(), "a"), 3)))))->inputs[0]->inputs[0]->ordered);
 }
 
+TEST(RequireOrder, FreesRowsThatASortByAllTheirColumnsLeavesEqual) {
+  const auto best = [](const std::string& columns, std::vector<SortBy> by) {
+    return ok(ordered_root(ok(top_n(limit(ok(make_sort(join(scan("l", columns), scan("r", "k:int64"), JoinKind::kInner), by)), 3)))));
+  };
+  EXPECT_FALSE(best("k:int64 s:string", {{c("s")}, {c("k")}})->inputs[0]->inputs[0]->ordered);
+  EXPECT_TRUE(best("k:int64 s:string", {{c("s")}})->inputs[0]->inputs[0]->ordered);
+  EXPECT_TRUE(best("k:int64 x:float64", {{c("x")}, {c("k")}})->inputs[0]->inputs[0]->ordered);
+}
+
 TEST(RequireOrder, FreesTheRightSideOfSemiAndAntiJoins) {
   const auto keys = ok(make_project(grouped(), {as(c("a"), "k")}));
   EXPECT_EQ(after(ordered_root, join(scan("l", "k:int64"), keys, JoinKind::kAnti)),
