@@ -10,7 +10,7 @@
 namespace gristmill::plan {
 namespace {
 
-constexpr double kSemiKeeps = 0.25;
+constexpr double kSemiKeeps = 0.25, kSemiKeepsLeast = 1e-4;
 
 std::optional<int64_t> at_most(std::optional<int64_t> rows, int64_t bound) { return rows ? std::min(*rows, bound) : bound; }
 
@@ -39,9 +39,22 @@ RowEstimate scan_rows(const Plan& p) {
   return p.scan_limit ? limited(e, *p.scan_limit) : e;
 }
 
+// The part of the left rows that a semi join keeps: as many of the left side's keys as there can be on the right.
+double semi_keeps(const Plan& p, const RowEstimate& right) {
+  double kept = 1;
+  for (size_t i = 0; i < p.left_keys.size(); ++i) {
+    if (p.left_keys[i]->kind != expr::NodeKind::kColumn || p.right_keys[i]->kind != expr::NodeKind::kColumn) continue;
+    const auto l = distinct_values(*p.inputs[0], p.left_keys[i]->name), r = distinct_values(*p.inputs[1], p.right_keys[i]->name);
+    if (!l || !r || !right.likely) continue;
+    kept = std::min(kept, std::min(*r, static_cast<double>(*right.likely)) / std::max(*l, 1.0));
+  }
+  return std::clamp(kept, kSemiKeepsLeast, kSemiKeeps);
+}
+
 RowEstimate join_rows(const Plan& p) {
   const RowEstimate left = estimate_rows(*p.inputs[0]);
-  if (p.join == JoinKind::kSemi || p.join == JoinKind::kAnti) return filtered(left, kSemiKeeps);
+  if (p.join == JoinKind::kSemi) return filtered(left, semi_keeps(p, estimate_rows(*p.inputs[1])));
+  if (p.join == JoinKind::kAnti) return filtered(left, kSemiKeeps);
   const RowEstimate right = estimate_rows(*p.inputs[1]);
   if (p.join == JoinKind::kAsof) return left;
   if (p.left_keys.empty()) return {product(left.most, right.most), product(left.likely, right.likely)};

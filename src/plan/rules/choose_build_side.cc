@@ -3,7 +3,8 @@
 //   join inner small big   ->   join inner small big, build left
 //
 // Only when the left side has a certain bound. The output's order stays left rows first: with the left side built, rows
-// must be put back in order, unless nobody sees it. So an ordered join asks for a greater difference.
+// must be put back in order, unless nobody sees it. So an ordered join asks for a greater difference. Where nobody sees the order, a side
+// that is guessed to be very much smaller is enough, if at worst it is not much the larger one: its filters leave little of the other.
 //
 // What is built runs before what probes it, and the first pipeline that fails gives the error: so nothing may fail on the left.
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr int64_t kFactorUnordered = 2;
 constexpr int64_t kFactorOrdered = 16;
+constexpr int64_t kFactorGuessed = 8, kAtWorst = 4;
 
 arrow::Result<bool> left_may_fail(const Plan& join) {
   ARROW_ASSIGN_OR_RAISE(const bool below, may_fail(*join.inputs[0]));
@@ -30,7 +32,8 @@ arrow::Result<bool> left_may_fail(const Plan& join) {
 bool left_is_small(const Plan& join) {
   const auto left = estimate_rows(*join.inputs[0]), right = estimate_rows(*join.inputs[1]);
   if (!left.most || !right.likely) return false;
-  return *left.most <= *right.likely / (join.ordered ? kFactorOrdered : kFactorUnordered);
+  if (*left.most <= *right.likely / (join.ordered ? kFactorOrdered : kFactorUnordered)) return true;
+  return !join.ordered && left.likely && *left.likely <= *right.likely / kFactorGuessed && *left.most / kAtWorst <= *right.likely;
 }
 
 arrow::Result<PlanPtr> choose(const PlanPtr& p) {

@@ -35,5 +35,15 @@ TEST(ChooseBuildSide, AsksForLessWhereNobodySeesTheOrder) {
   EXPECT_TRUE(ok(choose_build_side(p))->build_left);
 }
 
+TEST(ChooseBuildSide, TrustsAGuessWhereNobodySeesTheOrderAndLittleCanBeLost) {
+  const auto joined = [](int64_t left_rows, bool ordered) {
+    const auto left = filter(sized("left", left_rows), both(eq(c("k"), lit(1)), eq(c("k"), lit(2))));  // guessed: one in ninety
+    return ok(require_order(join(left, sized("right", 1000), JoinKind::kInner), ordered));
+  };
+  EXPECT_TRUE(ok(choose_build_side(joined(2000, false)))->build_left);
+  EXPECT_FALSE(ok(choose_build_side(joined(2000, true)))->build_left);
+  EXPECT_FALSE(ok(choose_build_side(joined(10'000, false)))->build_left);
+}
+
 }  // namespace
 }  // namespace gristmill::plan
