@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "exec/lower.h"
+#include "plan/explain.h"
 
 namespace gristmill::exec {
 namespace {
@@ -73,7 +74,7 @@ std::string analyze_text(const PhysicalQuery& query) {
     unique.push_back(p);
     return static_cast<int>(unique.size()) - 1;
   };
-  const std::string tree = plan::explain(*query.plan);
+  const std::string tree = plan::explain_with_guesses(*query.plan);
   std::string out;
   size_t line = 0, begin = 0;
   while (begin < tree.size()) {

@@ -2,8 +2,10 @@
 
 #include <arrow/type.h>
 
+#include "plan/explain.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
+#include "plan/statistics.h"
 
 namespace gristmill::plan {
 namespace {
@@ -114,17 +116,36 @@ std::string node_text(const Plan& p) {
 // Said only where an operator can make use of it.
 bool tells_order(const Plan& p) { return p.kind == PlanKind::kAggregate || p.kind == PlanKind::kJoin; }
 
-void append(const Plan& p, int depth, std::string& out) {
+std::string grouped(int64_t n) {
+  std::string out = std::to_string(n);
+  for (size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
+  return out;
+}
+
+// Where rows come in, go or multiply; what only hands them on has the line below.
+std::string guess_text(const Plan& p) {
+  if (p.kind == PlanKind::kProject || p.kind == PlanKind::kWindow || p.kind == PlanKind::kSort || p.kind == PlanKind::kRowIndex) return {};
+  const auto rows = estimate_rows(p).likely;
+  return rows ? "  ~" + grouped(*rows) + (*rows == 1 ? " row" : " rows") : std::string();
+}
+
+void append(const Plan& p, int depth, bool guesses, std::string& out) {
   out.append(static_cast<size_t>(depth) * 2, ' ');
-  out += node_text(p) + (!p.ordered && tells_order(p) ? " in any order" : "") + "\n";
-  for (const PlanPtr& in : p.inputs) append(*in, depth + 1, out);
+  out += node_text(p) + (!p.ordered && tells_order(p) ? " in any order" : "") + (guesses ? guess_text(p) : "") + "\n";
+  for (const PlanPtr& in : p.inputs) append(*in, depth + 1, guesses, out);
 }
 
 }  // namespace
 
 std::string explain(const Plan& plan) {
   std::string out;
-  append(plan, 0, out);
+  append(plan, 0, false, out);
+  return out;
+}
+
+std::string explain_with_guesses(const Plan& plan) {
+  std::string out;
+  append(plan, 0, true, out);
   return out;
 }
 

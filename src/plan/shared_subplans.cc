@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "expr/user_function.h"
+#include "plan/explain.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 #include "plan/statistics.h"
@@ -295,8 +296,8 @@ arrow::Result<TogetherPlan> optimize_together(const std::vector<PlanPtr>& plans,
 }
 
 std::string explain(const SharedPlan& plan) {
-  std::string out = explain(*plan.main);
-  for (const SharedPart& part : plan.parts) out += part.rows->name() + ", computed once:\n" + explain(*part.plan);
+  std::string out = explain_with_guesses(*plan.main);
+  for (const SharedPart& part : plan.parts) out += part.rows->name() + ", computed once:\n" + explain_with_guesses(*part.plan);
   return out;
 }
 

@@ -57,11 +57,11 @@ TEST(Frame, BuildsTheQueryOfTheReadme) {
             "        filter (fare > 10) and zone is not null\n"
             "          scan table (4 columns, 0 rows) columns [zone, fare, km, tags]\n");
   EXPECT_EQ(plan_of(f, true),
-            "limit 20\n"
+            "limit 20  ~1 row\n"
             "  sort by total desc top 20\n"
-            "    aggregate by zone: mean(per_km) as per_km, sum(fare) as total, count() as count\n"
+            "    aggregate by zone: mean(per_km) as per_km, sum(fare) as total, count() as count  ~1 row\n"
             "      project zone, fare, fare / km as per_km\n"
-            "        scan table (4 columns, 0 rows) columns [zone, fare, km] where (fare > 10) and zone is not null\n");
+            "        scan table (4 columns, 0 rows) columns [zone, fare, km] where (fare > 10) and zone is not null  ~0 rows\n");
 }
 
 TEST(Frame, KeepsTheFirstErrorOfAChain) {
