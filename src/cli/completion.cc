@@ -1,4 +1,5 @@
-// Candidates begin with the word before the cursor, whatever its case; after "table." only that table's columns do.
+// Candidates begin with the word before the cursor, whatever its case; after "table." only that table's columns do, behind FROM and its
+// like only tables, functions that are tables, and files where there is no such table.
 
 #include "cli/completion.h"
 
@@ -149,6 +150,29 @@ void add_files(const std::string& word, std::vector<std::string>& out) {
   std::sort(out.begin(), out.end());
 }
 
+constexpr const char* kBeforeTables[] = {"from", "join", "into", "table", "view", "describe", "summarize", "truncate"};
+constexpr const char* kTables[] = {"generate_series", "lateral", "range", "read_csv", "read_ipc", "read_json", "read_parquet", "unnest"};
+constexpr const char* kFileEndings[] = {".parquet", ".arrow", ".ipc", ".feather", ".csv", ".tsv", ".ndjson"};
+
+// Whether a table is meant at `begin`.
+bool table_follows(const std::string& text, size_t begin) {
+  while (begin > 0 && std::isspace(static_cast<unsigned char>(text[begin - 1]))) --begin;
+  size_t from = begin;
+  while (from > 0 && name_part(text[from - 1])) --from;
+  const std::string before = text.substr(from, begin - from);
+  return std::any_of(std::begin(kBeforeTables), std::end(kBeforeTables),
+                     [&](const char* k) { return sqltext::equal_ignoring_case(before, k); });
+}
+
+void add_quoted_files(const std::string& word, std::vector<std::string>& out) {
+  std::vector<std::string> files;
+  add_files(word, files);
+  for (const std::string& f : files) {
+    const bool known = std::any_of(std::begin(kFileEndings), std::end(kFileEndings), [&](const char* e) { return f.ends_with(e); });
+    if (known) out.push_back("'" + f + "'");
+  }
+}
+
 // Where the text literal that is open at the cursor begins; npos when none is.
 size_t open_quote(const std::string& text, size_t cursor) {
   size_t open = std::string::npos;
@@ -179,12 +203,13 @@ Completion complete_statement(const Session& session, const std::string& text, s
     table = text.substr(from, begin - 1 - from);
   }
   if (word.empty() && table.empty()) return out;
+  const bool only_tables = table.empty() && table_follows(text, begin);
   std::set<std::string> names;
   const auto relations = session.relations();
   if (relations.ok()) {
     for (const auto& r : *relations) {
       if (table.empty() && begins(r.name, word)) names.insert(as_written(r.name));
-      if (!table.empty() && !sqltext::equal_ignoring_case(r.name, table)) continue;
+      if (only_tables || (!table.empty() && !sqltext::equal_ignoring_case(r.name, table))) continue;
       for (const auto& f : r.schema->fields()) {
         if (begins(f->name(), word)) names.insert(as_written(f->name()));
       }
@@ -192,6 +217,13 @@ Completion complete_statement(const Session& session, const std::string& text, s
   }
   out.candidates.assign(names.begin(), names.end());
   if (!table.empty()) return out;
+  if (only_tables) {
+    for (const char* t : kTables) {
+      if (begins(t, word)) out.candidates.emplace_back(t);
+    }
+    if (out.candidates.empty()) add_quoted_files(word, out.candidates);
+    return out;
+  }
   std::set<std::string> words;
   for (const char* k : kKeywords) {
     if (begins(k, word)) words.insert(k);

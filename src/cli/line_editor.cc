@@ -4,13 +4,13 @@
 #include "cli/line_editor.h"
 
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "cli/terminal.h"
 #include "frame/text_width.h"
 
 namespace gristmill::cli {
@@ -43,10 +43,7 @@ int next_byte(int wait_ms = -1) {
   }
 }
 
-int columns() {
-  winsize w{};
-  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 8 ? w.ws_col : 80;
-}
+int columns() { return static_cast<int>(terminal_columns(80)); }
 
 class RawMode {
  public:

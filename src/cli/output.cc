@@ -2,14 +2,19 @@
 
 #include "cli/output.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 
 #include <arrow/record_batch.h>
+#include <arrow/table.h>
 #include <arrow/type.h>
 
 #include "base/status.h"
 #include "cli/print.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
+#include "frame/table_text.h"
 
 namespace gristmill::cli {
 namespace {
@@ -17,19 +22,24 @@ namespace {
 constexpr int kShownRows = 40;
 constexpr int64_t kCountedRows = 10'000;  // a longer result is not run to its end only to show its beginning
 
+arrow::Status write_table(const Table& t, int64_t rows) {
+  ARROW_ASSIGN_OR_RAISE(const auto data, t.arrow());
+  const int most = static_cast<int>(std::clamp<int64_t>(rows, 1, INT32_MAX));
+  write_out(frame::table_text(*data, *data->schema(), most, terminal_columns(frame::kLineCells)));
+  return arrow::Status::OK();
+}
+
 arrow::Status print_table(const Frame& frame, const Command& command) {
   if (command.limit >= 0) {
     ARROW_ASSIGN_OR_RAISE(const Table t, run_with_progress(frame, command));
-    write_out(t.to_string(static_cast<int>(std::min<int64_t>(std::max<int64_t>(command.limit, 1), INT32_MAX))));
-    return arrow::Status::OK();
+    return write_table(t, command.limit);
   }
   ARROW_ASSIGN_OR_RAISE(const Table t, run_with_progress(frame.head(kCountedRows + 1), command));
   if (t.num_rows() <= kCountedRows) {
-    write_out(t.to_string(kShownRows));
-    return arrow::Status::OK();
+    return write_table(t, kShownRows);
   }
   ARROW_ASSIGN_OR_RAISE(const Table first, t.lazy().head(kShownRows).collect(command.options));
-  write_out(first.to_string(kShownRows));
+  ARROW_RETURN_NOT_OK(write_table(first, kShownRows));
   const char* more = command.in_shell ? ".limit N shows more, .mode csv all" : "--limit N shows more, --csv all";
   std::fprintf(stderr, "%sthese are the first of more than %lld rows; %s\n", command.in_shell ? "" : "gristmill: ",
                static_cast<long long>(kCountedRows), more);

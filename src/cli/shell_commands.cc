@@ -111,12 +111,15 @@ constexpr ShellCommand kCommands[] = {
 
 arrow::Status help(ShellState&, const std::string&) {
   std::string out =
-      "A statement ends with a semicolon and may have many lines. Tables are files in quotes: select * from 'trips/*.parquet';\n\n";
+      "A statement ends with a semicolon and may have many lines.\n"
+      "Tables are files in quotes: select * from 'trips/*.parquet';\n\n";
   for (const ShellCommand& c : kCommands) {
     const std::string usage = std::string(c.name) + (*c.operand ? " " : "") + c.operand;
     out += "  " + usage + std::string(usage.size() < 34 ? 34 - usage.size() : 1, ' ') + c.help + "\n";
   }
-  out += "\n  Tab completes, Up and Down go through what was entered, Ctrl-R searches it, Alt-Enter begins a line, Ctrl-C stops a query.\n";
+  out +=
+      "\n  Tab completes, Up and Down go through what was entered, Ctrl-R searches it,\n"
+      "  Alt-Enter begins a line, Ctrl-C stops a query.\n";
   write_out(out);
   return arrow::Status::OK();
 }

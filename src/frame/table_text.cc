@@ -9,7 +9,9 @@
 //   └────────┴─────────┘
 //   1000 rows, 2 columns
 //
-// Long texts are cut, and columns in the middle left out, so that a line stays within kLineCells.
+// Long texts are cut, and columns in the middle left out, so that a line stays within the width asked for.
+
+#include "frame/table_text.h"
 
 #include <algorithm>
 
@@ -26,7 +28,6 @@
 namespace gristmill {
 namespace {
 
-constexpr int64_t kLineCells = 120;
 constexpr int64_t kValueCells = 36;
 constexpr const char* kEllipsis = "…";
 
@@ -141,17 +142,17 @@ Printed gap_column(size_t cells) {
 }
 
 // As many columns from both ends as fit on a line, a gap between them.
-std::vector<Printed> fit_line(std::vector<Printed> columns) {
+std::vector<Printed> fit_line(std::vector<Printed> columns, int64_t most) {
   int64_t total = 1;
   for (const Printed& c : columns) total += c.width + 3;
-  if (total <= kLineCells || columns.size() <= 2) return columns;
+  if (total <= most || columns.size() <= 2) return columns;
   std::vector<Printed> left, right;
   int64_t used = 1 + 4;
   size_t a = 0, b = columns.size();
   while (a < b) {
     Printed& next = left.size() <= right.size() ? columns[a] : columns[b - 1];
     used += next.width + 3;
-    if (used > kLineCells && !left.empty() && !right.empty()) break;
+    if (used > most && !left.empty() && !right.empty()) break;
     const bool from_left = left.size() <= right.size();
     (from_left ? left : right).push_back(std::move(next));
     from_left ? ++a : --b;
@@ -186,18 +187,17 @@ void append_line(const std::vector<Printed>& columns, size_t line, std::string& 
   out += "│\n";
 }
 
-std::string counted(int64_t n, const char* noun) { return std::to_string(n) + " " + noun + (n == 1 ? "" : "s"); }
+std::string number_of(int64_t n, const char* noun) { return std::to_string(n) + " " + noun + (n == 1 ? "" : "s"); }
 
 }  // namespace
 
-std::string Table::to_string(int max_rows) const {
-  const auto kept = data();
-  const std::string size = counted(num_rows(), "row") + ", " + counted(num_columns(), "column") + "\n";
-  if (num_columns() == 0) return size;
-  const std::vector<int64_t> rows = shown_rows(num_rows(), max_rows);
+std::string frame::table_text(const arrow::Table& data, const arrow::Schema& schema, int max_rows, int64_t most_cells) {
+  const std::string size = number_of(data.num_rows(), "row") + ", " + number_of(data.num_columns(), "column") + "\n";
+  if (data.num_columns() == 0) return size;
+  const std::vector<int64_t> rows = shown_rows(data.num_rows(), max_rows);
   std::vector<Printed> columns;
-  for (int i = 0; i < num_columns(); ++i) columns.push_back(print_column(*schema()->field(i), *kept->column(i), rows));
-  columns = fit_line(std::move(columns));
+  for (int i = 0; i < data.num_columns(); ++i) columns.push_back(print_column(*schema.field(i), *data.column(i), rows));
+  columns = fit_line(std::move(columns), most_cells);
   std::string out;
   append_rule(columns, "┌", "┬", "┐", out);
   append_line(columns, 0, out);
@@ -207,5 +207,7 @@ std::string Table::to_string(int max_rows) const {
   append_rule(columns, "└", "┴", "┘", out);
   return out + size;
 }
+
+std::string Table::to_string(int max_rows) const { return frame::table_text(*data(), *schema(), max_rows, frame::kLineCells); }
 
 }  // namespace gristmill

@@ -97,7 +97,7 @@ def test_statements_and_commands(shell: Shell, tmp_path: Path) -> None:
     assert "(" not in shell.run("set threads = 2;")
     (tmp_path / "q.sql").write_text("insert into t values (4, 8);\nselect count(*) as n from t;")
     assert "INSERT 1" in (read := shell.run(".read q.sql")) and "4" in read
-    assert ".schema" in (text := shell.run(".help")) and "Ctrl-C" in text
+    assert ".schema" in (text := shell.run(".help")) and "Ctrl-C" in text and max(map(len, text.splitlines())) <= 80
     shell.keys(".quit\r")
     assert shell.process.wait(30) == 0
 
@@ -159,6 +159,8 @@ def test_completion(shell: Shell, tmp_path: Path) -> None:
     assert "2" in shell.run("age from trips;")
     assert "2" in shell.run("select trips.passenger_a\t from trips;")
     (tmp_path / "some_data.csv").write_text("a\n5\n")
+    assert "5" in shell.run("select * from some_\t;")  # a file, in the quotes it needs
+    assert "1" in shell.run("select passenger_count from tr\t;")  # a table, though functions begin so, too
     assert "5" in shell.run("select * from 'some_\t';")
     assert shell.run(".tab\t").strip() == "trips"
 
@@ -182,6 +184,16 @@ def test_a_narrow_terminal_wraps(tmp_path: Path) -> None:
     s = Shell(tmp_path, columns=20)
     s.prompt()
     assert "123456" in s.run("select 123456 as a_rather_long_name_for_it;").replace("\r\n", "")
+    s.close()
+
+
+def test_tables_keep_to_the_width_of_the_terminal(tmp_path: Path) -> None:
+    s = Shell(tmp_path, columns=60)
+    s.prompt()
+    columns = ", ".join(f"{i} as column_number_{i}" for i in range(12))
+    lines = [line for line in s.run(f"select {columns};").splitlines() if "│" in line or "─" in line]
+    assert lines and max(map(len, lines)) <= 60
+    assert "column_number_0" in lines[1] and "column_number_11" in lines[1] and "…" in lines[1]
     s.close()
 
 
