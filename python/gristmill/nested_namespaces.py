@@ -16,6 +16,7 @@ class ListNamespace(Namespace):
 
     def length(self) -> Expr: return _call("list.length", self._expr)
     def contains(self, value: IntoExpr) -> Expr: return _call("list.contains", self._expr, value)
+    def has_null(self) -> Expr: return _call("list.has_null", self._expr)
     def sum(self) -> Expr: return _call("list.sum", self._expr)
     def mean(self) -> Expr: return _call("list.mean", self._expr)
     def min(self) -> Expr: return _call("list.min", self._expr)

@@ -110,7 +110,6 @@ constexpr FunctionName kNames[] = {
     {"to_date", "str.strptime", "*"},
     // Lists, structs, maps
     {"array_length", "list.length", "0"},
-    {"array_length", "list.length", "0 1"},
     {"cardinality", "list.length", "*"},
     {"list_extract", "sql_list_get", "*"},
     {"list_element", "sql_list_get", "*"},
@@ -233,6 +232,10 @@ NodePtr named_call(std::string_view name, const std::vector<NodePtr>& args) {
   if (name == "regexp_replace" && args.size() == 4) {
     if (NodePtr call = regexp_replace(args)) return call;
   }
+  // Lists have one dimension; PostgreSQL says NULL of an empty one.
+  if (name == "array_length" && args.size() == 2 && expr::equal(*args[1], *expr::literal(int64_t{1})))
+    return expr::call("nullif", {expr::call("list.length", {args[0]}), expr::literal(int64_t{0})});
+  if (name == "array_position" && args.size() == 2) return expr::call("add", {expr::call("list.position", args), expr::literal(int64_t{1})});
   const FunctionName* last = nullptr;
   for (const FunctionName& f : kNames) {
     if (name != f.sql) continue;

@@ -21,6 +21,7 @@
 #include "sql/grouping_sets.h"
 #include "sql/interval.h"
 #include "sql/interval_value.h"
+#include "sql/operator_forms.h"
 #include "sql/select_unnest.h"
 #include "sql/struct_fields.h"
 #include "sql/subquery.h"
@@ -96,6 +97,11 @@ std::string last_name(PgQuery__Node* const* parts, size_t n) {
 }
 
 std::string unsupported(const std::string& what) { return what + " is not supported yet"; }
+
+// Whether it is a list by how it is written: the operands of || may be lists as well as texts.
+bool is_list_call(const expr::Node& e) {
+  return e.kind == expr::NodeKind::kCall && (e.name == "list.pack" || e.name == "list.concat" || e.name == "list.append");
+}
 
 NodePtr negated(NodePtr x) { return expr::call("not", {std::move(x)}); }
 
@@ -286,6 +292,11 @@ arrow::Result<NodePtr> ExpressionLowering::lower(const PgQuery__Node& n) const {
     }
     case PG_QUERY__NODE__NODE_A_INDIRECTION: return lower_indirection(*n.a_indirection);
     case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return current_value(*n.sqlvalue_function, text_);
+    case PG_QUERY__NODE__NODE_COLLATE_CLAUSE: {  // texts are compared by their bytes: that is the collation there is
+      const std::string name = last_name(n.collate_clause->collname, n.collate_clause->n_collname);
+      if (name == "C" || name == "POSIX" || name == "ucs_basic" || name == "default") return lower(*n.collate_clause->arg);
+      return text_.error("collation \"" + name + "\" is not supported; texts are compared by their bytes, as by \"C\"", n.collate_clause->location);
+    }
     default: return text_.error(unsupported("this expression"), -1);
   }
 }
@@ -378,6 +389,8 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
         if (op == "+") return right;
         if (op == "~") return expr::call("bit_not", {right});
         if (op == "@") return expr::call("abs", {right});
+        if (op == "|/") return expr::call("sqrt", {right});
+        if (op == "||/") return expr::call("cbrt", {right});
         if (op != "-") return text_.error(unsupported("operator " + op), e.location);
         if (right->kind == expr::NodeKind::kLiteral && right->value->type->id() == arrow::Type::INT64) {
           return expr::literal(-static_cast<const arrow::Int64Scalar&>(*right->value).value);
@@ -387,6 +400,12 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
       ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
       if (NodePtr match = regex_operator(op, left, right)) return match;
       if (NodePtr part = json_operator(op, left, right)) return part;
+      if (const auto steps = op == "#>" || op == "#>>" ? literal_string(right) : std::nullopt) {
+        auto path = json_path(*steps);
+        if (!path.ok()) return text_.error(path.status().message(), e.location);
+        return expr::call(op == "#>" ? "json.raw" : "json.extract", {left, expr::literal(std::string_view(*path))});
+      }
+      if (op == "||" && (is_list_call(*left) || is_list_call(*right))) return expr::call("list.concat", {left, right});
       const Name* known = find(kOperators, op == "!=" ? "<>" : op);
       if (!known) return text_.error(unsupported("operator " + op), e.location);
       return expr::call(known->engine, {left, right});
@@ -400,18 +419,26 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
       return op == "<>" ? negated(in) : in;
     }
     case PG_QUERY__A__EXPR__KIND__AEXPR_LIKE:
-    case PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE: {
+    case PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE:
+    case PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR: return lower_pattern(e, op[0] == '!');
+    case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY:
+    case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL: {
       ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
-      ARROW_ASSIGN_OR_RAISE(NodePtr right, lower(*e.rexpr));
-      NodePtr like = expr::call(e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_LIKE ? "str.like" : "str.ilike", {left, right});
-      return op[0] == '!' ? negated(like) : like;
+      ARROW_ASSIGN_OR_RAISE(NodePtr list, lower(*e.rexpr));
+      const bool all = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL;
+      if (NodePtr decided = any_or_all(op, all, left, list)) return decided;
+      return text_.error(unsupported("operator " + op + (all ? " all" : " any") + " of a list"), e.location);
     }
     case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN:
-    case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN: {
+    case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN:
+    case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN_SYM:
+    case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM: {
       ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
       ARROW_ASSIGN_OR_RAISE(auto ends, lower_all(e.rexpr->list->items, e.rexpr->list->n_items));
-      NodePtr between = expr::call("between", {left, ends[0], ends[1]});
-      return e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN ? negated(between) : between;
+      const bool not_it = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN || e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM;
+      const bool straight = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN || e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN;
+      NodePtr between = straight ? expr::call("between", {left, ends[0], ends[1]}) : between_symmetric(left, ends[0], ends[1]);
+      return not_it ? negated(between) : between;
     }
     case PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT:
     case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT:
@@ -425,6 +452,29 @@ arrow::Result<NodePtr> ExpressionLowering::lower_operator(const PgQuery__AExpr& 
     }
     default: return text_.error(unsupported("this form of operator " + op), e.location);
   }
+}
+
+// LIKE, ILIKE and SIMILAR TO. The grammar hands an escape character on as a function around the pattern.
+arrow::Result<NodePtr> ExpressionLowering::lower_pattern(const PgQuery__AExpr& e, bool not_it) const {
+  const bool similar = e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR;
+  const PgQuery__FuncCall* escaped = e.rexpr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL ? e.rexpr->func_call : nullptr;
+  if (escaped) {
+    const std::string name = last_name(escaped->funcname, escaped->n_funcname);
+    if (name != "like_escape" && name != "similar_to_escape") escaped = nullptr;
+  }
+  ARROW_ASSIGN_OR_RAISE(NodePtr left, lower(*e.lexpr));
+  ARROW_ASSIGN_OR_RAISE(NodePtr right, lower(escaped ? *escaped->args[0] : *e.rexpr));
+  const char* engine = similar ? "str.regex_full_match" : e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_LIKE ? "str.like" : "str.ilike";
+  if (escaped || similar) {
+    const auto pattern = literal_string(right);
+    const char* escape = escaped && escaped->n_args > 1 ? string_constant(escaped->args[1]) : "\\";
+    if (!pattern || !escape) return text_.error("a pattern of SIMILAR TO or with ESCAPE must be known beforehand", e.location);
+    auto known = similar ? similar_pattern(*pattern, escape) : like_pattern(*pattern, escape);
+    if (!known.ok()) return text_.error(known.status().message(), e.location);
+    right = expr::literal(std::string_view(*known));
+  }
+  NodePtr match = expr::call(engine, {std::move(left), std::move(right)});
+  return not_it ? negated(std::move(match)) : match;
 }
 
 arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCall& f) const {
@@ -456,6 +506,16 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
       out = out ? expr::call("str.concat", {out, part}) : part;
     }
     return out ? out : expr::literal(std::string_view(""));
+  }
+  if (name == "overlay") {
+    if (NodePtr made = overlay(args)) return made;
+  }
+  if (name == "substring" && args.size() == 2) {  // of the first group, where there is one
+    if (const auto regex = literal_string(args[1])) {
+      const size_t group = regex->find('(');
+      const bool groups = group != std::string::npos && regex->compare(group, 2, "(?") != 0;
+      return expr::call("str.regex_extract", {args[0], args[1], expr::literal(int64_t{groups ? 1 : 0})});
+    }
   }
   const Name* known = find(kFunctions, name);
   if (!known) {

@@ -31,6 +31,7 @@ class ExpressionLowering {
  private:
   arrow::Result<expr::NodePtr> lower_indirection(const PgQuery__AIndirection& a) const;
   arrow::Result<expr::NodePtr> lower_operator(const PgQuery__AExpr& e) const;
+  arrow::Result<expr::NodePtr> lower_pattern(const PgQuery__AExpr& e, bool not_it) const;
   arrow::Result<expr::NodePtr> lower_function(const PgQuery__FuncCall& f) const;
   arrow::Result<expr::NodePtr> lower_ignoring_nulls(const PgQuery__FuncCall& f, const std::string& name) const;
   arrow::Result<expr::NodePtr> lower_windowed(const PgQuery__FuncCall& f, const std::string& name) const;

@@ -122,6 +122,25 @@ arrow::Result<Column> run_position(const KernelCall& call) {
   });
 }
 
+arrow::Result<Signature> bind_has_null(std::span<const ArgumentInfo> args, std::span<const Option>) {
+  if (args.size() != 1) return wrong_count("list.has_null", 1, args.size());
+  Signature s;
+  ARROW_ASSIGN_OR_RAISE(TypePtr values, list_values("list.has_null", args));
+  s.casts = {list_type(args[0], values)};
+  s.type = arrow::boolean();
+  return s;
+}
+
+arrow::Result<Column> run_has_null(const KernelCall& call) {
+  const ListArgument list(call.args[0]);
+  const Column entries = list.entries();
+  return bool_results(call, [&](int64_t i, bool& out) {
+    const ListRange r = list[i];
+    out = false;
+    for (int64_t k = r.begin; k < r.end && !out; ++k) out = column::is_null_at(entries, k);
+  });
+}
+
 // Sums and extremes ---------------------------------------------------------------------------------------------
 
 template <bool kMean>
@@ -258,6 +277,7 @@ std::vector<Function> list_functions() {
            "call('sql_list_get', list_(1, 2), 1) -> 1", bind_get, run_get<true>),
       list("list.contains", "whether an entry equals the value", "list_(1, 2).list.contains(2) -> true", bind_search<"list.contains", false>,
            run_contains),
+      list("list.has_null", "whether an entry is NULL", "list_(1, None).list.has_null() -> true", bind_has_null, run_has_null),
       list("list.position", "where the first entry equals the value, from 0; NULL where none does", "list_(1, 2).list.position(2) -> 1",
            bind_search<"list.position", true>, run_position),
       list("list.sum", "the sum of the entries that are not NULL; NULL of none; integers beyond int64 are an error",
