@@ -214,7 +214,8 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
     sees its nulls.
 
     An async function, or a `gm.node` with its rules (retry, timeout, rate, limit, cache), is called for the rows of a batch side by
-    side; results stay in the order of the rows, and the first failing row is the one that is told. `gm.node(f, kind="blocking")` does so for a function that waits.
+    side; results stay in the order of the rows, and the first failing row is the one that is told. `gm.node(f, kind="blocking")` does so for a function that waits,
+    `gm.node(f)` finds out; `gm.node(Class)` builds an object per worker and calls that.
 
     The function may run on any thread, and more than once for a row when a row fails. Its exception ends the query and
     is raised as it is, with a note that says which row it was. Functions are never moved past filters: they only see rows that get to
@@ -248,7 +249,10 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
     waits = _waits(fn)
     if waits and kind != "scalar":
         raise ValueError(f"an async function or a node is called for each row; kind={kind!r} is for plain functions")
-    hints = _hints(getattr(fn, "fn", fn) if waits else fn)
+    target = getattr(fn, "fn", fn) if waits else fn
+    built = waits and inspect.isclass(target)  # its objects are called
+    signed = target.__call__ if built else target
+    hints = _hints(signed)
     if returns is None:
         returns = _annotated_type(hints.get("return"))
     if returns is None:
@@ -259,7 +263,9 @@ def udf(fn: Any = None, returns: Any = None, kind: str = "scalar", *, determinis
     runner = (_waiting_runner(fn, dtype) if waits else _scalar_runner(fn, dtype) if kind == "scalar" else _vector_runner(fn, dtype, form) if kind == "vector"
               else _aggregate_runner(fn, dtype, form))
     called: str = name or getattr(fn, "__name__", "") or "udf"
-    skips_nulls, count = nulls == "pass" and kind != "aggregate", _count_parameters(getattr(fn, "fn", fn) if waits else fn)
+    skips_nulls, count = nulls == "pass" and kind != "aggregate", _count_parameters(signed)
+    if built and count > 0:
+        count -= 1  # the object itself
     return UserFunction(fn, called, kind, dtype,
                         lambda n: _engine.udf(n, dtype.__arrow_c_schema__(), runner, skips_nulls, deterministic, count, batch_rows or 0))
 

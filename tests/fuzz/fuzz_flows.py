@@ -26,7 +26,7 @@ def one(seed: int) -> None:
     r = random.Random(seed)
     size = r.choice([r.randint(1, 9), r.randint(1, 9), r.randint(1, 9), r.randint(10, 60)]) if r.random() < 0.98 else r.randint(100, 200)
     if r.random() < 0.2:
-        check_prefix(seed, min(size, 20))
+        check_prefix(seed, size, 30 if size < 20 else 8)
     else:
         check(seed, size, 12 if size < 10 else 4)
 

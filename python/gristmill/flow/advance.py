@@ -21,7 +21,7 @@ class Advance(RunState):
             except BaseException as e:  # noqa: BLE001
                 self.step_failed(item, step, e)
                 return ()
-        if self.listeners:
+        if self.listeners and step.nested is None:
             self.tell("node_end", item, step)
         steps = item.plan.steps
         with self.lock:
@@ -73,7 +73,10 @@ class Advance(RunState):
     def settle(self, item: Item, rows: list[Any], quiet: bool = False) -> None:
         """The item is through. quiet: who calls starts the next one himself."""
         if self.listeners:
-            self.tell("item_end" if item.failed is None else "item_error", item, None)
+            if item.failed is None:
+                self.tell("item_end", item, None)
+            else:
+                self.tell("item_error", item, None, item.failed[1].error)
         scope = item.scope
         with self.lock:
             if item.dead:

@@ -17,22 +17,25 @@ from .mapping import Mapped
 from .node import Node, Rules
 from .run import Run
 from .state import Settings
+from .stateful import Built
 
 
 def row_flow(fn: Any) -> Flow:
     """A flow whose input `row` holds the arguments of a call."""
     given: Callable[..., Any] = fn.fn if isinstance(fn, Node) else fn
     rules = fn.rules if isinstance(fn, Node) else Rules()
-    if rules.batch or inspect.isgeneratorfunction(given) or inspect.isasyncgenfunction(given) or inspect.isclass(given):
-        raise FlowTypeError("a node in an expression gives one value for each row: no generator, batch or class")
+    form = fn.form if isinstance(fn, Node) else "async"
+    if rules.batch or "generator" in form:
+        raise FlowTypeError("a node in an expression gives one value for each row: no generator or batch")
+    name = getattr(given, "__name__", "udf")
+    called = Built(given) if inspect.isclass(given) else given
     call: Callable[..., Any]
-    if inspect.iscoroutinefunction(given):
+    if form == "async":
         async def call(row: tuple[Any, ...]) -> Any:
-            return await given(*row)
+            return await called(*row)
     else:
         def call(row: tuple[Any, ...]) -> Any:
-            return given(*row)
-    name = getattr(given, "__name__", "udf")
+            return called(*row)
     return Flow([Node(call, ("value",), False, name, {}, {}, rules)])
 
 

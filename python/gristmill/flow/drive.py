@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from .. import progress
+from ..config import Config
 from .classify import LOOP
 from .failures import with_place
 from .inline import run_inline, suits
@@ -37,17 +38,22 @@ def rows_of(run: Run) -> list[Any]:
     return [row for rows in results if rows for row in rows]
 
 
+_terminal = threading.Lock()  # one line at a time
+
+
 class _Display:
     """A line about a run that takes long; a display that fails never fails the run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, wanted: bool) -> None:
         self.run, self.began = run, time.monotonic()
         self.shown: Any = None
-        self.wanted = progress._wanted()
+        self.wanted = wanted
 
     def show(self) -> None:
         try:
             if self.shown is None:
+                if not progress._in_notebook() and not _terminal.acquire(blocking=False):
+                    return
                 self.shown = progress._Notebook() if progress._in_notebook() else progress._Terminal()
             self.shown.show(progress_line(self.run, time.monotonic() - self.began))
         except Exception:  # noqa: BLE001
@@ -59,6 +65,8 @@ class _Display:
                 self.shown.clear()
             except Exception:  # noqa: BLE001
                 pass
+            if isinstance(self.shown, progress._Terminal):
+                _terminal.release()
 
 
 def progress_line(run: Run, seconds: float) -> str:
@@ -119,7 +127,7 @@ def _all_through(run: Run) -> bool:
 def _listen(run: Run, bell: "queue.SimpleQueue[None]") -> None:
     if run.over:
         return
-    display = _Display(run)
+    display = _Display(run, progress._wanted())
     if not display.wanted:
         while not run.over:
             bell.get()
@@ -145,7 +153,7 @@ def _join_cancelled(run: Run) -> None:
 
     async def join() -> None:
         try:
-            pending = [t for t in run.cancelled if not t.done()]
+            pending = [t for t in list(run.cancelled) if not t.done()]
             if pending:
                 await asyncio.wait(pending, timeout=_GRACE)
         finally:
@@ -154,6 +162,29 @@ def _join_cancelled(run: Run) -> None:
     keep: list[Any] = []
     if home.soon(lambda: keep.append(home.loop.create_task(join()))):
         through.wait(_GRACE + 1.0)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.timer: asyncio.TimerHandle | None = None
+
+    def cancel(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+
+
+def _shown_on(loop: asyncio.AbstractEventLoop, display: _Display) -> _Clock:
+    """Shows it on this loop, again and again."""
+    clock = _Clock()
+
+    def again() -> None:
+        display.show()
+        if display.wanted:
+            clock.timer = loop.call_later(progress._EVERY_SECONDS, again)
+
+    if display.wanted:
+        clock.timer = loop.call_later(progress._QUIET_SECONDS, again)
+    return clock
 
 
 async def wait_async(run: Run) -> None:
@@ -168,6 +199,9 @@ async def wait_async(run: Run) -> None:
     run.bell = lambda: run.home.soon(ring)
     if _total(run) == 0:
         return
+    # A server's terminal is full of other lines: there only who asks for it sees one.
+    display = _Display(run, progress._in_notebook() if Config.get("progress") is None else progress._wanted())
+    clock = _shown_on(loop, display)
     try:
         if suits_loop(run):
             LoopWalks(run).begin()
@@ -179,6 +213,8 @@ async def wait_async(run: Run) -> None:
         run.abort(None)
         raise
     finally:
-        pending = [t for t in run.cancelled if not t.done()]
+        clock.cancel()
+        display.end()
+        pending = [t for t in list(run.cancelled) if not t.done()]
         if pending:
             await asyncio.wait(pending, timeout=_GRACE)

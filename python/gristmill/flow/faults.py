@@ -130,5 +130,10 @@ class Faults(RunState):
             else:
                 on_loop.append(task)
         if on_loop:
-            self.cancelled += on_loop
-            self.home.soon(lambda: [t.cancel() for t in on_loop])
+            self.cancelled.update(on_loop)
+            self.home.soon(self._cancel_on_loop, on_loop)
+
+    def _cancel_on_loop(self, tasks: list[Any]) -> None:
+        for task in tasks:
+            task.add_done_callback(self.cancelled.discard)
+            task.cancel()

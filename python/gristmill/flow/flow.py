@@ -112,8 +112,8 @@ class Flow:
         for path, n in _all_nodes(self.graph, ""):
             way, why = reason(n.stats, n.form, n.rules.kind)
             rules = _rules(n)
-            if n.rules.cache is True and self.cache is None:
-                rules += " (this flow has no cache: Flow(..., cache=...))"
+            if n.rules.cache is True:
+                rules += " (this flow has no cache: Flow(..., cache=...))" if self.cache is None else f" ({self.cache!r})"
             lines.append(f"{path}({', '.join(p.name for p in n.parameters)}) -> {', '.join(n.outputs)}\n    {way}: {why}" + (f"\n    {rules}" if rules else ""))
         return "\n".join(lines)
 
@@ -207,10 +207,12 @@ class Flow:
         def make(in_loop: bool) -> tuple[Run, Any]:
             home = running_home() if in_loop else None
             run = self._build(plan, inputs, names, None, settings, on_event, lambda: home or pools.loop())
+            source = _source(names, [inputs[n] for n in names], mode)
             letters.open()
-            return run, _source(names, [inputs[n] for n in names], mode)
+            run.tell("flow_start", None, None)
+            return run, source
 
-        return Stream(make)
+        return Stream(make, letters.close)
 
     def astream(self, inputs: Mapping[str, Any], map_over: str | Sequence[str], *, mode: str = "zip", outputs: str | Sequence[str] | None = None,
                 errors: str = "fail", dead_letters: DeadLetters | None = None, ordered: bool = True, on_event: Any = None,
@@ -261,7 +263,7 @@ class Flow:
             raise
         finally:
             self._keep(run)
-        run.tell("flow_end", None, None)
+        _end(run)
 
     async def _async(self, run: Run) -> None:
         self._begin(run)
@@ -273,16 +275,20 @@ class Flow:
             raise
         finally:
             self._keep(run)
-        run.tell("flow_end", None, None)
+        _end(run)
 
     @staticmethod
     def _begin(run: Run) -> None:
-        if run.listeners:
-            run.tell("flow_start", None, None)
+        run.tell("flow_start", None, None)
 
     def _keep(self, run: Run) -> None:
         if run.spans is not None:
             self._last = Timeline(list(run.spans))
+
+
+def _end(run: Run) -> None:
+    run.tell("flow_end", None, None)
+    finish(run)  # the listener may have failed
 
 
 def _single(run: Run) -> dict[str, Any]:
@@ -347,18 +353,27 @@ class _Letters:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
 
     def take(self, failure: Failure) -> None:
         if isinstance(self._to, list):
             self._to.append(failure)
         elif callable(self._to):
             self._to(failure)
-        elif self._file is not None:
-            entry = {"item": failure.item, "path": failure.path, "node": failure.node, "error": type(failure.error).__name__, "message": str(failure.error),
-                     "attempts": failure.attempts, "inputs": failure.inputs}
-            with self._lock:
+        else:
+            self._write(failure)
+
+    def _write(self, failure: Failure) -> None:
+        entry = {"item": failure.item, "path": failure.path, "node": failure.node, "error": type(failure.error).__name__, "message": str(failure.error),
+                 "attempts": failure.attempts, "inputs": failure.inputs}
+        with self._lock:
+            if self._file is not None:  # closed: the run is over
                 self._file.write(json.dumps(entry, default=_short) + "\n")
                 self._file.flush()
 

@@ -12,6 +12,7 @@ from .cache import MISSING, Cache, key_of
 from .classify import INLINE, KINDS, LOOP, NATIVE, PROCESS, THREAD, UNKNOWN, timed
 from .failures import CallTimeout
 from .items import Item
+from .limits import Turn
 from .plan import Step
 from .processes import Job
 
@@ -94,21 +95,25 @@ async def _limited(run: "RunState", item: Item, step: Step, args: tuple[Any, ...
 
 
 async def _timed(run: "RunState", item: Item, step: Step, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
-    rules = step.rules
-    way = _way(run, step)
-    if rules.rate is not None:  # waiting for one's turn is no part of the call
-        if way == THREAD or way == NATIVE:
-            await rules.rate.turn()
-        else:
-            await rules.rate.wait()
-    if rules.timeout is None:
-        return await _once(run, item, step, way, args, names)
+    way, rate = _way(run, step), step.rules.rate
+    if rate is None:
+        return await _clocked(run, item, step, way, args, names, None)
+    async with rate.turn() as turn:  # waiting for one's turn is no part of the call
+        if way != THREAD and way != NATIVE:
+            await turn.start()
+        return await _clocked(run, item, step, way, args, names, turn)
+
+
+async def _clocked(run: "RunState", item: Item, step: Step, way: int, args: tuple[Any, ...], names: dict[str, Any], turn: Turn | None) -> Any:
+    seconds = step.rules.timeout
+    if seconds is None:
+        return await _once(run, item, step, way, args, names, turn)
     try:
-        async with asyncio.timeout(rules.timeout) as clock:
-            return await _once(run, item, step, way, args, names)
+        async with asyncio.timeout(seconds) as clock:
+            return await _once(run, item, step, way, args, names, turn)
     except TimeoutError:
         if clock.expired():
-            raise CallTimeout(f"node {step.name!r} did not answer within {rules.timeout:g} s") from None
+            raise CallTimeout(f"node {step.name!r} did not answer within {seconds:g} s") from None
         raise
 
 
@@ -124,7 +129,7 @@ def _way(run: "RunState", step: Step) -> int:
     return NATIVE if kind == NATIVE else THREAD
 
 
-async def _once(run: "RunState", item: Item, step: Step, way: int, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
+async def _once(run: "RunState", item: Item, step: Step, way: int, args: tuple[Any, ...], names: dict[str, Any], turn: Turn | None) -> Any:
     stats, began = step.stats, time.perf_counter()
     try:
         if way == LOOP:
@@ -136,16 +141,16 @@ async def _once(run: "RunState", item: Item, step: Step, way: int, args: tuple[A
             return _measured(step, args, names, None)
         if way == PROCESS:
             return await _in_process(run, step, args, names)
-        return await _on_pool(run, way, lambda: _measured(step, args, names, step.rules.rate))
+        return await _on_pool(run, way, lambda: _measured(step, args, names, turn))
     finally:
         if run.spans is not None:
             name = {LOOP: "async", INLINE: "inline", PROCESS: "cpu"}.get(way, "blocking")
             run.spans.append((step.name, item.path(), name, threading.current_thread().name, began, time.perf_counter()))
 
 
-def _measured(step: Step, args: tuple[Any, ...], names: dict[str, Any], rate: Any) -> Any:
-    if rate is not None:
-        rate.block()
+def _measured(step: Step, args: tuple[Any, ...], names: dict[str, Any], turn: Turn | None) -> Any:
+    if turn is not None:
+        turn.block()
     return timed(step.stats, step.call, args, names)
 
 

@@ -36,18 +36,19 @@ class _Rate:
         self.window = per * burst / calls
         self.lock = threading.Lock()
         self.starts: deque[float] = deque(maxlen=burst)
-        self.promised: deque[float] = deque(maxlen=burst)
+        self.waiting = 0  # calls that have a turn and have not started
 
     def __repr__(self) -> str:
         return f"{self.calls} calls per {self.per:g} s, {self.burst} at once"
 
     def promise(self) -> float:
-        """Seconds until a call that asks now may expect its turn."""
+        """Seconds until a call that asks now may expect its turn: behind those that wait, `burst` of them in each window."""
         with self.lock:
-            now = self.clock()
-            turn = now if len(self.promised) < self.burst else max(now, self.promised[0] + self.window)
-            self.promised.append(turn)
-            return turn - now
+            now, windows, place = self.clock(), self.waiting // self.burst, self.waiting % self.burst
+            self.waiting += 1
+            pause = windows * self.window
+            place -= self.burst - len(self.starts)
+            return pause if place < 0 else max(pause, self.starts[place] + self.window - now + pause)
 
     def start(self) -> float:
         """0 and the start is counted, or the seconds until it is worth asking again."""
@@ -78,24 +79,48 @@ class RateLimit:
     def __repr__(self) -> str:
         return f"RateLimit({self._rate!r})"
 
-    async def wait(self) -> None:
-        """Returns when the call may start, which is counted at that moment."""
+    def turn(self) -> "Turn":
+        """A place in the line of calls that wait for their start."""
+        return Turn(self._rate)
+
+
+class Turn:
+    """Of one call: `async with` takes the place and gives it back, also when the call is cancelled before it starts."""
+
+    def __init__(self, rate: _Rate) -> None:
+        self._rate = rate
+        self._lines_up = False
+
+    async def __aenter__(self) -> "Turn":
         pause = self._rate.promise()
-        if pause > 0:
-            await asyncio.sleep(pause)
+        self._lines_up = True
+        try:
+            if pause > 0:
+                await asyncio.sleep(pause)
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        with self._rate.lock:
+            self._rate.waiting -= self._lines_up
+            self._lines_up = False
+
+    async def start(self) -> None:
+        """Returns when the call may start, which is counted at that moment."""
         while (pause := self._rate.start()) > 0:
             await asyncio.sleep(pause)
-
-    async def turn(self) -> None:
-        """Waits for the expected turn only; start() or block() counts it."""
-        pause = self._rate.promise()
-        if pause > 0:
-            await asyncio.sleep(pause)
+        self._leave()
 
     def block(self) -> None:
-        """As wait() after turn(), for a thread."""
+        """As start(), on a thread."""
         while (pause := self._rate.start()) > 0:
             time.sleep(pause)
+        self._leave()
 
 
 def as_rate(rate: RateLimit | str | None) -> RateLimit | None:

@@ -179,6 +179,11 @@ class _Driver:
         try:
             while self._round():
                 pass
+        except BaseException as e:  # noqa: BLE001 - our own mistake must not hang those who wait for an answer
+            for job in [job for chunk in self.sent for job in chunk][self.at:]:
+                job.driver = None
+                if not job.cancelled:
+                    job.done(None, e)
         finally:
             self._end()
             self.pool.leave(self)
@@ -197,9 +202,13 @@ class _Driver:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
-        with theirs:
-            self.process = subprocess.Popen([sys.executable, program, str(theirs.fileno()), str(os.getpid())], stdin=subprocess.DEVNULL,
-                                            pass_fds=[theirs.fileno()])
+        try:
+            with theirs:
+                self.process = subprocess.Popen([sys.executable, program, str(theirs.fileno()), str(os.getpid())], stdin=subprocess.DEVNULL,
+                                                pass_fds=[theirs.fileno()])
+        except BaseException:
+            ours.close()
+            raise
         self.sock, self.known = ours, set()
         try:
             folder = os.getcwd()

@@ -63,7 +63,7 @@ class RunState(ABC):
         self.waiters: list[Callable[[], Any]] = []
         self.full_batches: list[Any] = []
         self.bell: Callable[[], Any] = lambda: None
-        self.cancelled: list[Any] = []
+        self.cancelled: set[Any] = set()  # coroutines on their way to their ends
         self.root = Scope(self, None, None, plan, base, mapped, window_for(plan, settings.window))
         self.root.in_order = settings.in_order
         self.many = any(s.fixed in (NESTED, SPLIT) for s in plan.names())  # more items may come than are mapped

@@ -26,8 +26,10 @@ _SLOW_SOURCE = 1e-3  # seconds; a result that is there does not wait for a sourc
 class Stream:
     """An iterator of results, for `for` and `async for`; close() ends it early, as leaving the loop does."""
 
-    def __init__(self, make: Callable[[bool], tuple[Run, Any]]) -> None:
+    def __init__(self, make: Callable[[bool], tuple[Run, Any]], at_end: Callable[[], None]) -> None:
         self._make = make
+        self._at_end = at_end
+        self._told = False
         self._run: Run | None = None
         self._source: Any = None
         self._pull_seconds = 0.0
@@ -52,11 +54,15 @@ class Stream:
             ring = self._bell.put  # not self: a stream that is dropped ends its run
             run.bell = lambda: ring(None)
             if hasattr(self._source, "__anext__"):
-                self._ended = True
+                self.close()
                 raise FlowTypeError("this stream's input is an async iterable; loop over it with `async for`")
         try:
             return self._next(run)
-        except BaseException:
+        except StopIteration:
+            self.close()
+            raise
+        except BaseException as e:
+            self._tell_end(e)
             self.close()
             raise
 
@@ -114,6 +120,19 @@ class Stream:
             run.out.clear()
         if source is not None and hasattr(source, "close"):
             source.close()
+        self._tell_end(None)
+
+    def _tell_end(self, error: BaseException | None) -> None:
+        """Once: what became of the run, and whatever it kept open is closed."""
+        run, told = self._run, self._told
+        self._told = True
+        if told or run is None:
+            return
+        self._at_end()
+        before = run.broken
+        run.tell("flow_end" if error is None else "flow_error", None, None, error)
+        if error is None and run.broken is not before and run.broken is not None:  # the listener failed
+            raise run.broken
 
     def __enter__(self) -> "Stream":
         return self
@@ -123,7 +142,17 @@ class Stream:
 
     def __del__(self) -> None:
         if self._run is not None and not self._ended:
-            self._run.abort(None)
+            self._drop()
+
+    def _drop(self) -> None:
+        """Nobody looks at it any more, and nobody waits for its end."""
+        self._ended = True
+        run, feeder = self._run, self._feeder
+        assert run is not None
+        run.abort(None)
+        if feeder is not None:  # it may be waiting for its source
+            run.home.soon(feeder.cancel)
+        self._tell_end(None)
 
     # ---- in an async for loop
 
@@ -154,7 +183,11 @@ class Stream:
                 news.clear()
                 if not run.out and not run.over:
                     await news.wait()
-        except BaseException:
+        except StopAsyncIteration:
+            await self.aclose()
+            raise
+        except BaseException as e:
+            self._tell_end(e)
             await self.aclose()
             raise
 
@@ -175,6 +208,7 @@ class Stream:
             await source.aclose()
         elif source is not None and hasattr(source, "close"):
             source.close()
+        self._tell_end(None)
 
     async def __aenter__(self) -> "Stream":
         return self
@@ -188,8 +222,7 @@ def _end_open() -> None:
     """Streams nobody closed end while threads still can: later they may be gone with a lock in their hands."""
     for stream in list(_open):
         if stream._run is not None and not stream._ended:
-            stream._ended = True
-            stream._run.abort(None)
+            stream._drop()
 
 
 async def _feed(run: Run, source: Any) -> None:

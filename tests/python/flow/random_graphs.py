@@ -190,12 +190,12 @@ def may_raise(nodes: list[Plain], args: tuple) -> bool:
     return False
 
 
-def check_prefix(seed: int, size: int) -> None:
+def check_prefix(seed: int, size: int, count: int = 30) -> None:
     """A stream that is left, or whose loop is cancelled, has given a prefix of what there is, and leaves nothing open."""
     print("seed", seed)
     graph = Graph(seed, size)
     r = random.Random(seed + 1)
-    inputs, over, mode = some_inputs(r, graph, 30)
+    inputs, over, mode = some_inputs(r, graph, count)
     outputs = [o for n in graph.plain for o in n.outputs]
     wanted = r.sample(outputs, r.randint(1, min(3, len(outputs))))
     flow = gm.Flow(graph.nodes)

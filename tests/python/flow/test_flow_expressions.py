@@ -25,7 +25,26 @@ def block(x: int) -> int:
     return x * 2
 
 
-@pytest.mark.parametrize("fn", [late, gm.node(block, kind="blocking"), gm.node(block, limit=4), gm.node(late, retry=2)])
+class Twice:
+    """Built once per worker."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+
+    def __call__(self, x: int) -> int:
+        assert self.thread == threading.get_ident()
+        return x * 2
+
+
+class LateTwice:
+    async def __call__(self, x: int) -> int:
+        await asyncio.sleep(0)
+        return x * 2
+
+
+@pytest.mark.parametrize("fn", [late, gm.node(block), gm.node(block, kind="blocking"), gm.node(block, limit=4), gm.node(late, retry=2), gm.node(block, kind="cpu"),
+                                gm.node(Twice), gm.node(Twice, kind="blocking"), gm.node(LateTwice)],
+                         ids=["async", "found out", "blocking", "limit", "retry", "cpu", "class", "blocking class", "async class"])
 def test_values_order_and_nulls(fn) -> None:  # noqa: ANN001
     r = random.Random(3)
     values = [None if r.random() < 0.2 else r.randint(0, 99) for _ in range(300)]
@@ -37,6 +56,17 @@ def test_values_order_and_nulls(fn) -> None:  # noqa: ANN001
         assert frame.filter(twice("x") > 100).collect(**s)["x"].to_pylist() == [v for v in values if v is not None and v > 50]
         sums = frame.group_by("k").agg(twice("x").sum().alias("s")).collect(**s).to_pylist()
         assert {g["k"]: g["s"] for g in sums} == {False: 2 * sum(v for v in values if v is not None), True: None}
+
+
+def test_functions_that_wait_in_streams() -> None:
+    rows = [{"x": i, "k": i % 3} for i in range(200)]
+    expected = [2 * i for i in range(200)]
+    for fn in (late, gm.node(block, kind="blocking"), gm.node(Twice)):
+        stream = gm.Stream.from_pylist(rows).with_columns(y=gm.udf(fn)("x"))
+        assert [y for batch in stream for y in batch.column("y").to_pylist()] == expected
+        totals = gm.Stream.from_pylist(rows).group_by("k").aggregate(gm.udf(fn)("x").sum().alias("s"))
+        found = {k: s for batch in totals for k, s in zip(batch.column("k").to_pylist(), batch.column("s").to_pylist())}
+        assert found == {k: sum(expected[k::3]) for k in range(3)}
 
 
 def test_calls_of_a_batch_are_open_together() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -64,7 +67,7 @@ def test_results_or_errors_of_each_item() -> None:
     assert [r["failing"] for r in gm.Flow([failing]).map({"x": range(5)}, "x", errors="skip")] == [0, 1, 2, 4]
 
 
-def test_dead_letters_take_each_failed_item_once(tmp_path: Path) -> None:
+def test_dead_letters_take_each_failed_item_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import json
 
     letters: list[Failure] = []
@@ -73,6 +76,17 @@ def test_dead_letters_take_each_failed_item_once(tmp_path: Path) -> None:
     path = tmp_path / "dead.jsonl"
     list(gm.Flow([gm.node(failing, kind="blocking")]).stream({"x": range(8)}, "x", errors="dead_letter", dead_letters=path))
     assert sorted((e["item"], e["error"], e["inputs"]["x"]) for e in map(json.loads, path.read_text().splitlines())) == [(3, "KeyError", 3), (6, "KeyError", 6)]
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a file that is left open is a ResourceWarning
+        for _ in range(2):
+            assert list(gm.Flow([failing]).stream({"x": [3]}, "x", errors="dead_letter", dead_letters=path)) == []
+            stream = gm.Flow([failing]).stream({"x": range(8)}, "x", errors="dead_letter", dead_letters=path)
+            next(stream)
+            del stream
+            gc.collect()
+    assert lost == []
     with pytest.raises(gm.PlanError, match="belong together"):
         gm.Flow([failing]).map({"x": [1]}, "x", errors="dead_letter")
 

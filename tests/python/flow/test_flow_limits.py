@@ -32,6 +32,46 @@ def test_a_rate_is_never_exceeded_and_shared_by_name() -> None:
         RateLimit(100, name="properties")
 
 
+@pytest.mark.parametrize("kind", ["async", "blocking"])
+def test_turns_of_calls_that_never_start_are_given_back(kind: str) -> None:
+    async def wait(x: int) -> int:
+        if x == 0:
+            raise ValueError("zero")
+        return x
+
+    def block(x: int) -> int:
+        if x == 0:
+            raise ValueError("zero")
+        return x
+
+    flow = gm.Flow([gm.node(wait if kind == "async" else block, output_name="y", rate="50/s", kind=kind)])
+    for errors in ("fail", "ordered"):
+        with pytest.raises(ValueError, match="zero"):
+            flow.map({"x": range(1_500)}, "x", errors=errors)  # 30 s of turns
+    began = time.monotonic()
+    assert flow.map({"x": [1, 2, 3]}, "x") == [{"y": 1}, {"y": 2}, {"y": 3}]
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("burst", [1, 2, 3])
+def test_turns_are_those_of_the_rate(burst: int) -> None:
+    """What is promised is when the calls before have started, whatever has started already."""
+    for started in range(burst + 2):
+        now = 0.0
+        rate = RateLimit(16, per=16.0, burst=burst, clock=lambda: now)._rate  # numbers that are exact
+        times = []
+        for _ in range(started):
+            now += 0.125
+            while (pause := rate.start()) > 0:
+                now += pause
+        promised = [now + rate.promise() for _ in range(3 * burst)]
+        for _ in promised:
+            while (pause := rate.start()) > 0:
+                now += pause
+            times.append(now)
+        assert promised == pytest.approx(times)
+
+
 def test_limits_hold_across_flows_and_kinds() -> None:
     open_calls, most, lock = 0, 0, threading.Lock()
 

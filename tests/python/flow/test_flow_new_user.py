@@ -22,12 +22,24 @@ def run(body: str, folder: Path) -> str:
     return done.stdout
 
 
+def blocks(page: str) -> list[str]:
+    """The pieces of Python on a page of the documentation."""
+    found = re.findall(r"\n\n((?:    .*\n|\n)+)", page)
+    return [textwrap.dedent(block) for block in found]
+
+
 def test_the_first_example_of_the_page(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "flows.md").read_text()
-    block = re.search(r"\n\n((?:    .*\n|\n)+)", page)
-    assert block is not None and "flow.stream(" in block[1]
-    code = textwrap.dedent(block[1])
-    assert run("u, urls = 'a', ['a', 'b']\n" + code + "\nprint(row)\n", tmp_path) == "{'page': None, 'words': None}\n"
+    out = run(blocks((ROOT / "docs" / "flows.md").read_text())[0], tmp_path).splitlines()
+    assert out[0] == "{'page': 'the page of a.example', 'words': 4}" and out[1:51] == ["4"] * 50
+    assert out[51:53] == ["fetch(url) -> page", f"    async: an async function: on the event loop{out[52].partition('loop')[2]}"]
+
+
+def test_all_examples_of_the_page(tmp_path: Path) -> None:
+    """Pasted one after the other into one program."""
+    found = blocks((ROOT / "docs" / "flows.md").read_text().partition("## In C++")[0])
+    assert len(found) >= 4
+    code = "".join(found) + "\nasyncio.run(handler(urls))\nprint('through')\n"
+    assert run(code, tmp_path).endswith("through\n")
 
 
 def test_a_script_of_all_kinds_of_functions(tmp_path: Path) -> None:

@@ -93,11 +93,21 @@ In C++ (tests/cpp/flow/FILE_test.cc)
 79  caches on disk survive damage                                    cpp/kept::OnDiskSurviveDamageAndOtherRuns
 80  a timeline of what ran when                                      cpp/kept::KeepEveryCall
 81  all of it at once equals a plain loop                            cpp/random_within::SmallGraphsAreAPlainRecursion
+82  what is cancelled is a prefix of it                              cpp/random_graphs::ACancelledStreamIsAPrefix
+83  bind fixes slots                                                 cpp/worker::FixSlots
+84  stateful functions are built once per worker                     cpp/worker::HaveAnObjectEachThatGoesWithTheFlow
+85  dual functions have both forms and one answer                    cpp/worker::HaveTwoFormsAndOneAnswer
+86  callbacks for start, end, cached, error of flow, map, node, item cpp/events::TellWhatHappensToAnItemOnEveryWay
+87  progress                                                         cpp/events::ShowALineOfRunsThatTakeLong
+88  the graph as SVG                                                 cpp/events::HaveABoxForEachSlotAndAnEdgeForEachUse
+89  a thousand runs leave nothing behind                             cpp/random_graphs::AThousandRunsLeaveNothing
 
 For people
-82  type checkers know what functions and runs give                  types::test_types_are_known
-83  a script of all kinds of functions: no flag, no warning, an end  new_user::test_a_script_of_all_kinds_of_functions
-84  so in an async web handler                                       new_user::test_an_async_web_handler
+90  type checkers know what functions and runs give                  types::test_types_are_known
+91  a script of all kinds of functions: no flag, no warning, an end  new_user::test_a_script_of_all_kinds_of_functions
+92  so in an async web handler                                       new_user::test_an_async_web_handler
+93  a program goes on after Ctrl-C with nothing left over            leaks::test_a_program_that_goes_on_after_ctrl_c_has_nothing_left_over
+94  the interpreter ends however its end comes                       leaks::test_the_end_of_the_interpreter_however_it_comes
 """
 
 

@@ -27,6 +27,11 @@ def test_what_is_cancelled_is_a_prefix(seed: int) -> None:
     check_prefix(seed, random.Random(seed).randint(1, 8))
 
 
+@pytest.mark.parametrize(("seed", "size"), [(3100, 60), (3101, 120), (3102, 200), (3103, 200)])
+def test_what_is_cancelled_of_large_graphs_is_a_prefix(seed: int, size: int) -> None:
+    check_prefix(seed, size, 8)
+
+
 @pytest.mark.parametrize("seed", range(2000, 2010))
 def test_graphs_in_a_running_loop(seed: int) -> None:
     print("seed", seed)

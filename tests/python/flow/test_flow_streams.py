@@ -10,6 +10,7 @@ import pytest
 from flow_functions import square
 
 import gristmill as gm
+from gristmill.flow import Retry
 
 
 def test_streams_come_in_order_or_as_completed() -> None:
@@ -62,3 +63,45 @@ def test_async_sources_feed_streams() -> None:
     assert asyncio.run(collect()) == [k * k for k in range(50)]
     with pytest.raises(gm.PlanError, match="async for"):
         list(gm.Flow([square]).stream({"x": source()}, "x"))
+
+
+def test_an_async_stream_that_is_left_lets_go_of_its_source() -> None:
+    ended: list[str] = []
+
+    async def source() -> Any:
+        try:
+            yield 0
+            await asyncio.sleep(60)  # nothing comes for long
+            yield 1
+        finally:
+            ended.append("source")
+
+    async def collect() -> None:
+        async for row in gm.Flow([square]).astream({"x": source()}, "x"):
+            assert row == {"square": 0}
+            break
+        for _ in range(100):
+            if len(asyncio.all_tasks()) == 1:
+                break
+            await asyncio.sleep(0.01)
+        assert len(asyncio.all_tasks()) == 1 and ended == ["source"]
+
+    asyncio.run(collect())
+
+
+def test_what_failed_is_forgotten() -> None:
+    """Coroutines of failed items are no part of an endless run's memory."""
+
+    async def fail(x: int) -> int:
+        await asyncio.sleep(0)
+        if x % 2:
+            raise ValueError(x)
+        return x
+
+    flow = gm.Flow([gm.node(fail, retry=Retry(1, first=0.0), output_name="y"), gm.node(fail, name="other", output_name="z")])
+    stream = flow.stream({"x": itertools.count()}, "x", errors="skip", window=50)
+    for _ in range(600):
+        next(stream)
+    run = stream._run
+    assert run is not None and len(run.cancelled) < 200
+    stream.close()

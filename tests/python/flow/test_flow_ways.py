@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -130,6 +132,18 @@ def test_explain_says_the_way_the_reason_and_the_numbers() -> None:
     assert "us a call" in text and "calls measured" in text
 
 
+def test_explain_says_why_a_pinned_call_stays_here() -> None:
+    lock = threading.Lock()
+
+    def held(x: int) -> int:
+        with lock:  # no other process could have it
+            return x
+
+    flow = gm.Flow([gm.node(held, kind="cpu")])
+    assert flow.map({"x": [1, 2]}, "x") == [{"held": 1}, {"held": 2}]
+    assert "native: pinned by kind='cpu', but it cannot travel to another process" in flow.explain()
+
+
 def test_flows_run_inside_functions_of_flows() -> None:
     inner = gm.Flow([gm.node(lambda x: x + 1, output_name="y")])
 
@@ -172,3 +186,27 @@ def test_native_calls_run_on_threads_of_their_own() -> None:
     seen.clear()
     assert gm.Flow([gm.node(digest, kind="native")]).map({"x": range(12)}, "x") == expected
     assert all(name.startswith("gristmill-flow-native") for name in seen) and len(seen) <= len(os.sched_getaffinity(0))
+
+
+def test_interpreters_without_a_lock_compute_on_threads() -> None:
+    """What says whether there is one is asked once, when flows are loaded."""
+    code = """
+import os, sys, threading
+sys._is_gil_enabled = lambda: False
+import gristmill as gm
+names = set()
+def burn(x):
+    names.add(threading.current_thread().name)
+    for _ in range(60_000):
+        x = (x * 1103515245 + 12345) % 2**31
+    return os.getpid()
+for node in (gm.node(burn, kind="cpu"), gm.node(burn)):
+    flow = gm.Flow([node])
+    for _ in range(2):
+        assert {r["burn"] for r in flow.map({"x": range(40)}, "x")} == {os.getpid()}
+    print(flow.explain().splitlines()[1].split(":")[0].strip())
+assert any(n.startswith("gristmill-flow-native") for n in names), names
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0 and out.stderr == "", out.stderr
+    assert out.stdout.splitlines()[0] == "native" and out.stdout.splitlines()[1] in ("native", "blocking")
