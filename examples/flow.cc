@@ -76,6 +76,54 @@ arrow::Status run_within() {
   return arrow::Status::OK();
 }
 
+// A connection that one thread at a time may use: each worker has its own, made at its first call there.
+class Translator {
+ public:
+  static arrow::Result<Translator> connect(const std::string& server) { return Translator(server); }
+  std::string operator()(const std::string& word) { return word + "@" + server_; }
+
+ private:
+  explicit Translator(std::string server) : server_(std::move(server)) {}
+  std::string server_;
+};
+
+// Functions with a state for each worker, with a form for one item and one for many, slots that are bound; and what a run tells and shows.
+arrow::Status run_watched() {
+  Flow flow;
+  const auto word = flow.input<std::string>("word");
+  const auto least = flow.input<int64_t>("least");
+  const auto translated = flow.add("translated", per_worker([] { return Translator::connect("east"); }), word);
+  const auto length = flow.add_dual(
+      "length", [](const std::string& text) { return static_cast<int64_t>(text.size()); }, 100,
+      [](const Batch<std::string>& texts) {
+        std::vector<int64_t> out;
+        for (const std::string& text : texts) out.push_back(static_cast<int64_t>(text.size()));
+        return out;
+      },
+      translated);
+  const auto kept = flow.add(
+      "kept",
+      [](int64_t n, int64_t lower) -> arrow::Result<int64_t> {
+        if (n < lower) return arrow::Status::Invalid("too short");
+        return n;
+      },
+      length, least);
+  flow.bind(least, 9);
+
+  ARROW_ASSIGN_OR_RAISE(const int64_t one, flow.run(kept, FlowInputs().with(word, "mickle")));
+  const FlowProgress progress;
+  const FlowOptions options{.errors = FlowErrors::kSkip,
+                            .on_event =
+                                [](const FlowEvent& event) {
+                                  if (event.what == FlowEvent::What::kNodeError) std::cout << event.to_string() << "\n";
+                                },
+                            .progress = progress};
+  ARROW_ASSIGN_OR_RAISE(const auto lengths, flow.map(kept, FlowInputs().over(word, {"many", "a", "mickle"}), options));
+  std::cout << one << "; " << lengths.size() << " of " << progress.done() << ", " << progress.failed() << " failed; a drawing of "
+            << (flow.to_svg().find("translated") != std::string::npos ? "translated and others" : "nothing") << "\n";
+  return arrow::Status::OK();
+}
+
 arrow::Status run() {
   Flow flow;
   const auto url = flow.input<std::string>("url");
@@ -114,6 +162,7 @@ arrow::Status run() {
 int main() {
   arrow::Status status = run();
   if (status.ok()) status = run_within();
+  if (status.ok()) status = run_watched();
   if (!status.ok()) std::cerr << describe_error(status) << "\n";
   return status.ok() ? 0 : 1;
 }

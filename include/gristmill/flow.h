@@ -18,15 +18,16 @@
 // does not depend on it is run once, before. map() and stream() have a row for each.
 //
 // A flow is a part of another: add_flow() lays its functions among the others, add_map() runs it for each value of a slot that has many.
-// Either way it is one scheduler. add_batch() adds a function of many items at once (flow_batch.h).
+// Either way it is one scheduler. add_batch() adds a function of many items at once (flow_batch.h), per_worker() makes one with a state of
+// its own for each worker (flow_worker.h).
 //
 // Ways: coroutines share one event loop, thousands at once; functions that wait get a thread for each open call, kept warm; functions that
 // compute run on the engine's workers. Which of the two a plain function is shows in its calls (CPU time against time); explain() tells.
 // Independent functions of an item overlap, items overlap, nothing waits for a whole level of the graph.
 //
 // When a call of map() or stream() returns, none of your functions is running any more: coroutines that were open are destroyed, and calls
-// on threads, which cannot be stopped, are waited for (FlowCall::cancelled() tells them). A Flow may be copied, and run by several threads
-// at once.
+// on threads, which cannot be stopped, are waited for (FlowCall::cancelled() tells them). Copies of a Flow share it; once it is built it
+// may be run by several threads at once.
 #pragma once
 
 #include <cstdint>
@@ -45,9 +46,11 @@
 #include "gristmill/flow_batch.h"
 #include "gristmill/flow_cache.h"
 #include "gristmill/flow_each.h"
+#include "gristmill/flow_events.h"
 #include "gristmill/flow_parts.h"
 #include "gristmill/flow_rules.h"
 #include "gristmill/flow_timeline.h"
+#include "gristmill/flow_worker.h"
 #include "gristmill/task.h"
 
 namespace gristmill {
@@ -133,37 +136,20 @@ class Flow {
     return {detail::add_input(*graph_, std::move(name), std::make_shared<const T>(std::move(otherwise))), graph_.get()};
   }
 
+  // From now on that is the value of the slot in runs that do not give it; a function whose slot it is is not called then.
+  template <typename T>
+  Flow& bind(Slot<T> slot, std::type_identity_t<T> value) {
+    detail::bind_slot(*graph_, {slot.index, slot.flow}, std::make_shared<const T>(std::move(value)));
+    return *this;
+  }
+
   // A function of those slots; `name` is what it gives, and what errors and explain() call it.
   template <typename F, typename... A>
   auto add(std::string name, F function, CallRules rules, Slot<A>... slots) {
-    using G = detail::GivenBy<F, A...>;
-    using T = typename G::Type;
-    static_assert(!std::is_void_v<T> && !std::is_same_v<T, arrow::Status>,
-                  "a function of a flow gives a value, an arrow::Result of one or a Task of one");
-    const auto kept = std::make_shared<const F>(std::move(function));
-    detail::FlowNode node{.name = std::move(name), .inputs = {index_here(slots)...}, .rules = std::move(rules)};
-    node.explodes = G::kEach;
-    if constexpr (G::kAsync) {
-      node.coroutine = [kept](detail::FlowValues args, FlowCall told) {
-        if constexpr (G::kAsyncEach) {
-          return detail::opened_async<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
-        } else if constexpr (G::kEach) {
-          return detail::opened_later<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
-        } else {
-          return detail::awaited<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
-        }
-      };
-    } else {
-      node.plain = [kept](const detail::FlowValues& args, const FlowCall& told) {
-        if constexpr (G::kEach) {
-          return detail::opened<T, F, A...>(kept, args, told, std::index_sequence_for<A...>{});
-        } else {
-          return detail::called<T, F, A...>(*kept, args, told, std::index_sequence_for<A...>{});
-        }
-      };
-    }
-    node.bytes = [](const detail::FlowValues& args) { return detail::bytes_of_values<A...>(args, std::index_sequence_for<A...>{}); };
-    if (node.rules.cache) node.packing = detail::packing_of<T, A...>(std::index_sequence_for<A...>{});
+    using T = typename detail::GivenBy<F, A...>::Type;
+    detail::FlowNode node = detail::node_of<F, A...>(std::move(function), std::move(rules));
+    node.name = std::move(name);
+    node.inputs = {index_here(slots)...};
     return Slot<T>{detail::add_node(*graph_, std::move(node)), graph_.get()};
   }
   template <typename F, typename... A>
@@ -174,27 +160,34 @@ class Flow {
   // A function of up to `size` items at once: it takes a Batch of each slot and gives a std::vector, a Result or a Task of one.
   template <typename F, typename... A>
   auto add_batch(std::string name, int64_t size, F function, CallRules rules, Slot<A>... slots) {
-    static_assert(sizeof...(A) > 0, "a function of many items needs a slot to take them from");
-    using G = detail::GivenBy<F, Batch<A>...>;
-    using T = typename G::Type::value_type;
-    static_assert(std::is_same_v<typename G::Type, std::vector<T>>, "a function of many items gives a std::vector of as many values");
-    const auto kept = std::make_shared<const F>(std::move(function));
-    detail::FlowNode node{.name = std::move(name), .inputs = {index_here(slots)...}, .rules = std::move(rules), .batch = size};
-    if constexpr (G::kAsync) {
-      node.coroutine = [kept](detail::FlowValues args, FlowCall told) {
-        return detail::awaited_batch<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
-      };
-    } else {
-      node.plain = [kept](const detail::FlowValues& args, const FlowCall& told) {
-        return detail::called_batch<T, F, A...>(*kept, args, told, std::index_sequence_for<A...>{});
-      };
-    }
-    node.bytes = [](const detail::FlowValues& args) { return detail::bytes_of_batch<A...>(args, std::index_sequence_for<A...>{}); };
+    using T = typename detail::GivenBy<F, Batch<A>...>::Type::value_type;
+    detail::FlowNode node = detail::batch_node_of<F, A...>(size, std::move(function), std::move(rules));
+    node.name = std::move(name);
+    node.inputs = {index_here(slots)...};
     return Slot<T>{detail::add_node(*graph_, std::move(node)), graph_.get()};
   }
   template <typename F, typename... A>
   auto add_batch(std::string name, int64_t size, F function, Slot<A>... slots) {
     return add_batch(std::move(name), size, std::move(function), CallRules{}, slots...);
+  }
+
+  // A function that has two forms with the same answers: `many` as in add_batch(), and `one`, as in add(), for run(), which is for one
+  // item.
+  template <typename One, typename Many, typename... A>
+  auto add_dual(std::string name, One one, int64_t size, Many many, CallRules rules, Slot<A>... slots) {
+    using T = typename detail::GivenBy<One, A...>::Type;
+    static_assert(std::is_same_v<typename detail::GivenBy<Many, Batch<A>...>::Type, std::vector<T>>,
+                  "the form for many items gives a std::vector of what the form for one item gives");
+    static_assert(!detail::GivenBy<One, A...>::kEach, "a function with two forms gives one value for an item");
+    detail::FlowNode node = detail::batch_node_of<Many, A...>(size, std::move(many), rules);
+    node.one = std::make_shared<const detail::FlowNode>(detail::node_of<One, A...>(std::move(one), std::move(rules)));
+    node.name = std::move(name);
+    node.inputs = {index_here(slots)...};
+    return Slot<T>{detail::add_node(*graph_, std::move(node)), graph_.get()};
+  }
+  template <typename One, typename Many, typename... A>
+  auto add_dual(std::string name, One one, int64_t size, Many many, Slot<A>... slots) {
+    return add_dual(std::move(name), std::move(one), size, std::move(many), CallRules{}, slots...);
   }
 
   // The functions of `inner` that `wanted` needs join this flow, called `name`.their-name. `wanted`: a Slot of it, or a tuple of Slots.
@@ -263,6 +256,8 @@ class Flow {
 
   // Each function with the way its calls go, why, and the numbers behind it.
   std::string explain() const;
+  // The graph as a drawing: inputs on the left, each function to the right of what it takes, coloured by its way.
+  std::string to_svg() const;
 
  private:
   static constexpr int kElsewhere = -1;

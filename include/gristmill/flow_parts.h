@@ -59,20 +59,22 @@ struct FlowPacking {
 struct FlowNested;  // a flow that is mapped inside another (flow/graph.h)
 
 struct FlowNode {
-  std::string name;
-  std::vector<int> inputs;
+  std::string name = {};
+  std::vector<int> inputs = {};
   std::function<arrow::Result<Anything>(const FlowValues&, const FlowCall&)> plain = {};
   std::function<Task<Anything>(FlowValues, FlowCall)> coroutine = {};  // one of the two, or `nested`
   std::function<int64_t(const FlowValues&)> bytes = {};
   CallRules rules = {};
-  bool explodes = false;  // what it gives is a FlowSource
-  int64_t batch = 0;      // items at once: takes and gives FlowValues
+  bool explodes = false;                          // what it gives is a FlowSource
+  int64_t batch = 0;                              // items at once: takes and gives FlowValues
+  std::shared_ptr<const FlowNode> one = nullptr;  // its form for a single item, if it has two
   std::shared_ptr<const FlowNested> nested = nullptr;
   std::shared_ptr<const FlowPacking> packing = nullptr;
 };
 
 int add_input(FlowGraph& graph, std::string name, Anything otherwise);
 int add_node(FlowGraph& graph, FlowNode node);
+void bind_slot(FlowGraph& graph, const Slot<void>& slot, Anything value);
 // The functions of `inner` that `wanted` needs join `graph`: their slots there.
 std::vector<int> add_flow(FlowGraph& graph, const std::string& name, const FlowGraph& inner, const std::vector<Slot<void>>& wanted,
                           const std::vector<FlowLink>& links);
@@ -322,6 +324,61 @@ Task<Anything> awaited_batch(std::shared_ptr<const F> f, FlowValues args, FlowCa
 template <typename F, typename... A>
 using GivenBy =
     Given<std::remove_cvref_t<decltype(call(std::declval<const F&>(), std::declval<const FlowCall&>(), std::declval<const A&>()...))>>;
+
+// ---- nodes
+
+template <typename F, typename... A>
+FlowNode node_of(F function, CallRules rules) {
+  using G = GivenBy<F, A...>;
+  using T = typename G::Type;
+  static_assert(!std::is_void_v<T> && !std::is_same_v<T, arrow::Status>,
+                "a function of a flow gives a value, an arrow::Result of one or a Task of one");
+  const auto kept = std::make_shared<const F>(std::move(function));
+  FlowNode node{.rules = std::move(rules), .explodes = G::kEach};
+  if constexpr (G::kAsync) {
+    node.coroutine = [kept](FlowValues args, FlowCall told) {
+      if constexpr (G::kAsyncEach) {
+        return opened_async<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+      } else if constexpr (G::kEach) {
+        return opened_later<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+      } else {
+        return awaited<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+      }
+    };
+  } else {
+    node.plain = [kept](const FlowValues& args, const FlowCall& told) {
+      if constexpr (G::kEach) {
+        return opened<T, F, A...>(kept, args, told, std::index_sequence_for<A...>{});
+      } else {
+        return called<T, F, A...>(*kept, args, told, std::index_sequence_for<A...>{});
+      }
+    };
+  }
+  node.bytes = [](const FlowValues& args) { return bytes_of_values<A...>(args, std::index_sequence_for<A...>{}); };
+  if (node.rules.cache) node.packing = packing_of<T, A...>(std::index_sequence_for<A...>{});
+  return node;
+}
+
+template <typename F, typename... A>
+FlowNode batch_node_of(int64_t size, F function, CallRules rules) {
+  static_assert(sizeof...(A) > 0, "a function of many items needs a slot to take them from");
+  using G = GivenBy<F, Batch<A>...>;
+  using T = typename G::Type::value_type;
+  static_assert(std::is_same_v<typename G::Type, std::vector<T>>, "a function of many items gives a std::vector of as many values");
+  const auto kept = std::make_shared<const F>(std::move(function));
+  FlowNode node{.rules = std::move(rules), .batch = size};
+  if constexpr (G::kAsync) {
+    node.coroutine = [kept](FlowValues args, FlowCall told) {
+      return awaited_batch<T, F, A...>(kept, std::move(args), std::move(told), std::index_sequence_for<A...>{});
+    };
+  } else {
+    node.plain = [kept](const FlowValues& args, const FlowCall& told) {
+      return called_batch<T, F, A...>(*kept, args, told, std::index_sequence_for<A...>{});
+    };
+  }
+  node.bytes = [](const FlowValues& args) { return bytes_of_batch<A...>(args, std::index_sequence_for<A...>{}); };
+  return node;
+}
 
 // ---- rows
 

@@ -10,9 +10,11 @@
 #include <string>
 #include <vector>
 
+#include <arrow/result.h>
 #include <arrow/status.h>
 
 #include "gristmill/flow_cache.h"
+#include "gristmill/flow_events.h"
 #include "gristmill/flow_timeline.h"
 #include "gristmill/options.h"
 
@@ -34,6 +36,8 @@ struct Retry {
 class RateLimit {
  public:
   explicit RateLimit(int64_t calls, double seconds = 1.0, int64_t burst = 0);
+  // The one of that name in the process, as long as somebody holds it; an error if it has other numbers.
+  static arrow::Result<RateLimit> named(const std::string& name, int64_t calls, double seconds = 1.0, int64_t burst = 0);
   struct State;
   const std::shared_ptr<State>& state() const { return state_; }
 
@@ -87,6 +91,9 @@ struct FlowOptions {
   bool ordered = true;                                       // of a stream: in the order of the input, or as they are completed
   Cancellation cancel = {};
   std::optional<FlowTimeline> timeline = {};  // what ran when is put there (flow_timeline.h)
+  // Told what happens, one event at a time, on the threads of the run, so it should not take long; an exception ends the run.
+  std::function<void(const FlowEvent&)> on_event = {};
+  std::optional<FlowProgress> progress = {};  // how far it is (flow_events.h)
 };
 
 // A value of the graph: an input, or what a function gives.

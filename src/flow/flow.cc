@@ -16,6 +16,7 @@
 #include "flow/event_loop.h"
 #include "flow/graph.h"
 #include "flow/inputs.h"
+#include "flow/observer.h"
 #include "flow/run.h"
 #include "frame/query_runner.h"
 
@@ -28,7 +29,8 @@ constexpr int64_t kNotWorthOthers = 100'000;  // ns of work that are done before
 arrow::Status execute(const std::shared_ptr<FlowGraph>& graph, const FlowGiven& given, const std::vector<Slot<void>>& wanted,
                       const FlowOptions& options, const std::function<flow::Delivery&(int64_t total)>& delivery) {
   ARROW_ASSIGN_OR_RAISE(flow::Inputs inputs, flow::Inputs::make(*graph, given));
-  ARROW_ASSIGN_OR_RAISE(flow::Plan plan, graph->plan(inputs.fixed(), inputs.mapped(), wanted));
+  const bool for_one = given.columns.empty() && !given.next;
+  ARROW_ASSIGN_OR_RAISE(flow::Plan plan, graph->plan(inputs.fixed(), inputs.mapped(), wanted, {}, for_one));
   if (options.window < 1) return base::plan_error("a flow's window must hold at least one item");
   if (plan.waits() && flow::EventLoop::process().inside()) {
     return base::plan_error("a flow with coroutines cannot be run by a coroutine: it would hold up the loop both need",
@@ -38,8 +40,14 @@ arrow::Status execute(const std::shared_ptr<FlowGraph>& graph, const FlowGiven& 
   const bool alone = plan.computes() && total >= 0 && (total <= 1 || (plan.item_ns() > 0 && plan.item_ns() * total < kNotWorthOthers));
   const int workers = sched::resolve_workers(options.num_workers);
   const base::CancelToken cancel = QueryRunner::token_of(options.cancel);
-  const auto run = std::make_shared<flow::Run>(std::move(plan), std::move(inputs), options, delivery(total), cancel);
+  const auto observer = flow::Observer::of(options);
+  const auto run = std::make_shared<flow::Run>(std::move(plan), std::move(inputs), options, delivery(total), cancel, observer);
   run->begin(alone ? 1 : workers);
+  if (observer) {
+    observer->begin(total, [weak = std::weak_ptr(run)](arrow::Status status) {
+      if (const auto broken = weak.lock()) broken->fail(std::move(status));
+    });
+  }
   sched::Query query;
   query.nodes.push_back({run, {}});
   query.cancel = cancel;
@@ -49,7 +57,7 @@ arrow::Status execute(const std::shared_ptr<FlowGraph>& graph, const FlowGiven& 
   how.inline_on_caller = alone;
   arrow::Status status = sched::Scheduler::process().run(query, how);
   run->settle();
-  return status;
+  return observer ? observer->end(std::move(status)) : status;
 }
 
 }  // namespace
@@ -80,5 +88,7 @@ int64_t bytes_of(const std::shared_ptr<arrow::Buffer>& v) { return v ? v->size()
 Flow::Flow() : graph_(std::make_shared<detail::FlowGraph>()) {}
 
 std::string Flow::explain() const { return graph_->explain(); }
+
+std::string Flow::to_svg() const { return graph_->to_svg(); }
 
 }  // namespace gristmill

@@ -2,6 +2,7 @@
 
 #include "flow/graph.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -32,12 +33,33 @@ arrow::Status check_rules(const FlowNode& node) {
   return arrow::Status::OK();
 }
 
+std::string missed_by(const std::string& functions) { return functions.empty() ? "" : " (for " + functions + ")"; }
+
+flow::Way way_of(const flow::Node& node) {
+  if (node.nested || node.rules.way == CallWay::kCompute) return flow::Way::kCompute;
+  if (node.coroutine) return flow::Way::kAsync;
+  return node.rules.way == CallWay::kBlocking || node.ruled() ? flow::Way::kBlocking : flow::Way::kUnknown;
+}
+
+flow::NodePtr kept_node(FlowNode given) {
+  auto node = std::make_shared<flow::Node>();
+  static_cast<FlowNode&>(*node) = std::move(given);
+  node->fixed = way_of(*node);
+  if (node->one) {
+    FlowNode one = *node->one;
+    one.name = node->name;
+    node->single = kept_node(std::move(one));
+  }
+  return node;
+}
+
 }  // namespace
 
 int add_input(FlowGraph& graph, std::string name, Anything otherwise) {
   return graph.add(FlowGraph::Place{std::move(name), -1, std::move(otherwise)});
 }
 int add_node(FlowGraph& graph, FlowNode node) { return graph.add(std::move(node)); }
+void bind_slot(FlowGraph& graph, const Slot<void>& slot, Anything value) { graph.bind(slot, std::move(value)); }
 
 int FlowGraph::add(Place place) {
   if (place.name.empty()) mistake(base::plan_error("an input or function of a flow needs a name"));
@@ -56,20 +78,27 @@ int FlowGraph::add(FlowNode given) {
                                "make the slot by input() or add() of this flow"));
   }
   mistake(check_rules(given));
-  auto node = std::make_shared<flow::Node>();
-  static_cast<FlowNode&>(*node) = std::move(given);
-  if (node->nested) {
-    node->fixed = flow::Way::kCompute;
-  } else if (node->coroutine) {
-    node->fixed = flow::Way::kAsync;
-  } else if (node->rules.way == CallWay::kBlocking || node->ruled()) {
-    node->fixed = flow::Way::kBlocking;
-  } else if (node->rules.way == CallWay::kCompute) {
-    node->fixed = flow::Way::kCompute;
-  }
-  nodes_.push_back(node);
-  outs_.push_back(add(Place{node->name, static_cast<int>(nodes_.size()) - 1, nullptr}));
+  nodes_.push_back(kept_node(std::move(given)));
+  outs_.push_back(add(Place{nodes_.back()->name, static_cast<int>(nodes_.size()) - 1, nullptr}));
   return outs_.back();
+}
+
+void FlowGraph::bind(const Slot<void>& slot, Anything value) {
+  if (const arrow::Status status = check(slot, "what is bound"); !status.ok()) {
+    mistake(status);
+  } else {
+    places_[static_cast<size_t>(slot.index)].otherwise = std::move(value);
+  }
+}
+
+std::string FlowGraph::takers_of(size_t place, const std::vector<bool>& asked, const std::string& prefix) const {
+  std::string names;
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    const auto& takes = nodes_[n]->inputs;
+    if (!asked[static_cast<size_t>(outs_[n])] || std::find(takes.begin(), takes.end(), static_cast<int>(place)) == takes.end()) continue;
+    names += (names.empty() ? "" : ", ") + ("\"" + prefix + nodes_[n]->name + "\"");
+  }
+  return names;
 }
 
 arrow::Status FlowGraph::check(const Slot<void>& slot, const char* what) const {
@@ -89,8 +118,9 @@ std::vector<bool> FlowGraph::needed(const std::vector<bool>& known, const std::v
   return asked;
 }
 
-arrow::Result<flow::Step> FlowGraph::step_of(size_t n, const std::string& prefix) const {
-  flow::Step step{.node = nodes_[n], .prefix = prefix, .args = nodes_[n]->inputs, .out = outs_[n]};
+arrow::Result<flow::Step> FlowGraph::step_of(size_t n, const std::string& prefix, bool for_one) const {
+  const flow::NodePtr& node = for_one && nodes_[n]->single ? nodes_[n]->single : nodes_[n];
+  flow::Step step{.node = node, .prefix = prefix, .args = nodes_[n]->inputs, .out = outs_[n]};
   if (step.node->nested) {
     ARROW_ASSIGN_OR_RAISE(flow::Plan inner, step.node->nested->plan(step.name() + "."));
     step.inner = std::make_shared<flow::Plan>(std::move(inner));
@@ -99,26 +129,28 @@ arrow::Result<flow::Step> FlowGraph::step_of(size_t n, const std::string& prefix
 }
 
 arrow::Result<flow::Plan> FlowGraph::plan(std::vector<Anything> given, const std::vector<bool>& mapped,
-                                          const std::vector<Slot<void>>& wanted, const std::string& prefix) const {
+                                          const std::vector<Slot<void>>& wanted, const std::string& prefix, bool for_one) const {
   ARROW_RETURN_NOT_OK(error_);
   if (wanted.empty()) return base::plan_error("a flow is run for at least one slot");
   for (const auto& slot : wanted) ARROW_RETURN_NOT_OK(check(slot, "what is wanted"));
   std::vector<bool> known = mapped;
   for (size_t s = 0; s < places_.size(); ++s) {
+    if (!known[s] && places_[s].node >= 0 && !given[s]) given[s] = places_[s].otherwise;
     if (given[s]) known[s] = true;
   }
   const std::vector<bool> asked = needed(known, wanted);
   for (size_t s = 0; s < places_.size(); ++s) {
     if (!asked[s] || known[s] || places_[s].node >= 0) continue;
     if (!places_[s].otherwise)
-      return base::plan_error("missing input \"" + prefix + places_[s].name + "\"", "give it by over(), with() or from(), or a default");
+      return base::plan_error("missing input \"" + prefix + places_[s].name + "\"" + missed_by(takers_of(s, asked, prefix)),
+                              "give it by over(), with() or from(), or a default");
     given[s] = places_[s].otherwise;
   }
   std::vector<flow::Step> steps;
   for (size_t n = 0; n < nodes_.size(); ++n) {
     const auto out = static_cast<size_t>(outs_[n]);
     if (!asked[out] || known[out]) continue;
-    ARROW_ASSIGN_OR_RAISE(flow::Step step, step_of(n, prefix));
+    ARROW_ASSIGN_OR_RAISE(flow::Step step, step_of(n, prefix, for_one));
     steps.push_back(std::move(step));
   }
   std::vector<int> slots;
@@ -137,6 +169,7 @@ std::string FlowGraph::explain(const std::string& prefix) const {
       continue;
     }
     text += node->why() + "\n";
+    if (node->single) text += "    one item: " + node->single->why() + "\n";
     if (const std::string rules = node->rules_text(); !rules.empty()) text += "    " + rules + "\n";
   }
   return text;

@@ -22,26 +22,31 @@ class FlowGraph {
   struct Place {
     std::string name;
     int node = -1;       // who gives it; -1: an input
-    Anything otherwise;  // of an input that need not be given
+    Anything otherwise;  // its value where it is not given: a default, or what it is bound to
   };
   int add(Place place);
   int add(FlowNode node);
   std::vector<int> add_flow(const std::string& name, const FlowGraph& inner, const std::vector<Slot<void>>& wanted,
                             const std::vector<FlowLink>& links);
   int add_map(std::string name, FlowNested nested);
-  // The plan for these inputs (`given` by slot; the mapped ones hold anything) or what is wrong with it.
+  void bind(const Slot<void>& slot, Anything value);
+  // The plan for these inputs (`given` by slot; the mapped ones hold anything) or what is wrong with it. `for_one`: functions with two
+  // forms take the one for a single item.
   arrow::Result<flow::Plan> plan(std::vector<Anything> given, const std::vector<bool>& mapped, const std::vector<Slot<void>>& wanted,
-                                 const std::string& prefix = {}) const;
+                                 const std::string& prefix = {}, bool for_one = false) const;
   arrow::Status check(const Slot<void>& slot, const char* what) const;
   const std::vector<Place>& places() const { return places_; }
   std::string explain(const std::string& prefix = {}) const;
+  std::string to_svg() const;  // drawing.cc
 
  private:
   void mistake(const arrow::Status& status) {
     if (error_.ok()) error_ = status;
   }
   std::vector<bool> needed(const std::vector<bool>& known, const std::vector<Slot<void>>& wanted) const;
-  arrow::Result<flow::Step> step_of(size_t node, const std::string& prefix) const;
+  // The functions among those that take it.
+  std::string takers_of(size_t place, const std::vector<bool>& asked, const std::string& prefix) const;
+  arrow::Result<flow::Step> step_of(size_t node, const std::string& prefix, bool for_one) const;
   arrow::Status check_links(const std::string& name, const FlowGraph& inner, const std::vector<Slot<void>>& wanted,
                             const std::vector<FlowLink>& links, bool mapped) const;
 

@@ -55,11 +55,15 @@ std::vector<int> FlowGraph::add_flow(const std::string& name, const FlowGraph& i
     known[at] = true;
     here[at] = link.constant ? add(Place{named(at), -1, link.constant}) : link.outer.index;
   }
+  for (size_t s = 0; s < here.size(); ++s) {
+    if (!known[s]) known[s] = inner.places_[s].node >= 0 && inner.places_[s].otherwise;  // a function that is bound to a value
+  }
   const std::vector<bool> asked = inner.needed(known, wanted);
   for (size_t s = 0; s < here.size(); ++s) {
-    if (!asked[s] || known[s] || inner.places_[s].node >= 0) continue;
+    if (!asked[s] || here[s] >= 0 || (inner.places_[s].node >= 0 && !known[s])) continue;
     if (!inner.places_[s].otherwise)
-      mistake(base::plan_error("missing input \"" + named(s) + "\"", "give it in the FlowLinks, or a default"));
+      mistake(base::plan_error("missing input \"" + named(s) + "\" (for " + inner.takers_of(s, asked, name + ".") + ")",
+                               "give it in the FlowLinks, or a default"));
     here[s] = add(Place{named(s), -1, inner.places_[s].otherwise});
   }
   for (size_t n = 0; n < inner.nodes_.size(); ++n) {

@@ -15,6 +15,7 @@ struct Node : detail::FlowNode {
   mutable CallStats stats;
   // The way of its calls if nothing has to be measured for it.
   Way fixed = Way::kUnknown;
+  std::shared_ptr<const Node> single = nullptr;  // the form for one item, if there are two
   Way way() const { return fixed != Way::kUnknown ? fixed : stats.way(); }
   bool ruled() const { return rules.timeout.count() > 0 || rules.rate || rules.window > 0 || rules.window_bytes > 0; }
   std::string why() const;  // the way and the reason

@@ -7,7 +7,6 @@
 
 #include "base/status.h"
 #include "flow/blocking_pool.h"
-#include "flow/timeline.h"
 
 namespace gristmill::flow {
 namespace {
@@ -105,6 +104,7 @@ void OpenCall::start_coroutine() {
     count_->leave();
     return;
   }
+  tell_begin();
   began_ = wall_ns();
   arm(node_->rules.timeout);
   task_.emplace(work_.source ? work_.source->coroutine(work_.most) : node_->coroutine(std::move(work_.args), work_.told));
@@ -116,8 +116,13 @@ void OpenCall::start_coroutine() {
   });
 }
 
+void OpenCall::tell_begin() {
+  if (work_.observer && !work_.source) work_.observer->call_began(work_.name, work_.told);
+}
+
 void OpenCall::tell_end() {
-  if (work_.timeline) work_.timeline->add(work_.name, work_.told, node_->fixed == Way::kAsync ? Way::kAsync : Way::kBlocking, began_);
+  if (work_.observer)
+    work_.observer->call_ended(work_.name, work_.told, node_->fixed == Way::kAsync ? Way::kAsync : Way::kBlocking, began_);
 }
 
 void OpenCall::end_coroutine() {
@@ -130,6 +135,7 @@ void OpenCall::end_coroutine() {
 
 void OpenCall::run_plain(bool probe, const std::function<void()>& news) {
   if (!ended_->load()) {
+    tell_begin();
     arm(node_->rules.timeout);
     running_ = true;
     if (probe) watch(std::make_shared<CallProbe>(), news);

@@ -13,6 +13,7 @@
 
 #include "flow/event_loop.h"
 #include "flow/node.h"
+#include "flow/observer.h"
 #include "sched/async_window.h"
 
 namespace gristmill::flow {
@@ -36,8 +37,8 @@ struct CallWork {
   std::vector<Anything> args;
   FlowCall told;
   std::shared_ptr<detail::FlowSource> source = nullptr;
-  int64_t most = 0;                                         // values of the source
-  std::shared_ptr<FlowTimeline::State> timeline = nullptr;  // where it is told, as a call of `name`
+  int64_t most = 0;                              // values of the source
+  std::shared_ptr<Observer> observer = nullptr;  // who is told of it, as a call of `name`
   std::string name = {};
 };
 
@@ -55,6 +56,7 @@ class OpenCall : public std::enable_shared_from_this<OpenCall> {
  private:
   void start_coroutine();  // on the loop
   void end_coroutine();
+  void tell_begin();
   void tell_end();
   void run_plain(bool probe, const std::function<void()>& news);
   void watch(std::shared_ptr<CallProbe> probe, std::function<void()> news);

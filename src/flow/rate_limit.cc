@@ -3,6 +3,9 @@
 #include "flow/rate_limit.h"
 
 #include <algorithm>
+#include <map>
+
+#include "base/status.h"
 
 namespace gristmill {
 namespace {
@@ -22,6 +25,24 @@ RateLimit::State::Duration window_of(int64_t calls, double seconds, int64_t burs
 }  // namespace
 
 RateLimit::RateLimit(int64_t calls, double seconds, int64_t burst) : state_(std::make_shared<State>(calls, seconds, burst)) {}
+
+arrow::Result<RateLimit> RateLimit::named(const std::string& name, int64_t calls, double seconds, int64_t burst) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<State>> rates;
+  RateLimit made(calls, seconds, burst);
+  std::lock_guard lock(mutex);
+  std::weak_ptr<State>& known = rates[name];
+  if (auto state = known.lock()) {
+    if (state->calls != calls || state->seconds != seconds || state->burst != made.state_->burst) {
+      return base::plan_error("there is a rate \"" + name + "\" already with other numbers: " + std::to_string(state->calls) +
+                              " calls in " + std::to_string(state->seconds) + " s");
+    }
+    made.state_ = std::move(state);
+  } else {
+    known = made.state_;
+  }
+  return made;
+}
 
 RateLimit::State::State(int64_t calls_, double seconds_, int64_t burst_)
     : calls(calls_), seconds(seconds_), burst(burst_of(calls_, seconds_, burst_)), window_(window_of(calls_, seconds_, burst)) {}

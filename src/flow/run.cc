@@ -15,8 +15,14 @@ constexpr int64_t kWalkNs = 200'000;  // what a worker takes at a time
 
 }  // namespace
 
-Run::Run(Plan plan, Inputs inputs, FlowOptions options, Delivery& delivery, base::CancelToken cancel)
-    : plan_(std::move(plan)), inputs_(std::move(inputs)), options_(std::move(options)), delivery_(delivery), cancel_(std::move(cancel)) {}
+Run::Run(Plan plan, Inputs inputs, FlowOptions options, Delivery& delivery, base::CancelToken cancel, std::shared_ptr<Observer> observer)
+    : plan_(std::move(plan)),
+      inputs_(std::move(inputs)),
+      options_(std::move(options)),
+      delivery_(delivery),
+      cancel_(std::move(cancel)),
+      observer_(std::move(observer)),
+      hears_(options_.on_event != nullptr) {}
 
 void Run::begin(int workers) {
   slots_ = std::max(workers, 1);
@@ -29,7 +35,7 @@ void Run::begin(int workers) {
   for (const Step* step : steps) {
     std::shared_ptr<WaitingCalls> calls;
     if (step->node->fixed != Way::kCompute) {
-      calls = std::make_shared<WaitingCalls>(*step, cancel_, count_, options_, [weak = weak_from_this()] {
+      calls = std::make_shared<WaitingCalls>(*step, cancel_, count_, observer_, [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->wake();
       });
     }
@@ -168,11 +174,14 @@ void Run::walk_items(int64_t first, int64_t last) {
     }
     std::vector<Anything> values = plan_.values;
     inputs_.fill(values, i);
+    const FlowCall here{.item = i};
+    if (hears_) observer_->tell(FlowEvent::What::kItemStart, here);
     bool good = true;
     for (size_t n = 0; n < plan_.steps.size() && good; ++n) {
       const Step& s = plan_.steps[n];
-      arrow::Result<Anything> value = compute_walked(s, values, i);
+      arrow::Result<Anything> value = compute_walked(s, values, here);
       good = value.ok();
+      if (hears_) observer_->tell(good ? FlowEvent::What::kNodeEnd : FlowEvent::What::kNodeError, here, s.name(), value.status());
       if (good) {
         values[static_cast<size_t>(s.out)] = std::move(*value);
       } else {
@@ -180,7 +189,10 @@ void Run::walk_items(int64_t first, int64_t last) {
         failed_alone({.item = i, .node = s.name(), .status = value.status()});
       }
     }
-    if (good) put(i, row_of(plan_, values));
+    if (!good) continue;
+    if (hears_) observer_->tell(FlowEvent::What::kItemEnd, here);
+    count_through(false);
+    put(i, row_of(plan_, values));
   }
   {
     std::lock_guard lock(mutex_);
@@ -206,8 +218,10 @@ void Run::abandon() {
 void Run::settle() {
   abandon();
   std::vector<ScopePtr> ended;
+  std::map<uint64_t, Request> pauses;  // their values go outside the lock
   {
     std::lock_guard lock(mutex_);
+    pauses.swap(pauses_);
     drop(*root_);
     ended.swap(ended_);
     wanting_.clear();

@@ -21,6 +21,7 @@
 
 #include "flow/delivery.h"
 #include "flow/inputs.h"
+#include "flow/observer.h"
 #include "flow/scope.h"
 #include "flow/waiting_calls.h"
 #include "sched/task.h"
@@ -29,11 +30,13 @@ namespace gristmill::flow {
 
 class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
  public:
-  Run(Plan plan, Inputs inputs, FlowOptions options, Delivery& delivery, base::CancelToken cancel);
+  // `observer` may be null.
+  Run(Plan plan, Inputs inputs, FlowOptions options, Delivery& delivery, base::CancelToken cancel, std::shared_ptr<Observer> observer);
   // Once, before the scheduler has it.
   void begin(int workers);
   // After the scheduler is through with it: none of the user's functions is running any more.
   void settle();
+  void fail(arrow::Status status);  // of no function: it ends the run
 
   std::string name() const override { return "flow"; }
   int max_slots() const override { return slots_; }
@@ -63,8 +66,11 @@ class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
   void ended(const Request& request, arrow::Result<Anything> value, std::vector<int>* ready);
   void ended_many(const Request& request, arrow::Result<Anything> value);
   void again(const Request& request, double pause);
+  void after_pause(uint64_t number);
+  // Seconds before the next call; less than 0: there is none.
+  double pause_after(const Request& request, const arrow::Status& status);
   arrow::Result<Anything> compute(const Request& request);
-  arrow::Result<Anything> compute_walked(const Step& step, const std::vector<Anything>& values, int64_t item);
+  arrow::Result<Anything> compute_walked(const Step& step, const std::vector<Anything>& values, const FlowCall& here);
   // The value a cache has; otherwise `request` gets the key to keep it under.
   Anything cached(Request& request);
   void keep(const Request& request, const Anything& value);
@@ -79,10 +85,15 @@ class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
   void put(int64_t position, Row row);
   void hand_out();
   void left_out(const FlowFailure& failure);
-  void fail(arrow::Status status);
   void fail_with(const FlowFailure& failure);
   FlowFailure failure_of(const ItemPtr& item, int step, const arrow::Status& status, int attempts) const;
   detail::FlowRow row_of(const Plan& plan, std::vector<Anything>& values) const;
+
+  // What is told of them, never under the lock.
+  void tell(FlowEvent::What what, const ItemPtr& item, const arrow::Status& error = {}) const;
+  void tell_step(FlowEvent::What what, const ItemPtr& item, int step, const arrow::Status& error = {}, int attempt = 1) const;
+  void tell_ended(const Request& request, const ItemPtr& item, const arrow::Status& status) const;
+  void count_through(bool failed) const;
 
   // Scopes within items (run_scopes.cc); those marked * under the lock.
   void start_map(const ItemPtr& item, int step);
@@ -109,6 +120,8 @@ class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
   const FlowOptions options_;
   Delivery& delivery_;
   const base::CancelToken cancel_;
+  const std::shared_ptr<Observer> observer_;
+  const bool hears_;  // events are wanted
   const std::shared_ptr<CallCount> count_ = std::make_shared<CallCount>();
   std::vector<std::shared_ptr<WaitingCalls>> waiting_;  // by number of the step; null: computes always
   int slots_ = 1;
@@ -121,6 +134,8 @@ class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
     std::vector<int> steps;
   };
   std::deque<Ready> ready_;
+  std::map<uint64_t, Request> pauses_;  // calls that wait to be made again; their timers know the number alone
+  uint64_t next_pause_ = 0;
   std::vector<Request> full_;                         // batches that nobody is missing from any more
   std::vector<ScopePtr> ended_;                       // whose generators are to be ended
   std::map<std::vector<int64_t>, ScopePtr> wanting_;  // scopes that have more items to begin, and room of their own

@@ -8,7 +8,6 @@
 #include "flow/event_loop.h"
 #include "flow/result_cache.h"
 #include "flow/run.h"
-#include "flow/timeline.h"
 
 namespace gristmill::flow {
 namespace {
@@ -23,14 +22,6 @@ double draw(const Item& item, int attempt) {
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
   x ^= x >> 31;
   return static_cast<double>(x >> 11) * 0x1.0p-53;
-}
-
-// Seconds before the next call; less than 0: there is none.
-double pause_after(const CallRules& rules, const Request& request, const arrow::Status& status) {
-  if (!rules.retry || request.attempt > rules.retry->times || (rules.retry->on && !rules.retry->on(status))) return -1;
-  const Retry& r = *rules.retry;
-  const double pause = std::min(r.most, r.first * std::pow(r.factor, std::min(request.attempt - 1, 1000)));
-  return pause * (1 - r.jitter * draw(*request.item, request.attempt));
 }
 
 }  // namespace
@@ -108,34 +99,44 @@ bool Run::compute_one() {
 arrow::Result<Anything> Run::compute(const Request& request) {
   const Step& step = request.called();
   const CallWork work = work_of(request);
-  const int64_t began = options_.timeline ? wall_ns() : 0;
+  if (observer_ && !work.source) observer_->call_began(step.name(), work.told);
+  const int64_t began = observer_ ? wall_ns() : 0;
   arrow::Result<Anything> value = measured(*step.node, [&] { return called(work); });
-  if (options_.timeline) options_.timeline->state()->add(step.name(), work.told, Way::kCompute, began);
+  if (observer_) observer_->call_ended(step.name(), work.told, Way::kCompute, began);
   return value;
 }
 
-arrow::Result<Anything> Run::compute_walked(const Step& step, const std::vector<Anything>& values, int64_t item) {
+arrow::Result<Anything> Run::compute_walked(const Step& step, const std::vector<Anything>& values, const FlowCall& here) {
   std::vector<Anything> args;
   args.reserve(step.args.size());
   for (const int slot : step.args) args.push_back(values[static_cast<size_t>(slot)]);
-  const FlowCall told{.item = item};
-  const int64_t began = options_.timeline ? wall_ns() : 0;
-  arrow::Result<Anything> value = measured(*step.node, [&] { return step.node->plain(args, told); });
-  if (options_.timeline) options_.timeline->state()->add(step.name(), told, Way::kCompute, began);
+  if (observer_) observer_->call_began(step.name(), here);
+  const int64_t began = observer_ ? wall_ns() : 0;
+  arrow::Result<Anything> value = measured(*step.node, [&] { return step.node->plain(args, here); });
+  if (observer_) observer_->call_ended(step.name(), here, Way::kCompute, began);
   return value;
 }
 
 Anything Run::cached(Request& request) {
   const Node& node = *request.called().node;
   if (!node.rules.cache) return nullptr;
-  request.key = std::make_shared<const std::string>(FlowCache::State::key_of(node, work_of(request).args));
-  return node.rules.cache->state()->get(*request.key, *node.packing);
+  try {
+    request.key = std::make_shared<const std::string>(FlowCache::State::key_of(node, work_of(request).args));
+    return node.rules.cache->state()->get(*request.key, *node.packing);
+  } catch (...) {  // the user's flow_pack or flow_unpack
+    fail(detail::exception_status());
+    return nullptr;
+  }
 }
 
 void Run::keep(const Request& request, const Anything& value) {
   const Node& node = *request.called().node;
-  arrow::Status kept = node.rules.cache->state()->put(*request.key, value, *node.packing);
-  if (!kept.ok()) fail(std::move(kept));
+  try {
+    arrow::Status kept = node.rules.cache->state()->put(*request.key, value, *node.packing);
+    if (!kept.ok()) fail(std::move(kept));
+  } catch (...) {
+    fail(detail::exception_status());
+  }
 }
 
 // Calls that wait are under way before this thread computes; what it does not compute itself others may.
@@ -157,6 +158,8 @@ void Run::proceed(const ItemPtr& item, std::vector<int> ready) {
       } else if (step.inner) {
         maps.push_back(index);
       } else if (Anything value = cached(request)) {
+        tell_step(FlowEvent::What::kCached, item, index);
+        tell_step(FlowEvent::What::kNodeEnd, item, index);
         step_ended(item, index, std::move(value), {}, &next);
       } else if (calls && step.node->way() != Way::kCompute) {
         calls->add(std::move(request));
@@ -198,10 +201,42 @@ void Run::again(const Request& request, double pause) {
     go_on(std::move(next));
     return;
   }
+  uint64_t number = 0;
+  {
+    std::lock_guard lock(mutex_);
+    number = next_pause_++;
+    pauses_.emplace(number, std::move(next));
+  }
   const auto wait = std::chrono::ceil<std::chrono::nanoseconds>(std::chrono::duration<double>(std::min(pause, 1e9)));
-  EventLoop::process().at(EventLoop::Clock::now() + wait, [weak = weak_from_this(), next = std::move(next)] {
-    if (const auto self = weak.lock()) self->go_on(next);
+  EventLoop::process().at(EventLoop::Clock::now() + wait, [weak = weak_from_this(), number] {
+    if (const auto self = weak.lock()) self->after_pause(number);
   });
+}
+
+void Run::after_pause(uint64_t number) {
+  Request next;
+  {
+    std::lock_guard lock(mutex_);
+    const auto it = pauses_.find(number);
+    if (it == pauses_.end()) return;
+    next = std::move(it->second);
+    pauses_.erase(it);
+  }
+  go_on(std::move(next));
+}
+
+double Run::pause_after(const Request& request, const arrow::Status& status) {
+  const CallRules& rules = request.called().node->rules;
+  if (!rules.retry || request.attempt > rules.retry->times) return -1;
+  const Retry& r = *rules.retry;
+  try {
+    if (r.on && !r.on(status)) return -1;
+  } catch (...) {
+    fail(detail::exception_status());
+    return -1;
+  }
+  const double pause = std::min(r.most, r.first * std::pow(r.factor, std::min(request.attempt - 1, 1000)));
+  return pause * (1 - r.jitter * draw(*request.item, request.attempt));
 }
 
 void Run::ended(const Request& request, arrow::Result<Anything> value, std::vector<int>* ready) {
@@ -212,8 +247,9 @@ void Run::ended(const Request& request, arrow::Result<Anything> value, std::vect
   const Step& step = request.called();
   if (!value.ok()) {
     step.node->stats.failed();
-    const double pause = pause_after(step.node->rules, request, value.status());
+    const double pause = pause_after(request, value.status());
     if (pause >= 0) {
+      tell_step(FlowEvent::What::kRetry, request.item, request.step, value.status(), request.attempt);
       again(request, pause);
       return;
     }
@@ -227,8 +263,13 @@ void Run::ended(const Request& request, arrow::Result<Anything> value, std::vect
   } else {
     FlowFailure failure;
     if (!value.ok()) failure = failure_of(request.item, request.step, value.status(), request.attempt);
+    tell_ended(request, request.item, value.status());
     step_ended(request.item, request.step, std::move(value), std::move(failure), ready);
   }
+}
+
+void Run::tell_ended(const Request& request, const ItemPtr& item, const arrow::Status& status) const {
+  tell_step(status.ok() ? FlowEvent::What::kNodeEnd : FlowEvent::What::kNodeError, item, request.step, status, request.attempt);
 }
 
 // Each item goes on with its part, or has failed.
@@ -236,6 +277,7 @@ void Run::ended_many(const Request& request, arrow::Result<Anything> value) {
   for (size_t i = 0; i < request.many->size(); ++i) {
     const ItemPtr& item = (*request.many)[i];
     std::vector<int> ready;
+    tell_ended(request, item, value.status());
     if (value.ok()) {
       step_ended(item, request.step, detail::as<detail::FlowValues>(*value)[i], {}, &ready);
     } else {

@@ -31,6 +31,18 @@ detail::FlowRow Run::row_of(const Plan& plan, std::vector<Anything>& values) con
   return row;
 }
 
+void Run::tell(FlowEvent::What what, const ItemPtr& item, const arrow::Status& error) const {
+  if (hears_ && !item->dead) observer_->tell(what, item->told(1), {}, error);
+}
+
+void Run::tell_step(FlowEvent::What what, const ItemPtr& item, int step, const arrow::Status& error, int attempt) const {
+  if (hears_ && !item->dead) observer_->tell(what, item->told(attempt), item->plan.steps[static_cast<size_t>(step)].name(), error);
+}
+
+void Run::count_through(bool failed) const {
+  if (observer_) observer_->item_through(failed);
+}
+
 void Run::hand_out() {
   const arrow::Result<bool> enough = delivery_.hand_out();
   if (!enough.ok()) {
@@ -91,6 +103,7 @@ void Run::step_ended(const ItemPtr& item, int step, arrow::Result<Anything> valu
 
 void Run::item_good(const ItemPtr& item) {
   const ScopePtr scope = item->scope;
+  tell(FlowEvent::What::kItemEnd, item);
   {
     std::lock_guard lock(mutex_);
     if (item->dead) return;
@@ -99,6 +112,7 @@ void Run::item_good(const ItemPtr& item) {
     if (!item->plan.tail) rows.emplace_back(row_of(item->plan, item->values));  // those of its generator have gone already
     pass(*scope, item->position, std::move(rows), true);
   }
+  if (scope->kind == Scope::Kind::kRun) count_through(false);
   hand_out();
   settle_scope(scope);
   wake();
@@ -107,6 +121,7 @@ void Run::item_good(const ItemPtr& item) {
 void Run::item_failed(const ItemPtr& item) {
   const ScopePtr scope = item->scope;
   const FlowFailure failure = item->failure;
+  tell(FlowEvent::What::kItemError, item, failure.status);
   {
     std::lock_guard lock(mutex_);
     if (item->dead) return;
@@ -125,6 +140,7 @@ void Run::item_failed(const ItemPtr& item) {
       std::lock_guard lock(mutex_);
       pass(*scope, item->position, std::move(rows), true);
     }
+    if (scope->kind == Scope::Kind::kRun) count_through(true);
     hand_out();
     settle_scope(scope);
   }
@@ -132,6 +148,9 @@ void Run::item_failed(const ItemPtr& item) {
 }
 
 void Run::failed_alone(const FlowFailure& failure) {
+  if (hears_ && options_.errors != FlowErrors::kFail)
+    observer_->tell(FlowEvent::What::kItemError, {.item = failure.item}, {}, failure.status);
+  if (options_.errors == FlowErrors::kReturn || options_.errors == FlowErrors::kSkip) count_through(true);
   switch (options_.errors) {
     case FlowErrors::kFail: fail(told(failure)); break;
     case FlowErrors::kOrdered: stop_at(root_, failure.item, failure); break;

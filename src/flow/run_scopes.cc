@@ -122,6 +122,7 @@ void Run::start_map(const ItemPtr& item, int step) {
   arrow::Result<Inputs> inputs = Inputs::make(*nested.graph, nested.given(outer));
   if (!inputs.ok()) {
     std::vector<int> ready;
+    tell_step(FlowEvent::What::kNodeError, item, step, inputs.status());
     step_ended(item, step, inputs.status(), failure_of(item, step, inputs.status(), 1), &ready);
     return;
   }
@@ -131,6 +132,7 @@ void Run::start_map(const ItemPtr& item, int step) {
     if (inputs->fixed()[i]) scope->base[i] = inputs->fixed()[i];
   }
   scope->inputs = std::make_shared<const Inputs>(std::move(*inputs));
+  tell_step(FlowEvent::What::kMapStart, item, step);
   {
     std::lock_guard lock(mutex_);
     if (item->dead) return;
@@ -173,6 +175,7 @@ void Run::values_came(const Request& request, arrow::Result<Anything> value) {
   std::vector<std::vector<Anything>> made(sip.values.size(), item->values);
   for (size_t i = 0; i < made.size(); ++i) made[i][static_cast<size_t>(request.called().out)] = std::move(sip.values[i]);
   std::vector<ItemPtr> through;
+  std::vector<ItemPtr> begun;
   ItemPtr broken;
   {
     std::lock_guard lock(mutex_);
@@ -184,14 +187,27 @@ void Run::values_came(const Request& request, arrow::Result<Anything> value) {
       if (scope->plan.steps.empty()) {
         through.push_back(std::move(child));
       } else {
-        ready_.push_back({std::move(child), scope->plan.first});
+        begun.push_back(std::move(child));
       }
     }
     if (failed && scope->started < scope->limit) broken = add_item(scope, {});
     if (failed || sip.end) close(*scope);
     want_more(scope);
   }
-  for (const ItemPtr& child : through) item_good(child);
+  for (const ItemPtr& child : through) {
+    tell(FlowEvent::What::kItemStart, child);
+    item_good(child);
+  }
+  for (const ItemPtr& child : begun) tell(FlowEvent::What::kItemStart, child);
+  if (!begun.empty()) {
+    std::lock_guard lock(mutex_);
+    for (ItemPtr& child : begun) ready_.push_back({std::move(child), scope->plan.first});
+  }
+  if (failed) {
+    tell_step(FlowEvent::What::kNodeError, item, request.step, sip.error);
+  } else if (sip.end) {
+    tell_step(FlowEvent::What::kNodeEnd, item, request.step);
+  }
   if (broken) {
     broken->failure = failure;
     if (options_.errors == FlowErrors::kFail) {
@@ -218,6 +234,7 @@ void Run::end_source(const ScopePtr& scope) {
 // ---- their items
 
 void Run::start(const ItemPtr& item) {
+  tell(FlowEvent::What::kItemStart, item);
   if (item->plan.steps.empty()) {
     item_good(item);
   } else {
@@ -337,6 +354,7 @@ void Run::settle_scope(const ScopePtr& scope) {
     value = failure.status;
   } else if (scope->kind == Scope::Kind::kMap) {
     value = parent->plan.steps[static_cast<size_t>(scope->step)].node->nested->gather(std::move(rows));
+    tell_step(FlowEvent::What::kMapEnd, parent, scope->step);
   }
   std::vector<int> ready;
   step_ended(parent, scope->step, std::move(value), std::move(failure), &ready);

@@ -9,6 +9,8 @@
 #include <tuple>
 #include <utility>
 
+#include "flow/svg.h"
+
 namespace gristmill {
 namespace {
 
@@ -18,20 +20,6 @@ constexpr int kLeft = 150;
 
 using Span = FlowTimeline::Span;
 using Lane = std::vector<const Span*>;
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
 
 std::string number(double value, int digits) {
   char text[40];
@@ -104,7 +92,7 @@ std::string FlowTimeline::to_svg() const {
     for (const Span* span : lanes[row]) {
       svg << "<rect x=\"" << number(kLeft + (span->start - first) * scale, 1) << "\" y=\"" << y + 2 << "\" width=\""
           << number(std::max(1.0, (span->end - span->start) * scale), 1) << "\" height=\"" << kLane - 3 << "\" fill=\""
-          << colour_of(span->way) << "\"><title>" << escaped(span->node) << " " << span->item;
+          << colour_of(span->way) << "\"><title>" << flow::svg_text(span->node) << " " << span->item;
       for (const int64_t part : span->parts) svg << "." << part;
       svg << ": " << number((span->end - span->start) * 1e3, 2) << " ms, " << span->way << "</title></rect>";
     }

@@ -27,12 +27,12 @@ sched::AsyncLimits limits_of(const Node& node) {
 
 }  // namespace
 
-WaitingCalls::WaitingCalls(const Step& step, const base::CancelToken& cancel, std::shared_ptr<CallCount> count, const FlowOptions& options,
-                           std::function<void()> news)
+WaitingCalls::WaitingCalls(const Step& step, const base::CancelToken& cancel, std::shared_ptr<CallCount> count,
+                           std::shared_ptr<Observer> observer, std::function<void()> news)
     : node_(step.node),
       name_(step.name()),
-      timeline_(options.timeline ? options.timeline->state() : nullptr),
       count_(std::move(count)),
+      observer_(std::move(observer)),
       news_(std::move(news)),
       window_(limits_of(*node_), sched::Scheduler::process().background(), cancel) {}
 
@@ -86,8 +86,8 @@ WaitingCalls::Turn WaitingCalls::offer_one(std::unique_lock<std::mutex>& lock, s
   }
   const Request request = line_.front();
   CallWork work = work_of(request);
-  if (timeline_) {
-    work.timeline = timeline_;
+  if (observer_) {
+    work.observer = observer_;
     work.name = name_;
   }
   const int64_t bytes = node_->rules.window_bytes > 0 && !work.source ? node_->bytes(work.args) : 0;

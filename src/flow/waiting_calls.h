@@ -32,7 +32,7 @@ struct Finished {
 
 class WaitingCalls : public std::enable_shared_from_this<WaitingCalls> {
  public:
-  WaitingCalls(const Step& step, const base::CancelToken& cancel, std::shared_ptr<CallCount> count, const FlowOptions& options,
+  WaitingCalls(const Step& step, const base::CancelToken& cancel, std::shared_ptr<CallCount> count, std::shared_ptr<Observer> observer,
                std::function<void()> news);
 
   void add(Request request);
@@ -54,8 +54,8 @@ class WaitingCalls : public std::enable_shared_from_this<WaitingCalls> {
 
   const NodePtr node_;
   const std::string name_;
-  const std::shared_ptr<FlowTimeline::State> timeline_;
   const std::shared_ptr<CallCount> count_;
+  const std::shared_ptr<Observer> observer_;
   const std::function<void()> news_;
   sched::AsyncWindow window_;
 

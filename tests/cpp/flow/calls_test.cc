@@ -302,5 +302,48 @@ TEST(FlowCalls, FlowsRunInsideFunctionsOfFlows) {
   EXPECT_NE(message(outer.run(in_coroutine, FlowInputs().with(n, 1))).find("cannot be run by a coroutine"), std::string::npos);
 }
 
+TEST(FlowCalls, ValuesOfCallsThatWaitToBeMadeAgainGoWithTheRun) {
+  Flow flow;
+  const auto x = flow.input<int64_t>("x");
+  const auto held = std::make_shared<int64_t>(7);
+  const auto value_of = flow.add("value", [&held](int64_t) { return held; }, x);
+  const auto again = flow.add(
+      "again", [](const std::shared_ptr<int64_t>&) -> arrow::Result<int64_t> { return arrow::Status::IOError("busy"); },
+      CallRules{.retry = Retry{.times = 1, .first = 30}}, value_of);
+  const auto late = flow.add(
+      "late",
+      [](const std::shared_ptr<int64_t>& v) -> Task<int64_t> {
+        const int64_t kept = *v;
+        co_await sleep_for(20ms);
+        co_return arrow::Status::Invalid("late ", kept);
+      },
+      value_of);
+  const auto began = Clock::now();
+  EXPECT_EQ(message(flow.run(std::tuple(again, late), FlowInputs().with(x, 1))).substr(0, 6), "late 7");
+  EXPECT_LT(seconds_since(began), 10);
+  for (int i = 0; i < 100 && held.use_count() > 1; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(FlowCalls, ARuleOfTheUserThatThrowsEndsTheRun) {
+  Flow flow;
+  const auto x = flow.input<int64_t>("x");
+  const auto y = flow.add(
+      "y", [](int64_t) -> arrow::Result<int64_t> { return arrow::Status::IOError("busy"); },
+      CallRules{.retry = Retry{.on = [](const arrow::Status&) -> bool { throw std::runtime_error("no such error"); }}}, x);
+  EXPECT_NE(message(flow.map(y, FlowInputs().over(x, numbers(3)))).find("no such error"), std::string::npos);
+}
+
+TEST(FlowCalls, ARateIsSharedByItsName) {
+  const RateLimit one = RateLimit::named("calls_test", 100).ValueOrDie();
+  {
+    const auto two = RateLimit::named("calls_test", 100);
+    ASSERT_TRUE(two.ok());
+    EXPECT_EQ(one.state(), two->state());
+  }
+  EXPECT_NE(message(RateLimit::named("calls_test", 50)).find("already with other numbers: 100 calls"), std::string::npos);
+  EXPECT_NE(RateLimit::named("another", 50)->state(), one.state());
+}
+
 }  // namespace
 }  // namespace gristmill

@@ -1,6 +1,7 @@
 // Random graphs of all ways of functions against one plain loop: values, order and errors; and nothing left running.
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <random>
@@ -182,28 +183,42 @@ TEST(RandomFlows, LargeGraphsAreAPlainLoop) {
 }
 
 TEST(RandomFlows, ACancelledStreamIsAPrefix) {
-  for (uint64_t seed = 2000; seed < 2040; ++seed) {
+  for (uint64_t seed = 2000; seed < 2048; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937_64 r(seed);
-    const Graph g = random_graph(r, 6, false);
+    const bool large = seed % 8 == 7;
+    const Graph g = random_graph(r, large ? 200 : 6, false);
     std::vector<int64_t> column;
-    for (int64_t i = 0; i < 300; ++i) column.push_back(static_cast<int64_t>(r() % 1000));
+    for (int64_t i = 0; i < (large ? 20 : 300); ++i) column.push_back(static_cast<int64_t>(r() % 1000));
     const int wanted = static_cast<int>(g.slots.size()) - 1;
     const auto in = FlowInputs().over(g.slots[0], column).with(g.slots[1], 5).with(g.slots[2], 7);
     FlowOptions options{.num_workers = 2, .window = 50};
-    const auto until = static_cast<size_t>(r() % 200);
+    const auto until = static_cast<size_t>(r() % (column.size() - 10));
+    std::thread other;  // or at any moment, by another thread
+    if (seed % 2 == 0) {
+      other = std::thread([cancel = options.cancel, pause = std::chrono::microseconds(r() % 5000)] {
+        std::this_thread::sleep_for(pause);
+        cancel.cancel();
+      });
+    }
     std::vector<int64_t> taken;
-    (void)g.flow.stream(
+    const auto status = g.flow.stream(
         g.slots[static_cast<size_t>(wanted)], in,
         [&](int64_t, arrow::Result<int64_t> row) -> arrow::Result<bool> {
           taken.push_back(*row);
-          if (taken.size() == until) options.cancel.cancel();
+          if (seed % 2 == 1 && taken.size() == until) options.cancel.cancel();
           return true;
         },
         options);
-    ASSERT_LE(taken.size(), column.size());
+    if (other.joinable()) other.join();
+    ASSERT_TRUE(taken.size() == column.size() || !status.ok());
     for (size_t i = 0; i < taken.size(); ++i) ASSERT_EQ(taken[i], *plain_value(g, {column[i], 5, 7}, wanted));
   }
+}
+
+int64_t count_descriptors() {
+  const std::filesystem::directory_iterator open("/proc/self/fd");
+  return std::distance(begin(open), end(open));
 }
 
 int64_t count_threads() {
@@ -232,15 +247,31 @@ TEST(RandomFlows, AThousandRunsLeaveNothing) {
       },
       CallRules{.way = CallWay::kBlocking}, x);
   const auto c = flow.add("c", [](int64_t p, int64_t q) { return p + q; }, a, b);
+  const auto late = flow.add(
+      "late",
+      [](int64_t v) -> Task<int64_t> {
+        co_await sleep_for(30s);
+        co_return v;
+      },
+      CallRules{.timeout = 1ms}, x);
   int64_t warm = 0;
+  int64_t open = 0;
   for (int64_t k = 0; k < 1000; ++k) {
     ASSERT_EQ(value(flow.map(c, FlowInputs().over(x, std::vector<int64_t>{k % 50, 1}))), (std::vector<int64_t>{2 * (k % 50), 2}));
     if (k % 10 == 0) {
       ASSERT_FALSE(flow.map(c, FlowInputs().over(x, std::vector<int64_t>{1, 99, 3})).ok());
+      ASSERT_FALSE(flow.run(late, FlowInputs().with(x, 1)).ok());
+      ASSERT_TRUE(flow.stream(std::tuple(c, late), FlowInputs().over(x, numbers(20)), [](int64_t, const auto&) { return false; },
+                              {.errors = FlowErrors::kReturn})
+                      .ok());
     }
-    if (k == 50) warm = count_threads();
+    if (k == 50) {
+      warm = count_threads();
+      open = count_descriptors();
+    }
   }
   EXPECT_LE(count_threads(), warm + 4);
+  EXPECT_LE(count_descriptors(), open);
   EXPECT_LE(flow::BlockingPool::process().threads(), flow::BlockingPool::kMostThreads);
 }
 
