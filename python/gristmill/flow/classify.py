@@ -144,7 +144,7 @@ def reason(stats: Stats, form: str, pinned: str | None) -> tuple[str, str]:
     ('inline', 'a call takes less than handing it over: stays where the item is (2.0 us a call, 2.0 us of it computing, 1 of 1 calls measured)')
     """
     if form.startswith("async"):
-        known = f" ({numbers(stats) if stats.samples else f'{stats.calls} calls, none measured'})" if stats.calls else ""
+        known = f" ({_time(stats.wall)} a call, {stats.samples} of {stats.calls} calls measured)" if stats.samples else f" ({stats.calls} calls)" if stats.calls else ""
         return "async", f"an {form + ' function' if form == 'async' else form}: on the event loop" + known
     if pinned == "cpu" and (FREE_THREADED or stats.stays):
         why = "this interpreter computes on threads" if FREE_THREADED else stats.stays
