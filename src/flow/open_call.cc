@@ -35,7 +35,7 @@ void CallCount::wait_for_none() {
   none_.wait(lock, [this] { return open_ == 0; });
 }
 
-OpenCall::OpenCall(CallWork work, std::shared_ptr<CallCount> count) : node_(work.node), work_(std::move(work)), count_(std::move(count)) {
+OpenCall::OpenCall(CallWork work, std::shared_ptr<CallCount> count) : held_(std::move(count)), node_(work.node), work_(std::move(work)) {
   work_.told.ended = ended_;
 }
 
@@ -45,7 +45,6 @@ void OpenCall::forget() {
 }
 
 void OpenCall::start(sched::AsyncDone done, bool probe, std::function<void()> news) {
-  count_->enter();
   node_->stats.count(1);
   {
     std::lock_guard lock(mutex_);
@@ -101,7 +100,6 @@ void OpenCall::disarm() {
 void OpenCall::start_coroutine() {
   if (ended_->load()) {
     forget();
-    count_->leave();
     return;
   }
   tell_begin();
@@ -130,7 +128,6 @@ void OpenCall::end_coroutine() {
   task_.reset();
   forget();
   disarm();
-  count_->leave();
 }
 
 void OpenCall::run_plain(bool probe, const std::function<void()>& news) {
@@ -152,7 +149,6 @@ void OpenCall::run_plain(bool probe, const std::function<void()>& news) {
   } else {
     forget();
   }
-  count_->leave();
 }
 
 void OpenCall::watch(std::shared_ptr<CallProbe> probe, std::function<void()> news) {

@@ -1,6 +1,7 @@
 // A call that waits, on the event loop or on a thread of the pool: started once, answered once, ended early when nobody wants it.
 //
-// Invariant: for each started call `CallCount` is one up until no code of the user runs for it and nothing of it holds the user's values.
+// Invariant: `CallCount` is one up for each call until it is gone: no code of the user runs for it, nothing of it holds the user's values
+// or function.
 #pragma once
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flow/event_loop.h"
@@ -24,6 +26,18 @@ class CallCount {
   void enter();
   void leave();
   void wait_for_none();
+
+  // One up as long as it lives.
+  class Held {
+   public:
+    explicit Held(std::shared_ptr<CallCount> count) : count_(std::move(count)) { count_->enter(); }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    ~Held() { count_->leave(); }
+
+   private:
+    const std::shared_ptr<CallCount> count_;
+  };
 
  private:
   std::mutex mutex_;
@@ -66,10 +80,10 @@ class OpenCall : public std::enable_shared_from_this<OpenCall> {
 
   void forget();  // the user's values
 
+  const CallCount::Held held_;  // the last to go
   const NodePtr node_;
   CallWork work_;
   const std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
-  const std::shared_ptr<CallCount> count_;
   std::atomic<bool> running_{false};
 
   std::mutex mutex_;  // of the two below

@@ -231,7 +231,15 @@ void Run::settle() {
     full_.clear();
   }
   for (const ScopePtr& scope : ended) end_source(scope);
+  ended.clear();
+  pauses.clear();
   count_->wait_for_none();
+  waiting_.clear();
+  root_ = nullptr;
+  plan_ = Plan({}, {}, {});
+  inputs_ = Inputs();
+  options_ = FlowOptions();
+  observer_ = nullptr;
 }
 
 }  // namespace gristmill::flow

@@ -34,7 +34,8 @@ class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
   Run(Plan plan, Inputs inputs, FlowOptions options, Delivery& delivery, base::CancelToken cancel, std::shared_ptr<Observer> observer);
   // Once, before the scheduler has it.
   void begin(int workers);
-  // After the scheduler is through with it: none of the user's functions is running any more.
+  // After the scheduler is through with it: none of the user's functions is running any more, and nothing of the user's is held here by
+  // whoever may still have hold of the run for a moment.
   void settle();
   void fail(arrow::Status status);  // of no function: it ends the run
 
@@ -116,11 +117,11 @@ class Run final : public sched::Task, public std::enable_shared_from_this<Run> {
   ScopePtr next_scope();                                                         // *
 
   Plan plan_;
-  const Inputs inputs_;
-  const FlowOptions options_;
+  Inputs inputs_;
+  FlowOptions options_;
   Delivery& delivery_;
   const base::CancelToken cancel_;
-  const std::shared_ptr<Observer> observer_;
+  std::shared_ptr<Observer> observer_;
   const bool hears_;  // events are wanted
   const std::shared_ptr<CallCount> count_ = std::make_shared<CallCount>();
   std::vector<std::shared_ptr<WaitingCalls>> waiting_;  // by number of the step; null: computes always

@@ -225,8 +225,9 @@ void Run::values_came(const Request& request, arrow::Result<Anything> value) {
 void Run::end_source(const ScopePtr& scope) {
   if (!scope->source->end) return;
   count_->enter();
-  EventLoop::process().post([source = scope->source, count = count_] {
+  EventLoop::process().post([source = scope->source, count = count_]() mutable {
     source->end();
+    source.reset();
     count->leave();
   });
 }

@@ -180,6 +180,8 @@ void WaitingCalls::discard() {
     offered_.wait(lock, [this] { return !offering_; });
     open.swap(open_);
     line.swap(line_);
+    node_ = nullptr;
+    observer_ = nullptr;
   }
   window_.discard();
   for (const auto& [number, one] : open) one.call->cancel();

@@ -52,10 +52,10 @@ class WaitingCalls : public std::enable_shared_from_this<WaitingCalls> {
   std::optional<RateLimit::State::Start> enter_rate();
   void tell_when(const base::WaitHandlePtr& handle);
 
-  const NodePtr node_;
+  NodePtr node_;  // until it is discarded
   const std::string name_;
   const std::shared_ptr<CallCount> count_;
-  const std::shared_ptr<Observer> observer_;
+  std::shared_ptr<Observer> observer_;
   const std::function<void()> news_;
   sched::AsyncWindow window_;
 

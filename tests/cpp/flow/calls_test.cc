@@ -321,8 +321,37 @@ TEST(FlowCalls, ValuesOfCallsThatWaitToBeMadeAgainGoWithTheRun) {
   const auto began = Clock::now();
   EXPECT_EQ(message(flow.run(std::tuple(again, late), FlowInputs().with(x, 1))).substr(0, 6), "late 7");
   EXPECT_LT(seconds_since(began), 10);
-  for (int i = 0; i < 100 && held.use_count() > 1; ++i) std::this_thread::sleep_for(10ms);
   EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(FlowCalls, NothingIsHeldOfTheUsersOnceARunHasReturnedAndTheFlowIsGone) {
+  const auto token = std::make_shared<int64_t>(1);
+  for (int round = 0; round < 200; ++round) {
+    {
+      Flow flow;
+      const auto x = flow.input<int64_t>("x");
+      const auto late = flow.add(
+          "late",
+          [token](int64_t v, const FlowCall& call) -> Task<int64_t> {
+            const int64_t item = call.item;
+            co_await sleep_for(std::chrono::microseconds(v * 20));
+            if (item == 40) co_return arrow::Status::Invalid("forty");
+            co_return v;
+          },
+          CallRules{.retry = Retry{.times = 1, .first = 0.0001}, .timeout = 10s}, x);
+      const auto block = flow.add("block", [token](int64_t v) { return v + *token; }, CallRules{.way = CallWay::kBlocking}, x);
+      const auto several = flow.add(
+          "several",
+          [token](int64_t v) -> AsyncEach<int64_t> {
+            for (int64_t i = 0; i < v % 3; ++i) co_yield i;
+          },
+          block);
+      const auto sum = flow.add("sum", [token](int64_t p, int64_t q) { return p + q; }, late, several);
+      (void)flow.map(sum, FlowInputs().over(x, numbers(50)), {.window = 20, .on_event = [token](const FlowEvent&) {}});
+      (void)flow.stream(sum, FlowInputs().over(x, numbers(30)), [token](int64_t, const auto&) { return false; });
+    }
+    ASSERT_EQ(token.use_count(), 1) << round;
+  }
 }
 
 TEST(FlowCalls, ARuleOfTheUserThatThrowsEndsTheRun) {
