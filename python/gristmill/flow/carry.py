@@ -70,6 +70,14 @@ def look_up(module: str, qualname: str) -> Any:
     return getattr(found, "__wrapped__", found) if getattr(type(found), "__gristmill_node__", False) else found
 
 
+def make_error(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    """An exception whose class takes other arguments than it keeps."""
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
 class Once:
     """An object of a class, built at its first call in this interpreter."""
 
@@ -155,7 +163,7 @@ def _itself(fn: Any) -> Any:
     return fn
 
 
-for _shared in (make_function, fill_function, make_class, fill_class, look_up, Once, _itself):
+for _shared in (make_function, fill_function, make_class, fill_class, look_up, make_error, Once, _itself):
     _shared.__module__ = NAME  # found under this name over there
 
 

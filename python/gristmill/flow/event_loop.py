@@ -16,7 +16,10 @@ class Home:
     def soon(self, fn: Callable[..., Any], *args: Any) -> bool:
         """Calls fn on the loop, from any thread; False: the loop is gone."""
         try:
-            self.loop.call_soon_threadsafe(fn, *args)
+            if threading.get_ident() == self.ident:  # nobody has to be woken
+                self.loop.call_soon(fn, *args)
+            else:
+                self.loop.call_soon_threadsafe(fn, *args)
             return True
         except RuntimeError:
             return False

@@ -336,6 +336,10 @@ def _opened(parts: list[memoryview]) -> tuple[Any, BaseException | None]:
         return None, e
     if answer[0]:
         return answer[1], None
-    error: BaseException = answer[1] if answer[1] is not None else RuntimeError(f"{answer[3]}: {answer[4]}")
+    error: BaseException
+    if answer[1] is not None:
+        error = answer[1]
+    else:
+        error = carry.make_error(*answer[3]) if answer[3] is not None else RuntimeError(f"{answer[4]}: {answer[5]}")
     error.__cause__ = RemoteTraceback(answer[2])
     return None, error

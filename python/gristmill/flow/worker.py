@@ -35,7 +35,14 @@ def _failure(carry: Any, error: BaseException) -> Any:
         carry.unpack(parts)  # an exception that cannot be made again fails here and not over there
         return parts
     except Exception:  # noqa: BLE001
-        return carry.pack((False, None, text, type(error).__name__, str(error)))
+        pass
+    try:
+        how = (type(error), error.args, dict(error.__dict__))
+        parts = carry.pack((False, None, text, how))
+        carry.make_error(*carry.unpack(parts)[3])
+        return parts
+    except Exception:  # noqa: BLE001
+        return carry.pack((False, None, text, None, type(error).__name__, str(error)))
 
 
 def _result(carry: Any, fn: Any, args: tuple[Any, ...], names: dict[str, Any]) -> Any:
@@ -43,6 +50,15 @@ def _result(carry: Any, fn: Any, args: tuple[Any, ...], names: dict[str, Any]) -
         return carry.pack((True, fn(*args, **names)))
     except BaseException as e:  # noqa: BLE001 - the caller gets it
         return _failure(carry, e)
+
+
+def _say_all() -> None:
+    """What a call has printed is out before its result: this process may be ended at any time."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):  # there is none, or nobody reads it
+            pass
 
 
 def _serve(carry: Any, sock: Any) -> None:
@@ -60,6 +76,7 @@ def _serve(carry: Any, sock: Any) -> None:
         fn = functions[number]
         for args, names in calls:
             answer = _failure(carry, fn) if isinstance(fn, BaseException) else _result(carry, fn, args, names)
+            _say_all()
             carry.send(sock, 0, answer)
             del answer, args, names
         del calls

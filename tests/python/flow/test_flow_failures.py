@@ -30,6 +30,32 @@ def test_the_users_exception_is_what_the_user_sees(kind: str | None) -> None:
     assert e.value.__notes__ == ["in node 'failing'"]
 
 
+class Refused(Exception):
+    def __init__(self, who: str, *, code: int) -> None:
+        super().__init__(f"{who} was refused")
+        self.code = code
+
+
+def refuse(x: int) -> int:
+    raise Refused("somebody", code=x)
+
+
+def hold(x: int) -> int:
+    import threading
+
+    error = ValueError("held")
+    error.lock = threading.Lock()  # type: ignore[attr-defined]
+    raise error
+
+
+def test_exceptions_that_take_other_arguments_than_they_keep_come_back_from_processes() -> None:
+    with pytest.raises(Refused, match="somebody was refused") as e:
+        gm.Flow([gm.node(refuse, kind="cpu")]).map({"x": [7]}, "x")
+    assert e.value.code == 7 and e.value.args == ("somebody was refused",) and "in refuse" in str(e.value.__cause__)
+    with pytest.raises(RuntimeError, match="ValueError: held"):  # this one cannot travel at all
+        gm.Flow([gm.node(hold, kind="cpu")]).map({"x": [7]}, "x")
+
+
 def test_the_default_stops_at_once() -> None:
     ended: list[int] = []
 

@@ -132,6 +132,13 @@ def test_explain_says_the_way_the_reason_and_the_numbers() -> None:
     assert "us a call" in text and "calls measured" in text
 
 
+def test_what_a_function_prints_in_a_process_is_not_lost() -> None:
+    code = "import gristmill as gm\ndef say(x):\n    print('said', x)\ngm.Flow([gm.node(say, kind='cpu')]).map({'x': range(5)}, 'x')\n"
+    quiet = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=quiet)
+    assert out.returncode == 0 and sorted(out.stdout.splitlines()) == [f"said {x}" for x in range(5)]
+
+
 def test_explain_says_why_a_pinned_call_stays_here() -> None:
     lock = threading.Lock()
 
