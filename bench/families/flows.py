@@ -223,7 +223,7 @@ def _draw() -> int:
 
 def _peer_times(names: list[str]) -> dict[str, dict[str, str]]:
     """Milliseconds, or why there are none, by workload and peer. One peer runs at a time."""
-    missing = flow_peers.install()
+    missing = flow_peers.ENVIRONMENT.install()
     out: dict[str, dict[str, str]] = {name: {peer: f"not installed ({why})" for peer, why in missing.items()} for name in names}
     for peer in flow_peers.started(missing):
         for name in names:

@@ -1,7 +1,7 @@
-"""Peers of the flows family in an environment of their own, as they bring many packages: made once in .cache, pinned in requirements.txt beside this.
+"""Peers of the flows family, each in a process of its own, in an environment of their own (measure/environment.py).
 
-A peer that does not install or start is left out, and the report says so. Times are the median of five warm runs in the peer's process, which
-idles while others are measured.
+A peer that does not start is left out, and the report says so. Times are the median of five warm runs in the peer's process, which idles while
+others are measured.
 """
 
 from __future__ import annotations
@@ -9,37 +9,14 @@ from __future__ import annotations
 import json
 import select
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from measure.environment import CACHE, Environment
+
 HERE = Path(__file__).resolve().parent
-ENVIRONMENT = HERE.parents[1] / ".cache" / "flow-peers"
-PINS = HERE / "requirements.txt"
+ENVIRONMENT = Environment(CACHE / "flow-peers", HERE / "requirements.txt", {"sf-hamilton": "hamilton"})
 SECONDS = 180  # that a peer has for a workload
-
-
-def pins() -> dict[str, str]:
-    """Package and its pinned requirement, by peer."""
-    lines = [line.split("#")[0].strip() for line in PINS.read_text().splitlines()]
-    named = {"sf-hamilton": "hamilton"}
-    return {named.get(line.split("==")[0].split("[")[0], line.split("==")[0].split("[")[0]): line for line in lines if line}
-
-
-def install() -> dict[str, str]:
-    """Makes the environment; why a peer is not in it, by peer."""
-    stamp = ENVIRONMENT / "installed.json"
-    wanted = PINS.read_text()
-    if stamp.exists() and (known := json.loads(stamp.read_text()))["pins"] == wanted:
-        return dict(known["missing"])
-    missing: dict[str, str] = {}
-    subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
-    for peer, pin in pins().items():
-        run = subprocess.run([str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", pin], capture_output=True, text=True)
-        if run.returncode != 0:
-            missing[peer] = (run.stderr.strip().splitlines() or ["pip failed"])[-1]
-    stamp.write_text(json.dumps({"pins": wanted, "missing": missing}))
-    return missing
 
 
 class Peer:
@@ -47,7 +24,7 @@ class Peer:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.process = subprocess.Popen([str(ENVIRONMENT / "bin" / "python"), str(HERE / "worker.py"), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([ENVIRONMENT.python, str(HERE / "worker.py"), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True)
 
     def seconds(self, workload: str) -> tuple[float | None, str]:
@@ -70,4 +47,4 @@ class Peer:
 
 
 def started(missing: dict[str, str]) -> list[Peer]:
-    return [Peer(name) for name in pins() if name not in missing]
+    return [Peer(name) for name in ENVIRONMENT.pins() if name not in missing]
