@@ -113,6 +113,13 @@ class Expr(MathMethods, WindowMethods):
     def __pow__(self, o: IntoExpr) -> "Expr": return _call("pow", self, o)
     def __rpow__(self, o: IntoExpr) -> "Expr": return _call("pow", o, self)
     def __neg__(self) -> "Expr": return _call("neg", self)
+    def __abs__(self) -> "Expr": return _call("abs", self)
+    def __round__(self, digits: int | None = None) -> "Expr": return self.round(digits or 0)
+
+    if not TYPE_CHECKING:
+
+        def __getitem__(self, key: Any) -> Any:
+            raise TypeError(f'an expression has no values to index; struct.field("a") takes a field, list.get(0) an entry, map.get(key) a value, not [{key!r}]')
 
     def __eq__(self, o: IntoExpr) -> "Expr": return _call("eq", self, o)  # type: ignore[override]
     def __ne__(self, o: IntoExpr) -> "Expr": return _call("ne", self, o)  # type: ignore[override]
@@ -156,6 +163,7 @@ class Expr(MathMethods, WindowMethods):
     def is_distinct_from(self, o: IntoExpr) -> "Expr": return _call("is_distinct_from", self, o)
     def is_not_distinct_from(self, o: IntoExpr) -> "Expr": return _call("is_not_distinct_from", self, o)
     def nullif(self, o: IntoExpr) -> "Expr": return _call("nullif", self, o)
+    @hints.told({"strategy": "forward_fill() or backward_fill()"})
     def fill_null(self, value: IntoExpr) -> "Expr": return _call("coalesce", self, value)
 
     def is_in(self, values: Iterable[IntoExpr]) -> "Expr":
@@ -361,8 +369,10 @@ class NameNamespace:
         return _call("name.prefix", self._x, prefix)
 
 
-def col(name: str) -> Expr:
+def col(name: str, *more: Any) -> Expr:
     """A column by name."""
+    if more or not isinstance(name, str):
+        raise TypeError("col() is one column; several are selectors.by_name('a', 'b'), or their names: select('a', 'b')")
     return Expr(_engine.col(name))
 
 

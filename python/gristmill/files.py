@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from . import _engine
+from . import _engine, hints
 from .frame import Frame
 
 StorageOptions = Mapping[str, Any]
@@ -41,6 +41,7 @@ def _file_options(storage_options: StorageOptions | None, hive_partitioning: boo
     return out
 
 
+@hints.told(hints.READING)
 def scan_parquet(path: Paths, *, storage_options: StorageOptions | None = None,
                  hive_partitioning: bool | Literal["auto"] = "auto", hive_schema: Mapping[str, str] | None = None,
                  schema_evolution: SchemaEvolution | None = None) -> Frame:
@@ -66,6 +67,7 @@ def scan_parquet(path: Paths, *, storage_options: StorageOptions | None = None,
     return Frame(_engine.scan_parquet(_paths(path), _file_options(storage_options, hive_partitioning, hive_schema, schema_evolution)))
 
 
+@hints.told(hints.READING)
 def scan_ipc(path: Paths, *, storage_options: StorageOptions | None = None,
              hive_partitioning: bool | Literal["auto"] = "auto", hive_schema: Mapping[str, str] | None = None,
              schema_evolution: SchemaEvolution | None = None) -> Frame:

@@ -18,6 +18,7 @@ from .progress import with_progress
 from .reshape import ReshapeMethods
 from .sink_methods import SinkMethods
 from .table import Table, _Schema
+from .table_methods import _lazy
 
 if TYPE_CHECKING:
     from .selectors import Selector
@@ -89,6 +90,7 @@ class Frame(ReshapeMethods, SinkMethods):
         """
         out = self._f
         for p in predicates:
+            hints.predicate(p)
             out = out.filter(_wrap(p))
         for name, value in equal.items():
             out = out.filter((col(name) == value)._e)
@@ -107,10 +109,12 @@ class Frame(ReshapeMethods, SinkMethods):
         """Adds columns, or replaces those of the same name."""
         return Frame(self._f.with_columns(_many(exprs, named)))
 
+    @hints.told(hints.DROPPING)
     def drop(self, *columns: "str | Selector | Sequence[str | Selector]") -> "Frame":
         """All columns but these; selectors are taken too."""
         return Frame(self._f.drop(self._f.column_names(_many(columns))))
 
+    @hints.told(hints.RENAMING)
     def rename(self, names: Mapping[str, str] | Callable[[str], str]) -> "Frame":
         """New names for some columns: a dict, or a function of the old name.
 
@@ -124,6 +128,7 @@ class Frame(ReshapeMethods, SinkMethods):
 
     def group_by(self, *keys: IntoExpr | Sequence[IntoExpr], **named: IntoExpr) -> "GroupBy":
         """Groups rows with equal keys, in the order of their first row; null is a key like others. Follow with agg()."""
+        hints.keys(named)
         return GroupBy(self, _many(keys, named))
 
     def group_by_dynamic(self, index: str, *, every: str | int, period: str | int | None = None, offset: str | int | None = None,
@@ -146,7 +151,8 @@ class Frame(ReshapeMethods, SinkMethods):
         spans = [str(every), "" if period is None else str(period), "" if offset is None else str(offset)]
         return DynamicGroupBy(self, index, spans, keys, (closed == "right", label == "right"))
 
-    def join(self, other: "Frame", on: str | Sequence[str] | None = None, how: str = "inner", *, left_on: str | Sequence[str] | None = None,
+    @hints.told(hints.JOINING)
+    def join(self, other: "Frame | Table", on: str | Sequence[str] | None = None, how: str = "inner", *, left_on: str | Sequence[str] | None = None,
              right_on: str | Sequence[str] | None = None, where: IntoExpr | None = None, suffix: str = "_right",
              nulls_equal: bool = False) -> "Frame":
         """Joins on equal keys: "inner", "left", "right", "full", "semi", "anti"; "cross" takes no keys. Rows come in the left rows'
@@ -160,25 +166,25 @@ class Frame(ReshapeMethods, SinkMethods):
         {'k': [1, 2, 3], 'v': ['y', None, 'x']}
         """
         if how not in _JOINS:
-            raise ValueError(f"unknown join {how!r}; known: {', '.join(_JOINS)}")
+            raise ValueError(f"unknown join {how!r}; " + ('here it is "full"' if how in ("outer", "full_outer") else f"known: {', '.join(_JOINS)}"))
         if how == "cross":
             if on is not None or left_on is not None or right_on is not None:
                 raise ValueError("a cross join takes no keys")
-            out = Frame(self._f.cross_join(other._f, suffix))
+            out = Frame(self._f.cross_join(_lazy(other)._f, suffix))
             return out if where is None else out.filter(where)
         condition = None if where is None else _wrap(where)
-        return Frame(self._f.join(other._f, _names(on), _names(left_on), _names(right_on), how, suffix, nulls_equal, condition))
+        return Frame(self._f.join(_lazy(other)._f, _names(on), _names(left_on), _names(right_on), how, suffix, nulls_equal, condition))
 
-    def cross_join(self, other: "Frame", suffix: str = "_right") -> "Frame":
+    def cross_join(self, other: "Frame | Table", suffix: str = "_right") -> "Frame":
         """Every left row with every right row: left rows outside, right rows inside.
 
         >>> import gristmill as gm
         >>> gm.from_pydict({"a": [1, 2]}).cross_join(gm.from_pydict({"b": ["x", "y"]})).collect().to_pydict()
         {'a': [1, 1, 2, 2], 'b': ['x', 'y', 'x', 'y']}
         """
-        return Frame(self._f.cross_join(other._f, suffix))
+        return Frame(self._f.cross_join(_lazy(other)._f, suffix))
 
-    def join_asof(self, other: "Frame", on: str | None = None, *, left_on: str | None = None, right_on: str | None = None,
+    def join_asof(self, other: "Frame | Table", on: str | None = None, *, left_on: str | None = None, right_on: str | None = None,
                   by: str | Sequence[str] | None = None, left_by: str | Sequence[str] | None = None,
                   right_by: str | Sequence[str] | None = None, strategy: str = "backward", tolerance: Any = None,
                   allow_exact: bool = True, suffix: str = "_right") -> "Frame":
@@ -199,8 +205,9 @@ class Frame(ReshapeMethods, SinkMethods):
         near = [on or "", left_on or "", right_on or ""]
         equal = [_names(by), _names(left_by), _names(right_by)]
         within = None if tolerance is None else _wrap(tolerance)
-        return Frame(self._f.join_asof(other._f, near, equal, _STRATEGIES.index(strategy), within, allow_exact, suffix))
+        return Frame(self._f.join_asof(_lazy(other)._f, near, equal, _STRATEGIES.index(strategy), within, allow_exact, suffix))
 
+    @hints.told(hints.SORTING)
     def sort(self, by: IntoExpr | Sequence[IntoExpr], *more: IntoExpr, descending: bool | Sequence[bool] = False,
              nulls_first: bool | Sequence[bool] = False) -> "Frame":
         """Stable sort; nulls last both ways unless told, NaN greatest."""
@@ -227,9 +234,9 @@ class Frame(ReshapeMethods, SinkMethods):
         """One row per list element; an empty or null list gives one row with null."""
         return Frame(self._f.explode([n for c in columns for n in _names(c)]))
 
-    def union(self, *others: "Frame") -> "Frame":
+    def union(self, *others: "Frame | Table") -> "Frame":
         """The rows of this frame, then those of the others, columns matched by name."""
-        return Frame(self._f.union_with([o._f for o in others]))
+        return Frame(self._f.union_with([_lazy(o)._f for o in others]))
 
     @property
     def schema(self) -> pa.Schema:
@@ -328,6 +335,9 @@ def _engine_options(options: ParallelOptions | None, settings: Mapping[str, Any]
     if settings:
         if options is not None:
             raise TypeError("give ParallelOptions or single settings, not both")
+        for name in settings:
+            if name not in ParallelOptions.__dataclass_fields__:
+                raise hints.unknown_option(name, hints.RUNNING, ParallelOptions.__dataclass_fields__)
         options = ParallelOptions(**{"num_workers": Config.get("num_workers"), "memory_limit": Config.get("memory_limit"), **settings})
     return (options or ParallelOptions(num_workers=Config.get("num_workers"), memory_limit=Config.get("memory_limit")))._engine()
 
@@ -386,7 +396,19 @@ def from_arrow(data: Any) -> Frame:
 
 def from_pydict(data: Mapping[str, Any], schema: Any = None) -> Frame:
     """A frame over a dict of columns."""
-    return from_arrow(pa.table(dict(data), schema=schema))
+    return from_arrow(_column_by_column(data, schema))
+
+
+def _column_by_column(data: Mapping[str, Any], schema: Any) -> pa.Table:
+    try:
+        return pa.table(dict(data), schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        for name, values in data.items() if schema is None else ():
+            try:
+                pa.array(values)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
+                raise type(e)(f'column "{name}": {e}') from None
+        raise
 
 
 def from_pylist(rows: Sequence[Mapping[str, Any]], schema: Any = None) -> Frame:
@@ -430,7 +452,7 @@ def from_numpy(data: Any, columns: Sequence[str] | None = None) -> Frame:
     return from_arrow(pa.table([pa.array(data[:, i]) for i in range(data.shape[1])], names=names))
 
 
-def concat(frames: Sequence[Frame], how: str = "vertical") -> Frame:
+def concat(frames: "Sequence[Frame | Table]", how: str = "vertical") -> Frame:
     """Frames one after the other ("vertical", the same columns by name; "diagonal", missing columns are null) or side by side
     ("horizontal", row by row; shorter ones end in null).
 
@@ -443,7 +465,7 @@ def concat(frames: Sequence[Frame], how: str = "vertical") -> Frame:
         raise ValueError("concat needs at least one frame")
     if how not in _CONCATS:
         raise ValueError(f"unknown concat {how!r}; known: {', '.join(_CONCATS)}")
-    return Frame(_engine.concat([f._f for f in frames], _CONCATS.index(how)))
+    return Frame(_engine.concat([_lazy(f)._f for f in frames], _CONCATS.index(how)))
 
 
 def deserialize(text: str) -> Frame:

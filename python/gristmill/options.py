@@ -58,6 +58,11 @@ class ParallelOptions:
         if self.strategy not in _STRATEGIES:
             raise ValueError(f"unknown strategy {self.strategy!r}; known: {', '.join(_STRATEGIES)}")
         parse_bytes(self.memory_limit)
+        for name in ("num_workers", "chunk_rows", "chunk_bytes", "batch_rows", "min_parallel_rows"):
+            if not hasattr(value := getattr(self, name), "__index__"):
+                raise TypeError(f"{name} is a whole number, not {value!r}")
+        if self.timeout is not None and not hasattr(self.timeout, "__float__"):
+            raise TypeError(f"timeout is a number of seconds, not {self.timeout!r}")
 
     def _engine(self) -> dict:
         out = {name: getattr(self, name) for name in ("num_workers", "chunk_rows", "chunk_bytes", "batch_rows", "min_parallel_rows",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from . import _engine
+from . import _engine, hints
 from .errors import DataError
 from .expr import Expr, IntoExpr, _column_or_expr, _wrap
 from .table import Table
@@ -83,6 +83,7 @@ class ReshapeMethods:
         """The k rows with the least values, the least first; null is last."""
         return self.sort(by).head(k)  # type: ignore[attr-defined]
 
+    @hints.told(hints.SAMPLING)
     def sample(self, n: int | None = None, *, fraction: float | None = None, seed: int = 0) -> "Frame":
         """n rows, or about this fraction of them, in their order. The seed alone says which: the same rows in every run.
 
@@ -95,6 +96,7 @@ class ReshapeMethods:
 
         return Frame(self._f.sample(n, fraction, seed))
 
+    @hints.told(hints.PIVOTING)
     def pivot(self, on: str, *, index: "str | Selector | Sequence[str | Selector] | None" = None,
               values: "str | Selector | Sequence[str | Selector] | None" = None, aggregate: str = "first",
               on_values: Sequence[Any] | None = None) -> "Frame":
@@ -110,8 +112,10 @@ class ReshapeMethods:
         from .frame import Frame
 
         literals = None if on_values is None else [_wrap(v) for v in on_values]
+        aggregate = {"avg": "mean", "len": "count"}.get(aggregate, aggregate)
         return Frame(self._f.pivot(on, self._column_names(index), self._column_names(values), aggregate, literals))
 
+    @hints.told(hints.UNPIVOTING)
     def unpivot(self, on: "str | Selector | Sequence[str | Selector] | None" = None, *,
                 index: "str | Selector | Sequence[str | Selector] | None" = None, variable_name: str = "variable",
                 value_name: str = "value") -> "Frame":
@@ -153,12 +157,14 @@ class ReshapeMethods:
 
         return Frame(self._f.null_count())
 
+    @hints.told(hints.DROPPING)
     def drop_nulls(self, subset: "str | Selector | Sequence[str | Selector] | None" = None) -> "Frame":
         """Only rows without null in these columns (default: all)."""
         from .frame import Frame
 
         return Frame(self._f.drop_nulls(self._column_names(subset)))
 
+    @hints.told(hints.FILLING)
     def fill_null(self, value: IntoExpr | Mapping[str, IntoExpr]) -> "Frame":
         """The value instead of null, in every column whose type it fits (a number fills numbers, text fills text); a dict says it
         for single columns.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import _engine
+from . import _engine, hints
 from ._sql import Parameters, as_table, named_tables, parameter_values, variables_in
 from .frame import Frame, _engine_options
 from .options import ParallelOptions
@@ -29,6 +29,11 @@ class Outcome:
     changed: int | None
     """Rows inserted, copied or put into a new table; None for other statements."""
     _session: _engine.Session = field(repr=False)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.of_outcome(self, name)
 
     def collect(self, *, cancel: _engine.Cancellation | None = None) -> Table:
         """Runs the query with the settings of its session."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from . import _engine
+import pyarrow as pa
+
+from . import _engine, hints
 from .files import Paths, _file_options, _paths
+from .expr import _PYTHON_TYPES
 from .frame import Frame
+from .table import _type_name
 
 OnError = Literal["fail", "null", "skip"]
 
@@ -23,11 +27,16 @@ def _texts(value: str | Sequence[str] | None) -> list[str]:
     return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
-def _types(name: str, value: Mapping[str, str] | None) -> list[tuple[str, str]]:
-    out = list((value or {}).items())
-    for column, kind in out:
+def _types(name: str, value: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    out = []
+    for column, kind in (value or {}).items():
+        if isinstance(kind, pa.DataType):
+            kind = _type_name(kind)
+        kind = _PYTHON_TYPES.get(kind, kind) if isinstance(kind, type) else kind
         if not isinstance(kind, str):
-            raise TypeError(f'{name} of column {column!r}: a type is a text like "int64" or "timestamp(us,UTC)", got {type(kind).__name__}')
+            raise TypeError(f'{name} of column {column!r}: a type is a text like "int64" or "timestamp(us,UTC)", a type of pyarrow or one of '
+                            f"Python's (int, float, str, ...), not {kind!r}")
+        out.append((column, kind))
     return out
 
 
@@ -37,6 +46,7 @@ def _policy(on_error: str) -> str:
     return on_error
 
 
+@hints.told(hints.READING)
 def scan_csv(
     source: Paths,
     *,
@@ -47,8 +57,8 @@ def scan_csv(
     has_header: bool | Literal["auto"] = True,
     skip_rows: int = 0,
     column_names: Sequence[str] | None = None,
-    schema: Mapping[str, str] | None = None,
-    schema_overrides: Mapping[str, str] | None = None,
+    schema: Mapping[str, Any] | None = None,
+    schema_overrides: Mapping[str, Any] | None = None,
     null_values: str | Sequence[str] | None = None,
     missing_utf8_is_empty_string: bool = False,
     true_values: Sequence[str] | None = None,
@@ -109,11 +119,12 @@ def scan_csv(
     return Frame(_engine.scan_csv(_paths(source), options))
 
 
+@hints.told(hints.READING)
 def scan_ndjson(
     source: Paths,
     *,
-    schema: Mapping[str, str] | None = None,
-    schema_overrides: Mapping[str, str] | None = None,
+    schema: Mapping[str, Any] | None = None,
+    schema_overrides: Mapping[str, Any] | None = None,
     try_parse_dates: bool = False,
     on_error: OnError = "fail",
     extra_columns: bool = True,

@@ -27,8 +27,39 @@ FRAME = gm.from_pydict({"a": [1, 2], "b": ["x", None]})
     (lambda: FRAME["a"], TypeError, 'select("a")'),
     (lambda: FRAME.nothing_like_it, AttributeError, "'Frame' object has no attribute 'nothing_like_it'"),
     (lambda: FRAME.collect().collect(), AttributeError, "a table is data already"),
-    (lambda: FRAME.collect().sink_csv("x"), AttributeError, "lazy() gives a frame"),
-    (lambda: FRAME.collect().to_csv("x"), AttributeError, "lazy().sink_csv(path, ...)"),
+    (lambda: FRAME.collect().collect_batches(), AttributeError, "lazy() gives a frame"),
+    (lambda: FRAME.collect().to_csv("x"), AttributeError, "here it is sink_csv(path, ...)"),
+    (lambda: FRAME.collect().height, AttributeError, "here it is num_rows, or len(table)"),
+    (lambda: FRAME.collect().to_dicts(), AttributeError, "here it is to_pylist()"),
+    (lambda: FRAME.fetchall(), AttributeError, "here it is collect().rows()"),
+    (lambda: FRAME.b, AttributeError, "the column is gm.col('b') in expressions"),
+    (lambda: FRAME.collect().b, AttributeError, "the column is table['b'], or gm.col('b')"),
+    (lambda: FRAME.select("nope").b, AttributeError, "'Frame' object has no attribute 'b'"),
+    (lambda: FRAME.collect().group_by("a").mean(), AttributeError, 'agg(gm.col("a").mean())'),
+    (lambda: gm.connect().execute("select 1").fetchall(), AttributeError, "here it is collect().rows()"),
+    (lambda: gm.connect().execute("select 1").to_pandas(), AttributeError, "here it is collect().to_pandas"),
+    (lambda: FRAME.fliter(), AttributeError, "did you mean 'filter'?"),
+    (lambda: gm.col("b").str.uper(), AttributeError, "did you mean 'upper'?"),
+    (lambda: FRAME.filter("a > 1"), TypeError, "select * from frame where a > 1"),
+    (lambda: FRAME.group_by("a", maintain_order=True), TypeError, "the order of their first row"),
+    (lambda: FRAME.sort("a", ascending=False), TypeError, "no option 'ascending'; here it is descending"),
+    (lambda: FRAME.sort("a", descnding=True), TypeError, "no option 'descnding'; did you mean 'descending'?"),
+    (lambda: FRAME.collect().rename(columns={"a": "x"}), TypeError, "rename({...})"),
+    (lambda: FRAME.collect().pivot(columns="a", values="b"), TypeError, "no option 'columns'; here it is on"),
+    (lambda: FRAME.join(FRAME, on="a", how="outer"), ValueError, 'here it is "full"'),
+    (lambda: FRAME.collect(threads=2), TypeError, "no option 'threads'; here it is num_workers"),
+    (lambda: FRAME.collect(streaming=True), TypeError, "no option 'streaming'; nothing to say"),
+    (lambda: FRAME.collect(num_workers="two"), TypeError, "num_workers is a whole number, not 'two'"),
+    (lambda: FRAME.collect(timeout="1s"), TypeError, "timeout is a number of seconds, not '1s'"),
+    (lambda: FRAME.sink_parquet("x", partition_cols=["a"]), TypeError, "here it is partition_by"),
+    (lambda: gm.read_csv("x", sep=";"), TypeError, "no option 'sep'; here it is separator"),
+    (lambda: gm.scan_csv("x", seperator=";"), TypeError, "did you mean 'separator'?"),
+    (lambda: gm.read_parquet("x", columns=["a"]), TypeError, "a select(...) behind it"),
+    (lambda: gm.col("a").fill_null(strategy="forward"), TypeError, "forward_fill()"),
+    (lambda: gm.col("a").is_between(1, 2), AttributeError, "between(low, high)"),
+    (lambda: gm.col("a")["b"], TypeError, 'struct.field("a")'),
+    (lambda: gm.col("a", "b"), TypeError, "selectors.by_name('a', 'b')"),
+    (lambda: gm.from_pydict({"a": [1], "b": [1, "x"]}), ValueError, 'column "b"'),
     (lambda: FRAME.group_by("a").count(), AttributeError, "agg(gm.count())"),
     (lambda: FRAME.group_by_dynamic("a", every=1).mean(), AttributeError, 'agg(gm.col("a").mean())'),
     (lambda: FRAME.group_by("a").agg({"b": "max"}), TypeError, "gm.col('b').max()"),
@@ -153,3 +184,23 @@ def test_errors_of_readers_say_what_to_do(tmp_path: Path) -> None:
                         ("varchar", "it is called string"), ("flaot", "types are written like")]:
         with pytest.raises(gm.PlanError, match=told):
             gm.scan_csv(tmp_path / "semi.csv", separator=";", schema_overrides={"a": given}).collect()
+
+
+def test_tables_write_and_meet_tables(tmp_path: Path) -> None:
+    table = FRAME.collect()
+    assert table.sink_parquet(tmp_path / "t.parquet") == table.sink_csv(tmp_path / "t.csv") == table.sink_ndjson(tmp_path / "t.ndjson") == 2
+    assert gm.read_parquet(tmp_path / "t.parquet") == gm.read_csv(tmp_path / "t.csv") == gm.read_ndjson(tmp_path / "t.ndjson") == table.limit(9)
+    assert gm.concat([table, FRAME]).collect().to_pydict() == table.union(table).to_pydict() == {"a": [1, 2] * 2, "b": ["x", None] * 2}
+    assert FRAME.join(table, on="a").collect().columns == ["a", "b", "b_right"]
+    assert table.cross_join(table).num_rows == 4 and table.join_asof(table, on="a").num_rows == 2
+
+
+def test_types_of_columns_are_given_as_cast_takes_them(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n")
+    read = gm.read_csv(tmp_path / "t.csv", schema_overrides={"a": float, "b": pa.string(), "c": "int8"})
+    assert [str(t) for t in read.schema.types] == ["double", "string", "int8"]
+
+
+def test_pythons_functions_of_numbers_take_expressions() -> None:
+    f = gm.from_pydict({"x": [-1.26, None]}).select(a=abs(gm.col("x")), b=round(gm.col("x"), 1), c=round(gm.col("x")))
+    assert f.collect().to_pydict() == {"a": [1.26, None], "b": [-1.3, None], "c": [-1.0, None]}
