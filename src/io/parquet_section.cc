@@ -60,8 +60,10 @@ std::string moved_offset_index(const std::string& bytes, int64_t moved_by) {
 }  // namespace
 
 arrow::Result<EncodedColumn> encode_column(const std::shared_ptr<arrow::Field>& field, const arrow::Array& values,
-                                           const std::shared_ptr<parquet::WriterProperties>& properties, arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(const auto out, arrow::io::BufferOutputStream::Create(1 << 16, pool));
+                                           const std::shared_ptr<parquet::WriterProperties>& properties, int64_t expected,
+                                           arrow::MemoryPool* pool) {
+  constexpr int64_t kRoom = 1 << 16;
+  ARROW_ASSIGN_OR_RAISE(const auto out, arrow::io::BufferOutputStream::Create(expected + expected / 16 + kRoom, pool));
   const auto arrow_properties = parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build();
   ARROW_ASSIGN_OR_RAISE(const auto writer,
                         parquet::arrow::FileWriter::Open(arrow::Schema({field}), pool, out, properties, arrow_properties));

@@ -34,9 +34,10 @@ struct EncodedColumn {
   std::shared_ptr<parquet::FileMetaData> metadata;
 };
 
-// Both throw what the Parquet library throws.
+// Both throw what the Parquet library throws. `expected`: about how many bytes it will be, so that it is not moved while it grows.
 arrow::Result<EncodedColumn> encode_column(const std::shared_ptr<arrow::Field>& field, const arrow::Array& values,
-                                           const std::shared_ptr<parquet::WriterProperties>& properties, arrow::MemoryPool* pool);
+                                           const std::shared_ptr<parquet::WriterProperties>& properties, int64_t expected,
+                                           arrow::MemoryPool* pool);
 
 class ParquetAssembler {
  public:

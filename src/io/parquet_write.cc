@@ -87,7 +87,11 @@ class ParquetSink final : public exec::OrderedSink, public exec::TailWork {
  public:
   ParquetSink(std::shared_ptr<arrow::Schema> schema, const ParquetWriteOptions& options, std::shared_ptr<base::QueryMemory> memory,
               std::shared_ptr<OutputFile> file)
-      : schema_(std::move(schema)), memory_(std::move(memory)), file_(std::move(file)), blocks_(options.row_group_rows) {}
+      : schema_(std::move(schema)),
+        memory_(std::move(memory)),
+        file_(std::move(file)),
+        blocks_(options.row_group_rows),
+        row_bytes_(static_cast<size_t>(schema_->num_fields())) {}
 
   arrow::Status open(const ParquetWriteOptions& options) {
     ARROW_ASSIGN_OR_RAISE(properties_, make_properties(*schema_, options, memory_->pool()));
@@ -194,6 +198,7 @@ class ParquetSink final : public exec::OrderedSink, public exec::TailWork {
   bool encode_one() {
     std::shared_ptr<Group> group;
     int column = 0;
+    double row_bytes = 0;
     {
       std::lock_guard lock(mutex_);
       if (!failed_.ok()) return false;
@@ -201,17 +206,20 @@ class ParquetSink final : public exec::OrderedSink, public exec::TailWork {
       if (open == groups_.end()) return false;
       group = *open;
       column = group->taken++;
+      row_bytes = row_bytes_[static_cast<size_t>(column)];
     }
+    const auto rows = static_cast<double>(std::max<int64_t>(group->block.rows, 1));
     EncodedColumn encoded;
     const arrow::Status status = guard_writing(file_->path(), [&]() -> arrow::Status {
       const auto field = encoded_field(*schema_->field(column));
       ARROW_ASSIGN_OR_RAISE(const auto data, block_column(group->block, column, field->type(), memory_->pool()));
-      ARROW_ASSIGN_OR_RAISE(
-          encoded, encode_column(field, *arrow::MakeArray(data), values_repeat(*data) ? properties_ : plain_properties_, memory_->pool()));
+      ARROW_ASSIGN_OR_RAISE(encoded, encode_column(field, *arrow::MakeArray(data), values_repeat(*data) ? properties_ : plain_properties_,
+                                                   static_cast<int64_t>(row_bytes * rows), memory_->pool()));
       return arrow::Status::OK();
     });
     std::unique_lock lock(mutex_);
     if (failed_.ok()) failed_ = status;
+    if (encoded.file != nullptr) row_bytes_[static_cast<size_t>(column)] = static_cast<double>(encoded.file->size()) / rows;
     group->encoded[column] = std::move(encoded);
     if (appending_ || !failed_.ok()) return true;
     appending_ = true;
@@ -248,6 +256,7 @@ class ParquetSink final : public exec::OrderedSink, public exec::TailWork {
 
   std::mutex mutex_;
   std::deque<std::shared_ptr<Group>> groups_;  // not wholly in the file yet, in order
+  std::vector<double> row_bytes_;              // of each column as it was encoded last; only how much room is made depends on it
   bool appending_ = false;
   bool tail_ = false;  // the last row group is left to finish_tail()
   arrow::Status failed_;
