@@ -142,7 +142,7 @@ def test_an_object_replaced_between_listing_and_reading(store: S3Server, server:
         proxy.before = swap
         env["S3_ENDPOINT"] = proxy.endpoint
         done = call("run", *postgres_flags(server), "--set", "postgres.attempts=1", env=env)
-    assert gets > 0 and done.returncode == 1 and pods.name in done.stderr and "replaced" in done.stderr, done.stderr
+    assert gets > 0 and done.returncode == 1 and pods.name in done.stderr and "changed since" in done.stderr, done.stderr
     assert summary_rows(server, schema, like) == rows
 
 
