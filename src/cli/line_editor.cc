@@ -318,7 +318,7 @@ void LineEditor::tab() {
   const std::string there = buffer_.text().substr(c.begin, buffer_.cursor() - c.begin);
   if (c.candidates.size() == 1 || common.size() > there.size()) {
     buffer_.replace(c.begin, common);
-    tabbed_ = false;
+    tabbed_ = c.candidates.size() > 1;  // the next Tab lists them
     return;
   }
   if (tabbed_) list(c.candidates);

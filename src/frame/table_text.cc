@@ -40,6 +40,32 @@ std::string number_text(T v) {
   return out;
 }
 
+// -178d 18h 12m 25.5s
+std::string duration_text(int64_t count, arrow::TimeUnit::type unit) {
+  constexpr uint64_t kPerSecond[] = {1, 1'000, 1'000'000, 1'000'000'000};
+  constexpr int kDigits[] = {0, 3, 6, 9};
+  const uint64_t size = count < 0 ? uint64_t{0} - static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
+  const uint64_t seconds = size / kPerSecond[unit], within = size % kPerSecond[unit];
+  std::string out = count < 0 ? "-" : "";
+  const auto part = [&](uint64_t n, char name) {
+    if (n > 0) out += std::to_string(n) + name + " ";
+  };
+  part(seconds / 86'400, 'd');
+  part(seconds / 3'600 % 24, 'h');
+  part(seconds / 60 % 60, 'm');
+  if (seconds % 60 == 0 && within == 0 && size > 0) {
+    out.pop_back();
+    return out;
+  }
+  out += std::to_string(seconds % 60);
+  if (within > 0) {
+    const std::string digits = std::to_string(within);
+    out += "." + std::string(static_cast<size_t>(kDigits[unit]) - digits.size(), '0') + digits;
+    out.erase(out.find_last_not_of('0') + 1);
+  }
+  return out + "s";
+}
+
 std::string list_text(const arrow::Array& items) {
   std::string out = "[";
   for (int64_t i = 0; i < items.length() && frame::text_width(out) <= kValueCells; ++i) {
@@ -93,6 +119,8 @@ std::string value_text(const arrow::Scalar& v) {
       const auto decoded = static_cast<const arrow::DictionaryScalar&>(v).GetEncodedValue();
       return decoded.ok() ? value_text(**decoded) : "?";
     }
+    case Type::DURATION:
+      return duration_text(static_cast<const arrow::DurationScalar&>(v).value, static_cast<const arrow::DurationType&>(*v.type).unit());
     case Type::EXTENSION: return value_text(*static_cast<const arrow::ExtensionScalar&>(v).value);
     default: return v.ToString();
   }

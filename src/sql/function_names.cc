@@ -111,6 +111,7 @@ constexpr FunctionName kNames[] = {
     // Lists, structs, maps
     {"array_length", "list.length", "0"},
     {"cardinality", "list.length", "*"},
+    {"list_length", "list.length", "*"},
     {"list_extract", "sql_list_get", "*"},
     {"list_element", "sql_list_get", "*"},
     {"array_extract", "sql_list_get", "*"},

@@ -494,6 +494,7 @@ arrow::Result<NodePtr> ExpressionLowering::lower_function(const PgQuery__FuncCal
   }
   if ((makes_windows(name) || !window_edge(name).empty()) && !expr::find_user_function(name)) return window_value(f, name, scope_, text_);
   if (name == "unnest" && !expr::find_user_function(name)) return unnest_call(f, *this, text_);
+  if (name == "try_cast" && f.n_args == 1 && f.args[0]->node_case == PG_QUERY__NODE__NODE_TYPE_CAST) return lower_cast(*f.args[0]->type_cast, true);
   ARROW_ASSIGN_OR_RAISE(auto args, lower_all(f.args, f.n_args));
   if (args.empty() && !expr::find_user_function(name)) {
     if (NodePtr moment = current_moment(name, text_)) return moment;
@@ -580,18 +581,18 @@ arrow::Result<NodePtr> ExpressionLowering::lower_interval(const PgQuery__Node& n
   return as_duration(v, text_, location);
 }
 
-arrow::Result<NodePtr> ExpressionLowering::lower_cast(const PgQuery__TypeCast& c) const {
+arrow::Result<NodePtr> ExpressionLowering::lower_cast(const PgQuery__TypeCast& c, bool lenient) const {
   if (c.type_name->n_array_bounds > 0) return text_.error(unsupported("a cast to an array"), c.location);
   auto type = sql_type(*c.type_name);
   if (!type.ok()) return text_.error(type.status().message(), c.location);
   ARROW_ASSIGN_OR_RAISE(NodePtr x, lower(*c.arg));
   // date '1994-01-01' is a literal, not work for every row.
-  if (const char* s = string_constant(c.arg); s && ((*type)->id() == arrow::Type::DATE32 || (*type)->id() == arrow::Type::TIMESTAMP)) {
+  if (const char* s = string_constant(c.arg); s && !lenient && ((*type)->id() == arrow::Type::DATE32 || (*type)->id() == arrow::Type::TIMESTAMP)) {
     auto literal = parse_moment(s, *type);
     if (!literal.ok()) return text_.error(literal.status().message(), c.location);
     return expr::literal(*literal, false);
   }
-  return expr::cast(std::move(x), *type);
+  return expr::cast(std::move(x), *type, lenient);
 }
 
 }  // namespace gristmill::sqltext

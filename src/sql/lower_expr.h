@@ -36,7 +36,7 @@ class ExpressionLowering {
   arrow::Result<expr::NodePtr> lower_ignoring_nulls(const PgQuery__FuncCall& f, const std::string& name) const;
   arrow::Result<expr::NodePtr> lower_windowed(const PgQuery__FuncCall& f, const std::string& name) const;
   arrow::Result<expr::NodePtr> lower_case(const PgQuery__CaseExpr& c) const;
-  arrow::Result<expr::NodePtr> lower_cast(const PgQuery__TypeCast& c) const;
+  arrow::Result<expr::NodePtr> lower_cast(const PgQuery__TypeCast& c, bool lenient = false) const;
   arrow::Result<expr::NodePtr> lower_interval(const PgQuery__Node& n, int location) const;
   arrow::Result<Row> lower_row(const PgQuery__Node& n) const;
   arrow::Result<expr::NodePtr> lower_row_operator(const PgQuery__AExpr& e, const std::string& op) const;

@@ -283,6 +283,17 @@ void quote_intervals(Tokens& t) {
   }
 }
 
+void mark_try_casts(Tokens& t) {
+  for (size_t i = 0; i + 1 < t.size(); ++i) {
+    if (!is_word(t[i], "try_cast") || !is_mark(t[i + 1], "(")) continue;
+    const size_t as = scan(t, i + 2, [&](size_t k) { return is_word(t[k], "as"); });
+    if (as >= t.size() || !is_word(t[as], "as")) continue;
+    const size_t close = closing(t, i + 1) - 1, place = t[i].place;
+    t.insert(t.begin() + static_cast<std::ptrdiff_t>(close), made(TokenKind::kPunctuation, ")", place));
+    t.insert(t.begin() + static_cast<std::ptrdiff_t>(i) + 2, {made(TokenKind::kWord, "cast", place), made(TokenKind::kPunctuation, "(", place)});
+  }
+}
+
 void drop_table_words(Tokens& t) {
   for (size_t i = 0; i + 3 < t.size(); ++i) {
     if (one_of(word_of(t[i]), {"tumble", "hop", "session"}) && is_mark(t[i + 1], "(") && is_word(t[i + 2], "table") &&

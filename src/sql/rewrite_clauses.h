@@ -13,6 +13,8 @@ RewriteError mark_stars(Rewritten& statement);
 void mark_ignore_nulls(Tokens& tokens);
 // interval 3 day, interval (n) day: a constant, a multiple of one.
 void quote_intervals(Tokens& tokens);
+// try_cast(x as type): try_cast(cast(x as type)), which the grammar knows.
+void mark_try_casts(Tokens& tokens);
 // tumble(table t, ..): the table alone.
 void drop_table_words(Tokens& tokens);
 // qualify becomes part of having, which stands before a window clause.

@@ -167,6 +167,7 @@ RewriteError rewrite_tokens(Rewritten& s) {
   mark_all(s.tokens);
   mark_ignore_nulls(s.tokens);
   quote_intervals(s.tokens);
+  mark_try_casts(s.tokens);
   drop_table_words(s.tokens);
   move_qualify(s.tokens);
   number_files(s);

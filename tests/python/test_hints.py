@@ -204,3 +204,15 @@ def test_types_of_columns_are_given_as_cast_takes_them(tmp_path: Path) -> None:
 def test_pythons_functions_of_numbers_take_expressions() -> None:
     f = gm.from_pydict({"x": [-1.26, None]}).select(a=abs(gm.col("x")), b=round(gm.col("x"), 1), c=round(gm.col("x")))
     assert f.collect().to_pydict() == {"a": [1.26, None], "b": [-1.3, None], "c": [-1.0, None]}
+
+
+def test_an_empty_text_is_a_column_of_a_pivot() -> None:
+    f = gm.from_pydict({"i": [1, 1, 1], "k": ["", "b", None], "v": [1, 2, 3]})
+    assert f.pivot("k", index="i", values="v", aggregate="avg").collect().to_pydict() == {"i": [1], "": [1.0], "b": [2.0], "null": [3.0]}
+
+
+def test_durations_are_printed_as_time() -> None:
+    spans = [dt.timedelta(days=-179, seconds=20855), dt.timedelta(0), dt.timedelta(hours=2), dt.timedelta(minutes=1, microseconds=1500), None]
+    text = str(gm.from_pydict({"d": spans}).collect())
+    for shown in ("-178d 18h 12m 25s", " 0s ", " 2h ", "1m 0.0015s", "null"):
+        assert shown in text, shown

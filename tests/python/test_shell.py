@@ -158,11 +158,24 @@ def test_completion(shell: Shell, tmp_path: Path) -> None:
     assert listed
     assert "2" in shell.run("age from trips;")
     assert "2" in shell.run("select trips.passenger_a\t from trips;")
+    shell.run("create table trips_more as select 1 as a;")
+    shell.keys("from trip\t\t")  # what they have in common, then which there are
+    assert shell.read(r"trips +trips_more")
+    shell.run(";")
     (tmp_path / "some_data.csv").write_text("a\n5\n")
     assert "5" in shell.run("select * from some_\t;")  # a file, in the quotes it needs
     assert "1" in shell.run("select passenger_count from tr\t;")  # a table, though functions begin so, too
     assert "5" in shell.run("select * from 'some_\t';")
-    assert shell.run(".tab\t").strip() == "trips"
+    assert shell.run(".tab\t").split() == ["trips", "trips_more"]
+
+
+def test_tables_are_as_wide_as_the_terminal(tmp_path: Path) -> None:
+    narrow = Shell(tmp_path, columns=60)
+    narrow.prompt()
+    text = narrow.run("select " + ", ".join(f"{n} as column_{n}" for n in range(10, 30)) + ";")
+    lines = [line for line in text.splitlines() if line.startswith(("│", "┌", "├", "└"))]
+    assert len(lines) == 6 and all(40 < len(line) <= 60 for line in lines)
+    narrow.close()
 
 
 def test_ctrl_c_stops_the_query_and_not_the_shell(shell: Shell) -> None:

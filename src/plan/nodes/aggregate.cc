@@ -6,6 +6,7 @@
 // Equal aggregates are computed once. The internal names are the aggregates' texts, made unique.
 
 #include <algorithm>
+#include <optional>
 
 #include <arrow/type.h>
 
@@ -52,14 +53,14 @@ class Extraction {
     for (const NamedExpr& k : keys) taken_.insert(k.name);
   }
 
-  // `name` is wanted for an aggregate that is an output itself; an empty one asks for an internal name.
-  arrow::Result<NodePtr> aggregate(const NodePtr& e, const std::string& name) {
+  // `name` is wanted for an aggregate that is an output itself, and may be ""; none asks for an internal name.
+  arrow::Result<NodePtr> aggregate(const NodePtr& e, const std::optional<std::string>& name) {
     ARROW_RETURN_NOT_OK(refuse_nested(*e));
     for (const NamedExpr& known : found_) {
-      if (expr::equal(*known.expr, *e) && (name.empty() || known.name == name)) return expr::column(known.name);
+      if (expr::equal(*known.expr, *e) && (!name || known.name == *name)) return expr::column(known.name);
     }
-    std::string chosen = name;
-    if (name.empty()) {
+    std::string chosen = name.value_or("");
+    if (!name) {
       for (chosen = expr::text(*e); taken_.contains(chosen);) chosen += "'";
     }
     taken_.insert(chosen);
@@ -68,7 +69,7 @@ class Extraction {
   }
 
   arrow::Result<NodePtr> rewrite(const NodePtr& e) {
-    if (e->kind == NodeKind::kAggregate) return aggregate(e, {});
+    if (e->kind == NodeKind::kAggregate) return aggregate(e, std::nullopt);
     for (const NamedExpr& k : keys_) {
       if (expr::equal(*k.expr, *e)) return expr::column(k.name);
     }
