@@ -253,7 +253,8 @@ def test_retry_with_records_of_every_way_at_once(tmp_path: Path) -> None:
         told = retry(tmp_path)  # nothing was mended: each comes back as it was
         assert f"{before} records fed back, {before} left" in told
         key = lambda e: (e.get("at", ""), e.get("row", -1), str(e.get("record")), e.get("text", ""))  # noqa: E731
-        assert sorted(ndjson(tmp_path / "rejected.ndjson"), key=key) == sorted(letters, key=key)
+        plain = lambda es: sorted(({**e, "error": ""} if "at" in e else e for e in es), key=key)  # noqa: E731  (a post's error counts the rows of its run)
+        assert plain(ndjson(tmp_path / "rejected.ndjson")) == plain(letters)
         mended[0] = True
         mend(tmp_path, (',x"', ',2"'), ('"v":0', '"v":3'))
         assert f"{before} records fed back, 0 left" in retry(tmp_path)
