@@ -57,7 +57,9 @@ arrow::Result<Column> run_significant(const KernelCall& call) {
     char text[64];
     const auto end = std::to_chars(text, text + sizeof text, out, std::chars_format::scientific, n - 1).ptr;
     double rounded = out;
-    if (std::from_chars(text, end, rounded).ec == std::errc{}) out = rounded;
+    const std::errc fits = std::from_chars(text, end, rounded).ec;
+    if (fits == std::errc{}) out = rounded;
+    if (fits == std::errc::result_out_of_range && std::abs(out) > 1) out = std::copysign(HUGE_VAL, out);  // up, beyond the greatest float
   });
 }
 
