@@ -13,13 +13,15 @@ arrow::Result<bool> table_exists(PostgresSession& session, const std::string& ta
   return found.rows[0][0].has_value();
 }
 
+// With the server's codes for it: another connection would find the same.
 arrow::Status ready_table(PostgresSession& session, const std::string& table, PostgresMode mode, const arrow::Schema& schema) {
   ARROW_ASSIGN_OR_RAISE(const bool exists, table_exists(session, table));
   if (exists && mode == PostgresMode::kFail)
-    return base::io_error("the table " + table + " exists already", {}, "mode \"append\" adds to it");
+    return base::io_error("the table " + table + " exists already (SQLSTATE 42P07)", {}, "mode \"append\" adds to it");
   if (exists) return mode == PostgresMode::kReplace ? session.execute("truncate " + table).status() : arrow::Status::OK();
   if (mode == PostgresMode::kAppend || mode == PostgresMode::kUpsert) {
-    return base::io_error("there is no table " + table + " in the database " + session.address().shown, {}, "mode \"create\" makes it");
+    return base::io_error("there is no table " + table + " in the database " + session.address().shown + " (SQLSTATE 42P01)", {},
+                          "mode \"create\" makes it");
   }
   std::string columns;
   for (const auto& f : schema.fields()) {
