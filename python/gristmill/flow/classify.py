@@ -113,10 +113,11 @@ def timed(stats: Stats, call: Callable[..., Any], args: Sequence[Any], names: Ma
 
 
 def worth_processes(stats: Stats, calls_left: float, warm: bool) -> bool:
-    """Whether what is left of a computing function repays its trips."""
+    """Whether what is left of a computing function repays its trips. Processes are started for short runs too, once they have come often."""
     if stats.stays or FREE_THREADED or cores() < 2 or stats.trip > 0.5 * max(stats.cpu, 1e-9) or in_worker():
         return False
-    return calls_left * stats.cpu >= (WORTH_WARM if warm else WORTH_COLD)
+    left = calls_left * stats.cpu
+    return left >= WORTH_WARM if warm else left >= WORTH_COLD or (left >= WORTH_WARM and left + stats.calls * stats.cpu >= WORTH_COLD)
 
 
 def in_worker() -> bool:

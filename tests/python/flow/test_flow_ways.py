@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import pytest
 from flow_functions import burn, square
 
 import gristmill as gm
@@ -217,3 +218,21 @@ assert any(n.startswith("gristmill-flow-native") for n in names), names
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert out.returncode == 0 and out.stderr == "", out.stderr
     assert out.stdout.splitlines()[0] == "native" and out.stdout.splitlines()[1] in ("native", "blocking")
+
+
+def test_processes_are_started_for_short_runs_that_come_again() -> None:
+    from gristmill.flow import classify
+
+    if classify.FREE_THREADED or classify.cores() < 2:
+        pytest.skip("one interpreter computes on all cores, or there is one")
+    stats = classify.Stats()
+    for _ in range(8):
+        stats.calls += 1
+        stats.record(0.02, 0.02)
+    once = 8
+    assert not classify.worth_processes(classify.Stats(), once, warm=False)
+    assert stats.calls * stats.cpu + once * stats.cpu >= classify.WORTH_COLD > once * stats.cpu
+    assert classify.worth_processes(stats, once, warm=False), "what was computed before and what is left repay the start"
+    assert not classify.worth_processes(stats, 0.5, warm=False), "too little is left for a trip"
+    stats.calls = 1
+    assert not classify.worth_processes(stats, once, warm=False), "a single short run starts none"
