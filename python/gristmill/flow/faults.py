@@ -16,16 +16,16 @@ _LAST_WORDS = 0.1  # seconds for a call in another process before that is ended
 
 
 class Faults(RunState):
-    def step_failed(self, item: Item, step: Step, error: BaseException, attempts: int = 1) -> None:
-        """A step will give no result. The item fails with the smallest such step, once no smaller one can still fail."""
+    def step_failed(self, item: Item, step: Step, error: BaseException, attempts: int = 1, quiet: bool = False) -> None:
+        """A step will give no result. The item fails with the smallest such step, once no smaller one can still fail. quiet: see settle()."""
         if item.dead or self.over:
             return
         failure = self.failure_of(item, step, error, attempts)
         if failure is None:
             return
-        self.fail_at(item, step, failure)
+        self.fail_at(item, step, failure, quiet)
 
-    def fail_at(self, item: Item, step: Step, failure: Failure) -> None:
+    def fail_at(self, item: Item, step: Step, failure: Failure, quiet: bool = False) -> None:
         """The step's failure is the item's, unless a smaller step failed or still may."""
         with self.lock:
             if item.dead:
@@ -35,7 +35,7 @@ class Faults(RunState):
                 item.failed = (step.index, failure)
             if not item.settled_before_failure():
                 return
-        self.item_failed(item)
+        self.item_failed(item, quiet)
 
     def failure_of(self, item: Item, step: Step, error: BaseException, attempts: int = 1) -> Failure | None:
         """The failure described; None: the run is ended by it."""
@@ -49,7 +49,7 @@ class Faults(RunState):
             return None
         return failure
 
-    def item_failed(self, item: Item) -> None:
+    def item_failed(self, item: Item, quiet: bool = False) -> None:
         assert item.failed is not None
         failure, scope = item.failed[1], item.scope
         if not scope.strict:
@@ -65,7 +65,7 @@ class Faults(RunState):
             with self.lock:
                 take_calls(item, tasks)
             self.cancel_calls(tasks)
-            self.settle(item, rows)
+            self.settle(item, rows, quiet)
             return
         tasks = []
         if self.listeners:

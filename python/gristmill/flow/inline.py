@@ -172,7 +172,7 @@ def _watched(run: "Run", item: Item, probe: Probe) -> None:
         assert step is not None
         for earlier in item.plan.steps[: step.index]:
             item.waiting[earlier.index] = -1
-        run.step_failed(item, step, e)
+        run.step_failed(item, step, e, quiet=True)  # the next item is ours as well
         return
     item.left = 0
     run.settle(item, [item.row()], quiet=True)

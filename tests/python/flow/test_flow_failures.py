@@ -204,3 +204,18 @@ def test_cancelling_a_run_ends_its_calls() -> None:
     asyncio.run(cancel())
     assert time.perf_counter() - began < 10
     assert gm.Flow([gm.node(failing, kind="cpu")]).run({"x": 1}) == {"failing": 1}  # the processes that computed for ever are not in the way
+
+
+def test_items_that_fail_while_functions_are_new_take_no_others_with_them() -> None:
+    """Functions nobody knows begin on the caller's thread; an item that fails there must not start others elsewhere."""
+    for first in range(60):
+        def half(x: int, first: int = first) -> int:
+            if x <= first % 3:
+                raise ValueError(x)
+            return x * 2
+
+        def more(half: int) -> int:
+            return half + 1
+
+        found = gm.Flow([gm.node(half, kind="inline"), more]).map({"x": range(12)}, "x", errors="return", window=3)
+        assert [r.error.args[0] if hasattr(r, "error") else r["more"] for r in found] == [x if x <= first % 3 else x * 2 + 1 for x in range(12)]
