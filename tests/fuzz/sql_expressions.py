@@ -7,6 +7,7 @@ Floats are halves of small integers, so that their sums are exact in any order.
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,17 +44,17 @@ class Scope:
         return rng.choice(fitting) if fitting else None
 
 
-class Expressions:
+class Expressions(ABC):
     """`subquery(scope, kinds, depth)` and `scalar(scope, kind, depth)` come from who writes queries (sql_queries.py)."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
 
-    def subquery(self, scope: Scope, kinds: list[str], depth: int) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def subquery(self, scope: Scope, kinds: list[str], depth: int) -> str: ...
 
-    def scalar(self, scope: Scope, kind: str, depth: int) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def scalar(self, scope: Scope, kind: str, depth: int) -> str: ...
 
     def chance(self, p: float) -> bool:
         return self.rng.random() < p

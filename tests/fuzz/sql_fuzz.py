@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import io
 import os
 import random
 import re
@@ -30,6 +29,7 @@ import gristmill as gm
 sys.path.insert(0, str(Path(__file__).parent))
 from sql_judges import DuckDBJudge, PostgresJudge, Refused, kind_of, rows_of  # noqa: E402
 from sql_queries import Queries  # noqa: E402
+from table_bytes import as_bytes  # noqa: E402
 
 SETTINGS = [dict(num_workers=1), dict(num_workers=2, chunk_rows=1, batch_rows=1, min_parallel_rows=0), dict(num_workers=8, chunk_rows=3, min_parallel_rows=0),
             dict(num_workers=3, chunk_rows=2, batch_rows=2, min_parallel_rows=0, memory_limit="64MB")]
@@ -58,19 +58,6 @@ def make_tables(rng: random.Random) -> dict[str, pa.Table]:
 
 def encoded(table: pa.Table) -> pa.Table:
     return pa.table([c.dictionary_encode() if pa.types.is_string(c.type) else c for c in table.columns], names=table.column_names)
-
-
-def as_bytes(table: pa.Table) -> bytes:
-    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:  # where views point to may differ
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
-
-    table = pa.table([plain(c) for c in table.columns], names=[str(i) for i in range(table.num_columns)]).combine_chunks()
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
 
 
 FINDINGS = ("different", "judges differ")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import queue
 import re
+import sys
+import threading
 
 import pytest
 from flow_functions import failing, square
 
 import gristmill as gm
+from gristmill import progress
 from gristmill.flow import Cache, Event, Retry
 
 
@@ -139,23 +143,27 @@ def test_timeline_and_drawing() -> None:
         assert ET.fromstring(svg).tag.endswith("svg") and "fetch" in svg
 
 
-def test_progress_is_shown_of_runs_that_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-    import sys
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
-    from gristmill import progress
 
-    class Screen(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+async def wait(x: int) -> int:
+    await asyncio.sleep(0.02 * x)
+    return x
 
-    async def wait(x: int) -> int:
-        await asyncio.sleep(0.02 * x)
-        return x
 
+def impatient_progress(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    """Progress that is shown soon and often, and the terminal it is shown on."""
     monkeypatch.setattr(progress, "_QUIET_SECONDS", 0.05)
     monkeypatch.setattr(progress, "_EVERY_SECONDS", 0.02)
-    monkeypatch.setattr(sys, "stderr", screen := Screen())
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    return screen
+
+
+def test_progress_is_shown_of_runs_that_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = impatient_progress(monkeypatch)
     gm.Flow([wait]).map({"x": range(20)}, "x")
     assert "of 20 items" in screen.getvalue() and screen.getvalue().endswith("\r\x1b[K")
     with gm.Config(progress=False):
@@ -171,23 +179,7 @@ def test_progress_is_shown_of_runs_that_take_long(monkeypatch: pytest.MonkeyPatc
 
 
 def test_one_line_at_a_time_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-    import sys
-    import threading
-
-    from gristmill import progress
-
-    class Screen(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    async def wait(x: int) -> int:
-        await asyncio.sleep(0.02 * x)
-        return x
-
-    monkeypatch.setattr(progress, "_QUIET_SECONDS", 0.05)
-    monkeypatch.setattr(progress, "_EVERY_SECONDS", 0.02)
-    monkeypatch.setattr(sys, "stderr", screen := Screen())
+    screen = impatient_progress(monkeypatch)
     flow = gm.Flow([wait])
     threads = [threading.Thread(target=flow.map, args=({"x": range(10 + k)}, "x")) for k in range(2)]
     for t in threads:

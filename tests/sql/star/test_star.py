@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import math
 import os
 import re
@@ -23,7 +22,8 @@ import pytest
 
 import gristmill as gm
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "fuzz")]
+from table_bytes import as_bytes  # noqa: E402
 from tables import tables  # noqa: E402
 
 SALES = 6000
@@ -67,20 +67,6 @@ def difference(ours: list[tuple], theirs: list[tuple]) -> str:
         if len(a) != len(b) or not all(close(x, y) for x, y in zip(a, b)):
             return f"row {i}: {a}, not {b}"
     return ""
-
-
-def as_bytes(table: pa.Table) -> bytes:
-    """Text and dictionaries as plain text: what remains is the answer."""
-    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
-
-    table = pa.table([plain(c) for c in table.columns], names=[str(i) for i in range(table.num_columns)]).combine_chunks()
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
 
 
 class Judge:
