@@ -548,8 +548,8 @@ class Lowering {
     };
     for (int c : output) {
       const bool from_left = static_cast<size_t>(c) < left_width;
-      const bool passes = !fallible && from_left != build_left && !plan::keeps_right_rows(p->join);  // of the side that probes
-      out.origins.push_back(passes ? probe.origins[static_cast<size_t>(c) - (from_left ? 0 : left_width)] : Origin{});
+      const bool passes = !fallible && from_left && !build_left && !plan::keeps_right_rows(p->join);
+      out.origins.push_back(passes ? probe.origins[static_cast<size_t>(c)] : Origin{});
     }
     if (auto reorder = join->reorder()) {
       const int last = add_breaker("join order", std::move(out), *reorder, id(p));
