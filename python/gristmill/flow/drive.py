@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 import time
+from itertools import chain
 from typing import Any
 
 from .. import progress
@@ -35,7 +36,7 @@ def finish(run: Run) -> None:
 
 def rows_of(run: Run) -> list[Any]:
     results = run.root.results or []
-    return [row for rows in results if rows for row in rows]
+    return list(chain.from_iterable(rows for rows in results if rows))
 
 
 _terminal = threading.Lock()  # one line at a time
@@ -92,8 +93,12 @@ def wait(run: Run) -> None:
         return
     try:
         if suits(run):
-            run_inline(run)
-            if run.over or _all_through(run):
+            alone = run_inline(run)
+            if run.over:
+                return
+            if _all_through(run):
+                if alone:
+                    del run.root.run  # no circle: what the run holds goes with it, not when the collector comes
                 return
         if suits_threads(run):
             ThreadWalks(run).begin()

@@ -36,15 +36,17 @@ def suits(run: "Run") -> bool:
     return known or plan.chain
 
 
-def run_inline(run: "Run") -> None:
-    """Runs items until all are through, or until the rest is better run otherwise; run.root says how far it came."""
-    plan = run.plan
+def run_inline(run: "Run") -> bool:
+    """Runs items until all are through, or until the rest is better run otherwise; run.root says how far it came. Whether nobody else saw the run."""
+    plan, alone = run.plan, True
     while run.root.started < _total(run) and not run.over:
         if any(s.stats.samples < ENOUGH and s.rules.kind != "inline" for s in plan.steps):
+            alone = False  # the watcher may still look
             if not _learn(run):
-                return
+                break
         elif not suits(run) or not _trusting(run):
-            return
+            break
+    return alone
 
 
 def _total(run: "Run") -> int:
@@ -58,27 +60,34 @@ def _trusting(run: "Run") -> bool:
     """A plain loop. False: an item was late, or failed where failures end the run."""
     plan, root, mapped = run.plan, run.root, run.root.mapped
     assert mapped is not None and root.results is not None
-    steps = [(s.call, s.args, s.out, s) for s in plan.steps]
+    steps = [(s.call if s.out >= 0 and not s.names else None, s.args[0] if len(s.args) == 1 else -1, s.args, s.out, s) for s in plan.steps]
     outputs, results, base, total = plan.outputs, root.results, root.base, mapped.total
-    fill, clock = mapped.fill, time.perf_counter
+    name, slot = outputs[0] if len(outputs) == 1 else ("", -1)
+    column, into = (mapped.columns[0], mapped.slots[0]) if len(mapped.slots) == 1 else ((), -1)
+    clock = time.perf_counter
     most = max(STALL, 8 * sum(s.stats.wall for s in plan.steps))
     position = root.started
     began = clock()
     try:
         while position < total:
             values = base.copy()
-            fill(values, position)
+            if into >= 0:
+                values[into] = column[position]
+            else:
+                mapped.fill(values, position)
             try:
-                for call, args, out, step in steps:
-                    if out >= 0 and not step.names:
-                        values[out] = call(*[values[a] for a in args])
-                    else:
+                for call, arg, args, out, step in steps:
+                    if call is None:
                         _one(run, step, values)
+                    elif arg >= 0:
+                        values[out] = call(values[arg])
+                    else:
+                        values[out] = call(*[values[a] for a in args])
             except BaseException as e:  # noqa: BLE001 - the rules of the run decide
                 if not _failed(run, values, position, step, e):
                     return False
             else:
-                results[position] = [{name: values[slot] for name, slot in outputs}]
+                results[position] = [{name: values[slot]} if slot >= 0 else {n: values[s] for n, s in outputs}]
             position += 1
             now = clock()
             if now - began > most:
