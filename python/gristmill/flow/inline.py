@@ -57,7 +57,10 @@ def _total(run: "Run") -> int:
 
 
 def _trusting(run: "Run") -> bool:
-    """A plain loop. False: an item was late, or failed where failures end the run."""
+    """A plain loop. False: an item was late, or failed where failures end the run.
+
+    Single outputs become rows after the loop: dicts made between the calls cost 80 us of cache for 100 calls of 15 us.
+    """
     plan, root, mapped = run.plan, run.root, run.root.mapped
     assert mapped is not None and root.results is not None
     steps = [(s.call if s.out >= 0 and not s.names else None, s.args[0] if len(s.args) == 1 else -1, s.args, s.out, s) for s in plan.steps]
@@ -66,7 +69,8 @@ def _trusting(run: "Run") -> bool:
     column, into = (mapped.columns[0], mapped.slots[0]) if len(mapped.slots) == 1 else ((), -1)
     clock = time.perf_counter
     most = max(STALL, 8 * sum(s.stats.wall for s in plan.steps))
-    position = root.started
+    position = first = root.started
+    found: list[Any] = []  # of the items from `first` on
     began = clock()
     try:
         while position < total:
@@ -86,8 +90,10 @@ def _trusting(run: "Run") -> bool:
             except BaseException as e:  # noqa: BLE001 - the rules of the run decide
                 if not _failed(run, values, position, step, e):
                     return False
+                results[first:position] = _rows(name, found)
+                found, first = [], position + 1
             else:
-                results[position] = [{name: values[slot]} if slot >= 0 else {n: values[s] for n, s in outputs}]
+                found.append(values[slot] if slot >= 0 else ({n: values[s] for n, s in outputs},))
             position += 1
             now = clock()
             if now - began > most:
@@ -96,10 +102,16 @@ def _trusting(run: "Run") -> bool:
                 return True
             began = now
     finally:
+        results[first:first + len(found)] = _rows(name, found)
         for s in plan.steps:
             s.stats.calls += position - root.started
         root.started = root.passed = position
     return True
+
+
+def _rows(name: str, found: list[Any]) -> list[Any]:
+    """The rows of each item, where single outputs have not become rows yet."""
+    return [({name: value},) for value in found] if name else found
 
 
 def _one(run: "Run", step: Any, values: list[Any]) -> None:
