@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 CASES_PER_PROCESS = 150
-CASE_SECONDS = 180
+CASE_SECONDS = 180  # after them a case hangs if it stands still, and whatever it does after five times as many
 LEVELS = ["baseline", "avx2", ""]
 
 
@@ -43,7 +43,7 @@ class Worker:
         self.rng = random.Random(f"{seed}:{number}:levels")
         self.process: subprocess.Popen | None = None
         self.current: int | None = None
-        self.started = 0.0
+        self.started = self.computed = 0.0
         self.rest = b""
 
     def start(self) -> None:
@@ -51,7 +51,7 @@ class Worker:
         command, environment = worker_command(self.seed, self.rng, cases)
         self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.stderr, env=environment)
-        self.started, self.rest = time.monotonic(), b""
+        self.started, self.computed, self.rest = time.monotonic(), 0.0, b""
 
     def lines(self) -> list[bytes] | None:
         """What has come, line by line; None at the end."""
@@ -64,13 +64,26 @@ class Worker:
             message = json.loads(line)
         except json.JSONDecodeError:
             return None
-        self.started = time.monotonic()
+        self.started, self.computed = time.monotonic(), self.computing()
         if "begin" in message:
             self.current = message["begin"]
             return None
         self.next_case = message["case"] + self.step
         self.current = None
         return message
+
+    def computing(self) -> float:
+        """Seconds of processor time of the process so far."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def hangs(self) -> bool:
+        """A large case beside other work takes long but computes; one that stands still, or never ends, is a mistake."""
+        passed = time.monotonic() - self.started
+        return passed > CASE_SECONDS and (self.computing() - self.computed < passed / 20 or passed > 5 * CASE_SECONDS)
 
     def errors(self) -> str:
         self.stderr.seek(0)
@@ -126,11 +139,12 @@ def run_many(options: argparse.Namespace) -> int:
             for message in filter(None, messages):
                 note(message)
         for w in workers:
-            if time.monotonic() - w.started > CASE_SECONDS:
+            if w.hangs():
+                seconds = time.monotonic() - w.started
                 waiting.unregister(w.process.stdout)
                 w.process.kill()
                 message = reap(w)
-                note({**message, "verdict": "hang", "text": f"no end after {CASE_SECONDS} s"} if message else {"case": -1, "verdict": "hang", "text": ""})
+                note({**message, "verdict": "hang", "text": f"no end after {seconds:.0f} s"} if message else {"case": -1, "verdict": "hang", "text": ""})
                 launch(w)
     for w in workers:
         w.stop()
