@@ -23,7 +23,7 @@ from expressions import X
 from join_oracle import MOST_ROWS, Joins, MustFail, TooBig, cast_value
 from plans import ORDERED, PAIRS, QUANTILE, Aggregate, NoSql, P, frame_sql
 from reference import Poison, RowError, caster, compile_keys, compile_row, divided, limits
-from values import NAN, UNITS, canonical, kind, normal, order_key, raw_values
+from values import NAN, UNITS, canonical, kind, normal, order_key, raw_values, told_apart
 
 
 class Answer:
@@ -333,14 +333,14 @@ def finish_pairs(a: Aggregate, pairs: list[tuple]) -> object:
 def first_of_each(values: list) -> list:
     seen: dict = {}
     for v in values:
-        seen.setdefault(NAN_KEY if v.__class__ is float and v != v else normal(v), normal(v) if v.__class__ is float else v)
+        seen.setdefault(NAN_KEY if v.__class__ is float and v != v else told_apart(v), normal(v) if v.__class__ is float else v)
     return list(seen.values())
 
 
 def mode(there: list) -> object:
     counts: dict = {}
     for v in there:
-        counts.setdefault(NAN_KEY if v.__class__ is float and v != v else normal(v), [0, v])[0] += 1
+        counts.setdefault(NAN_KEY if v.__class__ is float and v != v else told_apart(v), [0, v])[0] += 1
     most = max(c for c, _ in counts.values())
     v = next(v for c, v in counts.values() if c == most)
     return normal(v) if v.__class__ is float else v

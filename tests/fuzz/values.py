@@ -123,6 +123,13 @@ def normal(v: object) -> object:
     return v
 
 
+def told_apart(v: object) -> object:
+    """Values that are not told apart become equal objects; the entries of a map, pairs that begin with a text, have no order."""
+    if v.__class__ is list and v and all(x.__class__ is tuple and len(x) == 2 and x[0].__class__ is str for x in v):
+        return tuple(sorted(normal(v), key=lambda entry: entry[0]))
+    return normal(v)
+
+
 NAN = float("nan")
 NESTED = ("list", "struct", "map")
 
