@@ -278,7 +278,6 @@ arrow::Status JoinProber::emit_unmatched(column::Batch batch, const Emit& emit) 
   column::Batch out;
   out.rows = batch.rows;
   out.selection = batch.selection;
-  if (shape_.filters()) out.origin = batch.origin;
   for (size_t i = 0; i < output_.size(); ++i) {
     if (from_probe(output_[i])) {
       out.columns.push_back(batch.columns[static_cast<size_t>(output_[i].index)]);

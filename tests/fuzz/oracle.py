@@ -443,6 +443,13 @@ def _unsteady(p: P) -> bool:
     return any(a.function in ("var", "std", *PAIRS) for a in aggregates)
 
 
+def _means_of_huge(p: P, tables: list[pa.Table]) -> bool:
+    """A mean is found where it can be written as a number, also where DuckDB's sum is not finite any more."""
+    aggregates = {"total": lambda: p.extra, "group": lambda: p.extra[1], "window": lambda: [w.aggregate for w in p.extra]}.get(p.op, list)()
+    huge = any(v is not None and 1e300 < abs(v) < math.inf for t in tables for c in t.columns if pa.types.is_floating(c.type) for v in c.to_pylist())
+    return huge and any(a.function == "mean" for a in aggregates)
+
+
 def narrower(t: pa.Table) -> pa.Table:
     """Decimals of 256 bits, which DuckDB does not read, as those of 128."""
     return t.cast(pa.schema([f.with_type(canonical(f.type)) if pa.types.is_decimal256(f.type) else f for f in t.schema]))
@@ -452,7 +459,7 @@ def duckdb_rows(p: P, tables: list[pa.Table]) -> Counter | None:
     """The rows as a multiset; None if the plan has no SQL of one meaning."""
     import duckdb
 
-    if any(n.op == "slice" and not order_is_fixed(n) or _unsteady(n) for n in p.nodes()):
+    if any(n.op == "slice" and not order_is_fixed(n) or _unsteady(n) or _means_of_huge(n, tables) for n in p.nodes()):
         return None
     try:
         query = frame_sql(p)

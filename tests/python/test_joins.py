@@ -137,3 +137,18 @@ def test_plans_with_the_new_joins_can_be_written_down(tmp_path) -> None:
         assert again.collect().to_arrow().equals(frame.collect().to_arrow())
         assert again.serialize() == frame.serialize()
         assert again.explain() == frame.explain()
+
+
+@pytest.mark.parametrize("how", ["semi", "anti"])
+def test_an_error_behind_a_join_is_the_same_wherever_rows_lay(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were on disk do not know their place in the source any more; so none does behind a join."""
+    rows = gm.from_pydict({"k": list(range(200)), "t": ["1"] * 150 + ["x"] * 50})
+    other = gm.from_pydict({"k": [0] if how == "anti" else list(range(200))})
+    said = set()
+    for eagerly in ("0", "1"):
+        monkeypatch.setenv("GRISTMILL_SPILL_EAGERLY", eagerly)
+        for workers in (1, 2):
+            with pytest.raises(gm.DataError, match="x") as e:
+                rows.join(other, on="k", how=how).with_columns(n=gm.col("t").cast("int64")).collect(num_workers=workers)
+            said.add((str(e.value), e.value.row))
+    assert len(said) == 1, said
