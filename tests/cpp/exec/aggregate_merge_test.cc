@@ -110,5 +110,55 @@ TEST(AggregateMerge, SomeGroupsInCommon) {
   }
 }
 
+// A morsel of groups read back from disk, in any order, takes this worker's share of the limit, texts and all: what is read cannot be spilled.
+TEST(AggregateMerge, MorselsOfGroupsWithLongTextsKeepToTheLimit) {
+  constexpr int64_t kCap = int64_t{48} << 20, kGroups = 40'000, kText = 1500;
+  AggregateSpec spec;
+  const auto text = input(0, arrow::utf8_view());
+  spec.keys = {text};
+  spec.aggregates = {aggregate("count", {})};
+  spec.ordered = false;
+  base::ProcessBudget process(int64_t{4} << 30);
+  const QueryContext context = context_of({.workers = 2, .cap = kCap}, &process);
+  Breaker breaker = ok(make_aggregate(spec, context));
+  auto local = ok(breaker.sink->make_local(context));
+  for (int64_t at = 0; at < kGroups; at += 1000) {
+    arrow::StringViewBuilder key;
+    for (int64_t i = at; i < at + 1000; ++i) {
+      const std::string name = std::to_string(i);
+      EXPECT_TRUE(key.Append(std::string(static_cast<size_t>(kText), 'x') + name).ok());
+    }
+    Batch b;
+    b.rows = 1000;
+    b.columns = {Column::flat(ok(key.Finish())->data())};
+    ASSERT_TRUE(feed(*breaker.sink, *local, b, static_cast<uint64_t>(at), 1000).ok());
+  }
+  ASSERT_TRUE(breaker.sink->combine(*local).ok());
+  local.reset();
+  ASSERT_TRUE(breaker.sink->finalize().ok());
+  for (const auto& phase : breaker.phases) {
+    const int64_t pieces = ok(phase->start(context));
+    for (int64_t p = 0; p < pieces; ++p) ASSERT_TRUE(phase->run(p).ok());
+    ASSERT_TRUE(phase->finish().ok());
+  }
+  EXPECT_GT(context.memory->spilled_bytes(), 0);
+  const int64_t morsels = ok(breaker.source->start(context));
+  auto reader = ok(breaker.source->make_local(context));
+  int64_t rows = 0, most = 0;
+  for (int64_t m = 0; m < morsels; ++m) {
+    RowCounts counts;
+    int64_t here = 0;
+    const auto count = [&](const Batch& b) {
+      here += b.rows;
+      return arrow::Status::OK();
+    };
+    ASSERT_TRUE(breaker.source->read(static_cast<uint64_t>(m), *reader, count, counts).ok());
+    rows += here;
+    most = std::max(most, here);
+  }
+  EXPECT_EQ(rows, kGroups);
+  EXPECT_LT(most * kText, kCap / 4);
+}
+
 }  // namespace
 }  // namespace gristmill::exec
