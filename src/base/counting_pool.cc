@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/block_heap.h"
 #include "base/status.h"
 #include "base/upstream_pool.h"
 
@@ -128,12 +129,23 @@ arrow::Status CountingPool::refused(const Refusal& why, int64_t wanted, const ch
   return memory_error(std::move(message), "raise memory_limit or GRISTMILL_MEMORY");
 }
 
-// The allocator gives freed pages back some milliseconds later. Near the cap that is resident memory nobody counts (75 MiB of
-// 1 GB measured in a spilling group-by), so it is asked to let go once enough of it may lie there.
+int64_t CountingPool::room() const {
+  const int64_t of_process = process_.limit() - process_.used();
+  return std::max<int64_t>(0, cap_ == 0 ? of_process : std::min(of_process, cap_ - used()));
+}
+
+// Freed pages that are resident still count against the limit, though nobody holds them. What small blocks leave in the allocator is not
+// known: near the cap it is asked to let go once enough may lie there.
 void CountingPool::return_freed_near_cap() {
+  if (const int64_t most = room(); idle_bytes() > most) release_idle(most - std::min(most, cap_ / 16));
   if (cap_ == 0 || used() < cap_ / 4 * 3 || freed_.load(std::memory_order_relaxed) < std::max(8 * kMiB, cap_ / 32)) return;
   freed_.store(0, std::memory_order_relaxed);
-  upstream_->ReleaseUnused();
+  arrow::default_memory_pool()->ReleaseUnused();
+}
+
+void CountingPool::ReleaseUnused() {
+  release_idle(room());
+  arrow::default_memory_pool()->ReleaseUnused();
 }
 
 arrow::Status CountingPool::Allocate(int64_t size, int64_t alignment, uint8_t** out) {
@@ -158,7 +170,7 @@ arrow::Status CountingPool::Reallocate(int64_t old_size, int64_t new_size, int64
 
 void CountingPool::Free(uint8_t* buffer, int64_t size, int64_t alignment) {
   upstream_->Free(buffer, size, alignment);
-  if (cap_ != 0) freed_.fetch_add(size, std::memory_order_relaxed);
+  if (cap_ != 0 && !BlockHeap::takes(size, alignment)) freed_.fetch_add(size, std::memory_order_relaxed);
   discharge(charge_of(size));
 }
 

@@ -1,4 +1,4 @@
-// The Arrow memory pool of one query: forwards to Arrow's default pool and counts.
+// The Arrow memory pool of one query: forwards to upstream_pool() and counts.
 //
 // Arrow buffers keep only a raw pointer to their pool, and they leave the query. So the pool owns itself: one
 // counter holds the bytes in use plus a large constant while an owner is there; who brings it to 0 (the owner
@@ -29,7 +29,7 @@ class CountingPool final : public arrow::MemoryPool {
   arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override;
   arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) override;
   void Free(uint8_t* buffer, int64_t size, int64_t alignment) override;
-  void ReleaseUnused() override { upstream_->ReleaseUnused(); }
+  void ReleaseUnused() override;
   int64_t bytes_allocated() const override { return used() - reserved(); }
   int64_t max_memory() const override { return peak(); }
   int64_t total_bytes_allocated() const override { return -1; }  // not counted
@@ -68,6 +68,7 @@ class CountingPool final : public arrow::MemoryPool {
   int64_t process_slack(Line line) const;  // what stays free of the process's limit
   void note_peak(int64_t used);
   void return_freed_near_cap();
+  int64_t room() const;  // what may lie idle
 
   arrow::MemoryPool* const upstream_;
   ProcessBudget& process_;
@@ -76,7 +77,7 @@ class CountingPool final : public arrow::MemoryPool {
   alignas(64) std::atomic<int64_t> account_{kOwned};
   std::atomic<int64_t> peak_{0};
   std::atomic<int64_t> reserved_{0};
-  std::atomic<int64_t> freed_{0};  // since the allocator was last asked to let go
+  std::atomic<int64_t> freed_{0};  // of small blocks, since the allocator was last asked to let go
 };
 
 }  // namespace gristmill::base

@@ -1,15 +1,20 @@
-// Where the bytes of all accounts come from: Arrow's default pool.
+// Where the bytes of all accounts come from: blocks of 64 KiB and more from our own heap (block_heap.h), the rest from Arrow's default
+// pool; all of it from the latter where ARROW_DEFAULT_MEMORY_POOL names one.
 //
-// It keeps freed blocks warm by itself and backs them with huge pages (measured: no page faults on reuse of 64 KiB
-// to 128 MiB blocks, across threads, also after a second of rest), so there is no cache of our own above it.
 // Under the thread sanitizer it is malloc called from our code: blocks that wander between threads inside an
 // allocator which is not instrumented look like races.
 #pragma once
+
+#include <cstdint>
 
 #include <arrow/type_fwd.h>
 
 namespace gristmill::base {
 
 arrow::MemoryPool* upstream_pool();
+// Resident, but of nobody; as far as it is known.
+int64_t idle_bytes();
+// Gives all but `keep` of them back to the system.
+void release_idle(int64_t keep);
 
 }  // namespace gristmill::base

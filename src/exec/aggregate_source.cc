@@ -39,16 +39,18 @@ class GroupSource final : public Source {
   arrow::Result<int64_t> start(const QueryContext&) override {
     if (plan_.layout.form == KeyForm::kNone) return 1;
     groups_ = 0;
-    int64_t runs = 0, kept = 0;
+    int64_t runs = 0, kept = 0, bytes = 0;
     for (const auto& p : state_->partitions) {
       for (const auto& run : p.runs()) {
         groups_ += run->rows;
         kept += run->kept_bytes;
+        bytes += run->group_bytes();
         ++runs;
       }
     }
     if (groups_ == 0) return 0;
     kept_bytes_ = kept / groups_;
+    group_bytes_ = std::max(plan_.layout.stride + kept_bytes_, bytes / groups_);
     // Not more than this worker's share of the limit; but with very many runs the blocks at the edges would outweigh it.
     const int64_t least = kept_bytes_ > 0 ? 1 : kLeastMorselRows;
     morsel_rows_ = std::clamp(share_of_limit(plan_.context) / row_bytes(), least, kMorselRows);
@@ -87,7 +89,7 @@ class GroupSource final : public Source {
   }
 
   // What a row of a morsel takes while it is read: read back, sorted, written out.
-  int64_t row_bytes() const { return 2 * (plan_.layout.stride + kept_bytes_) + kSortBytes; }
+  int64_t row_bytes() const { return 2 * group_bytes_ + kSortBytes; }
 
   int64_t cut_by_key() {
     std::vector<uint64_t> sample;
@@ -274,7 +276,8 @@ class GroupSource final : public Source {
   std::shared_ptr<AggregateState> state_;
   const AggregatePlan& plan_;
   int64_t groups_ = 0;
-  int64_t kept_bytes_ = 0;  // of a group, beside its row
+  int64_t kept_bytes_ = 0;   // of a group, beside its row
+  int64_t group_bytes_ = 0;  // of a group with its texts and what it keeps
   int64_t morsel_rows_ = kMorselRows;
   std::vector<uint64_t> splitters_;
 };

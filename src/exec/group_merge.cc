@@ -1,7 +1,9 @@
 // A row either is new, and is taken over or copied as bytes, or meets its group, and every function merges the states of
 // the whole span at once.
 //
-// Taking over needs an index that does not grow meanwhile: it would look for rows in chunks that are not there yet.
+// Taking over needs an index that does not grow meanwhile: it would look for rows in chunks that are not there yet. And it keeps all the
+// memory of the other table, that of rows which met their group too: where most do, as when both workers saw all groups, the few new ones
+// are copied and the other table goes.
 
 #include "exec/group_merge.h"
 
@@ -28,14 +30,16 @@ struct BlobKeys {
 
 class Merger {
  public:
-  Merger(const AggregatePlan& plan, TableSet* into, GroupTable& from, bool adopt)
-      : plan_(plan), layout_(plan.layout), into_(into), from_(from), adopt_(adopt) {}
+  Merger(const AggregatePlan& plan, TableSet* into, GroupTable& from) : plan_(plan), layout_(plan.layout), into_(into), from_(from) {}
+
+  // New rows are taken over from now on. Not undone: groups then point into `from`.
+  void adopt() { adopt_ = true; }
 
   arrow::Status merge(uint8_t* const* rows, int64_t n) {
     for (int64_t at = 0; at < n; at += TableSet::kSpan) ARROW_RETURN_NOT_OK(merge_span(rows + at, std::min(TableSet::kSpan, n - at)));
     return arrow::Status::OK();
   }
-  int64_t taken() const { return taken_; }
+  int64_t taken() const { return taken_; }  // over
 
  private:
   uint64_t order(const uint8_t* row) const { return load<uint64_t>(row + layout_.order_offset); }
@@ -171,24 +175,45 @@ class Merger {
   const RowLayout& layout_;
   TableSet* into_;
   GroupTable& from_;
-  bool adopt_;
+  bool adopt_ = false;
   int64_t taken_ = 0;
 };
 
 }  // namespace
 
 arrow::Status merge_table(const AggregatePlan& plan, TableSet* into, GroupTable from) {
+  constexpr int64_t kTrial = 256;  // rows that are copied to see how many are new
   GroupTable& table = into->table(0);
-  ARROW_RETURN_NOT_OK(table.reserve(table.groups() + from.groups()));
-  into->refresh(0);
-  Merger merger(plan, into, from, true);
-  ARROW_RETURN_NOT_OK(from.for_each([&](uint8_t* const* rows, int64_t n) { return merger.merge(rows, n); }));
-  table.adopt(std::move(from), merger.taken());
+  const int64_t groups = table.groups(), trial = plan.keeps_values() ? 0 : kTrial;
+  Merger merger(plan, into, from);
+  int64_t tried = 0;
+  bool adopts = false;
+  const auto judge = [&]() -> arrow::Status {
+    adopts = (table.groups() - groups) * 2 >= tried;
+    if (!adopts) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(table.reserve(table.groups() + from.groups() - tried));
+    into->refresh(0);
+    merger.adopt();
+    return arrow::Status::OK();
+  };
+  bool judged = false;
+  ARROW_RETURN_NOT_OK(from.for_each([&](uint8_t* const* rows, int64_t n) -> arrow::Status {
+    const int64_t first = std::min(n, trial - tried);
+    if (first > 0) {
+      ARROW_RETURN_NOT_OK(merger.merge(rows, first));
+      for (int64_t j = 0; j < first; ++j) store(rows[j] + plan.layout.order_offset, RowLayout::kNoOrder);
+      tried += first;
+    }
+    if (first == n) return arrow::Status::OK();
+    if (!std::exchange(judged, true)) ARROW_RETURN_NOT_OK(judge());
+    return merger.merge(rows + first, n - first);
+  }));
+  if (adopts) table.adopt(std::move(from), merger.taken());
   return arrow::Status::OK();
 }
 
 arrow::Status merge_rows(const AggregatePlan& plan, TableSet* into, uint8_t* const* rows, int64_t n, GroupTable& from) {
-  return Merger(plan, into, from, false).merge(rows, n);
+  return Merger(plan, into, from).merge(rows, n);
 }
 
 arrow::Status merge_global(const AggregatePlan& plan, GroupTable* into, GroupTable from) {

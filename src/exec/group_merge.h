@@ -10,7 +10,8 @@
 
 namespace gristmill::exec {
 
-// Takes all of `from`: new groups keep their rows where they are, `from`'s memory goes over to `into` (a set of one).
+// Takes all of `from` into a set of one. Where most of its groups are new they keep their rows where they are and `from`'s memory goes over;
+// else they are copied and it is freed.
 arrow::Status merge_table(const AggregatePlan& plan, TableSet* into, GroupTable from);
 // Copies: `rows` (side memory in `from`) stay the caller's.
 arrow::Status merge_rows(const AggregatePlan& plan, TableSet* into, uint8_t* const* rows, int64_t n, GroupTable& from);

@@ -48,6 +48,12 @@ struct GroupRun {
   const GroupEntry* entries() const { return reinterpret_cast<const GroupEntry*>(memory.data()); }
   bool on_disk() const { return table == nullptr; }
   int64_t bytes() const { return table ? table->bytes() + memory.size() : 0; }
+  // Of its groups, wherever they are.
+  int64_t group_bytes() const {
+    int64_t bytes = table ? table->bytes() : 0;
+    for (const GroupBlock& b : blocks) bytes += b.bytes;
+    return bytes;
+  }
 };
 using GroupRuns = std::vector<std::shared_ptr<const GroupRun>>;
 
