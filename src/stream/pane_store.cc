@@ -53,6 +53,12 @@ void PaneStore::unlock() {
   mutex_.unlock();
 }
 
+arrow::Status PaneStore::make_room() {
+  constexpr double kShort = 0.85;  // of the limit
+  if (plan_.context.memory->pressure() < kShort && !plan_.context.spill_eagerly) return arrow::Status::OK();
+  return spill_locked(std::numeric_limits<int64_t>::max()).status();
+}
+
 arrow::Status PaneStore::load(Pane* pane) {
   for (const exec::GroupBlock& block : pane->blocks) {
     ARROW_ASSIGN_OR_RAISE(exec::LoadedGroups loaded, exec::read_groups(plan_.layout, block, false, *pane->file, plan_.pool()));

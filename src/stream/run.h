@@ -22,6 +22,9 @@ class StreamRun {
   struct Into {
     std::shared_ptr<exec::OrderedSink> rows;
     EpochSinkPtr epochs;
+    // Of `rows` that somebody takes when he likes: null when he has all of them and asks for more, else fires when that may be. An epoch
+    // counts only then. Null: rows count when they are delivered.
+    std::function<base::WaitHandlePtr()> taken;
   };
   static arrow::Result<std::shared_ptr<StreamRun>> make(StatePtr state, Into into, Cancellation cancel = {},
                                                         sched::Scheduler& scheduler = sched::Scheduler::process());
