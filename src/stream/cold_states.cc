@@ -169,8 +169,10 @@ arrow::Status ColdStates::read(std::vector<Place*> places, const VisitPlace& vis
   return arrow::Status::OK();
 }
 
-arrow::Status ColdStates::take(std::vector<uint64_t> hashes, const Visit& visit) {
-  return read(places_of(std::move(hashes)), [&](Place* p, std::string_view state) -> arrow::Status {
+arrow::Status ColdStates::take(std::vector<uint64_t> hashes, const Visit& visit) { return take_out(places_of(std::move(hashes)), visit); }
+
+arrow::Status ColdStates::take_out(std::vector<Place*> places, const Visit& visit) {
+  return read(std::move(places), [&](Place* p, std::string_view state) -> arrow::Status {
     ARROW_RETURN_NOT_OK(visit(p->hash, state));
     drop(p, static_cast<int64_t>(state.size() + sizeof(uint32_t)));
     return arrow::Status::OK();
@@ -190,7 +192,10 @@ arrow::Status ColdStates::take_due(int64_t to, const Visit& visit) {
     std::pop_heap(due_.begin(), due_.end(), kLaterDue);
     due_.pop_back();
   }
-  return take(std::move(hashes), visit);
+  // A key may have left and come again since it was queued: its state is due later then, and stays.
+  std::vector<Place*> places = places_of(std::move(hashes));
+  std::erase_if(places, [&](const Place* p) { return p->due > to; });
+  return take_out(std::move(places), visit);
 }
 
 std::vector<ColdStates::Place*> ColdStates::all() const {

@@ -1,8 +1,8 @@
 // States of keys that went to disk to make room for others; of each a place of 24 bytes stays in memory.
 //
-// A state is found by the hash of its key, and says itself whose it is: keys of one hash come back together, which does no harm. It comes back
-// when its key is wanted, or when its time has come (`due`). Blocks whose states have all come back free their file with the last of them;
-// when most of what lies there is gone the rest is written anew.
+// A state is found by the hash of its key, and says itself whose it is: keys of one hash come back together, which does no harm. It comes
+// back when its key is wanted, or when its time has come (`due`). Blocks whose states have all come back free their file with the last of
+// them; when most of what lies there is gone the rest is written anew.
 //
 // Not thread safe. Visits must not change what they are visits of.
 #pragma once
@@ -45,7 +45,7 @@ class ColdStates {
   arrow::Status look(std::vector<uint64_t> hashes, const Visit& visit) const;
   // No state that is here is due before this.
   int64_t next_due() const { return due_.empty() ? kAllTime : due_.front().first; }
-  // Some of the states due up to `to`, the earliest ones, and all that are due with the last of them, leave.
+  // Some of the states due up to `to`, the earliest ones, and all that are due with the last of them, leave. No other leaves.
   arrow::Status take_due(int64_t to, const Visit& visit);
   // All of them stay.
   arrow::Status each(const Visit& visit) const;
@@ -73,6 +73,7 @@ class ColdStates {
   // Sorts the places as they lie on disk and visits them block by block.
   using VisitPlace = std::function<arrow::Status(Place* place, std::string_view state)>;
   arrow::Status read(std::vector<Place*> places, const VisitPlace& visit) const;
+  arrow::Status take_out(std::vector<Place*> places, const Visit& visit);
   std::vector<Place*> all() const;
   arrow::Status write_anew();
   void queue(int64_t due, uint64_t hash);
@@ -85,8 +86,8 @@ class ColdStates {
   std::shared_ptr<base::SpillFile> file_;
   std::vector<uint8_t> writing_;  // the block at hand
   uint32_t writing_block_ = kFree;
-  int64_t live_ = 0, live_bytes_ = 0, bytes_ = 0;       // bytes_: of all blocks
-  std::vector<std::pair<int64_t, uint64_t>> due_;       // a heap, the earliest first; may hold what has left
+  int64_t live_ = 0, live_bytes_ = 0, bytes_ = 0;  // bytes_: of all blocks
+  std::vector<std::pair<int64_t, uint64_t>> due_;  // a heap, the earliest first; may hold what has left
 };
 
 }  // namespace gristmill::stream

@@ -56,7 +56,9 @@ class CountOperator final : public WindowOperator {
     ARROW_RETURN_NOT_OK(WindowOperator::open(context));
     slab_ = std::make_unique<StateSlab>(*plan_);
     cold_ = std::make_unique<ColdStates>(plan_->context.memory);
-    const auto size = [this] { return SpillGate::Size{index_bytes() + cold_->bytes(), counts_.empty() ? 0 : index_bytes() + slab_->bytes()}; };
+    const auto size = [this] {
+      return SpillGate::Size{index_bytes() + cold_->bytes(), counts_.empty() ? 0 : index_bytes() + slab_->bytes()};
+    };
     gate_ = std::make_unique<SpillGate>("count windows", plan_->context, size, [this] { return put_away(); });
     return gate_->open();
   }
@@ -68,10 +70,13 @@ class CountOperator final : public WindowOperator {
   int64_t bytes() const override { return gate_ ? gate_->bytes() : 0; }
   std::map<std::string, int64_t> stats() const override {
     auto out = WindowOperator::stats();
-    out["keys"] = static_cast<int64_t>(counts_.size());
     out["expired_rows"] = expired_rows_;
-    out["keys_on_disk"] = cold_ ? cold_->keys() : 0;
-    out["spills"] = gate_ ? gate_->spills() : 0;
+    if (!gate_) return out;
+    out["spills"] = gate_->spills();
+    gate_->look([&] {
+      out["keys"] = static_cast<int64_t>(counts_.size());
+      out["keys_on_disk"] = cold_->keys();
+    });
     return out;
   }
 
@@ -299,10 +304,8 @@ arrow::Status CountOperator::advance(int64_t to, Emitter&) {
   }
   while (!cold_->empty() && cold_->next_due() <= to) {
     ARROW_RETURN_NOT_OK(cold_->take_due(to, [&](uint64_t, std::string_view stored) {
-      return read_stored(stored, [&](const StoredCount& known, const exec::LoadedGroups& groups, std::span<const uint8_t>) -> arrow::Status {
-        const Count c{known.rows, nullptr, known.touched};
-        if (!expired(c, to)) return remember(c, groups.rows[0], *groups.side);  // another key of the hash
-        expired_rows_ += c.rows;
+      return read_stored(stored, [&](const StoredCount& known, const exec::LoadedGroups&, std::span<const uint8_t>) {
+        expired_rows_ += known.rows;
         return arrow::Status::OK();
       });
     }));
@@ -329,7 +332,8 @@ arrow::Status CountOperator::show_rest(Emitter& out) {
   }
   ARROW_RETURN_NOT_OK(cold_->each([&](uint64_t hash, std::string_view stored) {
     return read_stored(stored, [&](const StoredCount& known, const exec::LoadedGroups& groups, std::span<const uint8_t>) -> arrow::Status {
-      if (!expired({known.rows, nullptr, known.touched}, mark_.value())) rest.push_back({order_of(plan_->layout, groups.rows[0]), nullptr, hash});
+      const bool here = !expired({known.rows, nullptr, known.touched}, mark_.value());
+      if (here) rest.push_back({order_of(plan_->layout, groups.rows[0]), nullptr, hash});
       return arrow::Status::OK();
     });
   }));
@@ -402,11 +406,12 @@ arrow::Status CountOperator::snapshot_inside(SnapshotWriter& writer) {
   size_t waiting = 0;
   ARROW_RETURN_NOT_OK(cold_->each([&](uint64_t, std::string_view stored) -> arrow::Status {
     waiting += stored.size();
-    ARROW_RETURN_NOT_OK(read_stored(stored, [&](const StoredCount& known, const exec::LoadedGroups& groups, std::span<const uint8_t> group) {
+    const auto add = [&](const StoredCount& known, const exec::LoadedGroups& groups, std::span<const uint8_t> group) {
       const int g = row_key_group(plan_->layout, groups.rows[0]);
       records[static_cast<size_t>(g)].push_back({known.touched, 0, known.rows, {group.begin(), group.end()}});
       return arrow::Status::OK();
-    }));
+    };
+    ARROW_RETURN_NOT_OK(read_stored(stored, add));
     return waiting > kMostRecords ? (waiting = 0, hand_on()) : arrow::Status::OK();
   }));
   return hand_on();

@@ -101,9 +101,10 @@ class Distinct final : public StatefulOperator {
 
   int64_t bytes() const override { return gate_ ? gate_->bytes() : 0; }
   std::map<std::string, int64_t> stats() const override {
-    return {{"keys", static_cast<int64_t>(seen_.size()) + (cold_ ? cold_->keys() : 0)},
-            {"keys_on_disk", cold_ ? cold_->keys() : 0},
-            {"spills", gate_ ? gate_->spills() : 0}};
+    if (!gate_) return {};
+    return gate_->look([&]() -> std::map<std::string, int64_t> {
+      return {{"keys", static_cast<int64_t>(seen_.size()) + cold_->keys()}, {"keys_on_disk", cold_->keys()}, {"spills", gate_->spills()}};
+    });
   }
 
   arrow::Status snapshot(SnapshotWriter& writer) override {

@@ -84,6 +84,14 @@ void Feed::has_ended() {
   absent_ = finishing_ = true;
 }
 
+void Feed::take_turns(std::shared_ptr<Turns> turns) {
+  place_ = turns->add([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    return self && !self->notes_.empty();
+  });
+  turns_ = std::move(turns);
+}
+
 plan::TableSourcePtr Feed::table(std::shared_ptr<arrow::Schema> schema) {
   return std::make_shared<FeedTable>(shared_from_this(), std::move(schema));
 }
@@ -106,6 +114,8 @@ arrow::Result<plan::Scan::Next> Feed::next(uint64_t seq) {
     }
   }
   if (over()) return end();
+  // Before a tick too: a clock that is always due would keep every other feed from being read.
+  if (auto pause = turns_ ? turns_->pause(place_) : nullptr) return wait_for(std::move(pause), false);
   bool tick = false;
   {
     std::lock_guard lock(mutex_);
@@ -117,13 +127,13 @@ arrow::Result<plan::Scan::Next> Feed::next(uint64_t seq) {
     note.tick.now_micros = std::chrono::duration_cast<std::chrono::microseconds>(background_.clock().now().time_since_epoch()).count();
     note.tick.at_end = source_->at_end();
     notes_.put(seq, std::move(note));
+    if (turns_) turns_->ticked(place_);
     return Next{};
   }
   // Also while rows come: of one partition they may, of another not. But not before rows were asked for again: where a tick takes longer
   // than it is to the next one there would be nothing but ticks.
   arm_tick();
   if (held()) return wait_for(std::make_shared<base::WaitHandle>());  // the last barrier wakes it
-  if (auto pause = turns_ ? turns_->pause(place_) : nullptr) return wait_for(std::move(pause));
   Polled polled;
   {
     std::lock_guard lock(source_mutex_);
@@ -188,12 +198,13 @@ plan::Scan::Next Feed::give(uint64_t seq, std::unique_ptr<Chunk> chunk) {
   return {};
 }
 
-plan::Scan::Next Feed::wait_for(base::WaitHandlePtr source) {
+// `ticks`: a tick that is due is worth coming back for.
+plan::Scan::Next Feed::wait_for(base::WaitHandlePtr source, bool ticks) {
   auto handle = std::make_shared<base::WaitHandle>();
   bool now = false;
   {
     std::lock_guard lock(mutex_);
-    now = barrier_ || finishing_ || ended_ || tick_due_;
+    now = barrier_ || finishing_ || ended_ || (ticks && tick_due_);
     std::erase_if(waiting_, [](const auto& w) { return w->ready(); });
     waiting_.push_back(handle);
   }

@@ -37,10 +37,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   Notes& notes() { return notes_; }
   void set_tick(int64_t every) { tick_every_ = every; }
   // Takes its turn among the other feeds of the run; before the run.
-  void take_turns(std::shared_ptr<Turns> turns) {
-    place_ = turns->add();
-    turns_ = std::move(turns);
-  }
+  void take_turns(std::shared_ptr<Turns> turns);
 
   // A barrier before the next chunk; `last`: the end comes right behind it. Once per epoch; from any thread.
   void barrier(int64_t epoch, bool last = false);
@@ -67,7 +64,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   bool over() const;
   bool held() const;
   plan::Scan::Next give(uint64_t seq, std::unique_ptr<Chunk> chunk);
-  plan::Scan::Next wait_for(base::WaitHandlePtr source);
+  plan::Scan::Next wait_for(base::WaitHandlePtr source, bool ticks = true);
   plan::Scan::Next nothing_yet(base::WaitHandlePtr source);
   std::unique_ptr<Chunk> take(uint64_t seq);
   Positions positions() const;

@@ -18,8 +18,8 @@ class FinalSink : public exec::OrderedSink {
 // Whether whoever takes the rows has all of them; see StreamRun::Into.
 using RowsTaken = std::function<base::WaitHandlePtr()>;
 
-// Exactly one of `rows`, `epochs` is set. `taken`: of `rows`, may be null; the last epoch is left to the run then. `notes`: of the pipeline's
-// morsels.
+// Exactly one of `rows`, `epochs` is set. `taken`: of `rows`, may be null; the last epoch is left to the run then. `notes`: of the
+// pipeline's morsels.
 std::shared_ptr<FinalSink> make_final_sink(std::shared_ptr<exec::OrderedSink> rows, EpochSinkPtr epochs, RowsTaken taken,
                                            std::shared_ptr<Checkpointing> checkpointing, NotesOf notes);
 

@@ -1,9 +1,9 @@
 // Interval join: rows of two streams with equal keys whose times lie within bounds of each other.
 //
 // Rows are taken in the order of time, so each meets exactly the rows of the other side that came before it in that order: a pair is made
-// once, by its later row. Pairs leave by their later row, and then by the order of the earlier one. With `left` or `right`, a row of that side
-// that met nobody leaves alone, before the first row that is too late to meet it: where that is depends on times only, not on when watermarks
-// moved.
+// once, by its later row. Pairs leave by their later row, and then by the order of the earlier one. With `left` or `right`, a row of that
+// side that met nobody leaves alone, before the first row that is too late to meet it: where that is depends on times only, not on when
+// watermarks moved.
 
 #include <algorithm>
 #include <deque>

@@ -1,7 +1,8 @@
 // Rows wait until the watermark is behind them, then rows and timers go in one order: by time, timers before rows, rows by their place in
 // the stream, timers by key. The user's code runs in the ordered half only.
 //
-// Where memory is short states go to disk (cold_states.h) until their key has a row or a timer. Rows that wait and timers must fit the limit.
+// Where memory is short states go to disk (cold_states.h) until their key has a row or a timer. Rows that wait and timers must fit the
+// limit.
 
 #include "stream/keyed_operator.h"
 
@@ -379,12 +380,7 @@ arrow::Status KeyedRunner::forget() {
     at = states_.erase(at);
   }
   while (!cold_->empty() && cold_->next_due() <= to) {
-    ARROW_RETURN_NOT_OK(cold_->take_due(to, [&](uint64_t, std::string_view stored) {
-      StoredKey head;
-      std::memcpy(&head, stored.data(), sizeof head);
-      if (time_add(head.touched, keyed_.ttl) > to) take_back(stored);  // another key of the hash
-      return arrow::Status::OK();
-    }));
+    ARROW_RETURN_NOT_OK(cold_->take_due(to, [](uint64_t, std::string_view) { return arrow::Status::OK(); }));
   }
   std::erase_if(timers_, [&](const auto& timer) { return !states_.contains(timer.second) && !cold_->may_have(hash_key(timer.second)); });
   return arrow::Status::OK();
@@ -417,11 +413,15 @@ std::string KeyedRunner::fingerprint() const {
 
 std::map<std::string, int64_t> KeyedRunner::stats() const {
   std::map<std::string, int64_t> out = {{"late_rows", late_rows_},
-                                        {"keys", static_cast<int64_t>(states_.size()) + (cold_ ? cold_->keys() : 0)},
-                                        {"keys_on_disk", cold_ ? cold_->keys() : 0},
                                         {"timers", static_cast<int64_t>(timers_.size())},
                                         {"timers_fired", fired_},
                                         {"state_bytes", bytes()}};
+  if (gate_) {
+    gate_->look([&] {
+      out["keys"] = static_cast<int64_t>(states_.size()) + cold_->keys();
+      out["keys_on_disk"] = cold_->keys();
+    });
+  }
   if (mark_.value() != kNoTime && mark_.value() != kAllTime) out["watermark"] = mark_.value();
   return out;
 }

@@ -45,7 +45,7 @@ class StreamRun {
   struct Progress {
     bool started = false;   // sources and sinks are open
     int64_t lag = 0;        // of all sources that know theirs, in their own units (messages)
-    int64_t late_rows = 0;  // that came behind the watermark of some operator
+    int64_t late_rows = 0;  // that came behind the watermark of some operator, in all runs since the first checkpoint
     int64_t state_bytes = 0;
     bool epochs = false;   // there is a checkpoint or a sink of epochs
     bool pending = false;  // rows came since the last one

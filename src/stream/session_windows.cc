@@ -78,9 +78,12 @@ class SessionOperator final : public WindowOperator {
   int64_t bytes() const override { return gate_ ? gate_->bytes() : 0; }
   std::map<std::string, int64_t> stats() const override {
     auto out = WindowOperator::stats();
-    out["sessions"] = slab_ ? slab_->live() : 0;
-    out["keys_on_disk"] = cold_ ? cold_->keys() : 0;
-    out["spills"] = gate_ ? gate_->spills() : 0;
+    if (!gate_) return out;
+    out["spills"] = gate_->spills();
+    gate_->look([&] {
+      out["sessions"] = slab_->live();
+      out["keys_on_disk"] = cold_->keys();
+    });
     return out;
   }
 
@@ -470,7 +473,7 @@ arrow::Status SessionOperator::restore(SnapshotReader& reader) {
   ARROW_RETURN_NOT_OK(load(reader));
   closed_to_ = reader.number("closed_to", kNoTime);
   return gate_->inside(0, [&] {
-    return each_record(reader, kSessionPart, *plan_, [&](int64_t start, int64_t end, int64_t shown, exec::LoadedGroups groups) -> arrow::Status {
+    const auto add = [&](int64_t start, int64_t end, int64_t shown, exec::LoadedGroups groups) -> arrow::Status {
       for (uint8_t* const row : groups.rows) {
         const std::string key = key_bytes(plan_->layout, row);
         ARROW_RETURN_NOT_OK(cold_->take({hash_key(key)}, taking_back()));  // it went to disk with the sessions before
@@ -478,7 +481,8 @@ arrow::Status SessionOperator::restore(SnapshotReader& reader) {
         put_down(s, shown != 0);
       }
       return gate_->make_room();
-    });
+    };
+    return each_record(reader, kSessionPart, *plan_, add);
   });
 }
 

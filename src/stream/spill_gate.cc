@@ -77,8 +77,11 @@ arrow::Result<int64_t> SpillGate::spill(int64_t) {
   if (owner_.load() == std::this_thread::get_id()) return 0;
   const std::unique_lock held(mutex_, std::try_to_lock);
   if (!held.owns_lock()) return 0;
+  owner_.store(std::this_thread::get_id());  // what the spill allocates may ask for a spill
   const int64_t before = spillable_.load();
-  ARROW_RETURN_NOT_OK(spill_all());
+  const arrow::Status spilled = spill_all();
+  owner_.store(std::thread::id());
+  ARROW_RETURN_NOT_OK(spilled);
   return before - spillable_.load();
 }
 

@@ -40,12 +40,18 @@ class SpillGate final : public base::Spillable {
     leave();
     return status;
   }
+  // The same for work that only looks, from any thread that is not inside: nothing goes to disk for it.
+  template <typename F>
+  auto look(F&& work) const {
+    std::lock_guard lock(mutex_);
+    return work();
+  }
   // By who is inside and adds to the state for long: all goes to disk where memory is short.
   arrow::Status make_room();
 
   int64_t bytes() const { return spillable_.load(std::memory_order_relaxed); }
   int64_t unseen() const { return unseen_bytes_.load(std::memory_order_relaxed); }
-  int64_t spills() const { return spills_; }
+  int64_t spills() const { return spills_.load(std::memory_order_relaxed); }
 
   std::string spill_name() const override { return name_; }
   int64_t spillable_bytes() const override { return bytes(); }
@@ -66,8 +72,8 @@ class SpillGate final : public base::Spillable {
   const std::function<arrow::Status()> spill_;
   base::Reservation unseen_;
   std::atomic<int64_t> unseen_bytes_{0}, reserved_{0}, spillable_{0};
-  int64_t spills_ = 0;
-  std::mutex mutex_;
+  std::atomic<int64_t> spills_{0};
+  mutable std::mutex mutex_;
   std::atomic<std::thread::id> owner_{};
   bool open_ = false;
 };

@@ -19,7 +19,7 @@ namespace {
 constexpr int kStateVersion = 1;
 constexpr size_t kPairsOut = 16384;
 constexpr int64_t kRowBytes = 160;  // of a held row's index, about
-constexpr size_t kMostStoredRows = size_t{8} << 20;      // bytes of rows on disk that are in memory at once for a snapshot
+constexpr size_t kMostStoredRows = size_t{8} << 20;  // bytes of rows on disk that are in memory at once for a snapshot
 constexpr uint64_t kSpread = 0x9E3779B97F4A7C15ull;  // an odd factor: places become hashes
 constexpr const char* kParts[2] = {"left", "right"};
 constexpr const char* kMetParts[2] = {"left met", "right met"};
@@ -259,7 +259,8 @@ arrow::Status TwoStreams::each_stored_row(const std::vector<std::string>& stored
       if (end - at < static_cast<int64_t>(head.key) + head.bytes || head.side > 1) {
         return base::internal_error("a row of a join on disk is cut off");
       }
-      rows[head.side].push_back({head.t, head.place, {}, std::string(reinterpret_cast<const char*>(at), head.key), head.null_key != 0, head.met != 0});
+      std::string key(reinterpret_cast<const char*>(at), head.key);
+      rows[head.side].push_back({head.t, head.place, {}, std::move(key), head.null_key != 0, head.met != 0});
       columns[head.side].push_back(at + head.key);
       at += head.key + head.bytes;
     }
@@ -282,7 +283,9 @@ arrow::Status TwoStreams::put_away() {
     for (const auto& [at, row] : waiting_[side]) {
       bytes.clear();
       store(side, row, &bytes);
-      ARROW_RETURN_NOT_OK(cold_waiting_->put((row.place * 2 + static_cast<uint64_t>(side)) * kSpread, row.t, text()));
+      // A row of the last time there is has its turn too, at the end.
+      const int64_t due = std::min(row.t, kAllTime - 1);
+      ARROW_RETURN_NOT_OK(cold_waiting_->put((row.place * 2 + static_cast<uint64_t>(side)) * kSpread, due, text()));
     }
     waiting_[side].clear();
   }
@@ -408,12 +411,14 @@ std::string TwoStreams::fingerprint() const {
 std::map<std::string, int64_t> TwoStreams::stats() const {
   std::map<std::string, int64_t> out = {{"late_rows", late_rows_[0] + late_rows_[1]},
                                         {"late_rows_left", late_rows_[0]},
-                                        {"late_rows_right", late_rows_[1]},
-                                        {"waiting_rows", static_cast<int64_t>(waiting_[0].size() + waiting_[1].size())},
-                                        {"held_rows", held_rows_}};
+                                        {"late_rows_right", late_rows_[1]}};
   if (gate_) {
-    out["on_disk"] = cold_waiting_->keys() + cold_held_[0]->keys() + cold_held_[1]->keys();  // rows that wait, and keys
     out["spills"] = gate_->spills();
+    gate_->look([&] {
+      out["waiting_rows"] = static_cast<int64_t>(waiting_[0].size() + waiting_[1].size());
+      out["held_rows"] = held_rows_;
+      out["on_disk"] = cold_waiting_->keys() + cold_held_[0]->keys() + cold_held_[1]->keys();  // rows that wait, and keys
+    });
   }
   const int64_t mark = std::min(marks_[0].value(), marks_[1].value());
   if (mark != kNoTime && mark != kAllTime) out["watermark"] = mark;
@@ -440,7 +445,8 @@ arrow::Status TwoStreams::put_cold_rows(SnapshotWriter& writer) const {
   size_t bytes = 0;
   for (const bool taken : {false, true}) {
     const auto hand_on = [&]() -> arrow::Status {
-      KeptRecords records[2] = {KeptRecords(kKeyGroups), KeptRecords(kKeyGroups)}, met[2] = {KeptRecords(kKeyGroups), KeptRecords(kKeyGroups)};
+      KeptRecords records[2] = {KeptRecords(kKeyGroups), KeptRecords(kKeyGroups)};
+      KeptRecords met[2] = {KeptRecords(kKeyGroups), KeptRecords(kKeyGroups)};
       ARROW_RETURN_NOT_OK(each_stored_row(stored, [&](int side, const Row& row) {
         (row.met ? met : records)[side][static_cast<size_t>(key_group(hash_key(row.key)))].push_back({row.row, row.place, taken});
       }));

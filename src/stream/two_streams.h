@@ -4,8 +4,8 @@
 // place in their own stream. Whether a row is late is decided by its own stream's watermark alone. So neither depends on which stream came
 // first, and what leaves is ordered by event time.
 //
-// Where memory is short rows go to disk (cold_states.h): those that wait until their time has come, those that were taken until their key is
-// wanted again or they are too old.
+// Where memory is short rows go to disk (cold_states.h): those that wait until their time has come, those that were taken until their key
+// is wanted again or they are too old.
 #pragma once
 
 #include <cstdint>

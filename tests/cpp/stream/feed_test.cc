@@ -17,6 +17,13 @@ class AlwaysDue final : public sched::Background {
   void after(int64_t, std::function<void()> work) override { work(); }
 };
 
+// And one where none ever does.
+class NeverDue final : public sched::Background {
+ public:
+  void submit_io(int64_t, std::function<void()> work) override { work(); }
+  void after(int64_t, std::function<void()>) override {}
+};
+
 std::shared_ptr<Feed> feed_of(int32_t partitions, int64_t each, sched::Background& background, int64_t tick) {
   auto feed = std::make_shared<Feed>(std::make_shared<Counting>(partitions, each, 1), background, tick);
   EXPECT_TRUE(feed->start({}, {}).ok());
@@ -41,6 +48,32 @@ TEST(Feed, AClockThatIsAlwaysDueKeepsNoRowFromBeingRead) {
   EXPECT_GT(chunks, 12);
   EXPECT_LE(ticks, chunks + 1);
   EXPECT_GT(ticks, 0);
+}
+
+// One that is ahead of the others waits for them, whatever its clock says.
+TEST(Feed, AClockThatIsAlwaysDueKeepsNoOtherFeedFromBeingRead) {
+  AlwaysDue clock;
+  NeverDue never;
+  const auto turns = std::make_shared<Turns>(never);
+  const auto ahead = feed_of(1, 100'000, clock, 1000), other = feed_of(1, 100'000, clock, 1000);
+  ahead->take_turns(turns);
+  other->take_turns(turns);
+  plan::ScanRequest request;
+  request.columns = {0};
+  const auto a = *ahead->table(ahead->source().schema())->open(request), b = *other->table(other->source().schema())->open(request);
+  uint64_t at[2] = {0, 0};
+  // The first one whenever it can move.
+  for (int steps = 0; steps < 400; ++steps) {
+    const auto next = *a->next(at[0]);
+    if (!next.wait) {
+      ++at[0];
+      continue;
+    }
+    ASSERT_FALSE(next.wait->ready());
+    ASSERT_EQ((*b->next(at[1]++)).wait, nullptr);
+  }
+  EXPECT_GT(at[0], 150u);
+  EXPECT_GT(at[1], 150u);
 }
 
 TEST(Feed, ABarrierOfASourceThatHadEndedSaysSo) {

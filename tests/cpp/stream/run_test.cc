@@ -211,7 +211,7 @@ TEST(StreamRun, RowsThatNobodyTookComeAgain) {
       ended = batch == nullptr;
       if (ended) break;
       const auto& n = static_cast<const arrow::Int64Array&>(*batch->column(0));
-      if (first) ASSERT_LE(n.Value(0), next) << "run " << runs;
+      ASSERT_TRUE(!first || n.Value(0) <= next) << "run " << runs << " begins with " << n.Value(0) << " instead of " << next;
       first = false;
       next = std::max(next, n.Value(n.length() - 1) + 1);
       if (batches % 7 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(4));
@@ -354,7 +354,8 @@ TEST(StreamRun, ExactlyOnceHoldsUnderSimulatedSchedulesWithFailingSinks) {
 // Rows out of order, some of them late, of 200 keys' worth of windows, sessions and joins; each result as one number.
 Stream simulated_windows(uint64_t seed) {
   const auto source = [&](uint64_t of) {
-    const Expr t = col("n") + col("n") * static_cast<int64_t>(7919 + of) % 23;
+    // Some rows come so late that no window takes them, whatever its lateness.
+    const Expr t = col("n") + col("n") * static_cast<int64_t>(7919 + of) % 23 - (col("n") % 37).floor_div(lit(int64_t{36})) * 60;
     return with_watermark(counting(1, 400, seed + of).select({col("n"), t.alias("t"), (col("n") % 3).alias("k")}), "t", {.delay = "7"});
   };
   WindowOptions lateness;
@@ -400,18 +401,18 @@ TEST(StreamRun, WindowsOfLateRowsAreTheSameUnderSimulatedSchedulesWithFailingSin
       const auto sink = std::make_shared<ShelfSink>(shelf, seed / 8 % 2 == 0, static_cast<uint64_t>(seed * 77 + runs), 9);
       const auto run = *StreamRun::make(*s.state(), {nullptr, sink}, {}, *scheduler);
       done = run->run();
-      late = run->progress().late_rows;
+      if (run->progress().started) late = run->progress().late_rows;  // else it found the stream at its end, and counted nothing
       ASSERT_TRUE(done.ok() || base::error_kind(done) == base::ErrorKind::kIo) << "seed " << seed << ": " << done.ToString();
     } while (!done.ok());
     ASSERT_EQ(shelf->all(), plain->all()) << "seed " << seed << ", " << runs << " runs";
     EXPECT_EQ(late, undisturbed->progress().late_rows) << "seed " << seed;
     EXPECT_GT(plain->all().size(), 20u) << "seed " << seed;
-    if (seed % 8 != 4) EXPECT_GT(late, 0) << "seed " << seed;
+    EXPECT_TRUE(late > 0 || seed % 8 == 4) << "seed " << seed;
   }
 }
 
-// Whatever comes first, a worker or the clock: sources that always have rows are all read, and the run comes to its end. The clock ticks for
-// each of them every millisecond, and its timers often fire before anybody else moves.
+// Whatever comes first, a worker or the clock: sources that always have rows are all read, and the run comes to its end. The clock ticks
+// for each of them every millisecond, and its timers often fire before anybody else moves.
 TEST(StreamRun, SourcesTakeTurnsUnderSimulatedSchedulesOfAFastClock) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     const auto source = [&](int64_t i) {
@@ -559,7 +560,8 @@ TEST(StreamRun, WindowsThatTheClockClosesReachTheSinkThoughNothingElseComes) {
   spec.schema = arrow::schema({arrow::field("t", arrow::int64())});
   spec.make = []() -> arrow::Result<EndlessSourcePtr> { return std::make_shared<GoesQuiet>(); };
   const Stream timed = with_watermark(from_source(std::move(spec)), "t", {.delay = "0", .idle_after = "60ms"});
-  const Stream s = window(timed, {}, Windows::tumbling("10"), {count().alias("n")}).select({col("n")}).checkpoint({fresh_folder("quiet"), 0.01});
+  const Stream counts = window(timed, {}, Windows::tumbling("10"), {count().alias("n")}).select({col("n")});
+  const Stream s = counts.checkpoint({fresh_folder("quiet"), 0.01});
   const auto shelf = std::make_shared<Shelf>();
   bool came = false;
   const auto look = [&](StreamRun& run) {

@@ -100,8 +100,8 @@ std::vector<std::string> interpret_interval(const std::vector<Placed>& left, con
   return out;
 }
 
-// All rows in the order of their times, left ones first; a row of a kept side that has met nobody leaves before the first that is too late for
-// it, the one that was too late first before others.
+// All rows in the order of their times, left ones first; a row of a kept side that has met nobody leaves before the first that is too late
+// for it, the one that was too late first before others.
 std::vector<std::string> interpret_outer(const std::vector<Placed>& left, const std::vector<Placed>& right, int64_t lower, int64_t upper,
                                          bool keep_left, bool keep_right) {
   struct Taken {
@@ -125,9 +125,8 @@ std::vector<std::string> interpret_outer(const std::vector<Placed>& left, const 
   };
   std::vector<Taken*> open;  // that may leave alone
   const auto leave = [&](int64_t before) {
-    std::stable_sort(open.begin(), open.end(), [&](const Taken* a, const Taken* b) {
-      return std::make_tuple(last(*a), a->side, a->at->row->t, a->at->place) < std::make_tuple(last(*b), b->side, b->at->row->t, b->at->place);
-    });
+    const auto turn = [&](const Taken& row) { return std::make_tuple(last(row), row.side, row.at->row->t, row.at->place); };
+    std::stable_sort(open.begin(), open.end(), [&](const Taken* a, const Taken* b) { return turn(*a) < turn(*b); });
     std::erase_if(open, [&](const Taken* row) {
       if (last(*row) >= before) return false;
       if (!row->met) alone(*row);
@@ -292,6 +291,29 @@ TEST(StreamJoinsSpill, RowsBeyondTheMemoryLimitGoToDisk) {
     ASSERT_TRUE(status.ok()) << status.ToString();
     EXPECT_EQ(out.main.size(), static_cast<size_t>(outer ? kRows / 3 + 2 * (kRows / 3 * 2) : kRows / 3));
     EXPECT_GT(drive.op().stats().at("spills"), 0);
+  }
+}
+
+TEST(StreamJoinsSpill, RowsOfTheLastTimeThereIsLeaveAtTheEnd) {
+  std::vector<Arrival> rows;
+  for (const int side : {0, 1}) {
+    for (const int64_t t : {int64_t{1}, std::numeric_limits<int64_t>::max()}) {
+      TestRow r;
+      r.t = t;
+      r.k = 5;
+      rows.push_back({side, r});
+    }
+  }
+  auto spec = spec_of<IntervalJoinSpec>(0);
+  spec.lower = spec.upper = "0";
+  for (const bool eager : {false, true}) {
+    DriveConfig config;
+    config.eager = eager;
+    Drive drive([&] { return make_interval_join(spec, testing::test_schema(), testing::test_schema()); }, {1, 1}, config);
+    Collected out;
+    const arrow::Status status = drive.run(rows, &out);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    EXPECT_EQ(out.main.size(), 2u);
   }
 }
 

@@ -469,7 +469,8 @@ TEST(Windows, SessionsBeyondTheMemoryLimitGoToDisk) {
     ASSERT_TRUE(status.ok()) << status.ToString();
     ASSERT_EQ(out.main.size(), static_cast<size_t>(2 * kKeys));
     EXPECT_EQ(out.main[0], "0 | 0 | " + std::to_string(4 * kKeys) + " | 2");
-    EXPECT_EQ(out.main[kKeys - 1], std::to_string(kKeys - 1) + " | " + std::to_string(kKeys - 1) + " | " + std::to_string(5 * kKeys - 1) + " | 2");
+    const std::string last = std::to_string(kKeys - 1);
+    EXPECT_EQ(out.main[kKeys - 1], last + " | " + last + " | " + std::to_string(5 * kKeys - 1) + " | 2");
     EXPECT_EQ(out.main[2 * kKeys - 1].substr(out.main[2 * kKeys - 1].rfind(' ')), " 1");
     EXPECT_GT(d.op().stats().at("spills"), 0);
   }
