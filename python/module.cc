@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 
 #include "base/cpu.h"
+#include "base/notice.h"
 #include "frame/query_runner.h"
 #include "python_error.h"
 
@@ -20,6 +21,22 @@ void bind_stream_keyed(nanobind::module_& m);
 void bind_stream_connect(nanobind::module_& m);
 void bind_udf(nanobind::module_& m);
 }  // namespace gristmill::python
+
+namespace {
+
+// To where programs look for such things: logging, which prints what nobody else takes.
+void log_notice(const std::string& sentence) {
+  namespace nb = nanobind;
+  if (!Py_IsInitialized()) return;
+  nb::gil_scoped_acquire gil;
+  try {
+    nb::module_::import_("logging").attr("getLogger")("gristmill").attr("warning")("%s", sentence.c_str());
+  } catch (nb::python_error& e) {
+    e.discard_as_unraisable("gristmill's logger");
+  }
+}
+
+}  // namespace
 
 NB_MODULE(_engine, m) {
   using namespace gristmill;
@@ -38,6 +55,7 @@ NB_MODULE(_engine, m) {
   python::bind_stream_connect(m);
   python::bind_udf(m);
   QueryRunner::set_interrupt(python::poll_signals);
+  base::hear_notices(log_notice);
   m.attr("__version__") = "0.1.0";
   m.def("simd_level", [] { return base::simd_level_name(base::active_simd_level()).data(); });
 }

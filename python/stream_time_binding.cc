@@ -113,7 +113,9 @@ void bind_stream_time(nb::module_& m) {
   });
   m.def("stream_interval_join", [](const Stream& left, const Stream& right, const std::array<std::vector<std::string>, 3>& on,
                                    const std::string& suffix, const std::string& lower, const std::string& upper,
-                                   bool keep_left) { return interval_join(left, right, keys_of(on, suffix), lower, upper, keep_left); });
+                                   bool keep_left, bool keep_right) {
+    return interval_join(left, right, keys_of(on, suffix), lower, upper, keep_left, keep_right);
+  });
   m.def("stream_asof_join",
         [](const Stream& left, const Stream& right, const std::array<std::vector<std::string>, 3>& on, const std::string& suffix,
            const std::string& tolerance, bool allow_exact) { return asof_join(left, right, keys_of(on, suffix), tolerance, allow_exact); });

@@ -65,9 +65,10 @@ struct StreamKeys {
   std::string suffix = "_right";
 };
 // Pairs of rows with equal keys and right time in [left time + lower, left time + upper], in the order of the later one's time.
-// `keep_left`: left rows that meet nobody leave too, with nulls, once nothing can meet them any more.
+// `keep_left`, `keep_right`: rows of that stream that meet nobody leave too, with nulls, once nothing can meet them any more. The time of the
+// result is the left stream's; where only the right one's rows are kept it is that one's, and where both are it has none.
 Stream interval_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& lower, const std::string& upper,
-                     bool keep_left = false);
+                     bool keep_left = false, bool keep_right = false);
 // Each left row with the last right row of its key at or before it (before it: `allow_exact` false), at most `tolerance` away.
 Stream asof_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& tolerance = {},
                  bool allow_exact = true);

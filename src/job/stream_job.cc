@@ -204,7 +204,7 @@ class StreamJob {
 
   arrow::Status drive(const Stream& rows, stream::EpochSinkPtr epochs) {
     ARROW_ASSIGN_OR_RAISE(const stream::StatePtr state, rows.state());
-    ARROW_ASSIGN_OR_RAISE(run_, stream::StreamRun::make(state, {nullptr, std::move(epochs)}, options_.cancel));
+    ARROW_ASSIGN_OR_RAISE(run_, stream::StreamRun::make(state, {nullptr, std::move(epochs), nullptr}, options_.cancel));
     std::vector<JobStatus::Probe> probes;
     if (options_.status != nullptr) {
       probes.push_back(options_.status->add_probe([run = run_, memory = run_->memory(), first = stages_.front(), job = &job_](Gauges& g) {

@@ -39,8 +39,9 @@ arrow::Result<Part> joined_pairs(const Plan& join, const Part& left, const Part&
   keys.suffix = "$right";
   ARROW_ASSIGN_OR_RAISE(const Part l, with_keys(left, join.left_keys, &keys.left_on));
   ARROW_ASSIGN_OR_RAISE(const Part r, with_keys(right, join.right_keys, &keys.right_on));
-  const bool outer = join.join == plan::JoinKind::kLeft;
-  ARROW_ASSIGN_OR_RAISE(const Part all, part_of(gristmill::interval_join(*l.stream, *r.stream, keys, lower, upper, outer)));
+  const bool full = join.join == plan::JoinKind::kFull;
+  const bool keep_left = full || join.join == plan::JoinKind::kLeft, keep_right = full || join.join == plan::JoinKind::kRight;
+  ARROW_ASSIGN_OR_RAISE(const Part all, part_of(gristmill::interval_join(*l.stream, *r.stream, keys, lower, upper, keep_left, keep_right)));
   const int old_left = left.plan->schema->num_fields(), new_left = l.plan->schema->num_fields();
   std::vector<plan::NamedExpr> outputs;
   for (size_t i = 0; i < join.join_output.size(); ++i) {
@@ -60,7 +61,7 @@ arrow::Result<std::optional<Part>> join_within(const Plan& join, const Part& lef
   if (!left.stream || !right.stream || time_of(left).empty() || time_of(right).empty()) return std::nullopt;
   const arrow::DataType& time = *left.plan->schema->GetFieldByName(time_of(left))->type();
   if (!time.Equals(*right.plan->schema->GetFieldByName(time_of(right))->type())) return std::nullopt;
-  const bool outer = join.join == plan::JoinKind::kLeft;
+  const bool outer = join.join != plan::JoinKind::kInner;
   const int first_right = left.plan->schema->num_fields();
   const std::string left_time = outer ? "l." + time_of(left) : time_behind(join, left, 0);
   const std::string right_time = outer ? "r." + time_of(right) : time_behind(join, right, first_right);

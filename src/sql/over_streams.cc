@@ -313,8 +313,10 @@ class OverStreams {
       for (expr::NodePtr& c : expr::conjuncts(join->predicate)) conditions.push_back(std::move(c));
     }
     if (join->kind != PlanKind::kJoin || join->nulls_equal) return std::nullopt;
-    const bool outer = join->join == plan::JoinKind::kLeft;
-    if (outer ? join != &p : join->join != plan::JoinKind::kInner) return std::nullopt;
+    using plan::JoinKind;
+    const bool outer = join->join == JoinKind::kLeft || join->join == JoinKind::kRight || join->join == JoinKind::kFull;
+    if (outer ? join != &p : join->join != JoinKind::kInner) return std::nullopt;
+    if (outer && join->join != JoinKind::kLeft && join->coalesce_keys) return std::nullopt;  // a key that is either side's
     if (outer && join->residual) conditions = expr::conjuncts(join->residual);
     ARROW_ASSIGN_OR_RAISE(const Part left, of(join->inputs[0]));
     ARROW_ASSIGN_OR_RAISE(const Part right, of(join->inputs[1]));

@@ -11,6 +11,7 @@
 #include <arrow/type.h>
 
 #include "base/status.h"
+#include "stream/steps.h"
 
 namespace gristmill::stream {
 namespace {
@@ -20,12 +21,15 @@ constexpr const char* kToken = "stream/token";
 constexpr const char* kComplete = "complete";
 constexpr const char* kUserOperator = "user's operator";
 constexpr const char* kUserState = "state";
+constexpr int64_t kMostKept = int64_t{32} << 20;  // bytes of an operator's snapshot that wait in memory
+
+constexpr int64_t kAnyPartition = -1, kEnded = -2;  // in the place of a partition
 
 // A line for each partition: place of the source, partition, position, name. Names come last: they may hold anything but a line's end.
-std::string text_of(const std::vector<SourcePositions>& all) {
+std::string text_of(const std::vector<SourcePositions>& all, const std::vector<bool>& ended) {
   std::string out;
   for (size_t i = 0; i < all.size(); ++i) {
-    out += std::to_string(i) + " -1 -1 " + all[i].source + "\n";
+    out += std::to_string(i) + " " + std::to_string(ended[i] ? kEnded : kAnyPartition) + " -1 " + all[i].source + "\n";
     for (const auto& [partition, next] : all[i].next) {
       out += std::to_string(i) + " " + std::to_string(partition) + " " + std::to_string(next) + " " + all[i].source + "\n";
     }
@@ -74,9 +78,12 @@ arrow::Result<int64_t> Checkpointing::choose_epoch(int64_t in_sink) {
   const bool exactly = sink_ && sink_->delivery() == Delivery::kExactlyOnce;
   if (!exactly || newest.epoch == in_sink) return newest.epoch;
   if (newest.epoch < in_sink) {
-    return base::plan_error(sink_->name() + " has epoch " + std::to_string(in_sink) + " of stream \"" + stream_ +
-                                "\", but the checkpoints in " + store_->path() + " end with " + std::to_string(newest.epoch),
-                            "give the folder of the run that wrote it, or another name to the stream");
+    const std::string whose = stream_ == kUnnamed ? "a stream without a name" : "the stream \"" + stream_ + "\"";
+    const std::string have = newest.epoch == 0 ? store_->path() + " has no checkpoint of it"
+                                               : "the checkpoints in " + store_->path() + " end with epoch " + std::to_string(newest.epoch);
+    return base::plan_error(sink_->name() + " holds rows of " + whose + " up to epoch " + std::to_string(in_sink) + ", and " + have +
+                                ": another stream wrote there, or its checkpoints are elsewhere",
+                            "another stream needs a name of its own, named(\"...\"); the same one its checkpoint folder");
   }
   if (newest.epoch == in_sink + 1 && sink_->keeps_flushed()) {
     const CheckpointPart* part = newest.find(kToken);
@@ -94,7 +101,7 @@ arrow::Result<int64_t> Checkpointing::choose_epoch(int64_t in_sink) {
   return in_sink;
 }
 
-arrow::Status Checkpointing::read_positions(std::vector<Positions>& positions) const {
+arrow::Status Checkpointing::read_positions(std::vector<From>& from) const {
   const Checkpoint& checkpoint = *from_;
   const CheckpointPart* sources = checkpoint.find(kSources);
   if (sources == nullptr) return base::io_error("the checkpoint has no positions of its sources", checkpoint.path);
@@ -106,7 +113,9 @@ arrow::Status Checkpointing::read_positions(std::vector<Positions>& positions) c
           "the checkpoint is of a stream with other sources: it knows \"" + l.name + "\" as source " + std::to_string(l.source),
           "start with another checkpoint folder, or give the stream the sources it had");
     }
-    if (l.partition >= 0) positions[static_cast<size_t>(l.source)].emplace_back(static_cast<int32_t>(l.partition), l.position);
+    From& of = from[static_cast<size_t>(l.source)];
+    of.ended = of.ended || l.partition == kEnded;
+    if (l.partition >= 0) of.positions.emplace_back(static_cast<int32_t>(l.partition), l.position);
   }
   return arrow::Status::OK();
 }
@@ -147,8 +156,8 @@ arrow::Status Checkpointing::restore() {
   return arrow::Status::OK();
 }
 
-arrow::Result<std::vector<Positions>> Checkpointing::recover(const std::shared_ptr<arrow::Schema>& rows) {
-  std::vector<Positions> positions(feeds_.size());
+arrow::Result<std::vector<Checkpointing::From>> Checkpointing::recover(const std::shared_ptr<arrow::Schema>& rows) {
+  std::vector<From> from(feeds_.size());
   int64_t in_sink = 0;
   if (sink_) {
     ARROW_ASSIGN_OR_RAISE(in_sink, sink_->open(stream_, rows, *query_));
@@ -161,14 +170,14 @@ arrow::Result<std::vector<Positions>> Checkpointing::recover(const std::shared_p
     complete_ = fact != checkpoint.facts.end() && fact->second == "1";
     if (!complete_) {
       from_ = checkpoint;
-      ARROW_RETURN_NOT_OK(read_positions(positions));
+      ARROW_RETURN_NOT_OK(read_positions(from));
     }
   }
   if (store_) ARROW_RETURN_NOT_OK(store_->remove_after(epoch));
   if (!store_) epoch = in_sink;
   committed_ = epoch;
   if (sink_ && !complete_) ARROW_RETURN_NOT_OK(sink_->begin(epoch + 1));
-  return positions;
+  return from;
 }
 
 void Checkpointing::begin() {
@@ -197,8 +206,12 @@ void Checkpointing::arm() {
   });
 }
 
+bool Checkpointing::any_moved() const {
+  return left_ || std::any_of(feeds_.begin(), feeds_.end(), [](const auto& f) { return f->moved(); });
+}
+
 void Checkpointing::ask() {
-  const bool moved = std::any_of(feeds_.begin(), feeds_.end(), [](const auto& f) { return f->moved(); });
+  const bool moved = any_moved();
   int64_t epoch = 0;
   bool last = false;
   {
@@ -227,10 +240,22 @@ void Checkpointing::end() {
 arrow::Status Checkpointing::take(const std::string& id, int64_t epoch, const std::function<arrow::Status(SnapshotWriter&)>& write) {
   if (!store_) return arrow::Status::OK();
   Parts parts;
+  int64_t kept = 0;
+  std::shared_ptr<base::SpillFile> file;
   SnapshotWriter writer(
       id,
-      [&parts](const std::string& name, const std::shared_ptr<arrow::Buffer>& bytes) {
-        parts.emplace_back(name, bytes);
+      [&](const std::string& name, const std::shared_ptr<arrow::Buffer>& bytes) -> arrow::Status {
+        kept += bytes->size();
+        if (kept <= kMostKept) {
+          parts.push_back({name, bytes, nullptr, {}});
+          return arrow::Status::OK();
+        }
+        if (!file) {
+          ARROW_ASSIGN_OR_RAISE(file, base::SpillFile::create());
+        }
+        ARROW_ASSIGN_OR_RAISE(const base::SpillBlock at, file->write(bytes->data(), bytes->size()));
+        query_->memory->count_spilled(static_cast<int64_t>(at.stored_bytes));
+        parts.push_back({name, nullptr, file, at});
         return arrow::Status::OK();
       },
       query_->pool());
@@ -286,9 +311,17 @@ arrow::Status Checkpointing::persist(int64_t epoch, const std::string& token, bo
   writer->set_fact("stream", stream_);
   writer->set_fact("workers", std::to_string(query_->workers));
   if (complete) writer->set_fact(kComplete, "1");
-  ARROW_RETURN_NOT_OK(writer->add(kSources, text_of(positions_at(epoch))));
+  std::vector<bool> ended;
+  for (const auto& f : feeds_) ended.push_back(f->ended_before(epoch));
+  ARROW_RETURN_NOT_OK(writer->add(kSources, text_of(positions_at(epoch), ended)));
   ARROW_RETURN_NOT_OK(writer->add(kToken, token));
-  for (const auto& [name, bytes] : parts) ARROW_RETURN_NOT_OK(writer->add(name, *bytes));
+  for (Part& p : parts) {
+    if (!p.bytes) {
+      ARROW_ASSIGN_OR_RAISE(p.bytes, p.file->read(p.at, query_->pool()));
+    }
+    ARROW_RETURN_NOT_OK(writer->add(p.name, *p.bytes));
+    p.bytes = nullptr;
+  }
   ARROW_ASSIGN_OR_RAISE(const Checkpoint done, writer->commit(background_.clock().unix_micros()));
   std::lock_guard lock(mutex_);
   last_bytes_ = done.bytes;
@@ -324,6 +357,7 @@ arrow::Result<base::WaitHandlePtr> Checkpointing::reach(int64_t epoch) {
     return nullptr;
   }
   std::string token;
+  left_ = false;
   if (sink_) {
     ARROW_ASSIGN_OR_RAISE(token, sink_->flush(epoch, positions_at(epoch)));
   }
@@ -378,7 +412,7 @@ void Checkpointing::abort() {
 }
 
 std::map<std::string, int64_t> Checkpointing::stats() const {
-  const bool moved = std::any_of(feeds_.begin(), feeds_.end(), [](const auto& f) { return f->moved(); });
+  const bool moved = any_moved();
   std::lock_guard lock(mutex_);
   if (!store_ && !sink_) return {};
   return {{"epoch", committed_.load()},

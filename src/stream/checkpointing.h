@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/spill_file.h"
 #include "stream/checkpoint_store.h"
 #include "stream/epoch_sink.h"
 #include "stream/feed.h"
@@ -37,15 +38,21 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   // A user's operator with state, by a name that stays; an error where it cannot save its state.
   arrow::Status add_operator(std::string id, StreamOperatorPtr op);
 
-  // Before the run: opens the sink and finds the checkpoint to go on from; gives each feed's positions, by its place. Then, when sources
+  // Before the run: opens the sink and finds the checkpoint to go on from; tells where each feed goes on, by its place. Then, when sources
   // have started and operators are open, restores these.
-  arrow::Result<std::vector<Positions>> recover(const std::shared_ptr<arrow::Schema>& rows);
+  struct From {
+    Positions positions;
+    bool ended = false;  // it had ended, and gives nothing more
+  };
+  arrow::Result<std::vector<From>> recover(const std::shared_ptr<arrow::Schema>& rows);
   arrow::Status restore();
   // The checkpoint is of a stream that has ended: there is nothing left to do.
   bool was_complete() const { return complete_; }
 
   void begin();  // the first timer; a stop that came before it is heeded now
-  void ask();    // a barrier now, if none is on its way and rows came since the last one
+  void ask();    // a barrier now, if none is on its way and rows came or left since the last one
+  // Rows went into the sink: the clock alone may make some (an idle partition, a timer), without any that came.
+  void rows_left() { left_ = true; }
   void end();    // no further barriers
   // Asks for a last barrier behind which all feeds end, and which no further chunk precedes: the state stays for the next run.
   void suspend();
@@ -64,13 +71,21 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   std::map<std::string, int64_t> stats() const;
 
  private:
-  using Parts = std::vector<std::pair<std::string, std::shared_ptr<arrow::Buffer>>>;
+  // A part of a snapshot until it is durable; large snapshots wait on disk.
+  struct Part {
+    std::string name;
+    std::shared_ptr<arrow::Buffer> bytes;
+    std::shared_ptr<base::SpillFile> file;  // where `bytes` is null
+    base::SpillBlock at;
+  };
+  using Parts = std::vector<Part>;
   arrow::Status take(const std::string& id, int64_t epoch, const std::function<arrow::Status(SnapshotWriter&)>& write);
   arrow::Result<int64_t> choose_epoch(int64_t in_sink);
-  arrow::Status read_positions(std::vector<Positions>& positions) const;
+  arrow::Status read_positions(std::vector<From>& from) const;
   arrow::Status persist(int64_t epoch, const std::string& token, bool complete);
   arrow::Status commit(int64_t epoch, const std::string& token, bool complete);
   std::vector<SourcePositions> positions_at(int64_t epoch) const;
+  bool any_moved() const;
   void arm();
 
   const std::string stream_;
@@ -85,6 +100,7 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   std::optional<Checkpoint> from_;
   bool complete_ = false;
   std::atomic<int64_t> committed_{0};
+  std::atomic<bool> left_{false};  // since the last barrier
 
   mutable std::mutex mutex_;
   int64_t asked_ = 0;   // the epoch on its way; 0: none

@@ -4,14 +4,19 @@
 // batch apart; the ordered half counts and aggregates. With a time to live a key that has shown nothing for that long starts a new window:
 // its rows so far are dropped and counted. Whether it has is a function of times and watermark before the row, never of when it was looked.
 //
-// All keys with an unfinished window must fit the memory limit; they do not go to disk.
+// Where memory is short the keys go to disk, all of them (cold_states.h), and come back with their next row: what must fit is what a batch
+// touches.
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 #include <utility>
 
 #include "base/status.h"
+#include "stream/cold_states.h"
+#include "stream/kept_batch.h"
 #include "stream/snapshot.h"
+#include "stream/spill_gate.h"
 #include "stream/state_slab.h"
 #include "stream/window_operators.h"
 #include "stream/window_state.h"
@@ -19,8 +24,10 @@
 namespace gristmill::stream {
 namespace {
 
-constexpr const char* kPart = "counts";
+constexpr const char* kCountPart = "counts";
 constexpr int64_t kEntryBytes = 160;
+constexpr size_t kMostRecords = size_t{8} << 20;  // bytes of a snapshot before they are handed on
+constexpr size_t kShownAtOnce = 4096;             // rest of keys at the end
 
 class CountPiece final : public Piece {
  public:
@@ -48,26 +55,56 @@ class CountOperator final : public WindowOperator {
   arrow::Status open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(WindowOperator::open(context));
     slab_ = std::make_unique<StateSlab>(*plan_);
-    ARROW_ASSIGN_OR_RAISE(held_, plan_->context.memory->reserve(0, "count windows"));
-    return arrow::Status::OK();
+    cold_ = std::make_unique<ColdStates>(plan_->context.memory);
+    const auto size = [this] {
+      return SpillGate::Size{index_bytes() + cold_->bytes(), counts_.empty() ? 0 : index_bytes() + slab_->bytes()};
+    };
+    gate_ = std::make_unique<SpillGate>("count windows", plan_->context, size, [this] { return put_away(); });
+    return gate_->open();
   }
   arrow::Result<std::unique_ptr<Piece>> prepare(column::Batch batch, const MorselPart& part, exec::LocalState& local) const override;
   arrow::Status apply(std::unique_ptr<Piece> piece, const MorselPart& part, Emitter& out) override;
   arrow::Status on_end(Emitter& out) override;
   arrow::Status snapshot(SnapshotWriter& writer) override;
   arrow::Status restore(SnapshotReader& reader) override;
-  int64_t bytes() const override { return slab_ ? slab_->bytes() + held_.bytes() : 0; }
+  int64_t bytes() const override { return gate_ ? gate_->bytes() : 0; }
   std::map<std::string, int64_t> stats() const override {
     auto out = WindowOperator::stats();
-    out["keys"] = static_cast<int64_t>(counts_.size());
     out["expired_rows"] = expired_rows_;
+    if (!gate_) return out;
+    out["spills"] = gate_->spills();
+    gate_->look([&] {
+      out["keys"] = static_cast<int64_t>(counts_.size());
+      out["keys_on_disk"] = cold_->keys();
+    });
     return out;
   }
 
  protected:
   arrow::Status advance(int64_t to, Emitter& out) override;
+  arrow::Status on_watermark(int input, int64_t ticks, Emitter& out) override {
+    return gate_->inside(0, [&] { return WindowOperator::on_watermark(input, ticks, out); });
+  }
+  arrow::Status on_tick(const Tick& tick, Emitter& out) override {
+    if (!idle_.on()) return arrow::Status::OK();
+    return gate_->inside(0, [&] { return WindowOperator::on_tick(tick, out); });
+  }
 
  private:
+  // A key as it lies on disk; its group follows.
+  struct StoredCount {
+    int64_t rows = 0;
+    int64_t touched = kNoTime;
+  };
+  using VisitStored = std::function<arrow::Status(const StoredCount&, const exec::LoadedGroups&, std::span<const uint8_t> group)>;
+  arrow::Status read_stored(std::string_view stored, const VisitStored& visit) const;
+  arrow::Status put_away();
+  arrow::Status wake_keys_of(const CountPiece& piece);
+  int64_t index_bytes() const { return key_bytes_ + static_cast<int64_t>(counts_.size()) * kEntryBytes; }
+  arrow::Status apply_inside(CountPiece& piece, const MorselPart& part, Emitter& out);
+  arrow::Status show_rest(Emitter& out);
+  arrow::Status snapshot_inside(SnapshotWriter& writer);
+  arrow::Status remember(const Count& known, uint8_t* row, exec::GroupTable& table);
   bool timed() const { return windows_.watermark.time != nullptr; }
   bool expired(const Count& c, int64_t mark) const {
     return timed() && mark != kNoTime && c.touched != kNoTime && time_add(c.touched, windows_.ttl) <= mark;
@@ -80,9 +117,10 @@ class CountOperator final : public WindowOperator {
   std::unique_ptr<StateSlab> slab_;
   std::unordered_map<std::string, Count> counts_;
   int64_t key_bytes_ = 0;
-  base::Reservation held_;
   int64_t expired_rows_ = 0;
   int64_t swept_to_ = kNoTime;
+  std::unique_ptr<ColdStates> cold_;
+  std::unique_ptr<SpillGate> gate_;
 };
 
 arrow::Result<std::unique_ptr<Piece>> CountOperator::prepare(column::Batch batch, const MorselPart& part, exec::LocalState& local) const {
@@ -116,10 +154,60 @@ void CountOperator::forget(Count* c) {
   *c = {};
 }
 
+arrow::Status CountOperator::read_stored(std::string_view stored, const VisitStored& visit) const {
+  StoredCount known;
+  if (stored.size() < sizeof known) return base::internal_error("a count window on disk is cut off");
+  std::memcpy(&known, stored.data(), sizeof known);
+  const std::span bytes(reinterpret_cast<const uint8_t*>(stored.data()) + sizeof known, stored.size() - sizeof known);
+  ARROW_ASSIGN_OR_RAISE(const exec::LoadedGroups groups, exec::decode_rows(plan_->layout, bytes, plan_->pool()));
+  if (groups.rows.size() != 1) return base::internal_error("a count window on disk has not one group");
+  return visit(known, groups, bytes);
+}
+
+arrow::Status CountOperator::put_away() {
+  for (const auto& [key, c] : counts_) {
+    if (c.state == nullptr) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto group, portable_rows(*plan_, {&c.state, 1}, slab_->table()));
+    const StoredCount stored{c.rows, c.touched};
+    std::string all(reinterpret_cast<const char*>(&stored), sizeof stored);
+    all.append(reinterpret_cast<const char*>(group.data()), group.size());
+    const bool ages = timed() && windows_.ttl > 0 && c.touched != kNoTime;
+    ARROW_RETURN_NOT_OK(cold_->put(hash_key(key), ages ? time_add(c.touched, windows_.ttl) : kAllTime, all));
+  }
+  counts_ = decltype(counts_)();
+  key_bytes_ = 0;
+  slab_ = std::make_unique<StateSlab>(*plan_);
+  return cold_->flush();
+}
+
+arrow::Status CountOperator::remember(const Count& known, uint8_t* row, exec::GroupTable& table) {
+  Count c = known;
+  ARROW_ASSIGN_OR_RAISE(c.state, slab_->add(row, table));
+  std::string key = key_bytes(plan_->layout, row);
+  key_bytes_ += static_cast<int64_t>(key.size());
+  counts_[std::move(key)] = c;
+  return arrow::Status::OK();
+}
+
+arrow::Status CountOperator::wake_keys_of(const CountPiece& piece) {
+  if (cold_->empty()) return arrow::Status::OK();
+  std::vector<uint64_t> hashes;
+  for (const uint8_t* const row : piece.first) hashes.push_back(hash_key(key_bytes(plan_->layout, row)));
+  return cold_->take(std::move(hashes), [&](uint64_t, std::string_view stored) {
+    return read_stored(stored, [&](const StoredCount& known, const exec::LoadedGroups& groups, std::span<const uint8_t>) {
+      return remember({known.rows, nullptr, known.touched}, groups.rows[0], *groups.side);
+    });
+  });
+}
+
 arrow::Status CountOperator::apply(std::unique_ptr<Piece> base, const MorselPart& part, Emitter& out) {
   auto& piece = static_cast<CountPiece&>(*base);
+  return gate_->inside(piece.bytes() * 2, [&] { return apply_inside(piece, part, out); });
+}
+
+arrow::Status CountOperator::apply_inside(CountPiece& piece, const MorselPart& part, Emitter& out) {
   note_order(part);
-  ARROW_RETURN_NOT_OK(plan_->context.memory->ensure_headroom(piece.bytes(), "count windows"));
+  ARROW_RETURN_NOT_OK(wake_keys_of(piece));
   Watermark::Start start;
   if (timed()) {
     idle_.seen(part.partition);
@@ -131,11 +219,7 @@ arrow::Status CountOperator::apply(std::unique_ptr<Piece> base, const MorselPart
     ARROW_RETURN_NOT_OK(move_on(out));
   }
   ARROW_RETURN_NOT_OK(results_->flush(out));
-  ARROW_RETURN_NOT_OK(tidy());
-  const int64_t index = key_bytes_ + static_cast<int64_t>(counts_.size()) * kEntryBytes;
-  ARROW_RETURN_NOT_OK(held_.grow_to(index));
-  held_.shrink_to(index);
-  return arrow::Status::OK();
+  return tidy();
 }
 
 arrow::Status CountOperator::count_rows(CountPiece& piece, const Watermark::Start& start, Emitter& out) {
@@ -218,21 +302,67 @@ arrow::Status CountOperator::advance(int64_t to, Emitter&) {
     key_bytes_ -= static_cast<int64_t>(at->first.size());
     at = counts_.erase(at);
   }
+  while (!cold_->empty() && cold_->next_due() <= to) {
+    ARROW_RETURN_NOT_OK(cold_->take_due(to, [&](uint64_t, std::string_view stored) {
+      return read_stored(stored, [&](const StoredCount& known, const exec::LoadedGroups&, std::span<const uint8_t>) {
+        expired_rows_ += known.rows;
+        return arrow::Status::OK();
+      });
+    }));
+  }
   return arrow::Status::OK();
 }
 
 arrow::Status CountOperator::on_end(Emitter& out) {
-  std::vector<std::pair<uint64_t, uint8_t*>> rest;
+  return gate_->inside(0, [&] { return show_rest(out); });
+}
+
+// In the order of their first rows, those on disk too, some at a time.
+arrow::Status CountOperator::show_rest(Emitter& out) {
+  struct Rest {
+    uint64_t order;
+    uint8_t* row;   // null: on disk
+    uint64_t hash;  // then
+    bool operator<(const Rest& other) const { return order < other.order; }
+  };
+  std::vector<Rest> rest;
   for (auto& [key, c] : counts_) {
     if (c.state == nullptr || expired(c, mark_.value())) continue;
-    rest.emplace_back(order_of(plan_->layout, c.state), c.state);
+    rest.push_back({order_of(plan_->layout, c.state), c.state, 0});
   }
+  ARROW_RETURN_NOT_OK(cold_->each([&](uint64_t hash, std::string_view stored) {
+    return read_stored(stored, [&](const StoredCount& known, const exec::LoadedGroups& groups, std::span<const uint8_t>) -> arrow::Status {
+      const bool here = !expired({known.rows, nullptr, known.touched}, mark_.value());
+      if (here) rest.push_back({order_of(plan_->layout, groups.rows[0]), nullptr, hash});
+      return arrow::Status::OK();
+    });
+  }));
   std::sort(rest.begin(), rest.end());
-  for (const auto& [order, row] : rest) ARROW_RETURN_NOT_OK(results_->add_copy(row, slab_->table(), 0, 0, out));
+  for (size_t at = 0; at < rest.size(); at += kShownAtOnce) {
+    const std::span some(rest.data() + at, std::min(kShownAtOnce, rest.size() - at));
+    StateSlab loaded(*plan_);
+    std::unordered_map<uint64_t, uint8_t*> by_order;
+    std::vector<uint64_t> hashes;
+    for (const Rest& r : some) {
+      if (r.row == nullptr) hashes.push_back(r.hash);
+    }
+    ARROW_RETURN_NOT_OK(cold_->look(std::move(hashes), [&](uint64_t, std::string_view stored) {
+      return read_stored(stored, [&](const StoredCount&, const exec::LoadedGroups& groups, std::span<const uint8_t>) -> arrow::Status {
+        ARROW_ASSIGN_OR_RAISE(by_order[order_of(plan_->layout, groups.rows[0])], loaded.add(groups.rows[0], *groups.side));
+        return arrow::Status::OK();
+      });
+    }));
+    for (const Rest& r : some) {
+      exec::GroupTable& table = r.row != nullptr ? slab_->table() : loaded.table();
+      ARROW_RETURN_NOT_OK(results_->add_copy(r.row != nullptr ? r.row : by_order.at(r.order), table, 0, 0, out));
+    }
+    ARROW_RETURN_NOT_OK(results_->flush(out));
+  }
   counts_.clear();
   key_bytes_ = 0;
   slab_ = std::make_unique<StateSlab>(*plan_);
-  return results_->flush(out);
+  cold_ = std::make_unique<ColdStates>(plan_->context.memory);
+  return arrow::Status::OK();
 }
 
 arrow::Status CountOperator::tidy() {
@@ -247,6 +377,10 @@ arrow::Status CountOperator::tidy() {
 }
 
 arrow::Status CountOperator::snapshot(SnapshotWriter& writer) {
+  return gate_->inside(0, [&] { return snapshot_inside(writer); });
+}
+
+arrow::Status CountOperator::snapshot_inside(SnapshotWriter& writer) {
   save(writer);
   writer.number("expired_rows", expired_rows_);
   std::vector<std::pair<uint64_t, const Count*>> ordered;
@@ -261,23 +395,37 @@ arrow::Status CountOperator::snapshot(SnapshotWriter& writer) {
     ARROW_ASSIGN_OR_RAISE(record.bytes, portable_rows(*plan_, {&c->state, 1}, slab_->table()));
     records[static_cast<size_t>(row_key_group(plan_->layout, c->state))].push_back(std::move(record));
   }
-  for (int g = 0; g < kKeyGroups; ++g) ARROW_RETURN_NOT_OK(put_records(writer, kPart, g, records[static_cast<size_t>(g)]));
-  return arrow::Status::OK();
+  const auto hand_on = [&]() -> arrow::Status {
+    for (int g = 0; g < kKeyGroups; ++g) {
+      ARROW_RETURN_NOT_OK(put_records(writer, kCountPart, g, records[static_cast<size_t>(g)]));
+      records[static_cast<size_t>(g)].clear();
+    }
+    return arrow::Status::OK();
+  };
+  ARROW_RETURN_NOT_OK(hand_on());
+  size_t waiting = 0;
+  ARROW_RETURN_NOT_OK(cold_->each([&](uint64_t, std::string_view stored) -> arrow::Status {
+    waiting += stored.size();
+    const auto add = [&](const StoredCount& known, const exec::LoadedGroups& groups, std::span<const uint8_t> group) {
+      const int g = row_key_group(plan_->layout, groups.rows[0]);
+      records[static_cast<size_t>(g)].push_back({known.touched, 0, known.rows, {group.begin(), group.end()}});
+      return arrow::Status::OK();
+    };
+    ARROW_RETURN_NOT_OK(read_stored(stored, add));
+    return waiting > kMostRecords ? (waiting = 0, hand_on()) : arrow::Status::OK();
+  }));
+  return hand_on();
 }
 
 arrow::Status CountOperator::restore(SnapshotReader& reader) {
   if (reader.empty()) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(load(reader));
   expired_rows_ = reader.number("expired_rows");
-  return each_record(reader, kPart, *plan_, [&](int64_t touched, int64_t, int64_t rows, exec::LoadedGroups groups) -> arrow::Status {
-    for (uint8_t* const row : groups.rows) {
-      Count c{rows, nullptr, touched};
-      ARROW_ASSIGN_OR_RAISE(c.state, slab_->add(row, *groups.side));
-      std::string key = key_bytes(plan_->layout, row);
-      key_bytes_ += static_cast<int64_t>(key.size());
-      counts_[std::move(key)] = c;
-    }
-    return arrow::Status::OK();
+  return gate_->inside(0, [&] {
+    return each_record(reader, kCountPart, *plan_, [&](int64_t touched, int64_t, int64_t rows, exec::LoadedGroups groups) -> arrow::Status {
+      for (uint8_t* const row : groups.rows) ARROW_RETURN_NOT_OK(remember({rows, nullptr, touched}, row, *groups.side));
+      return gate_->make_room();
+    });
   });
 }
 

@@ -1,8 +1,8 @@
 // Keeps the first of equal rows over a stream that need not end.
 //
 // Workers encode the keys of a batch and drop what is double within it; in order, the rows whose key was never seen leave. The keys are
-// kept as bytes, counted against the memory limit, which ends the run with an error when they do not fit: a stream whose keys never repeat
-// must have a window, or a time to live, before it.
+// kept as bytes. Where memory is short they go to disk, of each a place of 24 bytes stays (cold_states.h): a stream whose keys never repeat
+// must have a window before it.
 //
 // Invariant: of equal rows the one that came first leaves, in its place.
 
@@ -18,12 +18,13 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
-#include "base/memory_budget.h"
 #include "column/kernels.h"
 #include "column/key_encoding.h"
+#include "stream/cold_states.h"
 #include "stream/key_group.h"
 #include "stream/simple_operators.h"
 #include "stream/snapshot.h"
+#include "stream/spill_gate.h"
 
 namespace gristmill::stream {
 namespace {
@@ -62,7 +63,10 @@ class Distinct final : public StatefulOperator {
 
   arrow::Status open(const OperatorContext& context) override {
     query_ = context.query;
-    return arrow::Status::OK();
+    cold_ = std::make_unique<ColdStates>(query_->memory);
+    const auto size = [this] { return SpillGate::Size{bytes_ + cold_->bytes(), bytes_}; };
+    gate_ = std::make_unique<SpillGate>("distinct", *query_, size, [this] { return put_away(); });
+    return gate_->open();
   }
 
   arrow::Result<std::unique_ptr<Piece>> prepare(Batch batch, const MorselPart&, exec::LocalState&) const override {
@@ -82,41 +86,51 @@ class Distinct final : public StatefulOperator {
   arrow::Status apply(std::unique_ptr<Piece> raw, const MorselPart&, Emitter& out) override {
     Keys& piece = static_cast<Keys&>(*raw);
     std::vector<uint16_t> kept;
-    for (const uint16_t i : piece.firsts) {
-      const std::string_view key = text(piece.keys.row(i));
-      if (seen_.contains(key)) continue;
-      ARROW_RETURN_NOT_OK(remember(key));
-      kept.push_back(i);
-    }
+    ARROW_RETURN_NOT_OK(gate_->inside(piece.bytes() * 2, [&]() -> arrow::Status {
+      ARROW_RETURN_NOT_OK(wake_keys_of(piece));
+      for (const uint16_t i : piece.firsts) {
+        if (remember(text(piece.keys.row(i)))) kept.push_back(i);
+      }
+      return arrow::Status::OK();
+    }));
     if (kept.empty()) return arrow::Status::OK();
     piece.batch.selection = column::Selection::from_indices(std::move(kept), piece.batch.rows);
     return out.rows(std::move(piece.batch));
   }
   arrow::Status on_watermark(int, int64_t ticks, Emitter& out) override { return out.watermark(ticks); }
 
-  int64_t bytes() const override { return bytes_; }
-  std::map<std::string, int64_t> stats() const override { return {{"keys", static_cast<int64_t>(seen_.size())}}; }
+  int64_t bytes() const override { return gate_ ? gate_->bytes() : 0; }
+  std::map<std::string, int64_t> stats() const override {
+    if (!gate_) return {};
+    return gate_->look([&]() -> std::map<std::string, int64_t> {
+      return {{"keys", static_cast<int64_t>(seen_.size()) + cold_->keys()}, {"keys_on_disk", cold_->keys()}, {"spills", gate_->spills()}};
+    });
+  }
 
   arrow::Status snapshot(SnapshotWriter& writer) override {
     writer.describe("distinct", 1, fingerprint());
-    std::vector<std::vector<std::string_view>> groups(kKeyGroups);
-    for (const std::string& key : seen_) groups[static_cast<size_t>(key_group(hash_of(key)))].push_back(key);
-    for (int g = 0; g < kKeyGroups; ++g) {
-      arrow::BinaryBuilder builder(writer.pool());
-      for (const std::string_view key : groups[static_cast<size_t>(g)]) ARROW_RETURN_NOT_OK(builder.Append(key));
-      ARROW_ASSIGN_OR_RAISE(auto keys, builder.Finish());
-      const auto rows = arrow::RecordBatch::Make(arrow::schema({arrow::field("key", arrow::binary())}), keys->length(), {keys});
-      ARROW_RETURN_NOT_OK(writer.put("seen", g, *rows));
-    }
-    return arrow::Status::OK();
+    return gate_->inside(0, [&]() -> arrow::Status {
+      std::vector<std::vector<std::string>> groups(kKeyGroups);
+      size_t waiting = 0;
+      const auto add = [&](uint64_t hash, std::string_view key) -> arrow::Status {
+        groups[static_cast<size_t>(key_group(hash))].emplace_back(key);
+        waiting += key.size() + kEntry;
+        return waiting > kMostWaiting ? (waiting = 0, put_groups(writer, groups)) : arrow::Status::OK();
+      };
+      for (const std::string& key : seen_) ARROW_RETURN_NOT_OK(add(hash_of(key), key));
+      ARROW_RETURN_NOT_OK(cold_->each(add));
+      return put_groups(writer, groups);
+    });
   }
 
   arrow::Status restore(SnapshotReader& reader) override {
     ARROW_RETURN_NOT_OK(reader.check("distinct", 1, fingerprint()));
-    return reader.each("seen", [this](int, const RecordBatchPtr& rows) -> arrow::Status {
-      const auto& keys = static_cast<const arrow::BinaryArray&>(*rows->column(0));
-      for (int64_t i = 0; i < keys.length(); ++i) ARROW_RETURN_NOT_OK(remember(keys.GetView(i)));
-      return arrow::Status::OK();
+    return gate_->inside(0, [&] {
+      return reader.each("seen", [this](int, const RecordBatchPtr& rows) -> arrow::Status {
+        const auto& keys = static_cast<const arrow::BinaryArray&>(*rows->column(0));
+        for (int64_t i = 0; i < keys.length(); ++i) remember(keys.GetView(i));
+        return gate_->make_room();
+      });
     });
   }
 
@@ -127,23 +141,53 @@ class Distinct final : public StatefulOperator {
   }
 
  private:
-  static constexpr int64_t kStep = 1 << 20;  // reservations grow by this
-  static constexpr int64_t kEntry = 64;      // what an entry takes beside its bytes
+  static constexpr size_t kMostWaiting = size_t{8} << 20;  // bytes of a snapshot before they are handed on
+  static constexpr int64_t kEntry = 64;                    // what an entry takes beside its bytes
 
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view key) const { return static_cast<size_t>(hash_of(key)); }
   };
 
-  arrow::Status remember(std::string_view key) {
-    if (!seen_.emplace(key).second) return arrow::Status::OK();
+  // False: it is known.
+  bool remember(std::string_view key) {
+    if (seen_.contains(key)) return false;
+    seen_.emplace(key);
     bytes_ += kEntry + static_cast<int64_t>(key.size());
-    if (bytes_ <= reserved_.bytes()) return arrow::Status::OK();
-    if (reserved_.bytes() == 0) {
-      ARROW_ASSIGN_OR_RAISE(reserved_, query_->memory->reserve(kStep, "distinct"));
-      return arrow::Status::OK();
+    return true;
+  }
+
+  arrow::Status put_away() {
+    for (const std::string& key : seen_) ARROW_RETURN_NOT_OK(cold_->put(hash_of(key), kAllTime, key));
+    seen_ = decltype(seen_)();
+    bytes_ = 0;
+    return cold_->flush();
+  }
+
+  arrow::Status wake_keys_of(const Keys& piece) {
+    if (cold_->empty()) return arrow::Status::OK();
+    std::vector<uint64_t> hashes;
+    for (const uint16_t i : piece.firsts) {
+      const std::string_view key = text(piece.keys.row(i));
+      if (!seen_.contains(key)) hashes.push_back(hash_of(key));
     }
-    return reserved_.grow_to(bytes_ + bytes_ / 4 + kStep);
+    return cold_->take(std::move(hashes), [this](uint64_t, std::string_view key) {
+      remember(key);
+      return arrow::Status::OK();
+    });
+  }
+
+  static arrow::Status put_groups(SnapshotWriter& writer, std::vector<std::vector<std::string>>& groups) {
+    for (int g = 0; g < kKeyGroups; ++g) {
+      auto& group = groups[static_cast<size_t>(g)];
+      arrow::BinaryBuilder builder(writer.pool());
+      for (const std::string& key : group) ARROW_RETURN_NOT_OK(builder.Append(key));
+      group.clear();
+      ARROW_ASSIGN_OR_RAISE(auto keys, builder.Finish());
+      const auto rows = arrow::RecordBatch::Make(arrow::schema({arrow::field("key", arrow::binary())}), keys->length(), {keys});
+      ARROW_RETURN_NOT_OK(writer.put("seen", g, *rows));
+    }
+    return arrow::Status::OK();
   }
 
   const std::shared_ptr<arrow::Schema> schema_;
@@ -151,8 +195,9 @@ class Distinct final : public StatefulOperator {
   std::string label_;
   const exec::QueryContext* query_ = nullptr;
   std::unordered_set<std::string, Hash, std::equal_to<>> seen_;
-  base::Reservation reserved_;
   int64_t bytes_ = 0;
+  std::unique_ptr<ColdStates> cold_;
+  std::unique_ptr<SpillGate> gate_;
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "io/connect/postgres_session.h"
 #include "io/connect/postgres_write.h"
 #include "stream/epoch_sink.h"
+#include "stream/steps.h"
 
 namespace gristmill::stream {
 namespace {
@@ -51,7 +52,7 @@ class EpochPostgres final : public EpochSink {
 
   arrow::Result<int64_t> open(const std::string& sink_id, std::shared_ptr<arrow::Schema> schema,
                               const exec::QueryContext& context) override {
-    id_ = sink_id;
+    id_ = sink_id == kUnnamed ? sink_id + " into " + table_ : sink_id;
     schema_ = std::move(schema);
     memory_ = context.memory;
     cancel_ = context.cancel;

@@ -25,6 +25,7 @@ class FeedScan final : public plan::Scan {
   arrow::Result<Next> next(uint64_t seq) override { return feed_->next(seq); }
   arrow::Result<std::unique_ptr<plan::ScanLocal>> make_local() override {
     auto local = std::make_unique<FeedLocal>();
+    if (feed_->absent_) return local;
     ARROW_ASSIGN_OR_RAISE(local->of_source, feed_->source_->make_local());
     return local;
   }
@@ -70,10 +71,25 @@ Feed::Feed(EndlessSourcePtr source, sched::Background& background, int64_t tick_
 arrow::Status Feed::start(const Positions& positions, const StartContext& context) {
   ARROW_RETURN_NOT_OK(source_->start(positions, context));
   next_position_.assign(static_cast<size_t>(std::max<int32_t>(1, source_->partitions())), -1);
-  for (const auto& [partition, next] : positions) {
-    if (partition >= 0 && static_cast<size_t>(partition) < next_position_.size()) next_position_[static_cast<size_t>(partition)] = next;
+  for (const Positions& known : {source_->begun_at(), positions}) {
+    for (const auto& [partition, next] : known) {
+      if (partition >= 0 && static_cast<size_t>(partition) < next_position_.size()) next_position_[static_cast<size_t>(partition)] = next;
+    }
   }
   return arrow::Status::OK();
+}
+
+void Feed::has_ended() {
+  std::lock_guard lock(mutex_);
+  absent_ = finishing_ = true;
+}
+
+void Feed::take_turns(std::shared_ptr<Turns> turns) {
+  place_ = turns->add([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    return self && !self->notes_.empty();
+  });
+  turns_ = std::move(turns);
 }
 
 plan::TableSourcePtr Feed::table(std::shared_ptr<arrow::Schema> schema) {
@@ -98,22 +114,26 @@ arrow::Result<plan::Scan::Next> Feed::next(uint64_t seq) {
     }
   }
   if (over()) return end();
+  // Before a tick too: a clock that is always due would keep every other feed from being read.
+  if (auto pause = turns_ ? turns_->pause(place_) : nullptr) return wait_for(std::move(pause), false);
   bool tick = false;
   {
     std::lock_guard lock(mutex_);
     tick = std::exchange(tick_due_, false);
   }
-  arm_tick();  // also while rows come: of one partition they may, of another not
   if (tick) {
     Note note;
     note.kind = Note::Kind::kTick;
     note.tick.now_micros = std::chrono::duration_cast<std::chrono::microseconds>(background_.clock().now().time_since_epoch()).count();
     note.tick.at_end = source_->at_end();
     notes_.put(seq, std::move(note));
+    if (turns_) turns_->ticked(place_);
     return Next{};
   }
+  // Also while rows come: of one partition they may, of another not. But not before rows were asked for again: where a tick takes longer
+  // than it is to the next one there would be nothing but ticks.
+  arm_tick();
   if (held()) return wait_for(std::make_shared<base::WaitHandle>());  // the last barrier wakes it
-  if (auto pause = turns_ ? turns_->pause(place_) : nullptr) return wait_for(std::move(pause));
   Polled polled;
   {
     std::lock_guard lock(source_mutex_);
@@ -178,12 +198,13 @@ plan::Scan::Next Feed::give(uint64_t seq, std::unique_ptr<Chunk> chunk) {
   return {};
 }
 
-plan::Scan::Next Feed::wait_for(base::WaitHandlePtr source) {
+// `ticks`: a tick that is due is worth coming back for.
+plan::Scan::Next Feed::wait_for(base::WaitHandlePtr source, bool ticks) {
   auto handle = std::make_shared<base::WaitHandle>();
   bool now = false;
   {
     std::lock_guard lock(mutex_);
-    now = barrier_ || finishing_ || ended_ || tick_due_;
+    now = barrier_ || finishing_ || ended_ || (ticks && tick_due_);
     std::erase_if(waiting_, [](const auto& w) { return w->ready(); });
     waiting_.push_back(handle);
   }
@@ -286,11 +307,17 @@ Positions Feed::positions_at(int64_t epoch) const {
   return it == at_barrier_.end() ? positions() : it->second;
 }
 
+bool Feed::ended_before(int64_t epoch) const {
+  std::lock_guard lock(mutex_);
+  return !at_barrier_.contains(epoch);
+}
+
 arrow::Status Feed::commit(int64_t epoch) {
   Positions at = positions_at(epoch);
   {
     std::lock_guard lock(mutex_);
     std::erase_if(at_barrier_, [&](const auto& e) { return e.first <= epoch; });
+    if (absent_) return arrow::Status::OK();
   }
   std::lock_guard lock(source_mutex_);
   return source_->commit(at);

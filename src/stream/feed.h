@@ -27,6 +27,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
   Feed(EndlessSourcePtr source, sched::Background& background, int64_t tick_every);
 
   arrow::Status start(const Positions& positions, const StartContext& context);
+  // Instead of start(): the run before, from whose checkpoint this one goes on, had read it to its end. It gives nothing more.
+  void has_ended();
   // The rows as a table; read once.
   plan::TableSourcePtr table(std::shared_ptr<arrow::Schema> schema);
 
@@ -35,10 +37,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   Notes& notes() { return notes_; }
   void set_tick(int64_t every) { tick_every_ = every; }
   // Takes its turn among the other feeds of the run; before the run.
-  void take_turns(std::shared_ptr<Turns> turns) {
-    place_ = turns->add();
-    turns_ = std::move(turns);
-  }
+  void take_turns(std::shared_ptr<Turns> turns);
 
   // A barrier before the next chunk; `last`: the end comes right behind it. Once per epoch; from any thread.
   void barrier(int64_t epoch, bool last = false);
@@ -52,6 +51,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
   bool ended() const;
   // Where the source stood at the barrier of the epoch, or at its end if that came first.
   Positions positions_at(int64_t epoch) const;
+  // Of an epoch whose barrier has come through: it took none, as nobody reads it any more.
+  bool ended_before(int64_t epoch) const;
   // Whether chunks were claimed since the last barrier.
   bool moved() const;
   arrow::Status commit(int64_t epoch);
@@ -63,7 +64,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   bool over() const;
   bool held() const;
   plan::Scan::Next give(uint64_t seq, std::unique_ptr<Chunk> chunk);
-  plan::Scan::Next wait_for(base::WaitHandlePtr source);
+  plan::Scan::Next wait_for(base::WaitHandlePtr source, bool ticks = true);
   plan::Scan::Next nothing_yet(base::WaitHandlePtr source);
   std::unique_ptr<Chunk> take(uint64_t seq);
   Positions positions() const;
@@ -88,6 +89,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
   std::vector<base::WaitHandlePtr> waiting_;  // of every worker that found nothing
   bool moved_ = false, finishing_ = false, ended_ = false, holding_ = false;
   bool tick_due_ = false, tick_armed_ = false;
+  bool absent_ = false;  // the source was never started
 };
 
 }  // namespace gristmill::stream

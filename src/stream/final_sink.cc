@@ -11,8 +11,13 @@ namespace {
 
 class Final final : public FinalSink {
  public:
-  Final(std::shared_ptr<exec::OrderedSink> rows, EpochSinkPtr epochs, std::shared_ptr<Checkpointing> checkpointing, NotesOf notes)
-      : rows_sink_(std::move(rows)), epochs_(std::move(epochs)), checkpointing_(std::move(checkpointing)), notes_(std::move(notes)) {}
+  Final(std::shared_ptr<exec::OrderedSink> rows, EpochSinkPtr epochs, RowsTaken taken, std::shared_ptr<Checkpointing> checkpointing,
+        NotesOf notes)
+      : rows_sink_(std::move(rows)),
+        epochs_(std::move(epochs)),
+        taken_(std::move(taken)),
+        checkpointing_(std::move(checkpointing)),
+        notes_(std::move(notes)) {}
   std::string name() const override { return epochs_ ? epochs_->name() : rows_sink_->name(); }
   int64_t rows() const override { return rows_.load(); }
 
@@ -35,6 +40,7 @@ class Final final : public FinalSink {
   arrow::Result<Answer> deliver(uint64_t seq, std::vector<column::Batch>& batches) override {
     const Note note = notes_.notes ? notes_.notes->peek(seq) : Note{};
     if (note.kind == Note::Kind::kBarrier) {
+      if (auto wait = taken_ ? taken_() : nullptr) return Answer{std::move(wait), false};
       set_between(true);
       ARROW_ASSIGN_OR_RAISE(auto wait, checkpointing_->reach(note.epoch));
       if (wait) return Answer{std::move(wait), false};
@@ -53,13 +59,14 @@ class Final final : public FinalSink {
       if (answer.wait) return answer;
       ++next_;
       rows_ += rows;
+      if (rows > 0) checkpointing_->rows_left();
     }
     if (notes_.notes) notes_.notes->drop(seq);
     return answer;
   }
 
   arrow::Status finalize() override {
-    ARROW_RETURN_NOT_OK(checkpointing_->complete());
+    if (!taken_) ARROW_RETURN_NOT_OK(checkpointing_->complete());
     return epochs_ ? arrow::Status::OK() : rows_sink_->finalize();
   }
 
@@ -86,6 +93,7 @@ class Final final : public FinalSink {
 
   const std::shared_ptr<exec::OrderedSink> rows_sink_;
   const EpochSinkPtr epochs_;
+  const RowsTaken taken_;
   const std::shared_ptr<Checkpointing> checkpointing_;
   const NotesOf notes_;
   std::shared_mutex changing_;
@@ -98,9 +106,9 @@ class Final final : public FinalSink {
 
 }  // namespace
 
-std::shared_ptr<FinalSink> make_final_sink(std::shared_ptr<exec::OrderedSink> rows, EpochSinkPtr epochs,
+std::shared_ptr<FinalSink> make_final_sink(std::shared_ptr<exec::OrderedSink> rows, EpochSinkPtr epochs, RowsTaken taken,
                                            std::shared_ptr<Checkpointing> checkpointing, NotesOf notes) {
-  return std::make_shared<Final>(std::move(rows), std::move(epochs), std::move(checkpointing), std::move(notes));
+  return std::make_shared<Final>(std::move(rows), std::move(epochs), std::move(taken), std::move(checkpointing), std::move(notes));
 }
 
 }  // namespace gristmill::stream

@@ -13,6 +13,7 @@
 #include "io/piece_batch.h"
 #include "io/row_blocks.h"
 #include "stream/kafka_messages.h"
+#include "stream/steps.h"
 #include "stream/wake_handle.h"
 
 namespace gristmill::stream {
@@ -32,12 +33,13 @@ class KafkaSink final : public EpochSink {
                               const exec::QueryContext& context) override {
     using Kind = io::KafkaClient::Kind;
     memory_ = context.memory;
-    group_ = "gristmill-epochs-" + sink_id;
+    const std::string name = sink_id == kUnnamed ? sink_id + "-" + options_.topic : sink_id;
+    group_ = "gristmill-epochs-" + name;
     ARROW_ASSIGN_OR_RAISE(auto writer, MessageWriter::make(*schema, options_));
     writer_ = std::make_unique<MessageWriter>(std::move(writer));
     std::map<std::string, std::string> own = {{"enable.idempotence", "true"}, {"linger.ms", "10"}, {"compression.codec", "lz4"}};
     if (options_.exactly_once) {
-      own["transactional.id"] = options_.transactional_id.empty() ? "gristmill-" + sink_id : options_.transactional_id;
+      own["transactional.id"] = options_.transactional_id.empty() ? "gristmill-" + name : options_.transactional_id;
       own["transaction.timeout.ms"] = "900000";  // what brokers allow at most; an epoch and its snapshot are shorter
     }
     // What is on its way to the brokers, within the query's memory.

@@ -68,6 +68,15 @@ class KafkaSource final : public EndlessSource {
     return arrow::Status::OK();
   }
 
+  Positions begun_at() const override {
+    std::lock_guard lock(mutex_);
+    Positions out;
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      if (parts_[i].next >= 0) out.emplace_back(static_cast<int32_t>(i), parts_[i].next);
+    }
+    return out;
+  }
+
   arrow::Result<Polled> poll() override {
     std::lock_guard lock(mutex_);
     if (client_ == nullptr) return Polled{nullptr, true, nullptr};

@@ -90,6 +90,21 @@ arrow::Result<std::vector<column::Column>> gather(std::span<const KeptRow> rows,
   return out;
 }
 
+void store_row(const KeptRow& row, std::vector<uint8_t>* out) {
+  for (const column::Column& c : row.batch->columns) exec::encode_value(*c.values, row.row, out);
+}
+
+arrow::Result<KeptBatchPtr> stored_rows(std::vector<const uint8_t*> begins, std::span<const column::TypePtr> types,
+                                        arrow::MemoryPool* pool) {
+  auto out = std::make_shared<KeptBatch>();
+  out->rows = static_cast<int64_t>(begins.size());
+  for (const column::TypePtr& type : types) {
+    ARROW_ASSIGN_OR_RAISE(auto values, exec::decode_values(type, begins, pool));
+    out->columns.push_back(column::Column::flat(std::move(values)));
+  }
+  return out;
+}
+
 uint64_t hash_key(std::string_view key) { return XXH3_64bits(key.data(), key.size()); }
 
 arrow::Status encode_keys(std::span<const expr::BoundPtr> keys, const column::Batch& batch, std::span<const uint16_t> rows,

@@ -40,6 +40,11 @@ struct KeptRow {
 arrow::Result<std::vector<column::Column>> gather(std::span<const KeptRow> rows, std::span<const column::TypePtr> types,
                                                   std::span<const int> columns, arrow::MemoryPool* pool);
 
+// A row as bytes, appended to `out`; and rows back from where such bytes begin, together in one batch.
+void store_row(const KeptRow& row, std::vector<uint8_t>* out);
+arrow::Result<KeptBatchPtr> stored_rows(std::vector<const uint8_t*> begins, std::span<const column::TypePtr> types,
+                                        arrow::MemoryPool* pool);
+
 // Keys of the selected rows as bytes: equal keys have equal bytes. `null[j]`: one of the keys of row j is null.
 struct KeyRows {
   exec::EncodedRows bytes;

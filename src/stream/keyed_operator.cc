@@ -1,7 +1,8 @@
 // Rows wait until the watermark is behind them, then rows and timers go in one order: by time, timers before rows, rows by their place in
 // the stream, timers by key. The user's code runs in the ordered half only.
 //
-// Rows that wait, states and timers must fit the memory limit; they do not go to disk.
+// Where memory is short states go to disk (cold_states.h) until their key has a row or a timer. Rows that wait and timers must fit the
+// limit.
 
 #include "stream/keyed_operator.h"
 
@@ -20,9 +21,11 @@
 #include "column/types.h"
 #include "exec/group_codec.h"
 #include "plan/expressions.h"
+#include "stream/cold_states.h"
 #include "stream/kept_batch.h"
 #include "stream/kept_state.h"
 #include "stream/snapshot.h"
+#include "stream/spill_gate.h"
 #include "stream/watermark.h"
 #include "stream/window_state.h"
 
@@ -33,6 +36,7 @@ constexpr const char* kRows = "rows";
 constexpr const char* kStates = "states";
 constexpr const char* kTimers = "timers";
 constexpr int64_t kRowBytes = 160;
+constexpr size_t kMostColdStates = size_t{8} << 20;  // bytes of a snapshot before they are handed on
 
 class KeyedPiece final : public Piece {
  public:
@@ -87,7 +91,7 @@ class KeyedRunner final : public StatefulOperator {
   arrow::Status snapshot(SnapshotWriter& writer) override;
   arrow::Status restore(SnapshotReader& reader) override;
   std::string fingerprint() const override;
-  int64_t bytes() const override { return held_.bytes(); }
+  int64_t bytes() const override { return gate_ ? gate_->unseen() : 0; }
   std::map<std::string, int64_t> stats() const override;
 
  private:
@@ -104,8 +108,15 @@ class KeyedRunner final : public StatefulOperator {
   arrow::Status call_timer(const std::pair<int64_t, std::string>& timer);
   arrow::Status keep_result(arrow::Result<RecordBatchPtr> made);
   arrow::Status flush(Emitter& out);
-  arrow::Status account();
-  void forget();
+  arrow::Status apply_inside(KeyedPiece& piece, const MorselPart& part, Emitter& out);
+  arrow::Status snapshot_inside(SnapshotWriter& writer);
+  arrow::Status restore_inside(SnapshotReader& reader);
+  int64_t unseen() const { return state_bytes_ + static_cast<int64_t>(waiting_.size() + timers_.size()) * kRowBytes + cold_->bytes(); }
+  arrow::Status forget();
+  // A key's state as it lies on disk: when it was touched, how long the key is, the key, the state.
+  void take_back(std::string_view stored);
+  arrow::Status put_away();
+  arrow::Status wake_keys(std::vector<uint64_t> hashes);
   KeyedState& state_of(const std::string& key, int64_t t);
 
   const BoundKeyed keyed_;
@@ -117,7 +128,6 @@ class KeyedRunner final : public StatefulOperator {
   std::unordered_map<std::string, KeyedState, KeyHash, std::equal_to<>> states_;
   std::set<std::pair<int64_t, std::string>> timers_;
   std::vector<RecordBatchPtr> made_;
-  base::Reservation held_;
   int64_t state_bytes_ = 0;
   int64_t late_rows_ = 0;
   int64_t fired_ = 0;
@@ -125,6 +135,8 @@ class KeyedRunner final : public StatefulOperator {
   int64_t told_ = kNoTime;
   uint64_t base_seq_ = 0;
   uint64_t next_seq_ = 0;
+  std::unique_ptr<ColdStates> cold_;
+  std::unique_ptr<SpillGate> gate_;
 };
 
 class KeyedRunner::Context final : public KeyContext {
@@ -163,8 +175,45 @@ arrow::Status KeyedRunner::open(const OperatorContext& context) {
   context_ = context.query;
   mark_ = Watermark(context.partitions.empty() ? 1 : context.partitions[0], keyed_.time.delay, keyed_.time.inherited);
   idle_ = IdleClock(context.replay ? 0 : keyed_.time.idle_micros);
-  ARROW_ASSIGN_OR_RAISE(held_, context_->memory->reserve(0, "keyed state"));
-  return arrow::Status::OK();
+  cold_ = std::make_unique<ColdStates>(context_->memory);
+  gate_ = std::make_unique<SpillGate>("keyed state", *context_, [this] { return SpillGate::Size{unseen(), state_bytes_}; },
+                                      [this] { return put_away(); });
+  return gate_->open();
+}
+
+struct StoredKey {
+  int64_t touched = kNoTime;
+  int64_t key = 0;  // bytes
+};
+
+void KeyedRunner::take_back(std::string_view stored) {
+  StoredKey head;
+  std::memcpy(&head, stored.data(), sizeof head);
+  stored.remove_prefix(sizeof head);
+  const auto key = static_cast<size_t>(head.key);
+  states_[std::string(stored.substr(0, key))] = {std::string(stored.substr(key)), head.touched};
+  state_bytes_ += static_cast<int64_t>(stored.size()) + kRowBytes;
+}
+
+arrow::Status KeyedRunner::put_away() {
+  std::string stored;
+  for (const auto& [key, state] : states_) {
+    const StoredKey head{state.touched, std::ssize(key)};
+    stored.assign(reinterpret_cast<const char*>(&head), sizeof head);
+    stored += key;
+    stored += state.bytes;
+    ARROW_RETURN_NOT_OK(cold_->put(hash_key(key), keyed_.ttl > 0 ? time_add(state.touched, keyed_.ttl) : kAllTime, stored));
+  }
+  states_ = decltype(states_)();
+  state_bytes_ = 0;
+  return cold_->flush();
+}
+
+arrow::Status KeyedRunner::wake_keys(std::vector<uint64_t> hashes) {
+  return cold_->take(std::move(hashes), [this](uint64_t, std::string_view stored) {
+    take_back(stored);
+    return arrow::Status::OK();
+  });
 }
 
 arrow::Status KeyedRunner::read(const column::Batch& batch, const std::vector<uint16_t>& rows, expr::Evaluator& evaluator,
@@ -188,8 +237,11 @@ arrow::Result<std::unique_ptr<Piece>> KeyedRunner::prepare(column::Batch batch, 
 
 arrow::Status KeyedRunner::apply(std::unique_ptr<Piece> base, const MorselPart& part, Emitter& out) {
   auto& piece = static_cast<KeyedPiece&>(*base);
+  return gate_->inside(piece.bytes(), [&] { return apply_inside(piece, part, out); });
+}
+
+arrow::Status KeyedRunner::apply_inside(KeyedPiece& piece, const MorselPart& part, Emitter& out) {
   next_seq_ = std::max(next_seq_, base_seq_ + part.seq + 1);
-  ARROW_RETURN_NOT_OK(context_->memory->ensure_headroom(piece.bytes(), "keyed state"));
   idle_.seen(part.partition);
   const Watermark::Start start = mark_.enter(part.partition);
   int64_t run = kNoTime;
@@ -245,6 +297,11 @@ arrow::Status KeyedRunner::call_rows(int64_t t) {
   }
   std::vector<int> all(keyed_.types.size());
   for (size_t c = 0; c < all.size(); ++c) all[c] = static_cast<int>(c);
+  if (!cold_->empty()) {
+    std::vector<uint64_t> hashes;
+    for (const auto& [key, rows] : keys) hashes.push_back(hash_key(key));
+    ARROW_RETURN_NOT_OK(wake_keys(std::move(hashes)));
+  }
   for (const auto& [key, rows] : keys) {
     column::Batch batch;
     batch.rows = static_cast<int64_t>(rows.size());
@@ -261,6 +318,7 @@ arrow::Status KeyedRunner::call_rows(int64_t t) {
 arrow::Status KeyedRunner::call_timer() { return call_timer(std::move(timers_.extract(timers_.begin()).value())); }
 
 arrow::Status KeyedRunner::call_timer(const std::pair<int64_t, std::string>& timer) {
+  ARROW_RETURN_NOT_OK(wake_keys({hash_key(timer.second)}));
   const auto at = states_.find(timer.second);
   if (at == states_.end()) return arrow::Status::OK();
   // A key that has expired takes its timers along.
@@ -290,8 +348,7 @@ arrow::Status KeyedRunner::move_on(Emitter& out) {
     }
   }
   ARROW_RETURN_NOT_OK(flush(out));
-  forget();
-  ARROW_RETURN_NOT_OK(account());
+  ARROW_RETURN_NOT_OK(forget());
   if (to == kNoTime || to <= told_) return arrow::Status::OK();
   told_ = to;
   return out.watermark(to);
@@ -309,9 +366,10 @@ arrow::Status KeyedRunner::flush(Emitter& out) {
   return arrow::Status::OK();
 }
 
-void KeyedRunner::forget() {
+arrow::Status KeyedRunner::forget() {
   const int64_t to = mark_.value();
-  if (keyed_.ttl == 0 || to == kNoTime || to == kAllTime || (swept_ != kNoTime && to < time_add(swept_, keyed_.ttl / 4 + 1))) return;
+  const bool early = swept_ != kNoTime && to < time_add(swept_, keyed_.ttl / 4 + 1);
+  if (keyed_.ttl == 0 || to == kNoTime || to == kAllTime || early) return arrow::Status::OK();
   swept_ = to;
   for (auto at = states_.begin(); at != states_.end();) {
     if (time_add(at->second.touched, keyed_.ttl) > to) {
@@ -321,31 +379,28 @@ void KeyedRunner::forget() {
     state_bytes_ -= static_cast<int64_t>(at->first.size() + at->second.bytes.size()) + kRowBytes;
     at = states_.erase(at);
   }
-  std::erase_if(timers_, [&](const auto& timer) { return !states_.contains(timer.second); });
-}
-
-arrow::Status KeyedRunner::account() {
-  const int64_t bytes = state_bytes_ + static_cast<int64_t>(waiting_.size() + timers_.size()) * kRowBytes;
-  ARROW_RETURN_NOT_OK(held_.grow_to(bytes));
-  held_.shrink_to(bytes);
+  while (!cold_->empty() && cold_->next_due() <= to) {
+    ARROW_RETURN_NOT_OK(cold_->take_due(to, [](uint64_t, std::string_view) { return arrow::Status::OK(); }));
+  }
+  std::erase_if(timers_, [&](const auto& timer) { return !states_.contains(timer.second) && !cold_->may_have(hash_key(timer.second)); });
   return arrow::Status::OK();
 }
 
 arrow::Status KeyedRunner::on_watermark(int, int64_t ticks, Emitter& out) {
   if (!mark_.inherited()) return arrow::Status::OK();
   mark_.raise(ticks);
-  return move_on(out);
+  return gate_->inside(0, [&] { return move_on(out); });
 }
 
 arrow::Status KeyedRunner::on_tick(const Tick& tick, Emitter& out) {
   if (!idle_.on()) return arrow::Status::OK();
   for (const int32_t p : idle_.tick(tick.now_micros, tick.at_end)) mark_.set_idle(p);
-  return move_on(out);
+  return gate_->inside(0, [&] { return move_on(out); });
 }
 
 arrow::Status KeyedRunner::on_end(Emitter& out) {
   mark_.raise(kAllTime);
-  return move_on(out);
+  return gate_->inside(0, [&] { return move_on(out); });
 }
 
 std::string KeyedRunner::fingerprint() const {
@@ -358,15 +413,24 @@ std::string KeyedRunner::fingerprint() const {
 
 std::map<std::string, int64_t> KeyedRunner::stats() const {
   std::map<std::string, int64_t> out = {{"late_rows", late_rows_},
-                                        {"keys", static_cast<int64_t>(states_.size())},
                                         {"timers", static_cast<int64_t>(timers_.size())},
                                         {"timers_fired", fired_},
-                                        {"state_bytes", held_.bytes()}};
+                                        {"state_bytes", bytes()}};
+  if (gate_) {
+    gate_->look([&] {
+      out["keys"] = static_cast<int64_t>(states_.size()) + cold_->keys();
+      out["keys_on_disk"] = cold_->keys();
+    });
+  }
   if (mark_.value() != kNoTime && mark_.value() != kAllTime) out["watermark"] = mark_.value();
   return out;
 }
 
 arrow::Status KeyedRunner::snapshot(SnapshotWriter& writer) {
+  return gate_->inside(0, [&] { return snapshot_inside(writer); });
+}
+
+arrow::Status KeyedRunner::snapshot_inside(SnapshotWriter& writer) {
   writer.describe("keyed operator", 1, fingerprint());
   writer.number("next_seq", static_cast<int64_t>(next_seq_));
   writer.number("late_rows", late_rows_);
@@ -389,7 +453,25 @@ arrow::Status KeyedRunner::snapshot(SnapshotWriter& writer) {
   for (int g = 0; g < kKeyGroups; ++g) {
     ARROW_RETURN_NOT_OK(put_records(writer, kStates, g, states[static_cast<size_t>(g)]));
     ARROW_RETURN_NOT_OK(put_records(writer, kTimers, g, timers[static_cast<size_t>(g)]));
+    states[static_cast<size_t>(g)].clear();
   }
+  const auto hand_on = [&]() -> arrow::Status {
+    for (int g = 0; g < kKeyGroups; ++g) {
+      ARROW_RETURN_NOT_OK(put_records(writer, kStates, g, states[static_cast<size_t>(g)]));
+      states[static_cast<size_t>(g)].clear();
+    }
+    return arrow::Status::OK();
+  };
+  size_t handed = 0;
+  ARROW_RETURN_NOT_OK(cold_->each([&](uint64_t hash, std::string_view stored) {
+    StoredKey head;
+    std::memcpy(&head, stored.data(), sizeof head);
+    stored.remove_prefix(sizeof head);
+    states[static_cast<size_t>(key_group(hash))].push_back({head.touched, 0, head.key, {stored.begin(), stored.end()}});
+    handed += stored.size();
+    return handed > kMostColdStates ? (handed = 0, hand_on()) : arrow::Status::OK();
+  }));
+  ARROW_RETURN_NOT_OK(hand_on());
   return put_kept(writer, kRows, rows, keyed_.input, keyed_.types, context_->pool());
 }
 
@@ -400,13 +482,17 @@ arrow::Status KeyedRunner::restore(SnapshotReader& reader) {
   late_rows_ = reader.number("late_rows");
   fired_ = reader.number("timers_fired");
   mark_.load("watermark", reader);
+  return gate_->inside(0, [&] { return restore_inside(reader); });
+}
+
+arrow::Status KeyedRunner::restore_inside(SnapshotReader& reader) {
   const auto text = [](std::span<const uint8_t> bytes) { return std::string(bytes.begin(), bytes.end()); };
   ARROW_RETURN_NOT_OK(each_bytes(reader, kStates, [&](int, int64_t touched, int64_t, int64_t size, std::span<const uint8_t> bytes) {
     const auto length = static_cast<size_t>(size);
     if (length > bytes.size()) return base::data_error("the state of \"" + keyed_.name + "\" in the checkpoint is damaged");
     states_[text(bytes.first(length))] = {text(bytes.subspan(length)), touched};
     state_bytes_ += static_cast<int64_t>(bytes.size()) + kRowBytes;
-    return arrow::Status::OK();
+    return gate_->make_room();
   }));
   ARROW_RETURN_NOT_OK(each_bytes(reader, kTimers, [&](int, int64_t time, int64_t, int64_t, std::span<const uint8_t> bytes) {
     timers_.emplace(time, text(bytes));
@@ -424,8 +510,7 @@ arrow::Status KeyedRunner::restore(SnapshotReader& reader) {
     }
     return arrow::Status::OK();
   };
-  ARROW_RETURN_NOT_OK(each_kept(reader, kRows, keyed_.input, context_->pool(), visit));
-  return account();
+  return each_kept(reader, kRows, keyed_.input, context_->pool(), visit);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@
 namespace gristmill::stream {
 namespace {
 
-constexpr const char* kKind = "union";
+constexpr const char* kUnionKind = "union";
 
 struct MergePiece final : Piece {
   int64_t bytes() const override { return column::retained_bytes(batch); }
@@ -109,13 +109,13 @@ class Merge final : public StatefulOperator {
     return out;
   }
   arrow::Status snapshot(SnapshotWriter& writer) override {
-    writer.describe(kKind, 1, fingerprint());
+    writer.describe(kUnionKind, 1, fingerprint());
     for (size_t i = 0; i < marks_.size(); ++i) marks_[i].save(mark_name(i), writer);
     return arrow::Status::OK();
   }
   arrow::Status restore(SnapshotReader& reader) override {
-    if (reader.empty() || reader.kind() != kKind) return arrow::Status::OK();  // it had no state yet
-    ARROW_RETURN_NOT_OK(reader.check(kKind, 1, fingerprint()));
+    if (reader.empty() || reader.kind() != kUnionKind) return arrow::Status::OK();  // it had no state yet
+    ARROW_RETURN_NOT_OK(reader.check(kUnionKind, 1, fingerprint()));
     for (size_t i = 0; i < marks_.size(); ++i) marks_[i].load(mark_name(i), reader);
     return arrow::Status::OK();
   }
@@ -148,7 +148,7 @@ arrow::Result<StatefulSpec> merge_spec(std::shared_ptr<arrow::Schema> schema, in
     ARROW_ASSIGN_OR_RAISE(BoundWatermark one, bind_watermark(time, *schema));
     bound.push_back(std::move(one));
   }
-  return StatefulSpec{kKind, schema, false, [schema, inputs, bound]() -> arrow::Result<StatefulOperatorPtr> {
+  return StatefulSpec{kUnionKind, schema, false, [schema, inputs, bound]() -> arrow::Result<StatefulOperatorPtr> {
                         return std::make_shared<Merge>(schema, inputs, bound);
                       }};
 }

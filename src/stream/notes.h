@@ -44,6 +44,11 @@ class Notes {
     std::lock_guard lock(mutex_);
     notes_.erase(seq);
   }
+  // No morsel is on its way.
+  bool empty() const {
+    std::lock_guard lock(mutex_);
+    return notes_.empty();
+  }
 
  private:
   mutable std::mutex mutex_;

@@ -53,6 +53,12 @@ void PaneStore::unlock() {
   mutex_.unlock();
 }
 
+arrow::Status PaneStore::make_room() {
+  constexpr double kShort = 0.85;  // of the limit
+  if (plan_.context.memory->pressure() < kShort && !plan_.context.spill_eagerly) return arrow::Status::OK();
+  return spill_locked(std::numeric_limits<int64_t>::max()).status();
+}
+
 arrow::Status PaneStore::load(Pane* pane) {
   for (const exec::GroupBlock& block : pane->blocks) {
     ARROW_ASSIGN_OR_RAISE(exec::LoadedGroups loaded, exec::read_groups(plan_.layout, block, false, *pane->file, plan_.pool()));
@@ -114,7 +120,11 @@ void PaneStore::count(int64_t start) {
 arrow::Result<int64_t> PaneStore::spill(int64_t bytes) {
   if (owner_.load() == std::this_thread::get_id()) return 0;
   const std::unique_lock held(mutex_, std::try_to_lock);
-  return held.owns_lock() ? spill_locked(bytes) : 0;
+  if (!held.owns_lock()) return 0;
+  owner_.store(std::this_thread::get_id());  // what the spill allocates may ask for a spill
+  const arrow::Result<int64_t> freed = spill_locked(bytes);
+  owner_.store(std::thread::id());
+  return freed;
 }
 
 arrow::Status PaneStore::write(int64_t start, Pane* pane) {

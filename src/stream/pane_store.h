@@ -60,6 +60,8 @@ class PaneStore final : public base::Spillable {
   }
   // What is in memory of the pane goes to disk.
   arrow::Status put_away(int64_t start);
+  // Between lock() and unlock(), by who adds for long: all goes to disk where memory is short.
+  arrow::Status make_room();
   // After a pane was changed through its tables.
   void count(int64_t start);
 

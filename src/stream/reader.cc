@@ -108,6 +108,14 @@ class HandOver final : public exec::OrderedSink {
   }
   arrow::Status finalize() override { return arrow::Status::OK(); }
 
+  // Null: whoever reads has all there was and asks for more; else fires when that may be so.
+  base::WaitHandlePtr taken() {
+    std::lock_guard lock(mutex_);
+    if (ready_.empty() && asking_) return nullptr;
+    if (!taken_) taken_ = std::make_shared<base::WaitHandle>();
+    return taken_;
+  }
+
   void end(arrow::Status status) {
     std::lock_guard lock(mutex_);
     ended_ = true;
@@ -122,12 +130,20 @@ class HandOver final : public exec::OrderedSink {
     {
       std::unique_lock lock(mutex_);
       while (ready_.empty() && !ended_) {
+        asking_ = true;
+        if (const auto taken = std::exchange(taken_, nullptr)) {
+          lock.unlock();
+          taken->fire();
+          lock.lock();
+          continue;
+        }
         if (news_.wait_for(lock, kAsk) == std::cv_status::timeout && keep_waiting) {
           lock.unlock();
           ARROW_RETURN_NOT_OK(keep_waiting());
           lock.lock();
         }
       }
+      asking_ = false;
       if (ready_.empty()) {
         ARROW_RETURN_NOT_OK(status_);
         return out;
@@ -147,7 +163,8 @@ class HandOver final : public exec::OrderedSink {
   std::mutex mutex_;
   std::condition_variable news_;
   std::deque<RecordBatchPtr> ready_;
-  base::WaitHandlePtr room_;
+  base::WaitHandlePtr room_, taken_;
+  bool asking_ = false;  // somebody waits in take()
   bool ended_ = false;
   arrow::Status status_;
 };
@@ -159,7 +176,10 @@ class RunReader final : public ReaderState {
     out->schema_ = state->plan->schema;
     out->cancel_ = cancel;
     out->between_ = std::make_shared<HandOver>(out->schema_);
-    ARROW_ASSIGN_OR_RAISE(out->run_, StreamRun::make(state, {out->between_, nullptr}, cancel));
+    // With a checkpoint rows that nobody has taken must come again.
+    StreamRun::Into into{out->between_, nullptr, nullptr};
+    if (state->checkpoint) into.taken = [between = out->between_] { return between->taken(); };
+    ARROW_ASSIGN_OR_RAISE(out->run_, StreamRun::make(state, std::move(into), cancel));
     auto thread = sched::start_thread("gristmill-stream", [run = out->run_, between = out->between_] { between->end(run->run()); });
     if (!thread) return base::io_error("the system gives no thread for the stream");
     out->thread_ = std::move(*thread);

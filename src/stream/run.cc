@@ -7,8 +7,12 @@
 #include "stream/run.h"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <arrow/type.h>
 
@@ -70,6 +74,9 @@ struct StreamRun::Impl {
   std::vector<std::shared_ptr<Feed>> feeds;
   std::vector<std::shared_ptr<Stage>> stages;
   std::vector<std::vector<int>> feeds_of_stage;  // by stage and input: the place of its feed, or -1
+  // Of tables that streams are joined with: read whole by every run, so no checkpoint knows of them.
+  std::unordered_set<const void*> beside;
+  bool in_table = false;  // what is being bound is such a table
   std::vector<std::shared_ptr<BoundUserTable>> users;
   std::unordered_map<std::string, int> ids;
   bool durable = false;
@@ -84,9 +91,18 @@ struct StreamRun::Impl {
     Upstream upstream;
     std::unordered_map<const void*, NotesOf> notes;  // by table of the description
     std::unordered_map<const void*, int> feed;
+    const StreamTable* streaming = nullptr;  // whose rows they are; all others are tables they are joined with
   };
 
   arrow::Result<plan::TableSourcePtr> leaf(const std::shared_ptr<const StreamTable>& table, bool whole, Reads& reads) {
+    const bool before = in_table;
+    in_table = before || (reads.streaming != nullptr && reads.streaming != table.get());
+    auto out = bound_leaf(table, whole, reads);
+    in_table = before;
+    return out;
+  }
+
+  arrow::Result<plan::TableSourcePtr> bound_leaf(const std::shared_ptr<const StreamTable>& table, bool whole, Reads& reads) {
     if (const auto* pull = dynamic_cast<const PullTable*>(table.get())) {
       return bind_pull_table(*pull, whole, run.query->morsel_rows, run.options.chunk_bytes);
     }
@@ -96,6 +112,7 @@ struct StreamRun::Impl {
       reads.upstream.feeds.push_back(feed);
       reads.notes[table.get()] = {feed, &feed->notes()};
       reads.feed[table.get()] = static_cast<int>(feeds.size());
+      if (in_table) beside.insert(feed.get());
       feeds.push_back(feed);
       return feed->table(source->schema());
     }
@@ -130,6 +147,7 @@ struct StreamRun::Impl {
                             }));
       of_inputs.push_back(feed);
     }
+    if (in_table) beside.insert(stage.get());
     stages.push_back(stage);
     feeds_of_stage.push_back(std::move(of_inputs));
     return stage;
@@ -140,13 +158,13 @@ struct StreamRun::Impl {
   arrow::Result<int> add_pipeline(const plan::PlanPtr& plan, F finish) {
     Reads reads;
     ARROW_RETURN_NOT_OK(check_answers(*plan));
+    reads.streaming = streaming_table(*plan);
     ARROW_ASSIGN_OR_RAISE(BoundPlan bound, bind_tables(plan, run, [&](const std::shared_ptr<const StreamTable>& t, bool whole) {
                             return leaf(t, whole, reads);
                           }));
-    const StreamTable* streaming = streaming_table(*plan);
-    const auto found = streaming == nullptr ? reads.notes.end() : reads.notes.find(streaming);
+    const auto found = reads.streaming == nullptr ? reads.notes.end() : reads.notes.find(reads.streaming);
     const bool row_by_row = found != reads.notes.end();
-    if (durable && !row_by_row) {
+    if (durable && !row_by_row && !in_table) {
       return base::plan_error("a checkpoint needs sources with positions and row-wise steps between them and operators with state",
                               "use replay() for tables and files, and windows instead of sorts and aggregates");
     }
@@ -165,8 +183,8 @@ struct StreamRun::Impl {
     auto task = exec::make_pipeline_task(std::move(spec), run.query, report);
     query.nodes.push_back({std::make_shared<LastOfStage>(std::move(task), reads.upstream), std::move(after)});
     if (!row_by_row) return -1;
-    if (durable) ARROW_RETURN_NOT_OK(keep_state(*plan, bound.users, found->second));
-    const auto feed = reads.feed.find(streaming);
+    if (durable && !in_table) ARROW_RETURN_NOT_OK(keep_state(*plan, bound.users, found->second));
+    const auto feed = reads.feed.find(reads.streaming);
     return feed == reads.feed.end() ? -1 : feed->second;
   }
 
@@ -215,16 +233,20 @@ struct StreamRun::Impl {
     checkpointing =
         std::make_shared<Checkpointing>(state->name, std::move(store), into.epochs, interval, scheduler.background(), run.query);
     ARROW_RETURN_NOT_OK(add_pipeline(state->plan, [&](NotesOf notes, exec::PipelineSpec& spec) {
-                          sink = make_final_sink(into.rows, into.epochs, checkpointing, std::move(notes));
+                          sink = make_final_sink(into.rows, into.epochs, into.taken, checkpointing, std::move(notes));
                           spec.name = "stream";
                           spec.ordered = sink;
                         }).status());
-    if (feeds.size() > 1) {
+    std::vector<std::shared_ptr<Feed>> streaming;
+    std::copy_if(feeds.begin(), feeds.end(), std::back_inserter(streaming), [&](const auto& f) { return !beside.contains(f.get()); });
+    if (streaming.size() > 1) {
       const auto turns = std::make_shared<Turns>(scheduler.background());
-      for (const auto& f : feeds) f->take_turns(turns);
+      for (const auto& f : streaming) f->take_turns(turns);
     }
-    for (const auto& f : feeds) checkpointing->add_feed(f);
-    for (const auto& s : stages) checkpointing->add_stage(s);
+    for (const auto& f : streaming) checkpointing->add_feed(f);
+    for (const auto& s : stages) {
+      if (!beside.contains(s.get())) checkpointing->add_stage(s);
+    }
     query.cancel = run.query->cancel;
     query.interrupt = run.settings.interrupt;
     return arrow::Status::OK();
@@ -255,11 +277,44 @@ struct StreamRun::Impl {
     // Positions are known once the checkpoint was found, partitions once sources have started; operators are opened before they are
     // restored.
     const StartContext context{run.query.get(), &scheduler.background()};
-    ARROW_ASSIGN_OR_RAISE(const std::vector<Positions> positions, checkpointing->recover(state->plan->schema));
+    ARROW_ASSIGN_OR_RAISE(const auto from, checkpointing->recover(state->plan->schema));
     if (checkpointing->was_complete()) return arrow::Status::OK();
-    for (size_t i = 0; i < feeds.size(); ++i) ARROW_RETURN_NOT_OK(feeds[i]->start(positions[i], context));
+    size_t next = 0;
+    for (const auto& f : feeds) {
+      const bool table = beside.contains(f.get());
+      const Checkpointing::From& of = table ? Checkpointing::From{} : from[next++];
+      if (of.ended) {
+        f->has_ended();
+      } else {
+        ARROW_RETURN_NOT_OK(f->start(of.positions, context));
+      }
+    }
     ARROW_RETURN_NOT_OK(open_stages());
     return checkpointing->restore();
+  }
+
+  // The last epoch counts when the last rows have been taken. Nobody but this thread waits for that.
+  arrow::Status end_when_taken() {
+    constexpr std::chrono::milliseconds kAsk{50};
+    while (auto wait = into.taken()) {
+      struct Fired {
+        std::mutex mutex;
+        std::condition_variable news;
+        bool yes = false;
+      };
+      const auto fired = std::make_shared<Fired>();
+      wait->on_ready([fired] {
+        std::lock_guard lock(fired->mutex);
+        fired->yes = true;
+        fired->news.notify_all();
+      });
+      std::unique_lock lock(fired->mutex);
+      while (!fired->yes) {
+        ARROW_RETURN_NOT_OK(run.query->cancel.check());
+        fired->news.wait_for(lock, kAsk);
+      }
+    }
+    return checkpointing->complete();
   }
 
   arrow::Status run_all() {
@@ -270,9 +325,12 @@ struct StreamRun::Impl {
       checkpointing->begin();
       sched::Statistics timing;
       done = scheduler.run(query, run.settings.options, &timing);
-      std::lock_guard lock(report->mutex);
-      report->statistics.num_workers = timing.num_workers;
-      report->statistics.processing_time_seconds = timing.processing_time_seconds;
+      {
+        std::lock_guard lock(report->mutex);
+        report->statistics.num_workers = timing.num_workers;
+        report->statistics.processing_time_seconds = timing.processing_time_seconds;
+      }
+      if (done.ok() && into.taken) done = end_when_taken();
     } else {
       checkpointing->abort();
     }
@@ -389,7 +447,7 @@ StreamStats StreamRun::stats() const {
 arrow::Status run_into(const Stream& stream, EpochSinkPtr sink, Cancellation cancel,
                        const std::function<void(const std::shared_ptr<StreamRun>&)>& running) {
   ARROW_ASSIGN_OR_RAISE(const StatePtr state, stream.state());
-  ARROW_ASSIGN_OR_RAISE(auto run, StreamRun::make(state, {nullptr, std::move(sink)}, std::move(cancel)));
+  ARROW_ASSIGN_OR_RAISE(auto run, StreamRun::make(state, {nullptr, std::move(sink), nullptr}, std::move(cancel)));
   if (running) running(run);
   return run->run();
 }

@@ -22,6 +22,9 @@ class StreamRun {
   struct Into {
     std::shared_ptr<exec::OrderedSink> rows;
     EpochSinkPtr epochs;
+    // Of `rows` that somebody takes when he likes: null when he has all of them and asks for more, else fires when that may be. An epoch
+    // counts only then. Null: rows count when they are delivered.
+    std::function<base::WaitHandlePtr()> taken;
   };
   static arrow::Result<std::shared_ptr<StreamRun>> make(StatePtr state, Into into, Cancellation cancel = {},
                                                         sched::Scheduler& scheduler = sched::Scheduler::process());
@@ -42,7 +45,7 @@ class StreamRun {
   struct Progress {
     bool started = false;   // sources and sinks are open
     int64_t lag = 0;        // of all sources that know theirs, in their own units (messages)
-    int64_t late_rows = 0;  // that came behind the watermark of some operator
+    int64_t late_rows = 0;  // that came behind the watermark of some operator, in all runs since the first checkpoint
     int64_t state_bytes = 0;
     bool epochs = false;   // there is a checkpoint or a sink of epochs
     bool pending = false;  // rows came since the last one

@@ -26,7 +26,7 @@ namespace gristmill::stream {
 namespace {
 
 constexpr int kStateVersion = 1;
-constexpr const char* kKind = "series";
+constexpr const char* kSeriesKind = "series";
 constexpr const char* kRows = "rows";
 constexpr const char* kStates = "states";
 constexpr size_t kBatchRows = 16384;
@@ -317,7 +317,7 @@ std::map<std::string, int64_t> SeriesOperator::stats() const {
 }
 
 arrow::Status SeriesOperator::snapshot(SnapshotWriter& writer) {
-  writer.describe(kKind, kStateVersion, fingerprint());
+  writer.describe(kSeriesKind, kStateVersion, fingerprint());
   writer.number("next_seq", static_cast<int64_t>(next_seq_));
   writer.number("late_rows", late_rows_);
   if (timed()) mark_.save("watermark", writer);
@@ -343,7 +343,7 @@ arrow::Status SeriesOperator::snapshot(SnapshotWriter& writer) {
 
 arrow::Status SeriesOperator::restore(SnapshotReader& reader) {
   if (reader.empty()) return arrow::Status::OK();
-  ARROW_RETURN_NOT_OK(reader.check(kKind, kStateVersion, fingerprint()));
+  ARROW_RETURN_NOT_OK(reader.check(kSeriesKind, kStateVersion, fingerprint()));
   base_seq_ = next_seq_ = static_cast<uint64_t>(reader.number("next_seq"));
   late_rows_ = reader.number("late_rows");
   if (timed()) mark_.load("watermark", reader);

@@ -4,16 +4,21 @@
 // such a row could belong to has closed before it, so these sessions join those kept in any order. Rows behind the watermark are taken one
 // by one in the ordered half: they may find their session open, closed but still taking rows, or gone.
 //
-// All sessions that are open must fit the memory limit; they do not go to disk.
+// Where memory is short all sessions go to disk, each key's together (cold_states.h), and come back when a row of the key or the watermark
+// wants them: a key's sessions are all in memory or all on disk. So what must fit is what a batch touches or a moment closes.
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include "base/status.h"
+#include "stream/cold_states.h"
+#include "stream/kept_batch.h"
 #include "stream/snapshot.h"
+#include "stream/spill_gate.h"
 #include "stream/state_slab.h"
 #include "stream/window_operators.h"
 #include "stream/window_state.h"
@@ -21,8 +26,9 @@
 namespace gristmill::stream {
 namespace {
 
-constexpr const char* kPart = "sessions";
+constexpr const char* kSessionPart = "sessions";
 constexpr int64_t kSessionBytes = 256;  // of indexes, about, beside its key
+constexpr size_t kMostStored = size_t{8} << 20;  // bytes of a snapshot before they are handed on
 
 struct LocalSession {
   int64_t start;
@@ -59,22 +65,40 @@ class SessionOperator final : public WindowOperator {
   arrow::Status open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(WindowOperator::open(context));
     slab_ = std::make_unique<StateSlab>(*plan_);
-    ARROW_ASSIGN_OR_RAISE(held_, plan_->context.memory->reserve(0, "sessions"));
-    return arrow::Status::OK();
+    cold_ = std::make_unique<ColdStates>(plan_->context.memory);
+    const auto size = [this] { return SpillGate::Size{index_bytes_ + cold_->bytes(), keys_.empty() ? 0 : index_bytes_ + slab_->bytes()}; };
+    gate_ = std::make_unique<SpillGate>("sessions", plan_->context, size, [this] { return put_away(); });
+    return gate_->open();
   }
   arrow::Result<std::unique_ptr<Piece>> prepare(column::Batch batch, const MorselPart& part, exec::LocalState& local) const override;
   arrow::Status apply(std::unique_ptr<Piece> piece, const MorselPart& part, Emitter& out) override;
   arrow::Status snapshot(SnapshotWriter& writer) override;
+  arrow::Status snapshot_inside(SnapshotWriter& writer);
   arrow::Status restore(SnapshotReader& reader) override;
-  int64_t bytes() const override { return slab_ ? slab_->bytes() + held_.bytes() : 0; }
+  int64_t bytes() const override { return gate_ ? gate_->bytes() : 0; }
   std::map<std::string, int64_t> stats() const override {
     auto out = WindowOperator::stats();
-    out["sessions"] = slab_ ? slab_->live() : 0;
+    if (!gate_) return out;
+    out["spills"] = gate_->spills();
+    gate_->look([&] {
+      out["sessions"] = slab_->live();
+      out["keys_on_disk"] = cold_->keys();
+    });
     return out;
   }
 
  protected:
   arrow::Status advance(int64_t to, Emitter& out) override;
+  arrow::Status on_watermark(int input, int64_t ticks, Emitter& out) override {
+    return gate_->inside(0, [&] { return WindowOperator::on_watermark(input, ticks, out); });
+  }
+  arrow::Status on_tick(const Tick& tick, Emitter& out) override {
+    if (!idle_.on()) return arrow::Status::OK();
+    return gate_->inside(0, [&] { return WindowOperator::on_tick(tick, out); });
+  }
+  arrow::Status on_end(Emitter& out) override {
+    return gate_->inside(0, [&] { return WindowOperator::on_end(out); });
+  }
 
  private:
   using Place = std::tuple<int64_t, int64_t, uint64_t, Session*>;  // end, start, first row
@@ -88,17 +112,50 @@ class SessionOperator final : public WindowOperator {
   arrow::Status take_row(int64_t k, int64_t t, int64_t mark, bool* late, Emitter& out);
   void put_down(Session* s, bool shown);
   void release(Session* s);
-  arrow::Status account();
   arrow::Status tidy();
+  arrow::Status apply_inside(SessionPiece& piece, const MorselPart& part, Emitter& out);
+  arrow::Status close(int64_t to, Emitter& out);
+  int64_t due_of(const Session& s) const { return s.shown ? time_add(s.end, windows_.lateness) : s.end; }
+
+  // On disk a key has its sessions one behind the other.
+  arrow::Status put_away();
+  arrow::Status take_back(std::string_view sessions);
+  ColdStates::Visit taking_back() {
+    return [this](uint64_t, std::string_view sessions) { return take_back(sessions); };
+  }
+  arrow::Status wake_keys_of(const SessionPiece& piece);
 
   std::unique_ptr<StateSlab> slab_;
   std::unordered_map<std::string, std::vector<std::unique_ptr<Session>>> keys_;
   std::set<Place> open_;
   std::set<Place> shown_;
   int64_t index_bytes_ = 0;
-  base::Reservation held_;
   int64_t closed_to_ = kNoTime;
+  std::unique_ptr<ColdStates> cold_;
+  std::unique_ptr<SpillGate> gate_;
 };
+
+// A session as it lies on disk and in snapshots.
+struct StoredSession {
+  int64_t start = 0;
+  int64_t end = 0;
+  uint32_t shown = 0;
+  uint32_t bytes = 0;  // of its group, which follows
+};
+
+// f(session, group)
+template <typename F>
+arrow::Status each_stored(std::string_view sessions, F&& f) {
+  while (!sessions.empty()) {
+    StoredSession s;
+    if (sessions.size() < sizeof s) return base::internal_error("a session on disk is cut off");
+    std::memcpy(&s, sessions.data(), sizeof s);
+    if (sessions.size() < sizeof s + s.bytes) return base::internal_error("a session on disk is cut off");
+    ARROW_RETURN_NOT_OK(f(s, std::span(reinterpret_cast<const uint8_t*>(sessions.data()) + sizeof s, s.bytes)));
+    sessions.remove_prefix(sizeof s + s.bytes);
+  }
+  return arrow::Status::OK();
+}
 
 arrow::Result<std::unique_ptr<Piece>> SessionOperator::prepare(column::Batch batch, const MorselPart& part, exec::LocalState& local) const {
   auto& mine = local.as<WindowLocal>();
@@ -162,17 +219,55 @@ arrow::Status SessionOperator::split(SessionPiece* piece, RowGrouper& grouper) c
   return grouper.update(rows.data(), 0, static_cast<int64_t>(n), &piece->tables);
 }
 
-arrow::Status SessionOperator::account() {
-  ARROW_RETURN_NOT_OK(held_.grow_to(index_bytes_));
-  held_.shrink_to(index_bytes_);
-  return arrow::Status::OK();
+arrow::Status SessionOperator::put_away() {
+  for (const auto& [key, sessions] : keys_) {
+    std::string all;
+    int64_t due = kAllTime;
+    for (const auto& s : sessions) {
+      ARROW_ASSIGN_OR_RAISE(const auto group, portable_rows(*plan_, {&s->row, 1}, slab_->table()));
+      const StoredSession stored{s->start, s->end, s->shown, static_cast<uint32_t>(group.size())};
+      all.append(reinterpret_cast<const char*>(&stored), sizeof stored);
+      all.append(reinterpret_cast<const char*>(group.data()), group.size());
+      due = std::min(due, due_of(*s));
+    }
+    ARROW_RETURN_NOT_OK(cold_->put(hash_key(key), due, all));
+  }
+  open_.clear();
+  shown_.clear();
+  keys_ = decltype(keys_)();
+  slab_ = std::make_unique<StateSlab>(*plan_);
+  index_bytes_ = 0;
+  return cold_->flush();
+}
+
+arrow::Status SessionOperator::take_back(std::string_view sessions) {
+  return each_stored(sessions, [&](const StoredSession& stored, std::span<const uint8_t> bytes) -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(const exec::LoadedGroups groups, exec::decode_rows(plan_->layout, bytes, plan_->pool()));
+    for (uint8_t* const row : groups.rows) {
+      ARROW_ASSIGN_OR_RAISE(Session* const s, join(key_bytes(plan_->layout, row), stored.start, stored.end, row, *groups.side));
+      put_down(s, stored.shown != 0);
+    }
+    return arrow::Status::OK();
+  });
+}
+
+// Of rows that go one by one the keys come back at their turn.
+arrow::Status SessionOperator::wake_keys_of(const SessionPiece& piece) {
+  if (cold_->empty()) return arrow::Status::OK();
+  std::vector<uint64_t> hashes;
+  for (const LocalSession& s : piece.sessions) hashes.push_back(hash_key(key_bytes(plan_->layout, s.row)));
+  return cold_->take(std::move(hashes), taking_back());
 }
 
 arrow::Status SessionOperator::apply(std::unique_ptr<Piece> base, const MorselPart& part, Emitter& out) {
   auto& piece = static_cast<SessionPiece&>(*base);
+  return gate_->inside(piece.bytes() * 2, [&] { return apply_inside(piece, part, out); });
+}
+
+arrow::Status SessionOperator::apply_inside(SessionPiece& piece, const MorselPart& part, Emitter& out) {
   note_order(part);
   idle_.seen(part.partition);
-  ARROW_RETURN_NOT_OK(plan_->context.memory->ensure_headroom(piece.bytes(), "sessions"));
+  ARROW_RETURN_NOT_OK(wake_keys_of(piece));
   const Watermark::Start start = mark_.enter(part.partition);
   const int64_t mark = start.before(kNoTime);
   std::vector<bool> apart(piece.sessions.size(), false);
@@ -188,8 +283,7 @@ arrow::Status SessionOperator::apply(std::unique_ptr<Piece> base, const MorselPa
   if (slowly) ARROW_RETURN_NOT_OK(go_slowly(piece, start, apart, out));
   mark_.leave(part.partition, piece.rows.greatest);
   ARROW_RETURN_NOT_OK(move_on(out));
-  ARROW_RETURN_NOT_OK(tidy());
-  return account();
+  return tidy();
 }
 
 bool SessionOperator::overlaps(const std::string& key, int64_t start, int64_t end) const {
@@ -278,6 +372,7 @@ arrow::Status SessionOperator::take_row(int64_t k, int64_t t, int64_t mark, bool
   uint8_t* row = nullptr;
   ARROW_RETURN_NOT_OK(slow_->find(k, 1, &one, &row));
   const std::string key = key_bytes(plan_->layout, row);
+  ARROW_RETURN_NOT_OK(cold_->take({hash_key(key)}, taking_back()));
   const int64_t end = time_add(t, windows_.gap);
   *late = time_add(end, windows_.lateness) <= mark && !overlaps(key, t, end);
   if (*late) return arrow::Status::OK();
@@ -289,9 +384,20 @@ arrow::Status SessionOperator::take_row(int64_t k, int64_t t, int64_t mark, bool
   return results_->add_copy(joined->row, slab_->table(), joined->start, joined->end, out);
 }
 
+// What lies on disk comes back piece by piece, the earliest first, and closes before the next piece comes.
 arrow::Status SessionOperator::advance(int64_t to, Emitter& out) {
   if (to == kNoTime || to <= closed_to_) return arrow::Status::OK();
   closed_to_ = to;
+  while (cold_->next_due() <= to && !cold_->empty()) {
+    ARROW_RETURN_NOT_OK(cold_->take_due(to, taking_back()));
+    if (cold_->empty() || cold_->next_due() > to) break;
+    ARROW_RETURN_NOT_OK(close(cold_->next_due() - 1, out));
+    ARROW_RETURN_NOT_OK(results_->flush(out));
+  }
+  return close(to, out);
+}
+
+arrow::Status SessionOperator::close(int64_t to, Emitter& out) {
   while (!open_.empty() && std::get<0>(*open_.begin()) <= to) {
     Session* const s = std::get<3>(*open_.begin());
     open_.erase(open_.begin());
@@ -323,6 +429,10 @@ arrow::Status SessionOperator::tidy() {
 }
 
 arrow::Status SessionOperator::snapshot(SnapshotWriter& writer) {
+  return gate_->inside(0, [&] { return snapshot_inside(writer); });
+}
+
+arrow::Status SessionOperator::snapshot_inside(SnapshotWriter& writer) {
   save(writer);
   writer.number("closed_to", closed_to_);
   std::vector<std::vector<StateRecord>> records(kKeyGroups);
@@ -336,23 +446,44 @@ arrow::Status SessionOperator::snapshot(SnapshotWriter& writer) {
       records[static_cast<size_t>(row_key_group(plan_->layout, row))].push_back(std::move(record));
     }
   }
-  for (int g = 0; g < kKeyGroups; ++g) ARROW_RETURN_NOT_OK(put_records(writer, kPart, g, records[static_cast<size_t>(g)]));
-  return arrow::Status::OK();
+  const auto hand_on = [&]() -> arrow::Status {
+    for (int g = 0; g < kKeyGroups; ++g) {
+      ARROW_RETURN_NOT_OK(put_records(writer, kSessionPart, g, records[static_cast<size_t>(g)]));
+      records[static_cast<size_t>(g)].clear();
+    }
+    return arrow::Status::OK();
+  };
+  ARROW_RETURN_NOT_OK(hand_on());
+  size_t waiting = 0;
+  ARROW_RETURN_NOT_OK(cold_->each([&](uint64_t, std::string_view sessions) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(each_stored(sessions, [&](const StoredSession& s, std::span<const uint8_t> group) -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(const exec::LoadedGroups groups, exec::decode_rows(plan_->layout, group, plan_->pool()));
+      const int g = row_key_group(plan_->layout, groups.rows[0]);
+      records[static_cast<size_t>(g)].push_back({s.start, s.end, s.shown, {group.begin(), group.end()}});
+      return arrow::Status::OK();
+    }));
+    waiting += sessions.size();
+    return waiting > kMostStored ? (waiting = 0, hand_on()) : arrow::Status::OK();
+  }));
+  return hand_on();
 }
 
 arrow::Status SessionOperator::restore(SnapshotReader& reader) {
   if (reader.empty()) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(load(reader));
   closed_to_ = reader.number("closed_to", kNoTime);
-  ARROW_RETURN_NOT_OK(
-      each_record(reader, kPart, *plan_, [&](int64_t start, int64_t end, int64_t shown, exec::LoadedGroups groups) -> arrow::Status {
-        for (uint8_t* const row : groups.rows) {
-          ARROW_ASSIGN_OR_RAISE(Session* const s, join(key_bytes(plan_->layout, row), start, end, row, *groups.side));
-          put_down(s, shown != 0);
-        }
-        return arrow::Status::OK();
-      }));
-  return account();
+  return gate_->inside(0, [&] {
+    const auto add = [&](int64_t start, int64_t end, int64_t shown, exec::LoadedGroups groups) -> arrow::Status {
+      for (uint8_t* const row : groups.rows) {
+        const std::string key = key_bytes(plan_->layout, row);
+        ARROW_RETURN_NOT_OK(cold_->take({hash_key(key)}, taking_back()));  // it went to disk with the sessions before
+        ARROW_ASSIGN_OR_RAISE(Session* const s, join(key, start, end, row, *groups.side));
+        put_down(s, shown != 0);
+      }
+      return gate_->make_room();
+    };
+    return each_record(reader, kSessionPart, *plan_, add);
+  });
 }
 
 }  // namespace

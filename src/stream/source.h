@@ -65,6 +65,8 @@ class EndlessSource {
   virtual bool replay() const { return false; }
   // Positions of a checkpoint; empty: from the beginning, as the source's settings say.
   virtual arrow::Status start(const Positions& positions, const StartContext& context) = 0;
+  // Where partitions stand right after start(), as far as that is known: a checkpoint keeps it of those that give nothing before it.
+  virtual Positions begun_at() const { return {}; }
   virtual arrow::Result<Polled> poll() = 0;
   // Parallel: rows of `columns` (fields of schema(), in this order) as batches of canonical columns, at most kMaxBatchRows rows each, in
   // order. The default imports chunk.rows. Records that are refused and skipped by policy are counts.skipped.

@@ -18,13 +18,16 @@
 
 namespace gristmill::stream {
 
+// The name of a stream that was given none. A sink tells such streams apart by what they write into.
+inline constexpr const char* kUnnamed = "stream";
+
 struct StreamState {
   plan::PlanPtr plan;
   StreamParallel parallel;
   bool users_parallel = false;  // parallel() was called: users' functions see several morsels at once
   int64_t memory_limit = 0;
   std::optional<StreamCheckpoint> checkpoint;
-  std::string name = "stream";
+  std::string name = kUnnamed;
   std::shared_ptr<const EventTime> event_time;  // which column is the time, how far behind the watermark is; null: none
 };
 using StatePtr = std::shared_ptr<const StreamState>;

@@ -382,7 +382,7 @@ arrow::Result<Table> Stream::collect(Cancellation cancel) const {
   if (endless()) return base::plan_error("a stream that never ends cannot be collected", "take() some rows, or iterate over its batches");
   const auto kept = frame::kept_schema(*s->plan->schema);
   auto sink = exec::make_collect_sink(kept);
-  ARROW_ASSIGN_OR_RAISE(auto run, stream::StreamRun::make(s, {sink, nullptr}, cancel));
+  ARROW_ASSIGN_OR_RAISE(auto run, stream::StreamRun::make(s, {sink, nullptr, nullptr}, cancel));
   ARROW_RETURN_NOT_OK(run->run());
   ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(kept, sink->take()));
   return Table(std::move(table), s->plan->schema, run->stats());

@@ -2,6 +2,7 @@
 //
 // Both sides are taken in the order of time, so the right row wanted is the last one taken: one row a key is all that is kept.
 
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -15,6 +16,7 @@ class StreamAsof final : public TwoStreams {
  public:
   StreamAsof(BoundStreamJoin join, bool allow_exact, int64_t tolerance)
       : TwoStreams(std::move(join), "as-of join"), allow_exact_(allow_exact), tolerance_(tolerance) {}
+  ~StreamAsof() override { no_more_spills(); }
 
  protected:
   // Of equal times the right row goes first where it may be the answer.
@@ -35,7 +37,9 @@ class StreamAsof final : public TwoStreams {
 
   // With a tolerance, what is too old for every row to come.
   arrow::Status forget(int64_t to, Emitter&) override {
-    if (tolerance_ == kAllTime || (swept_ != kNoTime && to < time_add(swept_, tolerance_))) return arrow::Status::OK();
+    if (tolerance_ == kAllTime) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(wake_due(1, to).status());  // those on disk that are too old go
+    if (swept_ != kNoTime && to < time_add(swept_, tolerance_)) return arrow::Status::OK();
     swept_ = to;
     count_held(-static_cast<int64_t>(std::erase_if(last_, [&](const auto& held) { return held.second.t < time_less(to, tolerance_); })));
     return arrow::Status::OK();
@@ -47,10 +51,22 @@ class StreamAsof final : public TwoStreams {
     for (const auto& [at, row] : ordered) visit(1, *row);
   }
 
-  void hold_again(int, Row row) override {
+  void hold_again(int side, Row row) override { wake(side, std::move(row)); }
+
+  arrow::Status each_held_key(const VisitKey& visit) const override {
+    for (const auto& [key, row] : last_) ARROW_RETURN_NOT_OK(visit(1, key, {&row}));
+    return arrow::Status::OK();
+  }
+  void let_go() override { last_ = decltype(last_)(); }
+  // The later one stays.
+  void wake(int, Row row) override {
     const auto [at, fresh] = last_.try_emplace(row.key);
+    if (!fresh && std::tie(at->second.t, at->second.place) > std::tie(row.t, row.place)) return;
     at->second = std::move(row);
     if (fresh) count_held(1);
+  }
+  int64_t due(int, const std::vector<const Row*>& rows) const override {
+    return tolerance_ == kAllTime ? kAllTime : time_add(rows[0]->t, tolerance_);
   }
 
  private:

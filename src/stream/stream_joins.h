@@ -25,7 +25,7 @@ struct StreamJoinSpec {
 struct IntervalJoinSpec : StreamJoinSpec {
   std::string lower = "0s";
   std::string upper;
-  bool left = false;  // left rows that meet nobody leave too, alone
+  bool left = false, right = false;  // rows of that side that meet nobody leave too, alone
 };
 arrow::Result<StatefulOperatorPtr> make_interval_join(const IntervalJoinSpec& spec, const std::shared_ptr<arrow::Schema>& left,
                                                       const std::shared_ptr<arrow::Schema>& right);

@@ -187,7 +187,7 @@ Stream resample(const Stream& input, std::vector<Expr> keys, const std::string& 
 }
 
 Stream interval_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& lower, const std::string& upper,
-                     bool keep_left) {
+                     bool keep_left, bool keep_right) {
   if (!left.state().ok()) return left;
   if (!right.state().ok()) return right;
   stream::IntervalJoinSpec spec;
@@ -195,9 +195,13 @@ Stream interval_join(const Stream& left, const Stream& right, const StreamKeys& 
   spec.lower = lower;
   spec.upper = upper;
   spec.left = keep_left;
+  spec.right = keep_right;
   const auto l = (**left.state()).plan->schema, r = (**right.state()).plan->schema;
   const Stream out = stream::step({left, right}, "interval_join", [spec, l, r] { return stream::make_interval_join(spec, l, r); });
-  return stream::with_time(out, stream::inherited(spec.left_time.time));
+  if (keep_left && keep_right) return stream::with_time(out, nullptr);  // no column has the time of every row
+  const std::string& right_time = spec.right_time.time;
+  const bool clash = l->GetFieldIndex(right_time) >= 0;
+  return stream::with_time(out, stream::inherited(!keep_right ? spec.left_time.time : clash ? right_time + spec.suffix : right_time));
 }
 
 Stream asof_join(const Stream& left, const Stream& right, const StreamKeys& keys, const std::string& tolerance, bool allow_exact) {

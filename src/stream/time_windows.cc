@@ -22,8 +22,8 @@
 namespace gristmill::stream {
 namespace {
 
-constexpr const char* kPart = "panes";
-constexpr size_t kMostWaiting = size_t{8} << 20;  // bytes of a snapshot before they are handed on
+constexpr const char* kPanePart = "panes";
+constexpr size_t kMostPaneBytes = size_t{8} << 20;  // bytes of a snapshot before they are handed on
 
 struct PanePiece {
   int64_t start;
@@ -338,7 +338,7 @@ arrow::Status TimeWindowOperator::snapshot(SnapshotWriter& writer) {
     size_t waiting = 0;
     const auto flush = [&]() -> arrow::Status {
       for (size_t g = 0; g < records.size(); ++g) {
-        ARROW_RETURN_NOT_OK(put_records(writer, kPart, static_cast<int>(g), records[g]));
+        ARROW_RETURN_NOT_OK(put_records(writer, kPanePart, static_cast<int>(g), records[g]));
         records[g].clear();
       }
       waiting = 0;
@@ -350,7 +350,7 @@ arrow::Status TimeWindowOperator::snapshot(SnapshotWriter& writer) {
       const bool was_on_disk = store_->on_disk(start);
       ARROW_RETURN_NOT_OK(encode_pane(start, &records, &waiting));
       if (was_on_disk) ARROW_RETURN_NOT_OK(store_->put_away(start));
-      if (waiting > kMostWaiting) ARROW_RETURN_NOT_OK(flush());
+      if (waiting > kMostPaneBytes) ARROW_RETURN_NOT_OK(flush());
     }
     return flush();
   });
@@ -384,11 +384,11 @@ arrow::Status TimeWindowOperator::restore(SnapshotReader& reader) {
     ARROW_RETURN_NOT_OK(load(reader));
     closed_to_ = reader.number("closed_to", kNoTime);
     outside_rows_ = reader.number("outside_rows");
-    return each_record(reader, kPart, *plan_, [&](int64_t start, int64_t, int64_t, exec::LoadedGroups groups) -> arrow::Status {
+    return each_record(reader, kPanePart, *plan_, [&](int64_t start, int64_t, int64_t, exec::LoadedGroups groups) -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(exec::TableSet* const tables, store_->open_pane(start));
       ARROW_RETURN_NOT_OK(fold_rows(*plan_, tables, groups.rows.data(), static_cast<int64_t>(groups.rows.size()), *groups.side));
       store_->count(start);
-      return arrow::Status::OK();
+      return store_->make_room();
     });
   });
 }

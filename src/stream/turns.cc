@@ -9,7 +9,10 @@ namespace gristmill::stream {
 namespace {
 
 constexpr int64_t kLeast = 16, kMost = 4096;  // chunks
-constexpr int64_t kLongestMicros = 50'000;    // a busy machine lets nobody move for so long
+// A busy machine lets nobody move for 50 ms; a slow sink keeps a chunk for seconds. Looked at in parts: one timer that fires before anybody
+// could move proves nothing.
+constexpr int64_t kLookMicros = 5'000;
+constexpr int kLooks = 10, kLooksAtWork = 1000;
 
 void fire_all(const std::vector<base::WaitHandlePtr>& handles) {
   for (const auto& handle : handles) handle->fire();
@@ -17,10 +20,12 @@ void fire_all(const std::vector<base::WaitHandlePtr>& handles) {
 
 }  // namespace
 
-size_t Turns::add() {
-  places_.push_back({State::kReady, 0, kLeast, {}, 0});
+size_t Turns::add(std::function<bool()> at_work) {
+  places_.emplace_back().works = std::move(at_work);
   return places_.size() - 1;
 }
+
+int64_t Turns::lead(const Place& p) { return std::max(kLeast, p.grace); }
 
 // Under the lock: the handles of those that nobody is behind any more.
 Turns::Handles Turns::let_go() {
@@ -40,32 +45,55 @@ base::WaitHandlePtr Turns::pause(size_t feed) {
     std::lock_guard lock(mutex_);
     Place& p = places_[feed];
     const bool pausing = !p.paused.empty();
-    if (!pausing && std::none_of(places_.begin(), places_.end(), [&](const Place& q) { return ahead(p, q) >= q.lead; })) return nullptr;
+    if (!pausing && std::none_of(places_.begin(), places_.end(), [&](const Place& q) { return ahead(p, q) >= lead(q); })) return nullptr;
     p.paused.push_back(handle);
-    if (!pausing) begun = ++p.pauses;
+    if (!pausing) {
+      begun = ++p.pauses;
+      p.seen = moves_of_others(p);
+      p.still = p.at_work = 0;
+    }
   }
-  if (begun > 0) {
-    background_.after(kLongestMicros, [weak = weak_from_this(), feed, begun] {
-      if (const auto self = weak.lock()) self->pause_over(feed, begun);
-    });
-  }
+  if (begun > 0) look_later(feed, begun);
   return handle;
 }
 
-// By the clock: whoever it waited for did not come so far.
-void Turns::pause_over(size_t feed, uint64_t pause) {
+// Under the lock. While any other feed moves those behind it may just have no worker.
+int64_t Turns::moves_of_others(const Place& p) const {
+  int64_t out = -p.moves;
+  for (const Place& q : places_) out += q.moves;
+  return out;
+}
+
+void Turns::look_later(size_t feed, uint64_t pause) {
+  background_.after(kLookMicros, [weak = weak_from_this(), feed, pause] {
+    if (const auto self = weak.lock()) self->look(feed, pause);
+  });
+}
+
+void Turns::look(size_t feed, uint64_t pause) {
   Handles go;
   {
     std::lock_guard lock(mutex_);
     Place& p = places_[feed];
     if (p.paused.empty() || p.pauses != pause) return;
-    for (Place& q : places_) {
-      if (ahead(p, q) < 1) continue;
-      q.chunks = p.chunks;
-      q.lead = std::min(q.lead * 2, kMost);
+    const int64_t moves = moves_of_others(p);
+    const bool at_work = std::any_of(places_.begin(), places_.end(), [&](const Place& q) { return ahead(p, q) >= 1 && q.works(); });
+    if (std::exchange(p.seen, moves) != moves) {
+      p.still = p.at_work = 0;
+    } else {
+      p.still = at_work ? 0 : p.still + 1;
+      p.at_work += at_work;
     }
-    go = let_go();
+    if (p.still >= kLooks || p.at_work >= kLooksAtWork) {
+      for (Place& q : places_) {
+        if (ahead(p, q) < 1) continue;
+        q.grace = std::clamp<int64_t>(q.grace * 2, 1, kMost);
+        q.chunks = std::max(q.chunks, p.chunks - (lead(q) - q.grace));
+      }
+      go.swap(p.paused);
+    }
   }
+  if (go.empty()) return look_later(feed, pause);
   fire_all(go);
 }
 
@@ -73,9 +101,23 @@ void Turns::claimed(size_t feed) {
   Handles go;
   {
     std::lock_guard lock(mutex_);
-    wake(places_[feed]);
-    ++places_[feed].chunks;
-    places_[feed].lead = kLeast;
+    Place& p = places_[feed];
+    wake(p);
+    if (std::exchange(p.grace, 0) > 0) catch_up(p, kLeast);
+    ++p.chunks;
+    ++p.moves;
+    go = let_go();
+  }
+  fire_all(go);
+}
+
+void Turns::ticked(size_t feed) {
+  Handles go;
+  {
+    std::lock_guard lock(mutex_);
+    Place& p = places_[feed];
+    if (p.state == State::kWaiting) catch_up(p, 0);
+    ++p.chunks;
     go = let_go();
   }
   fire_all(go);
@@ -103,12 +145,17 @@ void Turns::ready(size_t feed) {
 // Under the lock. What it did not take while it had nothing is not owed to it.
 void Turns::wake(Place& p) {
   if (p.state != State::kWaiting) return;
+  catch_up(p, 0);
+  p.state = State::kReady;
+}
+
+// Under the lock: it is not further than that behind the others.
+void Turns::catch_up(Place& p, int64_t behind) {
   int64_t least = INT64_MAX;
   for (const Place& q : places_) {
     if (&q != &p && q.state == State::kReady) least = std::min(least, q.chunks);
   }
-  if (least != INT64_MAX) p.chunks = std::max(p.chunks, least);
-  p.state = State::kReady;
+  if (least != INT64_MAX) p.chunks = std::max(p.chunks, least - behind);
 }
 
 }  // namespace gristmill::stream

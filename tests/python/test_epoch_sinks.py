@@ -227,6 +227,22 @@ def test_epochs_written_at_the_same_time_by_streams_of_their_own(server: Postgre
     assert server.sql("select count(*), min(epoch), max(epoch) from gristmill_epochs") == [(6, 5, 5)]
 
 
+def test_streams_without_names_share_a_database_but_not_a_table(server: PostgresServer, tmp_path: Path) -> None:
+    server.sql("drop table if exists unnamed_a; drop table if exists unnamed_b; drop table if exists gristmill_epochs")
+
+    def run(state: str, table: str) -> None:
+        data = pa.table({"id": list(range(100))})
+        gm.Stream.replay(data, 10).checkpoint(tmp_path / state, interval_seconds=0.01).write_postgres(server.uri, table, mode="create")
+
+    run("a", "unnamed_a")
+    run("b", "unnamed_b")
+    run("a", "unnamed_a")  # it has ended: nothing comes twice
+    assert server.sql("select (select count(*) from unnamed_a), (select count(*) from unnamed_b)") == [(100, 100)]
+    with pytest.raises(gm.PlanError, match="holds rows of a stream without a name.*has no checkpoint of it") as e:
+        run("c", "unnamed_a")
+    assert "named(" in str(e.value)
+
+
 def test_tokens_say_what_they_are(tmp_path: Path) -> None:
     s = files(tmp_path)
     token = json.loads(s.epoch(1, rows_of(0, 1), commit=False))

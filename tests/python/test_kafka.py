@@ -9,6 +9,9 @@ import json
 import math
 import random
 import resource
+import select
+import subprocess
+import sys
 import threading
 import time
 from decimal import Decimal
@@ -378,6 +381,20 @@ def test_waiting_costs_nothing_and_ends_at_once(broker: KafkaServer, request: py
     assert time.monotonic() - sent[0] < 2.0
     thread.join()
     of.stop()
+
+
+def test_a_broker_that_is_not_there_is_not_waited_for_in_silence() -> None:
+    code = "import gristmill as gm; gm.Stream.from_kafka('orders', '127.0.0.1:1', schema={'id': 'int64'}).count()"
+    child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    try:
+        assert select.select([child.stderr], [], [], 20)[0], "not a word in 20 s"
+        line = child.stderr.readline()
+        assert "no answer from Kafka at 127.0.0.1:1 yet" in line and "60 s" in line, line
+        assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_a_broker_that_dies_is_waited_for(broker: KafkaServer, request: pytest.FixtureRequest) -> None:

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Callable
 
@@ -112,3 +113,21 @@ def test_a_job_that_does_not_end(broker: KafkaServer, server: PostgresServer, tm
         child.communicate()
         same([dict(zip(("id", "zone", "amount", "doubled"), r)) for r in server.sql("select id, zone, amount, doubled from kafka_job")], want)
         want = want + fill(broker, topic, range(5000 * (i + 1), 5000 * (i + 2)))
+
+
+def test_the_example_counts_each_order_once(broker: KafkaServer, server: PostgresServer, tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "kafka_to_postgres.py"
+    broker.create("orders", 4)
+    server.sql("drop table if exists orders_per_minute; drop table if exists gristmill_epochs")
+
+    def run(*arguments: str) -> None:
+        done = subprocess.run([sys.executable, str(example), *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+
+    run("fill", broker.servers)
+    run("run", broker.servers, server.uri, "end")
+    run("run", broker.servers, server.uri, "end")  # it has ended: nothing comes twice
+    messages = [json.loads(m["value"]) for m in read_topic(broker, "orders", expect=60_000)]
+    assert server.sql("select sum(orders), count(distinct zone), round(sum(amount)::numeric, 2) from orders_per_minute") == [
+        (len(messages), 4, round(Decimal(sum(round(m["amount"] * 100) for m in messages)) / 100, 2))]
+    assert server.sql("select count(*) from orders_per_minute")[0][0] in (40, 44)

@@ -141,8 +141,9 @@ class EventTime:
                       left_on: str | Sequence[str] | None = None, right_on: str | Sequence[str] | None = None, suffix: str = "_right") -> "Stream":
         """Pairs of rows with equal keys, the other's time in [this one's + lower, this one's + upper]; both streams need a watermark.
 
-        Pairs leave in the order of the later row's time, once both watermarks have passed it. `how="left"`: rows that meet nobody leave
-        too, with nulls, once nothing can meet them any more.
+        Pairs leave in the order of the later row's time, once both watermarks have passed it. `how` "left", "right" or "full": rows of that
+        stream, or of both, that meet nobody leave too, with nulls, once nothing can meet them any more. The result's time is that of this
+        stream, of a right join the other's; a full join's has none before with_watermark() says so.
 
         >>> import gristmill as gm
         >>> shown = gm.Stream.from_pylist([{"t": 1, "ad": 7}, {"t": 9, "ad": 8}]).with_watermark("t")
@@ -152,12 +153,13 @@ class EventTime:
         >>> shown.interval_join(clicked, on="ad", how="left", upper=10).collect().to_pydict()
         {'t': [1, 9], 'ad': [7, 8], 't_right': [3, None], 'by': ['a', None]}
         """
-        if how not in ("inner", "left"):
-            raise ValueError(f"unknown join {how!r} of two streams; known: inner, left")
+        if how not in ("inner", "left", "right", "full"):
+            raise ValueError(f"unknown join {how!r} of two streams; known: inner, left, right, full")
         keys = [_names(on), _names(left_on), _names(right_on)]
         lower_text = "-" + _text(-lower) if isinstance(lower, timedelta) and lower < timedelta(0) else _text(lower)
         upper_text = "-" + _text(-upper) if isinstance(upper, timedelta) and upper < timedelta(0) else _text(upper)
-        return self._with(_engine.stream_interval_join(self._s, other._s, keys, suffix, lower_text, upper_text, how == "left"))
+        return self._with(_engine.stream_interval_join(self._s, other._s, keys, suffix, lower_text, upper_text, how in ("left", "full"),
+                                                       how in ("right", "full")))
 
     def asof_join(self, other: "Stream", on: str | Sequence[str] | None = None, *, tolerance: Length | None = None, allow_exact: bool = True,
                   left_on: str | Sequence[str] | None = None, right_on: str | Sequence[str] | None = None, suffix: str = "_right") -> "Stream":

@@ -2,6 +2,9 @@
 
 #include "io/connect/kafka_client.h"
 
+#include <algorithm>
+
+#include "base/notice.h"
 #include "base/status.h"
 #include "io/connect/load_module.h"
 
@@ -94,10 +97,17 @@ arrow::Status KafkaClient::check(int outcome, const std::string& doing) {
   return base::io_error(doing + " failed: " + e.message + " (" + e.name + ", " + address_.servers + ")", {}, hint);
 }
 
+// What a client is asked first: a wrong address is waited for like a broker that starts later, but not in silence.
 arrow::Result<int32_t> KafkaClient::partitions(const std::string& topic) {
+  constexpr int64_t kInSilence = 3'000;
   int32_t count = 0;
-  ARROW_RETURN_NOT_OK(check(table_->partitions(client_, topic.c_str(), &count, address_.timeout_ms, stop()),
-                            "looking up the topic \"" + topic + "\" of Kafka"));
+  int outcome = table_->partitions(client_, topic.c_str(), &count, std::min(kInSilence, address_.timeout_ms), stop());
+  if (outcome == GM_KAFKA_FAILED && address_.timeout_ms > kInSilence && table_->error(client_)->passing != 0) {
+    base::notice("no answer from Kafka at " + address_.servers + " yet (" + table_->error(client_)->message + "); waiting for it up to " +
+                 std::to_string(address_.timeout_ms / 1000) + " s");
+    outcome = table_->partitions(client_, topic.c_str(), &count, address_.timeout_ms - kInSilence, stop());
+  }
+  ARROW_RETURN_NOT_OK(check(outcome, "looking up the topic \"" + topic + "\" of Kafka"));
   return count;
 }
 

@@ -100,8 +100,10 @@ std::vector<std::string> interpret_interval(const std::vector<Placed>& left, con
   return out;
 }
 
-// All rows in the order of their times, left ones first; a left row that has met nobody leaves before the first that is too late for it.
-std::vector<std::string> interpret_left(const std::vector<Placed>& left, const std::vector<Placed>& right, int64_t lower, int64_t upper) {
+// All rows in the order of their times, left ones first; a row of a kept side that has met nobody leaves before the first that is too late
+// for it, the one that was too late first before others.
+std::vector<std::string> interpret_outer(const std::vector<Placed>& left, const std::vector<Placed>& right, int64_t lower, int64_t upper,
+                                         bool keep_left, bool keep_right) {
   struct Taken {
     const Placed* at;
     int side;
@@ -114,18 +116,27 @@ std::vector<std::string> interpret_left(const std::vector<Placed>& left, const s
     return std::tie(a.at->row->t, a.side, a.at->place) < std::tie(b.at->row->t, b.side, b.at->place);
   });
   std::vector<std::string> out;
-  std::vector<Taken*> open;  // left rows that may leave alone
+  const auto kept = [&](const Taken& row) { return row.side == 0 ? keep_left : keep_right; };
+  const auto last = [&](const Taken& row) { return row.side == 0 ? row.at->row->t + upper : row.at->row->t - lower; };
+  const auto alone = [&](const Taken& row) {
+    const TestRow& r = *row.at->row;
+    const std::string key = r.null_key ? "null" : std::to_string(r.k);
+    out.push_back(row.side == 0 ? text(r, true) + " | null | null" : "null | " + key + " | null | " + text(r, false));
+  };
+  std::vector<Taken*> open;  // that may leave alone
   const auto leave = [&](int64_t before) {
-    std::erase_if(open, [&](const Taken* l) {
-      if (l->at->row->t + upper >= before) return false;
-      if (!l->met) out.push_back(text(*l->at->row, true) + " | null | null");
+    const auto turn = [&](const Taken& row) { return std::make_tuple(last(row), row.side, row.at->row->t, row.at->place); };
+    std::stable_sort(open.begin(), open.end(), [&](const Taken* a, const Taken* b) { return turn(*a) < turn(*b); });
+    std::erase_if(open, [&](const Taken* row) {
+      if (last(*row) >= before) return false;
+      if (!row->met) alone(*row);
       return true;
     });
   };
   for (Taken& row : all) {
     leave(row.at->row->t);
-    if (row.side == 0 && row.at->row->null_key) {
-      out.push_back(text(*row.at->row, true) + " | null | null");
+    if (row.at->row->null_key) {
+      if (kept(row)) alone(row);
       continue;
     }
     for (Taken& before : all) {
@@ -134,10 +145,10 @@ std::vector<std::string> interpret_left(const std::vector<Placed>& left, const s
       Taken &l = row.side == 0 ? row : before, &r = row.side == 0 ? before : row;
       const int64_t apart = r.at->row->t - l.at->row->t;
       if (apart < lower || apart > upper) continue;
-      l.met = true;
+      l.met = r.met = true;
       out.push_back(text(*l.at->row, true) + " | " + text(*r.at->row, false));
     }
-    if (row.side == 0) open.push_back(&row);
+    if (kept(row)) open.push_back(&row);
   }
   leave(std::numeric_limits<int64_t>::max());
   return out;
@@ -181,6 +192,7 @@ void compare(const MakeStateful& make, const std::vector<TestRow>& left, const s
     config.morsel_rows = workers == 2 ? 1 : 300;
     config.batch_rows = workers == 3 ? 5 : 200;
     config.select = workers == 8;
+    config.eager = workers >= 3;
     if (workers > 1) config.restore_with = {1, 4};
     Drive drive(make, partitions, config);
     Collected out;
@@ -210,22 +222,28 @@ TEST_P(StreamJoins, AnIntervalJoinMakesEveryPairOnceInTheOrderOfTime) {
           interpret_interval(l, r, lower, upper), late, seed);
 }
 
-TEST_P(StreamJoins, ALeftIntervalJoinKeepsRowsThatMeetNobody) {
-  const uint64_t seed = GetParam();
+void outer_join(uint64_t seed, bool keep_left, bool keep_right) {
   column::testing::RandomColumns random(seed + 900);
   const int64_t delay = random.below(3) * 10, lower = random.below(30) - 20, upper = lower + random.below(12);
   const auto left = testing::random_rows(seed + 11, 400, 2, 9, 2, 12), right = testing::random_rows(seed + 55, 250, 3, 9, 2, 12);
   auto spec = spec_of<IntervalJoinSpec>(delay);
   spec.lower = std::to_string(lower);
   spec.upper = std::to_string(upper);
-  spec.left = true;
+  spec.left = keep_left;
+  spec.right = keep_right;
   int64_t late = 0;
   const auto l = in_time(left, 2, delay, &late), r = in_time(right, 3, delay, &late);
-  const auto expected = interpret_left(l, r, lower, upper);
-  EXPECT_TRUE(std::any_of(expected.begin(), expected.end(), [](const std::string& row) { return row.ends_with("null | null"); }));
+  const auto expected = interpret_outer(l, r, lower, upper, keep_left, keep_right);
+  const auto some = [&](const auto& is) { return std::any_of(expected.begin(), expected.end(), is); };
+  EXPECT_EQ(some([](const std::string& row) { return row.ends_with("null | null"); }), keep_left);
+  EXPECT_EQ(some([](const std::string& row) { return row.starts_with("null"); }), keep_right);
   compare([&] { return make_interval_join(spec, testing::test_schema(), testing::test_schema()); }, left, right, {2, 3}, expected, late,
           seed);
 }
+
+TEST_P(StreamJoins, ALeftIntervalJoinKeepsRowsThatMeetNobody) { outer_join(GetParam(), true, false); }
+TEST_P(StreamJoins, ARightIntervalJoinKeepsRowsThatMeetNobody) { outer_join(GetParam(), false, true); }
+TEST_P(StreamJoins, AFullIntervalJoinKeepsRowsOfBothThatMeetNobody) { outer_join(GetParam(), true, true); }
 
 TEST_P(StreamJoins, AnAsofJoinFindsTheLastRowBefore) {
   const uint64_t seed = GetParam();
@@ -244,6 +262,60 @@ TEST_P(StreamJoins, AnAsofJoinFindsTheLastRowBefore) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, StreamJoins, ::testing::Range<uint64_t>(1, 21));
+
+// One stream is far ahead of the other, and its rows must wait; then those that may still meet another are kept.
+TEST(StreamJoinsSpill, RowsBeyondTheMemoryLimitGoToDisk) {
+  for (const bool outer : {false, true}) {
+    SCOPED_TRACE(outer ? "full" : "inner");
+    constexpr int64_t kRows = 150'000;
+    std::vector<Arrival> rows;
+    for (const int side : {0, 1}) {
+      for (int64_t i = 0; i < kRows; ++i) {
+        TestRow r;
+        r.t = i;
+        r.k = side == 0 ? i : i % 3 == 0 ? i : -i - 1;
+        r.s = "a text that does not fit into a view " + std::to_string(i);
+        rows.push_back({side, r});
+      }
+    }
+    auto spec = spec_of<IntervalJoinSpec>(0);
+    spec.lower = "0";
+    spec.upper = std::to_string(kRows * 2);
+    spec.left = spec.right = outer;
+    DriveConfig config;
+    config.cap = int64_t{24} << 20;
+    config.morsel_rows = config.batch_rows = 5'000;
+    Drive drive([&] { return make_interval_join(spec, testing::test_schema(), testing::test_schema()); }, {1, 1}, config);
+    Collected out;
+    const arrow::Status status = drive.run(rows, &out);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    EXPECT_EQ(out.main.size(), static_cast<size_t>(outer ? kRows / 3 + 2 * (kRows / 3 * 2) : kRows / 3));
+    EXPECT_GT(drive.op().stats().at("spills"), 0);
+  }
+}
+
+TEST(StreamJoinsSpill, RowsOfTheLastTimeThereIsLeaveAtTheEnd) {
+  std::vector<Arrival> rows;
+  for (const int side : {0, 1}) {
+    for (const int64_t t : {int64_t{1}, std::numeric_limits<int64_t>::max()}) {
+      TestRow r;
+      r.t = t;
+      r.k = 5;
+      rows.push_back({side, r});
+    }
+  }
+  auto spec = spec_of<IntervalJoinSpec>(0);
+  spec.lower = spec.upper = "0";
+  for (const bool eager : {false, true}) {
+    DriveConfig config;
+    config.eager = eager;
+    Drive drive([&] { return make_interval_join(spec, testing::test_schema(), testing::test_schema()); }, {1, 1}, config);
+    Collected out;
+    const arrow::Status status = drive.run(rows, &out);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    EXPECT_EQ(out.main.size(), 2u);
+  }
+}
 
 TEST(StreamJoinErrors, KeysAndTimesMustBeOfOneType) {
   const auto other = arrow::schema({arrow::field("t", arrow::timestamp(arrow::TimeUnit::MICRO)), arrow::field("k", arrow::int64())});

@@ -3,6 +3,7 @@
 #include "stream/turns.h"
 
 #include <functional>
+#include <map>
 #include <random>
 #include <utility>
 #include <vector>
@@ -15,15 +16,24 @@ namespace {
 class ByHand final : public sched::Background {
  public:
   void submit_io(int64_t, std::function<void()> work) override { work(); }
-  void after(int64_t, std::function<void()> work) override { timers_.push_back(std::move(work)); }
-  void fire() {
-    for (auto& timer : std::exchange(timers_, {})) timer();
+  void after(int64_t micros, std::function<void()> work) override { timers_.emplace(now_ + micros, std::move(work)); }
+  void pass(int64_t micros) {
+    const int64_t to = now_ + micros;
+    while (!timers_.empty() && timers_.begin()->first <= to) {
+      auto timer = timers_.extract(timers_.begin());
+      now_ = timer.key();
+      timer.mapped()();
+    }
+    now_ = to;
   }
   size_t timers() const { return timers_.size(); }
 
  private:
-  std::vector<std::function<void()>> timers_;
+  int64_t now_ = 0;
+  std::multimap<int64_t, std::function<void()>> timers_;
 };
+
+constexpr int64_t kLong = 50'000;  // microseconds after which nobody waits any more for one that does not move
 
 // Chunks that the feed gives until it is to pause.
 int64_t until_pause(Turns& turns, size_t feed, base::WaitHandlePtr* pause) {
@@ -37,7 +47,8 @@ class TurnsOfTwo : public ::testing::Test {
  protected:
   ByHand clock_;
   std::shared_ptr<Turns> turns_ = std::make_shared<Turns>(clock_);
-  size_t a_ = turns_->add(), b_ = turns_->add();
+  bool b_at_work_ = false;
+  size_t a_ = turns_->add(), b_ = turns_->add([this] { return b_at_work_; });
   base::WaitHandlePtr pause_;
 };
 
@@ -71,17 +82,34 @@ TEST_F(TurnsOfTwo, NobodyWaitsForOneThatHasEnded) {
 }
 
 TEST_F(TurnsOfTwo, OneThatDoesNotMoveIsWaitedForLessOften) {
-  int64_t before = 0;
-  for (int i = 0; i < 8; ++i) {
-    const int64_t chunks = until_pause(*turns_, a_, &pause_);
-    EXPECT_GE(chunks, before);
-    before = chunks;
-    clock_.fire();
+  EXPECT_EQ(until_pause(*turns_, a_, &pause_), 16);
+  int64_t most = 1;
+  for (; most <= 4096; most *= 2) {
+    clock_.pass(kLong - 1);
+    EXPECT_FALSE(pause_->ready());
+    clock_.pass(1);
     EXPECT_TRUE(pause_->ready());
+    EXPECT_EQ(until_pause(*turns_, a_, &pause_), most);
   }
-  EXPECT_EQ(before, 2048);
-  turns_->claimed(b_);  // it moves: as at first
+  clock_.pass(kLong);
+  EXPECT_EQ(until_pause(*turns_, a_, &pause_), most / 2);
+  turns_->claimed(b_);  // it moves: as at first, and what it missed is not owed to it
+  for (int i = 0; i < 15; ++i) turns_->claimed(b_);
+  EXPECT_TRUE(pause_->ready());
   EXPECT_LE(until_pause(*turns_, a_, &pause_), 17);
+}
+
+// A slow step behind one of them takes longer than anybody waits: still they give one in turn.
+TEST_F(TurnsOfTwo, OneThatIsSlowIsNotLeftBehind) {
+  EXPECT_EQ(until_pause(*turns_, a_, &pause_), 16);
+  int64_t ahead = 16;
+  for (int i = 0; i < 100; ++i) {
+    clock_.pass(3 * kLong);
+    if (pause_->ready()) ahead += until_pause(*turns_, a_, &pause_);
+    turns_->claimed(b_);
+    --ahead;
+    ASSERT_LE(ahead, 16 + 1 + 2 + 4);
+  }
 }
 
 TEST_F(TurnsOfTwo, EveryWorkerThatPausesIsWoken) {
@@ -89,8 +117,52 @@ TEST_F(TurnsOfTwo, EveryWorkerThatPausesIsWoken) {
   const auto other = turns_->pause(a_);
   ASSERT_NE(other, nullptr);
   EXPECT_EQ(clock_.timers(), 1u);
-  clock_.fire();
+  clock_.pass(kLong);
   EXPECT_TRUE(pause_->ready() && other->ready());
+  clock_.pass(kLong);
+  EXPECT_EQ(clock_.timers(), 0u);
+}
+
+TEST_F(TurnsOfTwo, OneThatMovesSlowlyIsNotGivenUp) {
+  EXPECT_EQ(until_pause(*turns_, a_, &pause_), 16);
+  for (int i = 0; i < 15; ++i) {
+    clock_.pass(kLong - 5'000);
+    EXPECT_FALSE(pause_->ready());
+    turns_->claimed(b_);
+  }
+  turns_->claimed(b_);
+  EXPECT_TRUE(pause_->ready());
+}
+
+// A slow sink: what is on its way waits for room, and others would only take it.
+TEST_F(TurnsOfTwo, OneWhoseChunkIsOnItsWayIsWaitedForMuchLonger) {
+  until_pause(*turns_, a_, &pause_);
+  b_at_work_ = true;
+  clock_.pass(80 * kLong);
+  EXPECT_FALSE(pause_->ready());
+  clock_.pass(20 * kLong);
+  EXPECT_TRUE(pause_->ready());
+  EXPECT_EQ(until_pause(*turns_, a_, &pause_), 1);
+  clock_.pass(2 * kLong);
+  EXPECT_FALSE(pause_->ready());
+  b_at_work_ = false;
+  clock_.pass(kLong);
+  EXPECT_TRUE(pause_->ready());
+}
+
+// The clock of one ticks faster than its ticks are worked on: it could always move.
+TEST_F(TurnsOfTwo, TicksTakeTurnsToo) {
+  turns_->waits(a_);
+  int64_t ticks = 0;
+  for (; !(pause_ = turns_->pause(a_)); ++ticks) turns_->ticked(a_);
+  EXPECT_EQ(ticks, 16);
+  for (int i = 0; i < 16; ++i) turns_->claimed(b_);
+  EXPECT_TRUE(pause_->ready());
+  // Nobody waits for it because it ticks.
+  for (int i = 0; i < 1'000; ++i) {
+    ASSERT_EQ(turns_->pause(b_), nullptr);
+    turns_->claimed(b_);
+  }
 }
 
 // Feeds that are always read as soon as they may be, some of them idle at times: nobody is ever further ahead of one with rows than the
@@ -121,7 +193,8 @@ TEST(Turns, AFeedWithRowsIsNeverFarBehind) {
       turns->claimed(chosen);
       for (size_t g = 0; g < kFeeds; ++g) {
         since[g * kFeeds + chosen] = 0;
-        if (g != chosen && !idle[g]) ASSERT_LE(++since[chosen * kFeeds + g], 64) << "seed " << seed << ": " << chosen << " before " << g;
+        if (g == chosen || idle[g]) continue;
+        ASSERT_LE(++since[chosen * kFeeds + g], 64) << "seed " << seed << ": " << chosen << " before " << g;
       }
     }
   }

@@ -450,6 +450,51 @@ TEST(Windows, StateBeyondTheMemoryLimitGoesToDisk) {
   EXPECT_GT(d.op().stats().at("spilled_panes"), 0);
 }
 
+// As many keys as fit nowhere, each with a session or a window of rows that is open when the next one comes, snapshots between.
+TEST(Windows, SessionsBeyondTheMemoryLimitGoToDisk) {
+  constexpr int64_t kKeys = 120'000;
+  WindowSpec spec = counting(WindowKind::kSession, "", 0);
+  spec.gap = std::to_string(3 * kKeys);  // of the first two rows of a key, not of the third
+  std::vector<TestRow> rows;
+  for (int64_t i = 0; i < 2 * kKeys; ++i) rows.push_back(at(i, i % kKeys));
+  for (int64_t i = 0; i < kKeys; ++i) rows.push_back(at(9 * kKeys + i, i));
+  for (const bool restored : {false, true}) {
+    DriveConfig config;
+    config.cap = int64_t{24} << 20;
+    config.morsel_rows = config.batch_rows = 10'000;
+    if (restored) config.restore_with = {1, 1};
+    Drive d([&] { return make_windows(spec, testing::test_schema()); }, {1}, config);
+    Collected out;
+    const arrow::Status status = d.run(only(rows), &out);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    ASSERT_EQ(out.main.size(), static_cast<size_t>(2 * kKeys));
+    EXPECT_EQ(out.main[0], "0 | 0 | " + std::to_string(4 * kKeys) + " | 2");
+    const std::string last = std::to_string(kKeys - 1);
+    EXPECT_EQ(out.main[kKeys - 1], last + " | " + last + " | " + std::to_string(5 * kKeys - 1) + " | 2");
+    EXPECT_EQ(out.main[2 * kKeys - 1].substr(out.main[2 * kKeys - 1].rfind(' ')), " 1");
+    EXPECT_GT(d.op().stats().at("spills"), 0);
+  }
+}
+
+TEST(Windows, CountWindowsBeyondTheMemoryLimitGoToDisk) {
+  constexpr int64_t kKeys = 200'000;
+  WindowSpec spec = counting(WindowKind::kCount, "", 0);
+  spec.rows = 3;
+  std::vector<TestRow> rows;
+  for (int64_t i = 0; i < 4 * kKeys; ++i) rows.push_back(at(i, i % kKeys));
+  DriveConfig config;
+  config.cap = int64_t{24} << 20;
+  config.morsel_rows = config.batch_rows = 10'000;
+  Drive d([&] { return make_windows(spec, testing::test_schema()); }, {1}, config);
+  Collected out;
+  const arrow::Status status = d.run(only(rows), &out);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  ASSERT_EQ(out.main.size(), static_cast<size_t>(2 * kKeys));
+  EXPECT_EQ(out.main[1], "1 | 3");
+  EXPECT_EQ(out.main[kKeys + 5], "5 | 1");  // what is left at the end, by first rows
+  EXPECT_GT(d.op().stats().at("spills"), 0);
+}
+
 TEST(Windows, AnEditedJobIsToldWhyItCannotGoOn) {
   const auto make = [](const std::string& size) {
     return [size] { return make_windows(counting(WindowKind::kTumbling, size), testing::test_schema()); };

@@ -69,6 +69,10 @@ QUERIES = [
     " and d.ts between c.ts and c.ts + interval '10 seconds'), ts, interval '1 minute') group by window_start, page",
     "select c.ts, c.uid, d.amount from clicks c left join clicks2 d on c.uid = d.uid and c.page = d.page and d.ts between c.ts and c.ts + interval '3 seconds'"
     " where c.amount > 0",
+    "select c.ts, c.amount, d.ts as other, d.uid from clicks c right join clicks2 d on c.uid = d.uid and c.page = d.page"
+    " and d.ts between c.ts and c.ts + interval '3 seconds'",
+    "select c.ts, c.uid, d.ts as other, d.uid as uid2, d.amount from clicks c full join clicks2 d on c.uid = d.uid and c.page = d.page"
+    " and c.ts - d.ts between interval '-1 second' and interval '4 seconds'",
     "select c.ts, u.city from clicks c join clicks2 d on c.uid = d.uid and d.ts between c.ts and c.ts + interval '3 seconds' join users u on u.uid = c.uid",
 ]
 
@@ -162,7 +166,7 @@ def test_two_endless_streams_are_joined_within_a_time() -> None:
     streams = {name: never_ending().with_watermark("ts", delay="1s") for name in ("clicks", "clicks2")}
     on = "c.uid = d.uid and d.ts between c.ts and c.ts + interval '10 minutes'"
     for query, join in ((f"select c.ts, d.amount from clicks c join clicks2 d on {on}", "interval_join"),
-                        (f"select c.ts, d.amount from clicks c left join clicks2 d on {on}", "interval_join")):
+                        *((f"select c.ts, d.amount from clicks c {kind} join clicks2 d on {on}", "interval_join") for kind in ("left", "right", "full"))):
         made = gm.Stream.from_sql(query, **streams)
         assert made.endless and join in made.explain() and made.schema.names == ["ts", "amount"]
 

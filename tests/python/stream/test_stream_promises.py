@@ -232,3 +232,43 @@ s.checkpoint(sys.argv[1] + "/state", 0.03).parallel(int(sys.argv[2]), threshold=
     got = [json.loads(line) for file in sorted((tmp_path / "out").glob("*.ndjson")) for line in file.read_text().splitlines()]
     assert killed >= 1
     assert sorted((r["k"], r["window_start"], r["n"], r["x"]) for r in got) == sorted((k, start, n, x) for (k, start), (n, x) in want.items())
+
+
+ITERATES = """
+import sys, time
+import gristmill as gm
+for batch in gm.Stream.replay(sys.argv[1], 50).checkpoint(sys.argv[2], interval_seconds=0.02):
+    print(*batch.column("n").to_pylist(), flush=True)
+    time.sleep(0.02)
+print("end", flush=True)
+"""
+
+
+def test_rows_that_a_killed_caller_had_not_taken_come_again(tmp_path: Path) -> None:
+    """Killed with rows ready that nobody had asked for, whatever checkpoints there were: a run begins where the one before was, or earlier."""
+    source = tmp_path / "numbers.csv"
+    source.write_text("n\n" + "".join(f"{i}\n" for i in range(8_000)))
+    rng = random.Random(SEED)
+    seen: set[int] = set()
+    begins: list[int] = []
+    ended = False
+    while not ended:
+        assert len(begins) < 20
+        most = 8 + rng.randrange(20) if len(begins) < 5 else 1 << 30
+        child = subprocess.Popen([sys.executable, "-c", ITERATES, str(source), str(tmp_path / "state")], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        for lines, line in enumerate(child.stdout):
+            ended = line == "end\n"
+            if ended or not line.endswith("\n"):
+                break
+            numbers = [int(n) for n in line.split()]
+            if lines == 0:
+                begins.append(numbers[0])
+                assert numbers[0] == 0 or numbers[0] - 1 in seen, f"run {len(begins)} begins with {numbers[0]}"
+            seen.update(numbers)
+            if lines == most:
+                child.kill()
+        child.stdout.close()
+        child.wait()
+    assert seen == set(range(8_000))
+    assert max(begins) > 0, "no run went on where the one before was"
