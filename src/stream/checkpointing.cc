@@ -182,14 +182,15 @@ arrow::Result<std::vector<Checkpointing::From>> Checkpointing::recover(const std
 
 void Checkpointing::begin() {
   if (!store_ && !sink_) return;
-  bool suspending = false;
+  bool asks = false;
   {
     std::lock_guard lock(mutex_);
     begun_ = true;
-    suspending = suspending_;
+    first_ = store_ && !from_;
+    asks = suspending_ || first_;
     last_micros_ = background_.clock().unix_micros();
   }
-  if (suspending) ask();
+  if (asks) ask();
   arm();
 }
 
@@ -216,7 +217,8 @@ void Checkpointing::ask() {
   bool last = false;
   {
     std::lock_guard lock(mutex_);
-    if (!begun_ || over_ || asked_ != 0 || suspended_ || (!moved && !suspending_)) return;
+    if (!begun_ || over_ || asked_ != 0 || suspended_ || (!moved && !suspending_ && !first_)) return;
+    first_ = false;
     last = suspended_ = suspending_;
     epoch = asked_ = committed_ + 1;
   }

@@ -105,6 +105,7 @@ class Checkpointing : public std::enable_shared_from_this<Checkpointing> {
   mutable std::mutex mutex_;
   int64_t asked_ = 0;   // the epoch on its way; 0: none
   bool begun_ = false;  // the epoch to go on from is known
+  bool first_ = false;  // before all rows: what the first run wrote beside its sinks can be cut back to here
   bool suspending_ = false, suspended_ = false, over_ = false;
   std::map<int64_t, Parts> parts_;
   bool committing_ = false, abort_after_ = false;

@@ -147,6 +147,26 @@ def test_windows_of_a_topic_survive_kills(broker: KafkaServer, server: PostgresS
     assert sum("text" in d for d in letters) == 30
 
 
+def test_a_job_killed_before_its_first_interval_is_over_rejects_each_record_once(broker: KafkaServer, tmp_path: Path) -> None:
+    topic = broker.create("killed-early", 4)
+    rows = orders(5_000)
+    put(broker, topic, rows)
+    path = job_file(tmp_path, broker, topic, f"{{parquet: {{path: \"{tmp_path}/out/\"}}}}", until=False)
+    path.write_text(path.read_text().replace("interval: 100ms", "interval: 600s"))
+    child = subprocess.Popen([COMMAND, "run", path, "--no-live"], stderr=subprocess.PIPE)
+    letters = tmp_path / "rejected.ndjson"
+    wait_until = time.monotonic() + 60
+    while not (letters.exists() and len(rejected(tmp_path)) == 100):
+        assert child.poll() is None and time.monotonic() < wait_until
+        time.sleep(0.05)
+    child.kill()
+    child.wait()
+    path.write_text(path.read_text().replace("schema:", "until: end, schema:"))
+    run(path)
+    assert sorted(d["record"]["id"] for d in rejected(tmp_path)) == [r["id"] for r in rows if r["amount"] == "many"]
+    assert sorted((r["id"], r["amount"]) for r in parts(tmp_path / "out")) == good(rows)
+
+
 def get(url: str) -> tuple[int, str]:
     try:
         with urllib.request.urlopen(url, timeout=10) as reply:
