@@ -28,10 +28,12 @@ bool names_group(const Plan& p, const expr::Node& column) {
       }
       return false;
     case PlanKind::kJoin: {
-      const int at = p.schema->GetFieldIndex(column.name);
+      if (p.build_left && p.ordered) return false;
+      const int at = p.schema->GetFieldIndex(column.name), left = p.inputs[0]->schema->num_fields();
       const int c = at < 0 ? -1 : p.join_output[static_cast<size_t>(at)];
-      if (c < 0 || c >= p.inputs[0]->schema->num_fields()) return false;
-      return names_group(*p.inputs[0], *expr::column(p.inputs[0]->schema->field(c)->name()));
+      if (c < 0 || (c < left) == p.build_left) return false;
+      const Plan& probed = *p.inputs[p.build_left ? 1 : 0];
+      return names_group(probed, *expr::column(probed.schema->field(p.build_left ? c - left : c)->name()));
     }
     default: return false;
   }
@@ -42,7 +44,7 @@ bool names_group(const Plan& p, const expr::Node& column) {
 arrow::Result<Head> Lowering::lower_join(const PlanPtr& p) {
   const PlanPtr &left = p->inputs[0], &right = p->inputs[1];
   ARROW_ASSIGN_OR_RAISE(JoinSpec spec, join_spec(*p));
-  const bool build_left = spec.build_left, fallible = left_may_fail(spec);
+  const bool build_left = spec.build_left, fallible = probe_may_fail(spec);
   const size_t left_width = spec.left_types.size();
   const std::vector<int> output = spec.output;
   ARROW_ASSIGN_OR_RAISE(auto join, make_hash_join(std::move(spec), *context_));
@@ -87,9 +89,9 @@ arrow::Result<Head> Lowering::lower_join(const PlanPtr& p) {
     return s;
   };
   for (int c : output) {
-    const bool from_left = static_cast<size_t>(c) < left_width;
-    const bool passes = !fallible && from_left && !build_left && !plan::keeps_right_rows(p->join);
-    out.origins.push_back(passes ? probe.origins[static_cast<size_t>(c)] : Origin{});
+    const size_t at = static_cast<size_t>(c);
+    const bool from_left = at < left_width, passes = !fallible && from_left != build_left && !plan::keeps_right_rows(p->join);
+    out.origins.push_back(passes ? probe.origins[from_left ? at : at - left_width] : Origin{});
   }
   if (auto reorder = join->reorder()) {
     const int last = add_breaker("join order", std::move(out), *reorder, id(p));
