@@ -19,6 +19,7 @@
 #include "exec/sort.h"
 #include "exec/tail_work.h"
 #include "exec/window.h"
+#include "plan/digits.h"
 #include "plan/rules/may_fail.h"
 
 namespace gristmill::exec {
@@ -162,17 +163,17 @@ ResolveSegment Lowering::from_source(std::shared_ptr<Source> source, int node) {
 arrow::Result<Head> Lowering::lower_filter(const PlanPtr& p) {
   ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
   ARROW_ASSIGN_OR_RAISE(auto predicate, expr::bind(p->predicate, *p->inputs[0]->schema));
-  if (predicate->fallible) head.origins.assign(head.origins.size(), {});
+  ARROW_ASSIGN_OR_RAISE(const bool fallible, plan::fallible(p->predicate, *p->inputs[0]));
+  if (fallible) head.origins.assign(head.origins.size(), {});
   return then(std::move(head), make_filter(predicate, expr::text(*p->predicate)), id(p));
 }
 
 arrow::Result<Head> Lowering::lower_project(const PlanPtr& p) {
   ARROW_ASSIGN_OR_RAISE(Head head, lower(p->inputs[0]));
   std::vector<expr::BoundPtr> outputs;
-  bool fallible = false;
+  ARROW_ASSIGN_OR_RAISE(const bool fallible, plan::any_fallible(p->exprs, *p->inputs[0]));
   for (const auto& e : p->exprs) {
     ARROW_ASSIGN_OR_RAISE(auto b, expr::bind(e.expr, *p->inputs[0]->schema));
-    fallible |= b->fallible;
     outputs.push_back(std::move(b));
   }
   std::vector<Origin> origins;
