@@ -50,7 +50,7 @@ class HashJoin final : public Join {
 arrow::Result<std::shared_ptr<Join>> make_hash_join(JoinSpec spec, const QueryContext& context) {
   ARROW_ASSIGN_OR_RAISE(auto decided, make_join_shape(std::move(spec)));
   std::optional<Breaker> reorder;
-  if (decided->spec.build_left) {
+  if (decided->out_of_order()) {
     std::vector<column::TypePtr> types = output_types(*decided);
     types.push_back(arrow::uint64());
     ARROW_ASSIGN_OR_RAISE(reorder, make_join_order(std::move(types), decided->spec.label, context));

@@ -1,7 +1,8 @@
 // Hash join: a build side (a breaker without source) and a probe operator.
 //
-// Output: left rows in their order; for one left row its right rows in theirs, whichever side was built. Right and full joins
-// then give the right rows that matched nothing, in their order. Full key comparison; nulls never match unless nulls_equal;
+// Output: left rows in their order; for one left row its right rows in theirs, whichever side was built, unless nobody sees the order: then
+// an inner join that builds its left side gives right rows in their order, for each its left rows in theirs. Right and full joins
+// at last give the right rows that matched nothing, in their order. Full key comparison; nulls never match unless nulls_equal;
 // keys equal by semantics.md 3. Without keys every pair is a candidate. An as-of join picks one right row of equal keys.
 //
 // A residual is checked on every pair of equal keys. If it can fail, the smallest failing left row is the error, whatever
@@ -38,7 +39,8 @@ struct JoinSpec {
   expr::BoundPtr residual;       // over left ++ right; not for inner and as-of joins
   std::optional<AsofSpec> asof;  // kAsof
   std::vector<int> output;  // columns of (left ++ right) in output order; semi and anti: left only
-  bool build_left = false;  // inner only: the smaller side is left; order of the output stays as above
+  bool build_left = false;  // inner only: the smaller side is left
+  bool ordered = true;      // whether left rows must leave in their order
   std::string label;
 };
 
@@ -51,7 +53,7 @@ class Join {
   // Right and full joins: what must be read after the last probe row; null otherwise. When spilled, grace() does it.
   virtual std::shared_ptr<Source> unmatched() = 0;
   virtual Breaker grace() = 0;  // consumes the probe side when spilled()
-  // When set, probe output is not in order and must go through this breaker (build_left); null otherwise.
+  // When set, probe output is not in order and must go through this breaker (build_left, ordered); null otherwise.
   virtual std::optional<Breaker> reorder() { return std::nullopt; }
   // One filter per probe-side key that is a plain input column: (probe column, filter), published when the build is done.
   virtual std::vector<std::pair<int, std::shared_ptr<plan::RuntimeFilter>>> runtime_filters() = 0;

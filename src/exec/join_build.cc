@@ -220,10 +220,10 @@ struct ProbeLocal final : LocalState {
   ProbeLocal(const JoinShape& shape, const QueryContext& context)
       : evaluator(context.pool()), prober(shape, output_of(shape), shape.residual, context.batch_rows, context.cancel, context.pool()) {}
 
-  // The number of the build row, which is the left row's order, leads to the output order when left was built.
+  // The number of the build row, which is the left row's order, leads to the output order when left was built and that order is seen.
   static std::vector<OutputColumn> output_of(const JoinShape& shape) {
     std::vector<OutputColumn> out = shape.output;
-    if (shape.spec.build_left) out.push_back({OutputColumn::kBuildRow, 0});
+    if (shape.out_of_order()) out.push_back({OutputColumn::kBuildRow, 0});
     return out;
   }
 

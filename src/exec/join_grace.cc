@@ -87,7 +87,7 @@ class JoinPartitions final : public Phase {
 arrow::Result<Breaker> make_join_grace(std::shared_ptr<JoinState> join) {
   const JoinShape& shape = *join->shape;
   std::vector<column::TypePtr> types = output_types(shape);
-  types.resize(types.size() + (shape.spec.build_left ? 2 : 1), arrow::uint64());
+  types.resize(types.size() + (shape.out_of_order() ? 2 : 1), arrow::uint64());
   auto state = std::make_shared<GraceState>(join);
   const StopAt stop = [state]() -> std::optional<std::pair<uint64_t, arrow::Status>> {
     if (!state->error_order) return std::nullopt;

@@ -13,7 +13,7 @@
 
 namespace gristmill::exec {
 
-// With build_left the build row's order leaves as one more column, by which the rows are still to be sorted.
+// When rows leave out of order the build row's order leaves as one more column, by which the rows are still to be sorted.
 arrow::Result<Breaker> make_join_grace(std::shared_ptr<JoinState> state);
 
 }  // namespace gristmill::exec

@@ -23,7 +23,7 @@ constexpr int64_t kEagerRows = 64;  // with spill_eagerly, more build rows than 
 std::vector<OutputColumn> output_of(const JoinShape& shape) {
   std::vector<OutputColumn> out;
   for (const OutputColumn& c : shape.output) out.push_back(shape.of_kept(c));
-  if (shape.spec.build_left) out.push_back({OutputColumn::kBuild, static_cast<int>(shape.build.types.size())});
+  if (shape.out_of_order()) out.push_back({OutputColumn::kBuild, static_cast<int>(shape.build.types.size())});
   out.push_back({OutputColumn::kOrder, static_cast<int>(shape.probe.types.size())});
   return out;
 }

@@ -62,6 +62,7 @@ arrow::Result<JoinSpec> join_spec(const plan::Plan& p) {
   spec.nulls_equal = p.nulls_equal;
   spec.output = p.join_output;
   spec.build_left = p.build_left && p.join == plan::JoinKind::kInner;
+  spec.ordered = p.ordered;
   if (p.residual) {
     ARROW_ASSIGN_OR_RAISE(spec.residual, expr::bind(p.residual, *plan::pair_schema(left, right)));
   }
@@ -73,9 +74,9 @@ arrow::Result<JoinSpec> join_spec(const plan::Plan& p) {
   return spec;
 }
 
-bool left_may_fail(const JoinSpec& spec) {
+bool probe_may_fail(const JoinSpec& spec) {
   bool fails = (spec.residual && spec.residual->fallible) || (spec.asof && spec.asof->left_on->fallible);
-  for (const auto& k : spec.left_keys) fails |= k->fallible;
+  for (const auto& k : spec.build_left ? spec.right_keys : spec.left_keys) fails |= k->fallible;
   return fails;
 }
 

@@ -46,6 +46,8 @@ struct JoinShape {
   std::vector<std::pair<int, OutputColumn>> residual;  // columns that the residual reads: number in left ++ right, whence
   bool fallible_probe = false;
 
+  // Rows leave the probe in the order of the right side, though they are to have that of the left one.
+  bool out_of_order() const { return spec.build_left && spec.ordered; }
   bool needs_match() const {  // probe rows without a match give nothing
     return spec.kind == plan::JoinKind::kInner || spec.kind == plan::JoinKind::kSemi || spec.kind == plan::JoinKind::kRight;
   }

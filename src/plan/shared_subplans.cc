@@ -13,6 +13,7 @@
 #include "plan/explain.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
+#include "plan/shared_scans.h"
 #include "plan/statistics.h"
 
 namespace gristmill::plan {
@@ -264,6 +265,13 @@ arrow::Result<SharedPlan> optimize_shared(const PlanPtr& plan, bool ordered) {
     ARROW_ASSIGN_OR_RAISE(main, cutter.cut(main));
   }
   ARROW_ASSIGN_OR_RAISE(out.main, optimize(std::move(main), ordered));
+  ARROW_ASSIGN_OR_RAISE(main, share_scans(out.main));
+  if (main != out.main) {
+    Cutter cutter(out);
+    cutter.count(*main);
+    ARROW_ASSIGN_OR_RAISE(main, cutter.cut(main));
+    ARROW_ASSIGN_OR_RAISE(out.main, optimize(std::move(main), ordered));
+  }
   for (size_t i = out.parts.size(); i-- > 0;) {  // its users are known by then
     Wants wants;
     std::set<const Plan*> seen;

@@ -4,6 +4,7 @@
 
 #include <arrow/type.h>
 
+#include "plan/digits.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 
@@ -26,14 +27,14 @@ arrow::Result<bool> may_fail(const Plan& p) {
                           p.kind == PlanKind::kWindow ? window_fallible(a.expr, input) : aggregate_fallible(a.expr, input));
     if (fails) return true;
   }
-  ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(parts, *p.inputs[0]->schema));
+  ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(parts, *p.inputs[0]));
   if (fails || p.kind != PlanKind::kJoin) return fails || p.explode.size() > 1;
   return join_may_fail(p);
 }
 
 arrow::Result<bool> groups_may_go(const Plan& p) {
   const arrow::Schema& input = *p.inputs[0]->schema;
-  ARROW_ASSIGN_OR_RAISE(bool fails, any_fallible(p.exprs, input));
+  ARROW_ASSIGN_OR_RAISE(bool fails, any_fallible(p.exprs, *p.inputs[0]));
   for (const NamedExpr& a : p.aggregates) {
     ARROW_ASSIGN_OR_RAISE(const bool f, aggregate_fallible(a.expr, input));
     fails = fails || f;

@@ -19,6 +19,7 @@
 
 #include "expr/bind.h"
 #include "expr/window.h"
+#include "plan/digits.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 #include "plan/rules/rules.h"
@@ -75,7 +76,7 @@ Substitution every_column(const arrow::Schema& schema) {
 // Output names that stand for plain columns or literals below; empty when something may fail on the way.
 arrow::Result<Substitution> through_project(const Plan& project) {
   const arrow::Schema& input = *project.inputs[0]->schema;
-  ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(project.exprs, input));
+  ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(project.exprs, *project.inputs[0]));
   Substitution out;
   if (fails) return out;
   for (const NamedExpr& e : project.exprs) {

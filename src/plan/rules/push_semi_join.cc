@@ -11,6 +11,7 @@
 #include <arrow/type.h>
 
 #include "expr/bind.h"
+#include "plan/digits.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 #include "plan/rules/rules.h"
@@ -86,7 +87,7 @@ arrow::Result<PlanPtr> past_join(const PlanPtr& semi, const Plan& join) {
 }
 
 arrow::Result<PlanPtr> past_project(const PlanPtr& semi, const Plan& project) {
-  ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(project.exprs, *project.inputs[0]->schema));
+  ARROW_ASSIGN_OR_RAISE(const bool fails, any_fallible(project.exprs, *project.inputs[0]));
   if (fails || !check_unique(*project.schema).ok()) return semi;
   Substitution names;
   const NameSet used = left_columns(*semi);

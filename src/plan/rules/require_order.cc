@@ -14,7 +14,7 @@
 
 #include "column/types.h"
 #include "expr/aggregates.h"
-#include "expr/bind.h"
+#include "plan/digits.h"
 #include "plan/expressions.h"
 #include "plan/nodes.h"
 #include "plan/rules/rules.h"
@@ -28,7 +28,6 @@ using expr::NodePtr;
 bool sees_order(const NamedExpr& aggregate) { return expr::aggregate_sees_order(*aggregate.expr); }
 
 arrow::Result<bool> aggregate_needs(const Plan& p, bool ordered) {
-  const arrow::Schema& input = *p.inputs[0]->schema;
   if (ordered && !p.exprs.empty()) return true;
   if (std::any_of(p.aggregates.begin(), p.aggregates.end(), sees_order)) return true;
   std::vector<NodePtr> parts;
@@ -37,7 +36,7 @@ arrow::Result<bool> aggregate_needs(const Plan& p, bool ordered) {
     parts.insert(parts.end(), a.expr->args.begin(), a.expr->args.end());
     if (a.expr->filter) parts.push_back(a.expr->filter);
   }
-  return any_fallible(parts, input);
+  return any_fallible(parts, *p.inputs[0]);
 }
 
 arrow::Result<bool> join_needs(const Plan& p, size_t side, bool ordered) {
@@ -96,7 +95,7 @@ arrow::Result<bool> sort_needs(const Plan& p, bool ordered) {
   if ((ordered || p.top) && !total(p)) return true;
   std::vector<NodePtr> keys;
   for (const SortBy& k : p.sort) keys.push_back(k.expr);
-  return any_fallible(keys, *p.inputs[0]->schema);
+  return any_fallible(keys, *p.inputs[0]);
 }
 
 // Whether input `side` of `p` must come in order, given whether p's own rows must leave in order.
@@ -111,8 +110,8 @@ arrow::Result<bool> input_needs(const Plan& p, size_t side, bool ordered) {
     case PlanKind::kJoin: return join_needs(p, side, ordered);
     case PlanKind::kSort: return sort_needs(p, ordered);
     case PlanKind::kExplode: return ordered || p.explode.size() > 1;
-    case PlanKind::kFilter: return ordered ? arrow::Result<bool>(true) : expr::fallible(p.predicate, *p.inputs[0]->schema);
-    case PlanKind::kProject: return ordered ? arrow::Result<bool>(true) : any_fallible(p.exprs, *p.inputs[0]->schema);
+    case PlanKind::kFilter: return ordered ? arrow::Result<bool>(true) : fallible(p.predicate, *p.inputs[0]);
+    case PlanKind::kProject: return ordered ? arrow::Result<bool>(true) : any_fallible(p.exprs, *p.inputs[0]);
   }
   return true;
 }

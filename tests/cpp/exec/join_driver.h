@@ -45,7 +45,7 @@ struct JoinCase {
 struct JoinRun {
   int workers = 1;
   uint64_t seed = 1;  // of the simulated scheduler; 0 = real threads
-  bool build_left = false, spill_eagerly = false;
+  bool build_left = false, ordered = true, spill_eagerly = false;
   int64_t batch_rows = 8192, morsel_batches = 1;
   int64_t memory = 0;
   bool filters = true;
@@ -148,6 +148,7 @@ inline JoinOutcome run_join(const JoinCase& c, const JoinRun& run) {
   spec.output = c.output;
   spec.nulls_equal = c.nulls_equal;
   spec.build_left = run.build_left;
+  spec.ordered = run.ordered;
   spec.label = "test";
   if (c.residual) {
     auto fields = named(c.left_types, "l")->fields();
@@ -287,6 +288,18 @@ inline std::vector<std::string> nested_loops(const JoinCase& c, const Choose& ch
   }
   for (size_t i = 0; i < right.size(); ++i) {
     if (!matched[i] && (c.kind == JoinKind::kRight || c.kind == JoinKind::kFull)) out.push_back(output_text(c, nullptr, &right[i]));
+  }
+  return out;
+}
+
+// Of an inner join whose order nobody sees, its left side built: for each right row its left rows.
+inline std::vector<std::string> right_rows_first(const JoinCase& c) {
+  std::vector<std::string> out;
+  const std::vector<RowAt> left = live_rows(c.left);
+  for (const RowAt& r : live_rows(c.right)) {
+    for (const RowAt& l : left) {
+      if (pair_matches(c, l, r)) out.push_back(output_text(c, &l, &r));
+    }
   }
   return out;
 }

@@ -48,6 +48,7 @@ void expect_row(const JoinCase& c, int64_t row) {
     run.batch_rows = seed % 3 == 0 ? 7 : 64;
     run.spill_eagerly = seed % 2 == 0;
     run.build_left = seed % 5 == 0;
+    run.ordered = seed % 10 != 0;
     const JoinOutcome got = run_join(c, run);
     SCOPED_TRACE("seed " + std::to_string(seed));
     ASSERT_FALSE(got.status.ok());
