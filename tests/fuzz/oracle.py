@@ -446,8 +446,9 @@ def _unsteady(p: P) -> bool:
 def _means_of_huge(p: P, tables: list[pa.Table]) -> bool:
     """A mean is found where it can be written as a number, also where DuckDB's sum is not finite any more."""
     aggregates = {"total": lambda: p.extra, "group": lambda: p.extra[1], "window": lambda: [w.aggregate for w in p.extra]}.get(p.op, list)()
-    huge = any(v is not None and 1e300 < abs(v) < math.inf for t in tables for c in t.columns if pa.types.is_floating(c.type) for v in c.to_pylist())
-    return huge and any(a.function == "mean" for a in aggregates)
+    if not any(a.function == "mean" for a in aggregates):
+        return False
+    return any(v is not None and 1e300 < abs(v) < math.inf for t in tables for c in t.columns if pa.types.is_floating(c.type) for v in c.to_pylist())
 
 
 def narrower(t: pa.Table) -> pa.Table:

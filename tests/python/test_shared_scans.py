@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from spilling import eagerly
 
 import gristmill as gm
 
@@ -29,15 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pq.write_table(pa.table(lines), path / "lines.parquet", row_group_size=4_000)
     pq.write_table(pa.table(parts), path / "parts.parquet")
     return path
-
-
-@contextmanager
-def eagerly(spilling: bool) -> Iterator[None]:
-    os.environ["GRISTMILL_SPILL_EAGERLY"] = "1" if spilling else "0"
-    try:
-        yield
-    finally:
-        del os.environ["GRISTMILL_SPILL_EAGERLY"]
 
 
 QUERIES = [

@@ -8,19 +8,17 @@ from __future__ import annotations
 import argparse
 import decimal
 import io
-import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
+from spilling import eagerly
 
 import gristmill as gm
 
@@ -88,19 +86,6 @@ def ours(folder: Path, name: str, scale_factor: float, doubles: bool) -> gm.Fram
     if doubles:
         tables = {t: as_doubles(frame) for t, frame in tables.items()}
     return gm.sql(text_of(name, scale_factor), **tables)
-
-
-@contextmanager
-def eagerly(spilling: bool) -> Iterator[None]:
-    """Whatever can spill does."""
-    before = os.environ.get("GRISTMILL_SPILL_EAGERLY")
-    os.environ["GRISTMILL_SPILL_EAGERLY"] = "1" if spilling else "0"
-    try:
-        yield
-    finally:
-        del os.environ["GRISTMILL_SPILL_EAGERLY"]
-        if before is not None:
-            os.environ["GRISTMILL_SPILL_EAGERLY"] = before
 
 
 @pytest.mark.parametrize("doubles", [False, True], ids=["decimals", "doubles"])

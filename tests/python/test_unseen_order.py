@@ -3,16 +3,14 @@ answers stay the same to the bit."""
 
 from __future__ import annotations
 
-import os
 import random
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from spilling import eagerly
 
 import gristmill as gm
 
@@ -38,15 +36,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def query(folder: Path, text: str) -> gm.Frame:
     return gm.sql(text, **{f.stem: gm.scan_parquet(str(f)) for f in folder.glob("*.parquet")})
-
-
-@contextmanager
-def eagerly(spilling: bool) -> Iterator[None]:
-    os.environ["GRISTMILL_SPILL_EAGERLY"] = "1" if spilling else "0"
-    try:
-        yield
-    finally:
-        del os.environ["GRISTMILL_SPILL_EAGERLY"]
 
 
 def answer(frame: gm.Frame) -> pa.Table:

@@ -415,3 +415,20 @@ def test_flows_are_loaded_only_when_asked_for() -> None:
     code = "import sys, gristmill; assert 'gristmill.flow' not in sys.modules; gristmill.Flow; assert 'gristmill.flow' in sys.modules"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert out.returncode == 0, out.stderr
+
+
+def test_a_run_on_the_callers_thread_leaves_nothing_to_the_collector() -> None:
+    """What a run holds, its inputs and results too, goes with it."""
+    def twice(x: int) -> int:
+        return x * 2
+
+    flow = gm.Flow([gm.node(twice, kind="inline")])
+    flow.map({"x": range(10)}, "x")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            flow.map({"x": range(10)}, "x")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
