@@ -82,15 +82,15 @@ PROPERTIES = """
 67  range partitions: boundaries                                               cc PrefixBuckets.KeepTheOrderWithinAnyRange
 68  rescaling takes whole groups and loses none                                cc Partition.RescalingTakesWholeGroupsAndLosesNone
 69  every way to take the rows, files among them                               py stream/stream_promises::test_ways_to_take_the_rows
-70  sources are told only of rows that the sink has                            cc StreamRun.ASourceIsToldOnlyOfWhatTheSinkHas
-71  checkpoints go round: stopped and resumed with other workers               cc StreamRun.ACheckpointLetsAStoppedRunGoOnWithOtherWorkersAndGivesTheSame
+70  sources are told only of rows that the sink has                            cc StreamRecovery.ASourceIsToldOnlyOfWhatTheSinkHas
+71  checkpoints go round: stopped and resumed with other workers               cc StreamRecovery.ACheckpointLetsAStoppedRunGoOnWithOtherWorkersAndGivesTheSame
 72  the golden file, stopped on two workers and resumed on three               py stream/golden_stream::test_stopped_on_two_workers_and_resumed_on_three_it_gives_the_golden_file
 73  a killed process goes on with nothing lost and nothing twice               py stream/stream_promises::test_a_killed_process_goes_on_with_nothing_lost_and_nothing_twice
 74  exactly once from Kafka into PostgreSQL, killed with its broker            py kafka_jobs::test_into_postgres
 75  exactly once into files                                                    py kafka_jobs::test_into_files
 76  exactly once into another topic                                            py kafka_jobs::test_into_another_topic
-77  exactly once under simulated schedules with failing sinks                  cc StreamRun.ExactlyOnceHoldsUnderSimulatedSchedulesWithFailingSinks
-78  an edited job restores or says why not                                     cc StreamRun.AnEditedStreamRestoresOrSaysWhyNot
+77  exactly once under simulated schedules with failing sinks                  cc StreamRecovery.ExactlyOnceHoldsUnderSimulatedSchedulesWithFailingSinks
+78  an edited job restores or says why not                                     cc StreamRecovery.AnEditedStreamRestoresOrSaysWhyNot
 79  SQL over streams gives what it gives over tables                           py stream/sql_over_streams::test_a_query_over_streams_gives_what_it_gives_over_tables
 """
 
