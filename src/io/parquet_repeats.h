@@ -5,12 +5,14 @@
 // be.
 #pragma once
 
+#include <cstdint>
+
 #include <arrow/type_fwd.h>
 
 namespace gristmill::io {
 
-// False only where the sample says that fewer than about half of the rows repeat a value of another. True for nested columns and short
-// ones.
-bool values_repeat(const arrow::ArrayData& values);
+// False only where the sample says that values come less than about twice (texts) or four times (numbers), or that the texts, shared by
+// neighbours only, outgrow a dictionary of `dictionary_bytes`. True for nested columns and short ones.
+bool values_repeat(const arrow::ArrayData& values, int64_t dictionary_bytes);
 
 }  // namespace gristmill::io

@@ -213,8 +213,8 @@ class ParquetSink final : public exec::OrderedSink, public exec::TailWork {
     const arrow::Status status = guard_writing(file_->path(), [&]() -> arrow::Status {
       const auto field = encoded_field(*schema_->field(column));
       ARROW_ASSIGN_OR_RAISE(const auto data, block_column(group->block, column, field->type(), memory_->pool()));
-      ARROW_ASSIGN_OR_RAISE(encoded, encode_column(field, *arrow::MakeArray(data), values_repeat(*data) ? properties_ : plain_properties_,
-                                                   static_cast<int64_t>(row_bytes * rows), memory_->pool()));
+      const auto& properties = values_repeat(*data, properties_->dictionary_pagesize_limit()) ? properties_ : plain_properties_;
+      ARROW_ASSIGN_OR_RAISE(encoded, encode_column(field, *arrow::MakeArray(data), properties, static_cast<int64_t>(row_bytes * rows), memory_->pool()));
       return arrow::Status::OK();
     });
     std::unique_lock lock(mutex_);

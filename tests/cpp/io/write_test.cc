@@ -237,7 +237,7 @@ TEST(ParquetWrite, MakesDictionariesOnlyOfValuesThatRepeat) {
   constexpr int64_t kRows = 40000;
   Random random(41);
   arrow::Int64Builder distinct, thousands, runs, twice;
-  arrow::StringBuilder names, zones;
+  arrow::StringBuilder names, zones, moments, days;
   for (int64_t i = 0; i < kRows; ++i) {
     ASSERT_TRUE(distinct.Append(static_cast<int64_t>(random())).ok());
     ASSERT_TRUE(thousands.Append(static_cast<int64_t>(random() % 5000)).ok());
@@ -245,10 +245,12 @@ TEST(ParquetWrite, MakesDictionariesOnlyOfValuesThatRepeat) {
     ASSERT_TRUE(twice.Append(static_cast<int64_t>(random() % (kRows / 2))).ok());
     ASSERT_TRUE(names.Append("a name of its own " + std::to_string(i)).ok());
     ASSERT_TRUE((i % 7 == 0 ? zones.AppendNull() : zones.Append("zone " + std::to_string(i % 50))).ok());
+    ASSERT_TRUE(moments.Append("2026-11-22T10:00:00.0000000000000 " + std::to_string(100000 + i * 4 / 5)).ok());  // 44 bytes for each of 32,000
+    ASSERT_TRUE(days.Append("2026-11-22T10:00:00.0000000000000 " + std::to_string(100000 + i / 4)).ok());         // of 10,000
   }
   arrow::ArrayVector columns;
   arrow::FieldVector fields;
-  for (arrow::ArrayBuilder* b : std::initializer_list<arrow::ArrayBuilder*>{&distinct, &thousands, &runs, &twice, &names, &zones}) {
+  for (arrow::ArrayBuilder* b : std::initializer_list<arrow::ArrayBuilder*>{&distinct, &thousands, &runs, &twice, &names, &zones, &moments, &days}) {
     columns.push_back(*b->Finish());
     fields.push_back(arrow::field("c" + std::to_string(fields.size()), columns.back()->type()));
   }
@@ -258,8 +260,8 @@ TEST(ParquetWrite, MakesDictionariesOnlyOfValuesThatRepeat) {
   ASSERT_TRUE(feed(*sink, *table, 6).ok());
   const auto metadata = parquet::ParquetFileReader::OpenFile(dir.path("x.parquet"))->metadata();
   std::vector<bool> dictionaries;
-  for (int i = 0; i < 6; ++i) dictionaries.push_back(metadata->RowGroup(0)->ColumnChunk(i)->has_dictionary_page());
-  EXPECT_EQ(dictionaries, (std::vector<bool>{false, true, true, true, false, true}));
+  for (int i = 0; i < 8; ++i) dictionaries.push_back(metadata->RowGroup(0)->ColumnChunk(i)->has_dictionary_page());
+  EXPECT_EQ(dictionaries, (std::vector<bool>{false, true, true, true, false, true, false, true}));
   const auto got = *run_scan(**scan_parquet({dir.path("x.parquet")}), {});
   EXPECT_TRUE(same_rows(*got.table, *table));
 }
