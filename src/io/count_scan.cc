@@ -140,7 +140,7 @@ class CountScan final : public plan::Scan {
 
   // Bytes of the file's first `n` that are no records: a mark, the lines to skip, the header. Nothing: more bytes are needed.
   arrow::Result<std::optional<int64_t>> head_of(int32_t input, const uint8_t* text, int64_t n) const {
-    ARROW_ASSIGN_OR_RAISE(const int64_t mark, byte_order_mark(path_of(input), text, n));
+    ARROW_ASSIGN_OR_RAISE(const int64_t mark, text_begin(path_of(input), text, n));
     std::string header;
     ARROW_ASSIGN_OR_RAISE(const auto end, find_head_end(text + mark, n - mark, n == bytes_of(input), rules_, path_of(input), &header));
     return end ? std::optional(mark + *end) : std::nullopt;

@@ -165,7 +165,7 @@ arrow::Status BlockCutter::refill_ahead(int64_t left) {
   }
   end_of_file_ = piece_ == pieces;
   if (first) {
-    ARROW_ASSIGN_OR_RAISE(const int64_t mark, byte_order_mark(path(), text(), size_ - at_));
+    ARROW_ASSIGN_OR_RAISE(const int64_t mark, text_begin(path(), text(), size_ - at_));
     at_ += mark;
   }
   find_borders(first || piece.head < 0 || left > TextPiece::kRoom ? nullptr : &piece, left);

@@ -42,6 +42,21 @@ arrow::Result<std::shared_ptr<arrow::io::InputStream>> first_bytes(const Input& 
   return std::make_shared<arrow::io::BufferReader>(std::move(head));
 }
 
+// Files that are often taken for text. No text begins like this: behind the letters stands a byte that is none.
+struct Binary {
+  std::string_view begins;
+  const char* what;
+  const char* hint;
+};
+constexpr Binary kBinaries[] = {
+    {{"PAR1\x15", 5}, "a Parquet file", "read it as Parquet: scan_parquet, read_parquet('...')"},
+    {{"ARROW1\0", 7}, "an Arrow IPC file", "read it as Arrow IPC: scan_ipc, read_ipc('...')"},
+    {{"\x1f\x8b", 2}, "compressed with gzip", "compression=\"gzip\", or a name that ends with .gz"},
+    {{"\x28\xb5\x2f\xfd", 4}, "compressed with zstd", "compression=\"zstd\", or a name that ends with .zst"},
+    {{"PK\x03\x04", 4}, "a zip archive or a spreadsheet", "unpack it, or export its sheets as CSV"},
+};
+constexpr int64_t kHeadBytes = 8;
+
 }  // namespace
 
 arrow::Status reading_error(const std::string& path, const arrow::Status& status) {
@@ -49,7 +64,11 @@ arrow::Status reading_error(const std::string& path, const arrow::Status& status
   return base::io_error("cannot read " + path + ": " + status.message().substr(0, status.message().find('\n')), path);
 }
 
-arrow::Result<int64_t> byte_order_mark(const std::string& path, const uint8_t* head, int64_t n) {
+arrow::Result<int64_t> text_begin(const std::string& path, const uint8_t* head, int64_t n) {
+  const std::string_view bytes(reinterpret_cast<const char*>(head), static_cast<size_t>(std::min(n, kHeadBytes)));
+  for (const Binary& b : kBinaries) {
+    if (bytes.starts_with(b.begins)) return base::io_error("not text: " + path + " is " + b.what, path, b.hint);
+  }
   if (n >= 2 && ((head[0] == 0xff && head[1] == 0xfe) || (head[0] == 0xfe && head[1] == 0xff))) {
     return base::io_error("cannot read " + path + ": it is UTF-16", path, "convert it to UTF-8, for example with iconv");
   }
@@ -97,14 +116,15 @@ arrow::Result<int64_t> TextInput::fill(uint8_t* to, int64_t bytes) {
 arrow::Result<int64_t> TextInput::read(uint8_t* to, int64_t bytes) {
   if (begun_ || bytes == 0) return fill(to, bytes);
   begun_ = true;
-  uint8_t head[3];
-  ARROW_ASSIGN_OR_RAISE(int64_t n, fill(head, 3));
-  ARROW_ASSIGN_OR_RAISE(const int64_t mark, byte_order_mark(path_, head, n));
+  uint8_t head[kHeadBytes];
+  ARROW_ASSIGN_OR_RAISE(int64_t n, fill(head, kHeadBytes));
+  ARROW_ASSIGN_OR_RAISE(const int64_t mark, text_begin(path_, head, n));
+  const uint8_t* const text = head + mark;
   n -= mark;
   const int64_t first = std::min(n, bytes);
-  std::memcpy(to, head, static_cast<size_t>(first));
-  if (first < n) {  // asked for fewer bytes than a mark has
-    std::vector<uint8_t> rest(head + first, head + n);
+  std::memcpy(to, text, static_cast<size_t>(first));
+  if (first < n) {  // asked for fewer bytes than were looked at
+    std::vector<uint8_t> rest(text + first, text + n);
     ARROW_ASSIGN_OR_RAISE(in_, prefixed_stream(std::move(rest), std::move(in_)));
     return first;
   }

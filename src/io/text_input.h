@@ -1,7 +1,7 @@
 // The bytes of a text file, decompressed, one after the other. Used by one thread at a time.
 //
 // The codec follows from the ending of the name (.gz, .zst, .lz4, .bz2, .br, .sz, .snappy) unless it is named. A byte order mark at the
-// beginning is dropped; UTF-16 is refused.
+// beginning is dropped; UTF-16 and files that are no text are refused.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ class TextInput {
 };
 
 arrow::Status reading_error(const std::string& path, const arrow::Status& status);
-// How many bytes of a file's first ones are a mark that is no text; an error for UTF-16.
-arrow::Result<int64_t> byte_order_mark(const std::string& path, const uint8_t* head, int64_t n);
+// How many bytes of a file's first ones are a mark that is no text; an error for UTF-16 and for what is known to be no text at all.
+arrow::Result<int64_t> text_begin(const std::string& path, const uint8_t* head, int64_t n);
 
 // "infer", or a name; a plan error for one that this build does not have.
 arrow::Result<arrow::Compression::type> text_codec(const std::string& name, const std::string& path);

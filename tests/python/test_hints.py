@@ -177,6 +177,17 @@ def test_errors_of_readers_say_what_to_do(tmp_path: Path) -> None:
     for name in ("a.json", "pretty.json"):
         with pytest.raises(gm.IoError, match="is a JSON array, not NDJSON.*jq -c"):
             gm.scan_ndjson(tmp_path / name).collect()
+    gm.from_pydict({"a": [1]}).sink_parquet(tmp_path / "a.parquet")
+    gm.from_pydict({"a": [1]}).sink_ipc(tmp_path / "a.arrow")
+    gm.from_pydict({"a": [1]}).sink_csv(tmp_path / "a.csv.gz")
+    (tmp_path / "a.csv.gz").rename(tmp_path / "plain.csv")
+    for name, told in [("a.parquet", "is a Parquet file; read it as Parquet"), ("a.arrow", "is an Arrow IPC file"), ("plain.csv", 'is compressed with gzip; compression="gzip"')]:
+        for scan in (gm.scan_csv, gm.scan_ndjson):
+            with pytest.raises(gm.IoError, match=f"not text: .*{told}"):
+                scan(tmp_path / name).collect()
+    assert gm.read_csv(tmp_path / "plain.csv", compression="gzip").to_pydict() == {"a": [1]}
+    (tmp_path / "par1.csv").write_text("PAR1,ARROW1\n1,2\n")
+    assert gm.read_csv(tmp_path / "par1.csv").to_pydict() == {"PAR1": [1], "ARROW1": [2]}
     (tmp_path / "semi.csv").write_text("a;b\n1;2,5\n")
     with pytest.raises(gm.DataError, match="expected 1 column, found 2.*separator="):
         gm.scan_csv(tmp_path / "semi.csv").collect()
