@@ -169,8 +169,8 @@ std::shared_ptr<arrow::Buffer> allocated(int64_t bytes, arrow::MemoryPool* pool)
 
 class FixedCursor final : public PageCursor {
  public:
-  FixedCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool)
-      : PageCursor(file, column, group, reader, pool),
+  FixedCursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool)
+      : PageCursor(file, column, group, source, pool),
         layout_(layout_of(stored(), type())),
         range_(range_of(*type(), stored().physical_type())) {}
 
@@ -334,14 +334,12 @@ class BoolCursor final : public PageCursor {
 
 }  // namespace
 
-std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                         arrow::MemoryPool* pool) {
-  return std::make_unique<FixedCursor>(file, column, group, reader, pool);
+std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool) {
+  return std::make_unique<FixedCursor>(file, column, group, source, pool);
 }
 
-std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                        arrow::MemoryPool* pool) {
-  return std::make_unique<BoolCursor>(file, column, group, reader, pool);
+std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool) {
+  return std::make_unique<BoolCursor>(file, column, group, source, pool);
 }
 
 }  // namespace gristmill::io

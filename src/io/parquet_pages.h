@@ -14,13 +14,12 @@
 namespace gristmill::io {
 
 // Requires file.columns[column].direct. Throws what the Parquet library throws.
-std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                           arrow::MemoryPool* pool);
+std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
 
 // What the kinds share: pages, skipping, validity. A kind decodes the values that are there and spreads them.
 class PageCursor : public ParquetCursor {
  public:
-  PageCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool);
+  PageCursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
   arrow::Result<column::Column> read(int64_t rows) final;
   void skip(int64_t rows) final { to_skip_ += rows; }
 
@@ -59,11 +58,8 @@ class PageCursor : public ParquetCursor {
 };
 
 // The kinds.
-std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                         arrow::MemoryPool* pool);
-std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                        arrow::MemoryPool* pool);
-std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                        arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
 
 }  // namespace gristmill::io

@@ -81,6 +81,7 @@ class ParquetLocal final : public plan::ScanLocal {
   expr::Evaluator evaluator;
   // Before the cursors: they refer to the reader.
   std::unique_ptr<parquet::arrow::FileReader> reader;
+  std::unique_ptr<StoredPages> stored;
   std::shared_ptr<RemoteFile> remote;  // what it reads, when that lies behind a network
   int32_t input = -1;
   int32_t group = -1;
@@ -251,6 +252,7 @@ class ParquetScan final : public plan::Scan {
       ARROW_ASSIGN_OR_RAISE(const auto in, file.input->open(pool_));
       local.remote = std::dynamic_pointer_cast<RemoteFile>(in);
       ARROW_ASSIGN_OR_RAISE(local.reader, open_parquet(file, in, pool_, batch_rows_));
+      local.stored = std::make_unique<StoredPages>(file, in, pool_);
       local.input = piece.input;
     }
     const bool same_group = local.group == piece.group;
@@ -267,7 +269,7 @@ class ParquetScan final : public plan::Scan {
         local.remote->set_ranges(std::move(ranges));
       }
       for (const int c : file_columns(piece.input)) {
-        ARROW_ASSIGN_OR_RAISE(auto cursor, make_cursor(file, c, piece.group, *local.reader));
+        ARROW_ASSIGN_OR_RAISE(auto cursor, make_cursor(file, c, piece.group, local));
         local.cursors.push_back(std::move(cursor));
       }
       local.at = 0;
@@ -325,12 +327,11 @@ class ParquetScan final : public plan::Scan {
     return out;
   }
 
-  arrow::Result<std::unique_ptr<ParquetCursor>> make_cursor(const ParquetFile& file, int column, int group,
-                                                            parquet::arrow::FileReader& reader) {
+  arrow::Result<std::unique_ptr<ParquetCursor>> make_cursor(const ParquetFile& file, int column, int group, ParquetLocal& local) {
     const ParquetColumn& c = file.columns[column];
-    if (!options_.own_decoder || !c.direct) return arrow_cursor(file, column, group, reader, pool_);
+    if (!options_.own_decoder || !c.direct) return arrow_cursor(file, column, group, *local.reader, pool_);
     return guard_parquet(file.path, c.field->name(), [&]() -> arrow::Result<std::unique_ptr<ParquetCursor>> {
-      return page_cursor(file, column, group, reader, pool_);
+      return page_cursor(file, column, group, {*local.reader, *local.stored}, pool_);
     });
   }
 
