@@ -361,7 +361,8 @@ arrow::Status AggregateLocal::find_span(const KeyBatch& keys, const int32_t* whi
   }
   for (int w = 0; w < RowLayout::kMaxWords; ++w) words[w] = first[w];
   uint8_t* found[TableSet::kSpan];
-  ARROW_RETURN_NOT_OK(find_word_groups(layout_, words, 0, first_hashes, runs, &tables_, found, [&](int64_t r) { return order_of(starts[r]); }));
+  ARROW_RETURN_NOT_OK(
+      find_word_groups(layout_, words, 0, first_hashes, runs, &tables_, found, [&](int64_t r) { return order_of(starts[r]); }));
   starts[runs] = static_cast<uint16_t>(n);
   for (int64_t r = 0; r < runs; ++r) std::fill(rows + starts[r], rows + starts[r + 1], found[r]);
   return arrow::Status::OK();

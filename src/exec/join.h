@@ -1,8 +1,8 @@
 // Hash join: a build side (a breaker without source) and a probe operator.
 //
 // Output: left rows in their order; for one left row its right rows in theirs, whichever side was built, unless nobody sees the order: then
-// an inner join that builds its left side gives right rows in their order, for each its left rows in theirs. A semi or anti join that builds
-// its left side marks the rows that matched and gives them, or the others, when all right rows have passed. Right and full joins
+// an inner join that builds its left side gives right rows in their order, for each its left rows in theirs. A semi or anti join that
+// builds its left side marks the rows that matched and gives them, or the others, when all right rows have passed. Right and full joins
 // at last give the right rows that matched nothing, in their order. Full key comparison; nulls never match unless nulls_equal;
 // keys equal by semantics.md 3. Without keys every pair is a candidate. An as-of join picks one right row of equal keys.
 //

@@ -6,8 +6,8 @@
 // Only when the left side has a certain bound. The output's order stays left rows first: with the left side built, rows
 // must be put back in order, unless nobody sees it. So an ordered join asks for a greater difference. Where nobody sees the order, a side
 // that is guessed to be very much smaller is enough, if at worst it is not much the larger one: its filters leave little of the other.
-// Semi and anti joins give the left rows as they were built, in order whoever asks; they read the right side once either way, so there a guess
-// of very much less is enough without any bound.
+// Semi and anti joins give the left rows as they were built, in order whoever asks; they read the right side once either way, so there
+// a guess of very much less is enough without any bound.
 //
 // What is built runs before what probes it, and the first pipeline that fails gives the error: so nothing may fail on the left.
 
