@@ -57,7 +57,8 @@ struct Bytes16 {
 PageCursor::PageCursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool)
     : file_(file), column_(file.columns[column]), pool_(pool), pages_(file, column, group, source, pool) {}
 
-arrow::Result<column::Column> PageCursor::read(int64_t rows) {
+arrow::Result<column::Column> PageCursor::read(int64_t rows, const column::Mask* wanted) {
+  wanted_ = wanted;
   return guard_parquet(file_.path, column_.field->name(), [&]() -> arrow::Result<column::Column> {
     validity_.reset();
     nulls_ = 0;
