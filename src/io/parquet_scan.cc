@@ -40,6 +40,7 @@ constexpr int64_t kAheadBytes = int64_t{256} << 20;  // of row groups fetched an
 constexpr int64_t kFew = 4;                          // a batch of which at most one row in so many is left
 constexpr int64_t kKnownAfter = 10'000;              // rows
 constexpr double kClearlyLess = 1.5;
+constexpr int64_t kBatchBytes = int64_t{640} << 10, kLeastBatchRows = 8192;
 
 using FilePtr = std::shared_ptr<const ParquetFile>;
 
@@ -113,7 +114,7 @@ class ParquetScan final : public plan::Scan {
       : inputs_(std::move(inputs)), request_(request), options_(options), pool_(request_.memory->pool()) {
     batch_rows_ = request.batch_rows > 0    ? std::min(request.batch_rows, column::kMaxBatchRows)
                   : request.columns.empty() ? column::kMaxBatchRows
-                                            : column::kDefaultBatchRows;
+                                            : rows_in_cache();
     if (request.predicate != nullptr) collect_conjuncts(request.predicate, conjuncts_);
     for (const Conjunct& c : conjuncts_) fallible_ = fallible_ || c.predicate->fallible;
     for (size_t i = 0; i < inputs_.size(); ++i) cut(static_cast<int32_t>(i));
@@ -156,6 +157,18 @@ class ParquetScan final : public plan::Scan {
   }
 
  private:
+  // What a batch's operators compute of its columns shall find room beside them in the second cache.
+  int64_t rows_in_cache() const {
+    int64_t width = 0;
+    for (const int c : request_.columns) {
+      const ParquetFile& file = *inputs_[0].file;
+      width += column::byte_width(column::physical_unchecked(*file.columns[static_cast<size_t>(inputs_[0].columns[c])].inside));
+    }
+    int64_t rows = column::kDefaultBatchRows;
+    while (rows > kLeastBatchRows && rows * width > kBatchBytes) rows /= 2;
+    return rows;
+  }
+
   void cut(int32_t input) {
     const ParquetFile& file = *inputs_[input].file;
     bool cheap = true;
