@@ -349,7 +349,23 @@ arrow::Status AggregateLocal::find_span(const KeyBatch& keys, const int32_t* whi
   const auto order_of = [&](int64_t j) { return orders.at(which ? which[begin + j] : begin + j); };
   const uint64_t* const hashes = keys.hashes + begin;
   if (keys.blobs) return find_groups(layout_, BlobKeys{keys.blobs + begin, hashes}, hashes, n, &tables_, rows, order_of);
-  return find_word_groups(layout_, keys.words, begin, hashes, n, &tables_, rows, order_of);
+  uint16_t starts[TableSet::kSpan + 1];
+  const int64_t runs = find_runs(keys.words, layout_.words, begin, n, starts);
+  if (runs == 0) return find_word_groups(layout_, keys.words, begin, hashes, n, &tables_, rows, order_of);
+  uint64_t first[RowLayout::kMaxWords][TableSet::kSpan];
+  uint64_t first_hashes[TableSet::kSpan];
+  const uint64_t* words[RowLayout::kMaxWords];
+  for (int64_t r = 0; r < runs; ++r) {
+    for (int w = 0; w < layout_.words; ++w) first[w][r] = keys.words[w][begin + starts[r]];
+    first_hashes[r] = hashes[starts[r]];
+  }
+  for (int w = 0; w < RowLayout::kMaxWords; ++w) words[w] = first[w];
+  uint8_t* found[TableSet::kSpan];
+  ARROW_RETURN_NOT_OK(
+      find_word_groups(layout_, words, 0, first_hashes, runs, &tables_, found, [&](int64_t r) { return order_of(starts[r]); }));
+  starts[runs] = static_cast<uint16_t>(n);
+  for (int64_t r = 0; r < runs; ++r) std::fill(rows + starts[r], rows + starts[r + 1], found[r]);
+  return arrow::Status::OK();
 }
 
 // One word, and some keys null: those have a row of their own.

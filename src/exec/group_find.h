@@ -79,6 +79,27 @@ arrow::Status find_word_groups(const RowLayout& layout, const uint64_t* const* w
   }
 }
 
+// Of keys that stand in runs, as in a table sorted by them, the first of each run: how many, and where. 0: they do not seem to.
+inline int64_t find_runs(const uint64_t* const* words, int count, int64_t begin, int64_t n, uint16_t* starts) {
+  constexpr int64_t kSample = 32;
+  const auto differ = [&](int64_t j) {
+    uint64_t bits = 0;
+    for (int w = 0; w < count; ++w) bits |= words[w][begin + j] ^ words[w][begin + j - 1];
+    return bits != 0;
+  };
+  if (n <= kSample) return 0;
+  int64_t changes = 0;
+  for (int64_t j = 1; j <= kSample; ++j) changes += differ(j);
+  if (changes * 2 > kSample) return 0;
+  int64_t runs = 1;
+  starts[0] = 0;
+  for (int64_t j = 1; j < n; ++j) {
+    starts[runs] = static_cast<uint16_t>(j);
+    runs += differ(j);
+  }
+  return runs;
+}
+
 // The groups' orders become those of rows begin .. begin + n where these are lower.
 inline void lower_orders(const RowLayout& layout, uint8_t* const* rows, RowOrders orders, int64_t begin, int64_t n) {
   for (int64_t k = 0; k < n; ++k) {

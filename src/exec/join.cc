@@ -28,7 +28,8 @@ class HashJoin final : public Join {
     std::vector<std::pair<int, std::shared_ptr<plan::RuntimeFilter>>> out;
     // A dropped row must not hide that another of its keys fails.
     if (shape.fallible_probe) return out;
-    if (shape.layout.nulls_equal() || (shape.spec.kind != plan::JoinKind::kInner && shape.spec.kind != plan::JoinKind::kSemi)) return out;
+    const bool drops = shape.spec.kind == plan::JoinKind::kInner || !shape.shows_pairs();
+    if (shape.layout.nulls_equal() || !drops || !shape.needs_match()) return out;
     for (size_t k = 0; k < shape.probe.keys.size(); ++k) {
       const expr::Bound& key = *shape.probe.keys[k];
       if (key.kind != expr::BoundKind::kInput || !JoinFilter::possible(*key.type)) continue;

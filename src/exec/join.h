@@ -1,7 +1,8 @@
 // Hash join: a build side (a breaker without source) and a probe operator.
 //
 // Output: left rows in their order; for one left row its right rows in theirs, whichever side was built, unless nobody sees the order: then
-// an inner join that builds its left side gives right rows in their order, for each its left rows in theirs. Right and full joins
+// an inner join that builds its left side gives right rows in their order, for each its left rows in theirs. A semi or anti join that
+// builds its left side marks the rows that matched and gives them, or the others, when all right rows have passed. Right and full joins
 // at last give the right rows that matched nothing, in their order. Full key comparison; nulls never match unless nulls_equal;
 // keys equal by semantics.md 3. Without keys every pair is a candidate. An as-of join picks one right row of equal keys.
 //
@@ -39,7 +40,7 @@ struct JoinSpec {
   expr::BoundPtr residual;       // over left ++ right; not for inner and as-of joins
   std::optional<AsofSpec> asof;  // kAsof
   std::vector<int> output;  // columns of (left ++ right) in output order; semi and anti: left only
-  bool build_left = false;  // inner only: the smaller side is left
+  bool build_left = false;  // inner, semi and anti: the smaller side is left
   bool ordered = true;      // whether left rows must leave in their order
   std::string label;
 };
@@ -50,7 +51,7 @@ class Join {
   virtual Breaker build() = 0;                          // consumes the build side (right, or left when build_left)
   virtual std::shared_ptr<const Operator> probe() = 0;  // after build, when !spilled()
   virtual bool spilled() const = 0;
-  // Right and full joins: what must be read after the last probe row; null otherwise. When spilled, grace() does it.
+  // Joins that keep build rows: what must be read after the last probe row; null otherwise. When spilled, grace() does it.
   virtual std::shared_ptr<Source> unmatched() = 0;
   virtual Breaker grace() = 0;  // consumes the probe side when spilled()
   // When set, probe output is not in order and must go through this breaker (build_left, ordered); null otherwise.

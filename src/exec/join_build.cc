@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/status.h"
+#include "column/kernels.h"
 #include "exec/collect.h"
 #include "exec/evaluate_all.h"
 
@@ -157,19 +158,30 @@ class FillTable final : public Phase {
     if (state_->shape->keeps_build()) {
       ARROW_ASSIGN_OR_RAISE(state_->marks, BuildMarks::make(state_->built.rows, state_->context.pool()));
     }
-    publish_filters();
-    return arrow::Status::OK();
+    return publish_filters();
   }
 
  private:
   // Only to those somebody holds.
-  void publish_filters() {
+  arrow::Status publish_filters() {
     const BuildRows& built = state_->built;
     for (const auto& [key, filter] : state_->filters) {
       if (filter.use_count() == 1) continue;
       const size_t at = static_cast<size_t>(state_->shape->build.key_at[static_cast<size_t>(key)]);
-      filter->publish(built.rows == 0 ? column::Column{} : built.columns[at], built.rows, state_->context.memory);
+      column::Column values = built.rows == 0 ? column::Column{} : built.columns[at];
+      int64_t rows = built.rows;
+      if (rows > 0 && column::has_nulls(values)) {  // only an anti join keeps them
+        const column::Mask there = column::validity_mask(values, rows);
+        std::vector<int32_t> live;
+        for (int64_t i = 0; i < rows; ++i) {
+          if (there.get(i)) live.push_back(static_cast<int32_t>(i));
+        }
+        ARROW_ASSIGN_OR_RAISE(values, column::take(values, std::span<const int32_t>(live), state_->context.pool()));
+        rows = static_cast<int64_t>(live.size());
+      }
+      filter->publish(std::move(values), rows, state_->context.memory);
     }
+    return arrow::Status::OK();
   }
 
   std::shared_ptr<JoinState> state_;

@@ -27,15 +27,20 @@ class BuildMarks {
     if (!(word.load(std::memory_order_relaxed) & bit)) word.fetch_or(bit, std::memory_order_relaxed);
   }
 
-  // Rows without a mark. `chains`: a mark stands for its row and those behind it in the table's chain.
-  column::Mask unmatched(const JoinTable* chains) const {
-    column::Mask out(rows_, true);
+  bool marked(int32_t row) const {
+    return (std::atomic_ref<uint64_t>(words()[row >> 6]).load(std::memory_order_relaxed) >> (row & 63)) & 1;
+  }
+
+  // Rows with a mark or those without one. `chains`: a mark stands for its row and those behind it in the table's chain.
+  column::Mask rows(bool with, const JoinTable* chains) const {
+    column::Mask out(rows_, !with);
+    const auto put = [&](int32_t row) { with ? out.set(row) : out.clear(row); };
     const int32_t* const next = chains ? chains->next() : nullptr;
     for (int64_t w = 0; w < (rows_ + 63) / 64; ++w) {
       for (uint64_t bits = words()[w]; bits; bits &= bits - 1) {
         const int32_t row = static_cast<int32_t>(w * 64 + std::countr_zero(bits));
-        out.clear(row);
-        for (int32_t r = next ? next[row] : kNoRow; r >= 0; r = next[r]) out.clear(r);
+        put(row);
+        for (int32_t r = next ? next[row] : kNoRow; r >= 0; r = next[r]) put(r);
       }
     }
     return out;

@@ -40,7 +40,7 @@ arrow::Status JoinProber::probe_pairs(const BuildRows& build, column::Batch batc
     column::Mask kept(batch.rows, false);
     const bool wanted = shape_.spec.kind == plan::JoinKind::kSemi;
     PairFilter::Visitor visitor;
-    visitor.first_only = true;
+    visitor.first_of_probe = true;
     visitor.pair = [](int32_t, int32_t) { return arrow::Status::OK(); };
     visitor.end = [&](int32_t row, bool any) {
       if (any == wanted) kept.set(row);
@@ -55,12 +55,13 @@ arrow::Status JoinProber::probe_pairs(const BuildRows& build, column::Batch batc
 
 arrow::Status JoinProber::emit_pairs(const BuildRows& build, const column::Batch& batch, const int32_t* first, BuildMarks* marks,
                                      column::Mask* hits, const Emit& emit) {
-  const bool shown = !shape_.filters();
+  const bool shown = shape_.shows_pairs();
   const bool alone = shape_.keeps_probe() && !hits;  // rows without a pair leave here
   probe_rows_.clear();
   build_rows_.clear();
   PairFilter::Visitor visitor;
-  visitor.first_only = !shown;
+  visitor.first_of_probe = shape_.filters();
+  visitor.first_of_build = shape_.marks_only() ? marks : nullptr;
   visitor.pair = [&](int32_t probe_row, int32_t build_row) {
     if (marks) marks->mark(build_row);
     return shown ? add_pair(build, batch, probe_row, build_row, emit) : arrow::Status::OK();

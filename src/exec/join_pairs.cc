@@ -1,4 +1,7 @@
 // Pairs are gathered to a batch whichever probe rows they belong to, so a join of few matches a row is no slower for it.
+//
+// Build rows that need no more pairs are taken out of their chains by whoever walks past them: each is met about once more, however
+// many probe rows there are to its key. Writers may disagree on how far a link goes, but only over rows that are done.
 
 #include "exec/join_pairs.h"
 
@@ -24,8 +27,21 @@ arrow::Status PairFilter::run(const BuildRows& build, const column::Batch& batch
   return pass(build, batch, first, &visitor);
 }
 
+// The next row of the same key, of those that are not done.
+int32_t PairFilter::after(const BuildRows& build, int32_t row, const BuildMarks* done) const {
+  int32_t* const next = build.table->links();
+  if (!next) return kNoRow;
+  if (!done) return next[row];
+  const auto link = [&](int32_t of) { return std::atomic_ref<int32_t>(next[of]); };
+  const int32_t follows = link(row).load(std::memory_order_relaxed);
+  int32_t open = follows;
+  while (open >= 0 && done->marked(open)) open = link(open).load(std::memory_order_relaxed);
+  if (open != follows) link(row).store(open, std::memory_order_relaxed);
+  return open;
+}
+
 arrow::Status PairFilter::pass(const BuildRows& build, const column::Batch& batch, const int32_t* first, const Visitor* visitor) {
-  const int32_t* const next = build.table->next();
+  const BuildMarks* const done = visitor ? visitor->first_of_build : nullptr;
   const auto live = batch.selection.indices(batch.rows);
   probe_.clear();
   build_.clear();
@@ -33,13 +49,15 @@ arrow::Status PairFilter::pass(const BuildRows& build, const column::Batch& batc
   row_ = 0;
   any_ = false;
   for (size_t j = 0; j < live.size(); ++j) {
-    for (int32_t row = first[live[j]]; row >= 0; row = next ? next[row] : kNoRow) {
+    int32_t row = first[live[j]];
+    if (done && row >= 0 && done->marked(row)) row = after(build, row, done);
+    for (; row >= 0; row = after(build, row, done)) {
       probe_.push_back(live[j]);
       build_.push_back(row);
       number_.push_back(static_cast<uint32_t>(j));
       if (static_cast<int64_t>(probe_.size()) < batch_rows_) continue;
       ARROW_RETURN_NOT_OK(flush(build, batch, visitor));
-      if (visitor && visitor->first_only && row_ == j && any_) break;
+      if (visitor && visitor->first_of_probe && row_ == j && any_) break;
     }
   }
   ARROW_RETURN_NOT_OK(flush(build, batch, visitor));

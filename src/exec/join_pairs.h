@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/cancellation.h"
+#include "exec/join_marks.h"
 #include "exec/join_shape.h"
 #include "exec/join_table.h"
 #include "expr/evaluate.h"
@@ -24,13 +25,15 @@ class PairFilter {
              base::CancelToken cancel, arrow::MemoryPool* pool);
 
   struct Visitor {
-    bool first_only = false;                                          // more pairs of a row need not be shown
+    bool first_of_probe = false;                                      // more pairs of a probe row need not be shown
+    const BuildMarks* first_of_build = nullptr;                       // nor any of a build row with a mark; set by pair()
     std::function<arrow::Status(int32_t probe, int32_t build)> pair;  // meets the residual
     std::function<arrow::Status(int32_t probe, bool any)> end;        // each selected probe row, after its pairs
   };
   arrow::Status run(const BuildRows& build, const column::Batch& batch, const int32_t* first, const Visitor& visitor);
 
  private:
+  int32_t after(const BuildRows& build, int32_t row, const BuildMarks* done) const;
   arrow::Status pass(const BuildRows& build, const column::Batch& batch, const int32_t* first, const Visitor* visitor);
   arrow::Status flush(const BuildRows& build, const column::Batch& batch, const Visitor* visitor);
   arrow::Result<column::Mask> check(const BuildRows& build, const column::Batch& batch);

@@ -225,13 +225,13 @@ arrow::Status PartitionJoin::join_fitting(const BuildRows& rows, const JoinBlock
   ARROW_RETURN_NOT_OK(for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>& keys, int64_t) {
     return cut_at_failure(std::move(batch), [&](column::Batch b) { return prober_.probe(rows, std::move(b), keys, marks.get(), emit_); });
   }));
-  return emit_unmatched_build(rows, marks.get());
+  return emit_kept_build(rows, marks.get());
 }
 
-arrow::Status PartitionJoin::emit_unmatched_build(const BuildRows& rows, const BuildMarks* marks) {
+arrow::Status PartitionJoin::emit_kept_build(const BuildRows& rows, const BuildMarks* marks) {
   if (!marks || rows.rows == 0) return arrow::Status::OK();
-  const column::Mask unmatched = marks->unmatched(shape_.spec.residual ? nullptr : rows.table.get());
-  return prober_.emit_build(rows, unmatched, 0, rows.rows, emit_);
+  const column::Mask leaving = marks->rows(shape_.spec.kind == JoinKind::kSemi, shape_.spec.residual ? nullptr : rows.table.get());
+  return prober_.emit_build(rows, leaving, 0, rows.rows, emit_);
 }
 
 // Some orders of the build rows, ascending: where parts of them may begin.
@@ -272,7 +272,7 @@ arrow::Status PartitionJoin::join_in_parts(const JoinBlocks& build, const JoinBl
   column::Mask matched(rows_of(probe), false);
   ARROW_ASSIGN_OR_RAISE(const std::vector<uint64_t> cuts, sample_orders(build));
   ARROW_RETURN_NOT_OK(for_each_part(build, cuts, [&](const BuildRows& part) { return join_part(part, probe, matched); }));
-  if (!shape_.keeps_probe() && shape_.spec.kind != JoinKind::kAnti) return arrow::Status::OK();
+  if (!shape_.keeps_probe() && (shape_.spec.kind != JoinKind::kAnti || shape_.marks_only())) return arrow::Status::OK();
   return emit_without(probe, [&](int64_t row) { return matched.get(row); });
 }
 
@@ -296,7 +296,7 @@ arrow::Status PartitionJoin::join_part(const BuildRows& rows, const JoinBlocks& 
     return cut_at_failure(std::move(batch),
                           [&](column::Batch b) { return join_batch_of_part(rows, std::move(b), keys, number, marks.get(), matched); });
   }));
-  return emit_unmatched_build(rows, marks.get());
+  return emit_kept_build(rows, marks.get());
 }
 
 arrow::Status PartitionJoin::join_batch_of_part(const BuildRows& rows, column::Batch batch, const std::vector<column::Column>& keys,
@@ -312,6 +312,7 @@ arrow::Status PartitionJoin::join_batch_of_part(const BuildRows& rows, column::B
       if (first[i] >= 0 && marks) marks->mark(first[i]);
     }
   }
+  if (shape_.marks_only()) return arrow::Status::OK();
   column::Mask fresh = hit;
   for (int64_t i = 0; i < batch.rows; ++i) {
     if (hit.get(i) && matched.get(number + i)) fresh.clear(i);

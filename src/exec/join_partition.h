@@ -63,7 +63,7 @@ class PartitionJoin {
   arrow::Status join_part(const BuildRows& rows, const JoinBlocks& probe, column::Mask& matched);
   arrow::Status join_batch_of_part(const BuildRows& rows, column::Batch batch, const std::vector<column::Column>& keys, int64_t number,
                                    BuildMarks* marks, column::Mask& matched);
-  arrow::Status emit_unmatched_build(const BuildRows& rows, const BuildMarks* marks);
+  arrow::Status emit_kept_build(const BuildRows& rows, const BuildMarks* marks);
   // Runs `f`; a pair that fails is kept for the end, and only rows before the first that failed are still wanted.
   arrow::Status cut_at_failure(column::Batch batch, const std::function<arrow::Status(column::Batch)>& f);
 

@@ -61,7 +61,7 @@ arrow::Result<JoinSpec> join_spec(const plan::Plan& p) {
   spec.right_types = canonical_types(right);
   spec.nulls_equal = p.nulls_equal;
   spec.output = p.join_output;
-  spec.build_left = p.build_left && p.join == plan::JoinKind::kInner;
+  spec.build_left = p.build_left;
   spec.ordered = p.ordered;
   if (p.residual) {
     ARROW_ASSIGN_OR_RAISE(spec.residual, expr::bind(p.residual, *plan::pair_schema(left, right)));

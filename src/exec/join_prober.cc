@@ -61,6 +61,7 @@ arrow::Status JoinProber::probe(const BuildRows& build, column::Batch batch, std
   for (int64_t i = 0; marks && i < batch.rows; ++i) {
     if (first[i] >= 0) marks->mark(first[i]);
   }
+  if (shape_.marks_only()) return arrow::Status::OK();
   if (!shape_.filters()) return emit_matches(build, std::move(batch), first, emit);
   const column::Mask hit = matched_rows(first, batch.rows);
   batch.selection =

@@ -45,7 +45,10 @@ arrow::Status check(const JoinSpec& spec) {
   if (spec.left_keys.empty() || spec.left_keys.size() != spec.right_keys.size())
     return base::internal_error("a hash join needs keys on both sides");
   const bool inner = spec.kind == plan::JoinKind::kInner, asof = spec.kind == plan::JoinKind::kAsof;
-  if (spec.build_left && !inner) return base::internal_error("only an inner join may build its left side");
+  const bool filters = spec.kind == plan::JoinKind::kSemi || spec.kind == plan::JoinKind::kAnti;
+  if (spec.build_left && !inner && !filters) return base::internal_error("a join of this kind may not build its left side");
+  if (spec.build_left && spec.residual && spec.residual->fallible)
+    return base::internal_error("a residual that may fail is checked for one left row after the other");
   if (spec.residual && (inner || asof)) return base::internal_error("a join of this kind takes no residual");
   if (spec.asof.has_value() != asof) return base::internal_error("an as-of join without its key");
   return arrow::Status::OK();

@@ -47,16 +47,20 @@ struct JoinShape {
   bool fallible_probe = false;
 
   // Rows leave the probe in the order of the right side, though they are to have that of the left one.
-  bool out_of_order() const { return spec.build_left && spec.ordered; }
+  bool out_of_order() const { return spec.build_left && spec.ordered && spec.kind == plan::JoinKind::kInner; }
   bool needs_match() const {  // probe rows without a match give nothing
-    return spec.kind == plan::JoinKind::kInner || spec.kind == plan::JoinKind::kSemi || spec.kind == plan::JoinKind::kRight;
+    return spec.build_left || spec.kind == plan::JoinKind::kInner || spec.kind == plan::JoinKind::kSemi ||
+           spec.kind == plan::JoinKind::kRight;
   }
   bool keeps_probe() const {  // they give a row without build columns
     return spec.kind == plan::JoinKind::kLeft || spec.kind == plan::JoinKind::kFull || spec.kind == plan::JoinKind::kAsof;
   }
-  bool filters() const { return spec.kind == plan::JoinKind::kSemi || spec.kind == plan::JoinKind::kAnti; }
-  bool keeps_build() const { return spec.kind == plan::JoinKind::kRight || spec.kind == plan::JoinKind::kFull; }
-  bool drops_null_build() const { return !layout.nulls_equal() && !keeps_build(); }
+  bool shows_pairs() const { return spec.kind != plan::JoinKind::kSemi && spec.kind != plan::JoinKind::kAnti; }
+  bool filters() const { return !shows_pairs() && !spec.build_left; }  // probe rows leave or not
+  // Probe rows only say which build rows leave: those with a match (semi) or without one (anti).
+  bool marks_only() const { return !shows_pairs() && spec.build_left; }
+  bool keeps_build() const { return spec.kind == plan::JoinKind::kRight || spec.kind == plan::JoinKind::kFull || marks_only(); }
+  bool drops_null_build() const { return !layout.nulls_equal() && (!keeps_build() || spec.kind == plan::JoinKind::kSemi); }
   // `column` for probe batches of kept columns.
   OutputColumn of_kept(OutputColumn column) const;
 };

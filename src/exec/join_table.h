@@ -49,6 +49,7 @@ class JoinTable {
   virtual void find(const LookupKeys& keys, LookupScratch& scratch, int32_t* first) const = 0;
   // Row -> next larger row with the same key or kNoRow; null when every key has one row.
   const int32_t* next() const { return next_; }
+  int32_t* links() const { return next_; }  // the same, for who takes rows out
   uint64_t serial() const { return serial_; }  // unlike any other table's; for caches
 
  protected:

@@ -1,4 +1,4 @@
-// Rows of the build side that no probe row matched, a morsel for every so many rows.
+// Rows of the build side that no probe row matched, or of a semi join those that one did: a morsel for every so many rows.
 
 #include <algorithm>
 #include <mutex>
@@ -19,7 +19,11 @@ struct UnmatchedLocal final : LocalState {
 class Unmatched final : public Source {
  public:
   explicit Unmatched(std::shared_ptr<const JoinState> state) : state_(std::move(state)) {}
-  std::string name() const override { return "right rows without a match"; }
+  std::string name() const override {
+    return !state_->shape->marks_only()                          ? "right rows without a match"
+           : state_->shape->spec.kind == plan::JoinKind::kSemi ? "left rows with a match"
+                                                                 : "left rows without a match";
+  }
   arrow::Result<int64_t> start(const QueryContext&) override { return (state_->built.rows + kMorselRows - 1) / kMorselRows; }
   arrow::Result<std::unique_ptr<LocalState>> make_local(const QueryContext& context) override {
     return std::make_unique<UnmatchedLocal>(*state_->shape, context);
@@ -28,7 +32,7 @@ class Unmatched final : public Source {
     // Here, and not in start(): the marks are complete only now. Which worker comes first does not matter.
     std::call_once(once_, [this] {
       const bool chains = !state_->shape->spec.residual;
-      rows_ = state_->marks->unmatched(chains ? state_->built.table.get() : nullptr);
+      rows_ = state_->marks->rows(state_->shape->spec.kind == plan::JoinKind::kSemi, chains ? state_->built.table.get() : nullptr);
     });
     const int64_t begin = static_cast<int64_t>(seq) * kMorselRows;
     return local.as<UnmatchedLocal>().prober.emit_build(state_->built, rows_, begin, std::min(rows_.rows, begin + kMorselRows), emit);

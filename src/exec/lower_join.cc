@@ -53,7 +53,8 @@ arrow::Result<Head> Lowering::lower_join(const PlanPtr& p) {
   const int built = add_breaker("join build", std::move(build), join->build(), id(p));
 
   const PlanPtr& probed = build_left ? right : left;
-  const bool filters = !fallible && !p->nulls_equal && (p->join == plan::JoinKind::kInner || p->join == plan::JoinKind::kSemi);
+  const bool drops = p->join == plan::JoinKind::kInner || p->join == plan::JoinKind::kSemi || build_left;
+  const bool filters = !fallible && !p->nulls_equal && drops;
   const auto& keys = build_left ? p->right_keys : p->left_keys;
   const bool waits = filters && std::any_of(keys.begin(), keys.end(), [&](const expr::NodePtr& k) { return names_group(*probed, *k); });
   if (waits) built_before_.push_back(built);

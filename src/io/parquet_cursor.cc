@@ -21,7 +21,7 @@ class ArrowCursor final : public ParquetCursor {
 
   void skip(int64_t rows) override { to_skip_ += rows; }
 
-  arrow::Result<column::Column> read(int64_t rows) override {
+  arrow::Result<column::Column> read(int64_t rows, const column::Mask*) override {
     while (to_skip_ > 0) {
       ARROW_RETURN_NOT_OK(refill());
       const int64_t n = std::min(to_skip_, length_ - at_);

@@ -14,6 +14,7 @@
 #include <arrow/result.h>
 
 #include "column/column.h"
+#include "column/selection.h"
 #include "io/parquet_file.h"
 
 namespace gristmill::io {
@@ -21,8 +22,9 @@ namespace gristmill::io {
 class ParquetCursor {
  public:
   virtual ~ParquetCursor() = default;
-  // The next `rows` rows, exactly; the row group has that many left.
-  virtual arrow::Result<column::Column> read(int64_t rows) = 0;
+  // The next `rows` rows, exactly; the row group has that many left. Of rows that are not among `wanted` (null: all are) the values may
+  // be anything, not even initialised.
+  virtual arrow::Result<column::Column> read(int64_t rows, const column::Mask* wanted) = 0;
   virtual void skip(int64_t rows) = 0;
 };
 

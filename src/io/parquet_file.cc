@@ -191,18 +191,22 @@ arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const InputPtr& in
   return file;
 }
 
+parquet::ReaderProperties page_properties(const ParquetFile& file, arrow::MemoryPool* pool) {
+  parquet::ReaderProperties properties(pool);
+  properties.enable_buffered_stream();
+  properties.set_buffer_size(file.input->local() ? kStreamBuffer : kRemoteBuffer);
+  return properties;
+}
+
 arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file,
                                                                         std::shared_ptr<arrow::io::RandomAccessFile> in,
                                                                         arrow::MemoryPool* pool, int64_t batch_rows) {
   return guard_parquet(file.path, {}, [&]() -> arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> {
-    parquet::ReaderProperties properties(pool);
-    properties.enable_buffered_stream();
-    properties.set_buffer_size(file.input->local() ? kStreamBuffer : kRemoteBuffer);
     parquet::ArrowReaderProperties arrow_properties(/*use_threads=*/false);
     arrow_properties.set_binary_type(arrow::Type::BINARY_VIEW);
     arrow_properties.set_batch_size(batch_rows);
     arrow_properties.set_pre_buffer(false);
-    auto reader = parquet::ParquetFileReader::Open(std::move(in), properties, file.metadata);
+    auto reader = parquet::ParquetFileReader::Open(std::move(in), page_properties(file, pool), file.metadata);
     auto made = parquet::arrow::FileReader::Make(pool, std::move(reader), arrow_properties);
     if (!made.ok()) return damaged(file.path, made.status());
     return made;

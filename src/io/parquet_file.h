@@ -19,6 +19,7 @@
 
 namespace parquet {
 class FileMetaData;
+class ReaderProperties;
 }
 namespace parquet::arrow {
 class FileReader;
@@ -50,6 +51,9 @@ arrow::Result<std::shared_ptr<const ParquetFile>> read_footer(const InputPtr& in
 arrow::Result<std::unique_ptr<parquet::arrow::FileReader>> open_parquet(const ParquetFile& file,
                                                                         std::shared_ptr<arrow::io::RandomAccessFile> in,
                                                                         arrow::MemoryPool* pool, int64_t batch_rows);
+
+// How such a reader reads its pages.
+parquet::ReaderProperties page_properties(const ParquetFile& file, arrow::MemoryPool* pool);
 
 // What Arrow says about a file's bytes, as our IoError naming file and column; errors of ours and of memory pass as they are.
 arrow::Status damaged(const std::string& path, const arrow::Status& status, std::string_view column = {});

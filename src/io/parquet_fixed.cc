@@ -5,6 +5,7 @@
 // go through the Parquet library's decoders, value by value the same.
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -37,6 +38,30 @@ void convert_values(const uint8_t* in, int64_t n, int, uint8_t* out) {
     const Inside w = static_cast<Inside>(v);
     std::memcpy(out + i * static_cast<int64_t>(sizeof w), &w, sizeof w);
   }
+}
+
+// f(i) for those of the rows at .. at + n that are wanted, i from 0.
+template <typename F>
+void for_wanted(const column::Mask& wanted, int64_t at, int64_t n, F&& f) {
+  for (int64_t w = at >> 6; w <= (at + n - 1) >> 6; ++w) {
+    uint64_t bits = wanted.words[static_cast<size_t>(w)];
+    if (w << 6 < at) bits &= ~uint64_t{0} << (at & 63);
+    for (; bits != 0; bits &= bits - 1) {
+      const int64_t i = (w << 6) + std::countr_zero(bits) - at;
+      if (i >= n) return;
+      f(i);
+    }
+  }
+}
+
+// The same of wanted rows only.
+using Pick = void (*)(const uint8_t* in, const column::Mask& wanted, int64_t at, int64_t n, uint8_t* out);
+
+template <typename Stored, typename Inside>
+void pick_values(const uint8_t* in, const column::Mask& wanted, int64_t at, int64_t n, uint8_t* out) {
+  for_wanted(wanted, at, n, [&](int64_t i) {
+    convert_values<Stored, Inside>(in + i * static_cast<int64_t>(sizeof(Stored)), 1, 0, out + i * static_cast<int64_t>(sizeof(Inside)));
+  });
 }
 
 // Two's complement, highest byte first, sign extended.
@@ -87,6 +112,7 @@ struct Layout {
   int stored = 0;
   int inside = 0;
   Convert convert = nullptr;
+  Pick pick = nullptr;  // where it is quicker than converting all
 };
 
 Layout layout_of(const parquet::ColumnDescriptor& stored, const column::TypePtr& type) {
@@ -95,10 +121,10 @@ Layout layout_of(const parquet::ColumnDescriptor& stored, const column::TypePtr&
     case parquet::Type::INT32:
       if (inside == 1) return {4, 1, convert_values<int32_t, int8_t>};
       if (inside == 2) return {4, 2, convert_values<int32_t, int16_t>};
-      if (inside == 16) return {4, 16, convert_values<int32_t, __int128>};
+      if (inside == 16) return {4, 16, convert_values<int32_t, __int128>, pick_values<int32_t, __int128>};
       return {4, 4, copy_values};
     case parquet::Type::INT64:
-      if (inside == 16) return {8, 16, convert_values<int64_t, __int128>};
+      if (inside == 16) return {8, 16, convert_values<int64_t, __int128>, pick_values<int64_t, __int128>};
       return {8, 8, copy_values};
     case parquet::Type::FLOAT: return {4, 4, copy_values};
     case parquet::Type::DOUBLE: return {8, 8, copy_values};
@@ -150,10 +176,12 @@ std::unique_ptr<ForeignDecoder> foreign_decoder(const PageStream::Page& page, co
   }
 }
 
+// The rows at .. at + n of a result, of which only some may be wanted.
 template <typename T>
-void gather(const uint8_t* dictionary, const uint32_t* indices, int64_t n, uint8_t* out) {
+void gather(const uint8_t* dictionary, const uint32_t* indices, const column::Mask* wanted, int64_t at, int64_t n, uint8_t* out) {
   const T* from = reinterpret_cast<const T*>(dictionary);
   T* to = reinterpret_cast<T*>(out);
+  if (wanted != nullptr) return for_wanted(*wanted, at, n, [&](int64_t i) { to[i] = from[indices[i]]; });
   for (int64_t i = 0; i < n; ++i) to[i] = from[indices[i]];
 }
 
@@ -169,8 +197,8 @@ std::shared_ptr<arrow::Buffer> allocated(int64_t bytes, arrow::MemoryPool* pool)
 
 class FixedCursor final : public PageCursor {
  public:
-  FixedCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool)
-      : PageCursor(file, column, group, reader, pool),
+  FixedCursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool)
+      : PageCursor(file, column, group, source, pool),
         layout_(layout_of(stored(), type())),
         range_(range_of(*type(), stored().physical_type())) {}
 
@@ -225,12 +253,18 @@ class FixedCursor final : public PageCursor {
 
   void decode(int64_t at, int64_t n, int64_t valid) override {
     uint8_t* out = values_->mutable_data() + at * layout_.inside;
+    if (n == 0) return;
+    const column::Mask* const some = valid == n ? wanted() : nullptr;  // else values move
     if (kind_ == Kind::kPlain) {
-      layout_.convert(plain_, valid, layout_.stored, out);
+      if (some != nullptr && layout_.pick != nullptr) {
+        layout_.pick(plain_, *some, at, n, out);
+      } else {
+        layout_.convert(plain_, valid, layout_.stored, out);
+      }
       check(plain_, out, valid);
       plain_ += valid * layout_.stored;
     } else if (kind_ == Kind::kDictionary) {
-      look_up(valid, out);
+      look_up(valid, some, at, out);
     } else {
       scratch_.resize(static_cast<size_t>(valid * layout_.stored));
       foreign_->decode(valid, scratch_.data());
@@ -240,7 +274,7 @@ class FixedCursor final : public PageCursor {
     spread(out, layout_.inside, n, valid);
   }
 
-  void look_up(int64_t n, uint8_t* out) {
+  void look_up(int64_t n, const column::Mask* wanted, int64_t at, uint8_t* out) {
     index_.resize(static_cast<size_t>(n));
     if (!indices_.read(index_.data(), n)) corrupt_page("a page ends early");
     uint32_t greatest = 0;
@@ -248,11 +282,11 @@ class FixedCursor final : public PageCursor {
     if (n > 0 && greatest >= entries_) corrupt_page("an index beyond the dictionary");
     const uint8_t* from = dictionary_ == nullptr ? nullptr : dictionary_->data();
     switch (layout_.inside) {
-      case 1: return gather<uint8_t>(from, index_.data(), n, out);
-      case 2: return gather<uint16_t>(from, index_.data(), n, out);
-      case 4: return gather<uint32_t>(from, index_.data(), n, out);
-      case 8: return gather<uint64_t>(from, index_.data(), n, out);
-      default: return gather<Bytes16>(from, index_.data(), n, out);
+      case 1: return gather<uint8_t>(from, index_.data(), wanted, at, n, out);
+      case 2: return gather<uint16_t>(from, index_.data(), wanted, at, n, out);
+      case 4: return gather<uint32_t>(from, index_.data(), wanted, at, n, out);
+      case 8: return gather<uint64_t>(from, index_.data(), wanted, at, n, out);
+      default: return gather<Bytes16>(from, index_.data(), wanted, at, n, out);
     }
   }
 
@@ -334,14 +368,12 @@ class BoolCursor final : public PageCursor {
 
 }  // namespace
 
-std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                         arrow::MemoryPool* pool) {
-  return std::make_unique<FixedCursor>(file, column, group, reader, pool);
+std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool) {
+  return std::make_unique<FixedCursor>(file, column, group, source, pool);
 }
 
-std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                        arrow::MemoryPool* pool) {
-  return std::make_unique<BoolCursor>(file, column, group, reader, pool);
+std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool) {
+  return std::make_unique<BoolCursor>(file, column, group, source, pool);
 }
 
 }  // namespace gristmill::io

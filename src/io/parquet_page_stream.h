@@ -12,9 +12,11 @@
 #include <parquet/types.h>
 
 #include "io/parquet_file.h"
+#include "io/parquet_stored.h"
 
 namespace parquet {
 class ColumnDescriptor;
+class DataPage;
 class DictionaryPage;
 class Page;
 class PageReader;
@@ -23,9 +25,15 @@ class RowGroupReader;
 
 namespace gristmill::io {
 
+// Where a worker reads pages; both outlive the streams.
+struct PageSource {
+  parquet::arrow::FileReader& reader;
+  StoredPages& stored;
+};
+
 class PageStream {
  public:
-  PageStream(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader);
+  PageStream(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
   ~PageStream();
 
   struct Page {
@@ -45,12 +53,18 @@ class PageStream {
   int64_t rows() const { return rows_; }  // of the whole chunk
 
  private:
-  void open(const parquet::Page& page);
+  void open(const parquet::DataPage& page);
+  void decompress(const parquet::DataPage& page, int64_t levels);
+  void decompress_dictionary(const parquet::DictionaryPage& page, const std::function<void(const parquet::DictionaryPage&)>& on_dictionary);
+  uint8_t* room(int64_t bytes);
   void read_levels(const uint8_t* levels, int64_t bytes, parquet::Encoding::type encoding);
 
   const parquet::ColumnDescriptor* stored_;
   std::shared_ptr<parquet::RowGroupReader> group_;
   std::unique_ptr<parquet::PageReader> pages_;
+  StoredPages* stored_pages_ = nullptr;  // null: the library decompresses
+  std::shared_ptr<arrow::ResizableBuffer> plain_;
+  arrow::MemoryPool* const pool_;
   int64_t* to_skip_ = nullptr;
   std::shared_ptr<parquet::Page> held_;
   std::vector<uint8_t> validity_;

@@ -54,10 +54,11 @@ struct Bytes16 {
 
 }  // namespace
 
-PageCursor::PageCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool)
-    : file_(file), column_(file.columns[column]), pool_(pool), pages_(file, column, group, reader) {}
+PageCursor::PageCursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool)
+    : file_(file), column_(file.columns[column]), pool_(pool), pages_(file, column, group, source, pool) {}
 
-arrow::Result<column::Column> PageCursor::read(int64_t rows) {
+arrow::Result<column::Column> PageCursor::read(int64_t rows, const column::Mask* wanted) {
+  wanted_ = wanted;
   return guard_parquet(file_.path, column_.field->name(), [&]() -> arrow::Result<column::Column> {
     validity_.reset();
     nulls_ = 0;
@@ -130,12 +131,11 @@ void PageCursor::spread(uint8_t* values, int width, int64_t n, int64_t valid) co
   }
 }
 
-std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                           arrow::MemoryPool* pool) {
+std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool) {
   switch (column::physical_unchecked(*file.columns[column].inside)) {
-    case column::Physical::kBool: return bool_cursor(file, column, group, reader, pool);
-    case column::Physical::kView: return text_cursor(file, column, group, reader, pool);
-    default: return fixed_cursor(file, column, group, reader, pool);
+    case column::Physical::kBool: return bool_cursor(file, column, group, source, pool);
+    case column::Physical::kView: return text_cursor(file, column, group, source, pool);
+    default: return fixed_cursor(file, column, group, source, pool);
   }
 }
 

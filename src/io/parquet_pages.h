@@ -14,14 +14,13 @@
 namespace gristmill::io {
 
 // Requires file.columns[column].direct. Throws what the Parquet library throws.
-std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                           arrow::MemoryPool* pool);
+std::unique_ptr<ParquetCursor> page_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
 
 // What the kinds share: pages, skipping, validity. A kind decodes the values that are there and spreads them.
 class PageCursor : public ParquetCursor {
  public:
-  PageCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool);
-  arrow::Result<column::Column> read(int64_t rows) final;
+  PageCursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
+  arrow::Result<column::Column> read(int64_t rows, const column::Mask* wanted) final;
   void skip(int64_t rows) final { to_skip_ += rows; }
 
  protected:
@@ -41,6 +40,7 @@ class PageCursor : public ParquetCursor {
   const column::TypePtr& type() const { return column_.inside; }
   int64_t chunk_rows() const { return pages_.rows(); }
   arrow::MemoryPool* pool() const { return pool_; }
+  const column::Mask* wanted() const { return wanted_; }  // of the rows of the result
 
  private:
   void load(int64_t rows);
@@ -54,16 +54,14 @@ class PageCursor : public ParquetCursor {
   PageStream::Page page_;
   int64_t page_at_ = 0;  // rows of the page that are behind us
   int64_t to_skip_ = 0;
+  const column::Mask* wanted_ = nullptr;
   std::shared_ptr<arrow::Buffer> validity_;
   int64_t nulls_ = 0;
 };
 
 // The kinds.
-std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                         arrow::MemoryPool* pool);
-std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                        arrow::MemoryPool* pool);
-std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                        arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> fixed_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> bool_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
+std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool);
 
 }  // namespace gristmill::io

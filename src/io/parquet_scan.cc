@@ -21,6 +21,7 @@
 #include <parquet/metadata.h>
 
 #include "base/status.h"
+#include "column/kernels.h"
 #include "expr/evaluate.h"
 #include "expr/registry.h"
 #include "io/json.h"
@@ -36,6 +37,10 @@ namespace {
 
 constexpr int64_t kMorselRows = 131072;
 constexpr int64_t kAheadBytes = int64_t{256} << 20;  // of row groups fetched and not yet read
+constexpr int64_t kFew = 4;                          // a batch of which at most one row in so many is left
+constexpr int64_t kKnownAfter = 10'000;              // rows
+constexpr double kClearlyLess = 1.5;
+constexpr int64_t kBatchBytes = int64_t{640} << 10, kLeastBatchRows = 8192;
 
 using FilePtr = std::shared_ptr<const ParquetFile>;
 
@@ -74,6 +79,12 @@ void collect_conjuncts(const expr::BoundPtr& e, std::vector<Conjunct>& out) {
   out.push_back(std::move(c));
 }
 
+// How many of the rows a worker looked at passed.
+struct PassRate {
+  int64_t seen = 0, passed = 0;
+  double part() const { return seen < kKnownAfter ? 1.0 : static_cast<double>(passed) / static_cast<double>(seen); }
+};
+
 class ParquetLocal final : public plan::ScanLocal {
  public:
   explicit ParquetLocal(arrow::MemoryPool* pool) : evaluator(pool) {}
@@ -81,12 +92,14 @@ class ParquetLocal final : public plan::ScanLocal {
   expr::Evaluator evaluator;
   // Before the cursors: they refer to the reader.
   std::unique_ptr<parquet::arrow::FileReader> reader;
+  std::unique_ptr<StoredPages> stored;
   std::shared_ptr<RemoteFile> remote;  // what it reads, when that lies behind a network
   int32_t input = -1;
   int32_t group = -1;
   GroupVerdict verdict = GroupVerdict::kMayMatch;
   std::vector<std::unique_ptr<ParquetCursor>> cursors;  // one per output column
   int64_t at = 0;                                       // row the cursors stand at
+  PassRate by_predicate, by_filters;
 
   void forget_group() {
     cursors.clear();
@@ -101,8 +114,9 @@ class ParquetScan final : public plan::Scan {
       : inputs_(std::move(inputs)), request_(request), options_(options), pool_(request_.memory->pool()) {
     batch_rows_ = request.batch_rows > 0    ? std::min(request.batch_rows, column::kMaxBatchRows)
                   : request.columns.empty() ? column::kMaxBatchRows
-                                            : column::kDefaultBatchRows;
+                                            : rows_in_cache();
     if (request.predicate != nullptr) collect_conjuncts(request.predicate, conjuncts_);
+    for (const Conjunct& c : conjuncts_) fallible_ = fallible_ || c.predicate->fallible;
     for (size_t i = 0; i < inputs_.size(); ++i) cut(static_cast<int32_t>(i));
     if (request.limit.has_value() && conjuncts_.empty() && request.runtime_filters.empty()) keep_first(*request.limit);
     plan_ahead();
@@ -143,6 +157,18 @@ class ParquetScan final : public plan::Scan {
   }
 
  private:
+  // What a batch's operators compute of its columns shall find room beside them in the second cache.
+  int64_t rows_in_cache() const {
+    int64_t width = 0;
+    for (const int c : request_.columns) {
+      const ParquetFile& file = *inputs_[0].file;
+      width += column::byte_width(column::physical_unchecked(*file.columns[static_cast<size_t>(inputs_[0].columns[c])].inside));
+    }
+    int64_t rows = column::kDefaultBatchRows;
+    while (rows > kLeastBatchRows && rows * width > kBatchBytes) rows /= 2;
+    return rows;
+  }
+
   void cut(int32_t input) {
     const ParquetFile& file = *inputs_[input].file;
     bool cheap = true;
@@ -182,12 +208,13 @@ class ParquetScan final : public plan::Scan {
       batch.rows = std::min(batch_rows_, piece.rows - done);
       batch.origin.input = piece.input;
       batch.origin.first_row = group_first + piece.first + done;
+      const int64_t rows = batch.rows;
       ARROW_RETURN_NOT_OK(fill(local, batch));
-      done += batch.rows;
-      local.at += batch.rows;
+      done += rows;
+      local.at += rows;
       const int64_t left = batch.selected();
-      counts.rows += batch.rows;
-      counts.filtered += batch.rows - left;
+      counts.rows += rows;
+      counts.filtered += rows - left;
       if (left > 0) ARROW_RETURN_NOT_OK(emit(std::move(batch)));
     }
     return arrow::Status::OK();
@@ -206,37 +233,66 @@ class ParquetScan final : public plan::Scan {
     return arrow::Status::OK();
   }
 
-  // Decodes the next batch.rows rows as far as they are needed.
+  // Decodes the next batch.rows rows as far as they are needed. Once few are left, the batch becomes those: of the other columns only
+  // their values are decoded.
   arrow::Status fill(ParquetLocal& local, column::Batch& batch) {
+    const int64_t rows = batch.rows;
     batch.columns = placeholders_;
     std::vector<bool> decoded(batch.columns.size(), false);
+    column::Selection few;  // of all rows, the batch's; all: it has not become them
     const auto decode = [&](int i) -> arrow::Status {
       if (decoded[i]) return arrow::Status::OK();
       decoded[i] = true;
-      ARROW_ASSIGN_OR_RAISE(batch.columns[i], local.cursors[i]->read(batch.rows));
+      ARROW_ASSIGN_OR_RAISE(batch.columns[i], local.cursors[i]->read(rows, few.all() ? nullptr : &few.mask(rows)));
+      if (few.all()) return arrow::Status::OK();
+      ARROW_ASSIGN_OR_RAISE(batch.columns[i], column::take(batch.columns[i], few.indices(rows), pool_));
+      return arrow::Status::OK();
+    };
+    const auto become_few = [&]() -> arrow::Status {
+      if (!few.all() || batch.selection.all() || batch.selected() * kFew > rows) return arrow::Status::OK();
+      if (std::find(decoded.begin(), decoded.end(), false) == decoded.end()) return arrow::Status::OK();
+      few = batch.selection;
+      ARROW_ASSIGN_OR_RAISE(batch, column::compact(std::move(batch), pool_, /*keep_origin=*/true));
       return arrow::Status::OK();
     };
     bool some = true;
-    for (const Conjunct& c : conjuncts_) {
-      for (const int i : c.inputs) ARROW_RETURN_NOT_OK(decode(i));
-      ARROW_ASSIGN_OR_RAISE(const column::Mask keep, local.evaluator.mask(*c.predicate, batch));
+    const auto narrow = [&](const column::Mask& keep, PassRate& rate) {
+      rate.seen += batch.selected();
       batch.selection = batch.selection.intersect(keep);
+      rate.passed += batch.selected();
       some = !batch.selection.empty(batch.rows);
-      if (!some) break;
-    }
-    for (const auto& [input, filter] : request_.runtime_filters) {
-      if (!some || !filter->ready()) continue;
-      ARROW_RETURN_NOT_OK(decode(input));
-      column::Mask keep = batch.selection.mask(batch.rows);
-      filter->narrow(batch.columns[input], batch.rows, keep);
-      batch.selection = batch.selection.intersect(keep);
-      some = !batch.selection.empty(batch.rows);
-    }
+    };
+    const auto by_predicate = [&]() -> arrow::Status {
+      for (const Conjunct& c : conjuncts_) {
+        if (!some) break;
+        if (!fallible_) ARROW_RETURN_NOT_OK(become_few());
+        for (const int i : c.inputs) ARROW_RETURN_NOT_OK(decode(i));
+        ARROW_ASSIGN_OR_RAISE(const column::Mask keep, local.evaluator.mask(*c.predicate, batch));
+        narrow(keep, local.by_predicate);
+      }
+      return arrow::Status::OK();
+    };
+    const auto by_filters = [&]() -> arrow::Status {
+      for (const auto& [input, filter] : request_.runtime_filters) {
+        if (!some || !filter->ready()) continue;
+        ARROW_RETURN_NOT_OK(become_few());
+        ARROW_RETURN_NOT_OK(decode(input));
+        column::Mask keep = batch.selection.mask(batch.rows);
+        filter->narrow(batch.columns[input], batch.rows, keep);
+        narrow(keep, local.by_filters);
+      }
+      return arrow::Status::OK();
+    };
+    // What drops more goes first; which of them does changes nothing but the time taken, unless a row fails.
+    const bool filters_first = !fallible_ && local.by_filters.part() * kClearlyLess < local.by_predicate.part();
+    ARROW_RETURN_NOT_OK(filters_first ? by_filters() : by_predicate());
+    ARROW_RETURN_NOT_OK(filters_first ? by_predicate() : by_filters());
+    if (some) ARROW_RETURN_NOT_OK(become_few());
     for (size_t i = 0; i < decoded.size(); ++i) {
       if (some) {
         ARROW_RETURN_NOT_OK(decode(static_cast<int>(i)));
       } else if (!decoded[i]) {
-        local.cursors[i]->skip(batch.rows);
+        local.cursors[i]->skip(rows);
       }
     }
     return arrow::Status::OK();
@@ -251,6 +307,7 @@ class ParquetScan final : public plan::Scan {
       ARROW_ASSIGN_OR_RAISE(const auto in, file.input->open(pool_));
       local.remote = std::dynamic_pointer_cast<RemoteFile>(in);
       ARROW_ASSIGN_OR_RAISE(local.reader, open_parquet(file, in, pool_, batch_rows_));
+      local.stored = std::make_unique<StoredPages>(file, in, pool_);
       local.input = piece.input;
     }
     const bool same_group = local.group == piece.group;
@@ -267,7 +324,7 @@ class ParquetScan final : public plan::Scan {
         local.remote->set_ranges(std::move(ranges));
       }
       for (const int c : file_columns(piece.input)) {
-        ARROW_ASSIGN_OR_RAISE(auto cursor, make_cursor(file, c, piece.group, *local.reader));
+        ARROW_ASSIGN_OR_RAISE(auto cursor, make_cursor(file, c, piece.group, local));
         local.cursors.push_back(std::move(cursor));
       }
       local.at = 0;
@@ -325,12 +382,11 @@ class ParquetScan final : public plan::Scan {
     return out;
   }
 
-  arrow::Result<std::unique_ptr<ParquetCursor>> make_cursor(const ParquetFile& file, int column, int group,
-                                                            parquet::arrow::FileReader& reader) {
+  arrow::Result<std::unique_ptr<ParquetCursor>> make_cursor(const ParquetFile& file, int column, int group, ParquetLocal& local) {
     const ParquetColumn& c = file.columns[column];
-    if (!options_.own_decoder || !c.direct) return arrow_cursor(file, column, group, reader, pool_);
+    if (!options_.own_decoder || !c.direct) return arrow_cursor(file, column, group, *local.reader, pool_);
     return guard_parquet(file.path, c.field->name(), [&]() -> arrow::Result<std::unique_ptr<ParquetCursor>> {
-      return page_cursor(file, column, group, reader, pool_);
+      return page_cursor(file, column, group, {*local.reader, *local.stored}, pool_);
     });
   }
 
@@ -344,6 +400,7 @@ class ParquetScan final : public plan::Scan {
   std::vector<const Piece*> ahead_pieces_;  // the first of each row group
   std::unique_ptr<ParquetAhead> ahead_;     // null: all files are local
   std::vector<Conjunct> conjuncts_;
+  bool fallible_ = false;                     // some conjunct: its errors are told by the rows as they are read
   std::vector<column::Column> placeholders_;  // constant nulls where a column is not decoded
   std::atomic<int64_t> by_statistics_{0}, by_bloom_{0}, by_filter_{0};
 };

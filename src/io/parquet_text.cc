@@ -98,8 +98,8 @@ PlainValues copied(const uint8_t* data, int64_t bytes, arrow::MemoryPool* pool) 
 
 class TextCursor final : public PageCursor {
  public:
-  TextCursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader, arrow::MemoryPool* pool)
-      : PageCursor(file, column, group, reader, pool), check_utf8_(type()->id() == arrow::Type::STRING_VIEW) {
+  TextCursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool)
+      : PageCursor(file, column, group, source, pool), check_utf8_(type()->id() == arrow::Type::STRING_VIEW) {
     if (check_utf8_) arrow::util::InitializeUTF8();
   }
 
@@ -272,9 +272,8 @@ class TextCursor final : public PageCursor {
 
 }  // namespace
 
-std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, parquet::arrow::FileReader& reader,
-                                        arrow::MemoryPool* pool) {
-  return std::make_unique<TextCursor>(file, column, group, reader, pool);
+std::unique_ptr<PageCursor> text_cursor(const ParquetFile& file, int column, int group, PageSource source, arrow::MemoryPool* pool) {
+  return std::make_unique<TextCursor>(file, column, group, source, pool);
 }
 
 }  // namespace gristmill::io

@@ -70,7 +70,7 @@ struct Plan {
   bool coalesce_keys = false;  // on=: one key column
   std::string suffix = "_right";
   std::vector<int> join_output;  // columns of (left ++ right) kept, in output order; their names are the schema's
-  bool build_left = false;       // inner only: statistics say that the left side is much the smaller one
+  bool build_left = false;       // inner, semi, anti: statistics say that the left side is much the smaller one
 
   std::vector<SortBy> sort;    // kSort
   std::optional<int64_t> top;  // kSort: only the first so many (offset included) are wanted

@@ -458,3 +458,19 @@ def test_every_aggregate_is_a_method_or_a_function() -> None:
     source = Path(gm.expr.__file__).read_text() + Path(gm.namespaces.__file__).read_text()
     for a in _engine.aggregates():
         assert f'"{a["name"]}"' in source, a["name"]
+
+
+@pytest.mark.parametrize("keys", [("a",), ("a", "b")])
+@pytest.mark.parametrize("options", [dict(num_workers=1), dict(num_workers=3, chunk_rows=5000, min_parallel_rows=0), dict(num_workers=2, batch_rows=100)])
+def test_keys_that_stand_in_runs_and_then_do_not(keys: tuple[str, ...], options: dict) -> None:
+    rng = random.Random(5)
+    rows = [(k * 1_000_003, k // 7 * 999_983) for k in range(6000) for _ in range(rng.randrange(1, 9))]
+    rows += rng.sample(rows, len(rows))  # the same groups again, in no order
+    table = pa.table({"a": [a for a, _ in rows], "b": [b for _, b in rows], "v": list(range(len(rows)))})
+    expected: dict[tuple[int, ...], int] = {}
+    for v, row in enumerate(rows):
+        key = row[: len(keys)]
+        expected[key] = expected.get(key, 0) + v
+    out = gm.from_arrow(table).group_by(*keys).agg(total=gm.col("v").sum()).collect(gm.ParallelOptions(**options)).to_arrow()
+    assert list(zip(*[out[k].to_pylist() for k in keys])) == list(expected)
+    assert out["total"].to_pylist() == list(expected.values())

@@ -14,12 +14,12 @@ from spilling import eagerly
 
 import gristmill as gm
 
-KEYS, ROWS, WIDE = 300, 20_000, 40_000
+KEYS, ROWS, WIDE = 300, 20_000, 100_000
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`big` joins `small` on k; of `few`'s rows, of which a third is guessed to pass a < b, forty do."""
+    """`big` joins `small` on k; of `few`'s rows, of which a third is guessed to pass a < b, a hundred do."""
     path, rng = tmp_path_factory.mktemp("unseen"), random.Random(5)
     small = {"k": [rng.randrange(1000) for _ in range(KEYS)], "a": [rng.uniform(-1e9, 1e9) for _ in range(KEYS)]}
     big = {"k": [rng.randrange(1000) for _ in range(ROWS)], "g": [rng.randrange(5_000) for _ in range(ROWS)],

@@ -4,9 +4,9 @@
 //   join semi on a = x: (filter p: l) s          ->   stays: filters sink by themselves
 //   join semi on a = x: (project: l) s           ->   project: (join semi on a' = x: l s)              (a a plain column)
 //
-// To either side of an inner join, to the left of a left or as-of join, if its right side has at most half the rows of that side: a
-// semi join with many rows is better met by the few rows that the joins leave. Only when neither join can fail: fewer rows below
-// would hide an error.
+// To either side of an inner join, to the left of a left or as-of join, if its right side has at most half the rows of that side, or no
+// more than it where the join leaves no fewer: a semi join with many rows is better met by the few rows that the joins leave. Only
+// when neither join can fail: fewer rows below would hide an error.
 
 #include <arrow/type.h>
 
@@ -25,9 +25,12 @@ using expr::NodePtr;
 
 constexpr int64_t kFewer = 2;
 
-bool pays(const Plan& semi, const Plan& side) {
+bool pays(const Plan& semi, const Plan& join, const Plan& side) {
   const auto kept = estimate_rows(*semi.inputs[1]).likely, rows = estimate_rows(side).likely;
-  return kept && rows && *kept <= *rows / kFewer;
+  if (!kept || !rows) return false;
+  if (*kept <= *rows / kFewer) return true;
+  const auto joined = estimate_rows(join).likely;
+  return joined && *kept <= *rows && *rows <= *joined;
 }
 
 NameSet left_columns(const Plan& semi) {
@@ -79,7 +82,7 @@ arrow::Result<PlanPtr> past_join(const PlanPtr& semi, const Plan& join) {
   }
   if (used.empty() || (!names[0].empty() && !names[1].empty()) || (left_only && names[0].empty())) return semi;
   const size_t side = names[0].empty() ? 1 : 0;
-  if (!pays(*semi, *join.inputs[side])) return semi;
+  if (!pays(*semi, join, *join.inputs[side])) return semi;
   std::vector<PlanPtr> inputs = join.inputs;
   ARROW_ASSIGN_OR_RAISE(inputs[side], over(*semi, inputs[side], names[side]));
   ARROW_ASSIGN_OR_RAISE(PlanPtr out, with_inputs(join, std::move(inputs)));

@@ -119,13 +119,37 @@ class Cases {
   RandomColumns random_;
 };
 
+// Which sides may be built: right; left; left, and nobody sees the order.
+inline int ways_to_build(const JoinCase& c) {
+  if (c.kind == JoinKind::kInner) return 3;
+  if (c.kind != JoinKind::kSemi && c.kind != JoinKind::kAnti) return 1;
+  return c.residual && ok(expr::fallible(c.residual, *pair_of(c))) ? 1 : 2;
+}
+
+// Rows of the side that is not built that go with a row of the other must pass.
+inline void check_filters(const JoinCase& c, const JoinOutcome& got, bool build_left) {
+  const std::vector<RowAt> built = live_rows(build_left ? c.left : c.right);
+  for (const auto& [at, filter] : got.filters) {
+    for (const Batch& b : build_left ? c.right : c.left) {
+      column::Mask keep(b.rows, true);
+      filter->narrow(b.columns[static_cast<size_t>(at)], b.rows, keep);
+      for (uint16_t i : b.selection.indices(b.rows)) {
+        const RowAt row{&b, i};
+        const bool goes = std::any_of(built.begin(), built.end(),
+                                      [&](const RowAt& o) { return build_left ? pair_matches(c, o, row) : pair_matches(c, row, o); });
+        ASSERT_TRUE(keep.get(i) || !goes) << "a filter dropped row " << i << " of a batch";
+      }
+    }
+  }
+}
+
 inline void check_every_way(const JoinCase& c, uint64_t seed, const Choose& choose = nullptr) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   const std::vector<std::string> want = nested_loops(c, choose);
   const std::vector<std::string> unseen = c.kind == JoinKind::kInner ? right_rows_first(c) : want;
   RandomColumns random(seed + 77);
   for (int spill = 0; spill < 2; ++spill) {
-    for (int side = 0; side < (c.kind == JoinKind::kInner ? 3 : 1); ++side) {  // right; left; left, and nobody sees the order
+    for (int side = 0; side < ways_to_build(c); ++side) {
       JoinRun run;
       run.workers = random.pick<int>({1, 2, 3, 8});
       run.seed = seed + static_cast<uint64_t>(spill);
@@ -139,6 +163,8 @@ inline void check_every_way(const JoinCase& c, uint64_t seed, const Choose& choo
       const JoinOutcome got = run_join(c, run);
       ASSERT_TRUE(got.status.ok()) << got.status.ToString();
       ASSERT_EQ(got.rows, run.ordered ? want : unseen);
+      check_filters(c, got, run.build_left);
+      if (::testing::Test::HasFatalFailure()) return;
       const bool rows_to_build = !live_rows(run.build_left ? c.left : c.right).empty();
       if (!c.nulls_equal) continue;  // rows with null keys are not kept
       EXPECT_EQ(got.spilled, spill == 1 && rows_to_build);

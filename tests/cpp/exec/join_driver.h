@@ -65,6 +65,14 @@ inline std::shared_ptr<arrow::Schema> named(const std::vector<TypePtr>& types, c
   return arrow::schema(fields);
 }
 
+// What a residual reads.
+inline std::shared_ptr<arrow::Schema> pair_of(const JoinCase& c) {
+  auto fields = named(c.left_types, "l")->fields();
+  const auto right_fields = named(c.right_types, "r")->fields();
+  fields.insert(fields.end(), right_fields.begin(), right_fields.end());
+  return arrow::schema(fields);
+}
+
 class BatchSource final : public Source {
  public:
   BatchSource(const std::vector<Batch>& batches, int64_t per_morsel, int64_t batch_rows) {
@@ -150,12 +158,7 @@ inline JoinOutcome run_join(const JoinCase& c, const JoinRun& run) {
   spec.build_left = run.build_left;
   spec.ordered = run.ordered;
   spec.label = "test";
-  if (c.residual) {
-    auto fields = named(c.left_types, "l")->fields();
-    const auto right_fields = named(c.right_types, "r")->fields();
-    fields.insert(fields.end(), right_fields.begin(), right_fields.end());
-    spec.residual = ok(expr::bind(c.residual, arrow::Schema(fields)));
-  }
+  if (c.residual) spec.residual = ok(expr::bind(c.residual, *pair_of(c)));
   if (c.kind == JoinKind::kAsof) {
     spec.asof = c.asof;
     spec.asof->left_on = ok(expr::bind(expr::column(c.left_on), *named(c.left_types, "l")));

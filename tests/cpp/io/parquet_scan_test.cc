@@ -118,6 +118,19 @@ TEST(ParquetScan, CutsBigRowGroupsIntoMorsels) {
   expect_same(answer.table, table, "pieces");
 }
 
+TEST(ParquetScan, ReadsADictionaryManyTimesItsStoredSize) {
+  TemporaryDirectory dir;
+  arrow::StringBuilder builder;
+  for (int64_t i = 0; i < 200; ++i) ASSERT_TRUE(builder.Append(std::string(90'000, static_cast<char>('a' + i % 7))).ok());
+  const auto table = Table::Make(arrow::schema({arrow::field("x", arrow::utf8())}), {*builder.Finish()});
+  for (const auto compression : {arrow::Compression::ZSTD, arrow::Compression::SNAPPY}) {
+    FileShape shape;
+    shape.compression = compression;
+    write_file(dir.path("x.parquet"), table, shape);
+    expect_same(read_all(dir.path("x.parquet")), table, "long texts");
+  }
+}
+
 TEST(ParquetScan, ProjectsInAnyOrderAndCountsWithoutColumns) {
   TemporaryDirectory dir;
   const auto table = random_table(4, 1234);

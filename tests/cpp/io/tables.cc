@@ -216,10 +216,10 @@ arrow::Status read_morsel(plan::Scan& scan, uint64_t seq, plan::ScanLocal& local
         }
         EXPECT_LE(batch.rows, column::kMaxBatchRows);
         if (batch.origin.input == last_input) {
-          EXPECT_GT(batch.origin.first_row, last_row) << "rows out of order";
+          EXPECT_GT(batch.origin.row_of(0), last_row) << "rows out of order";
         }
         last_input = batch.origin.input;
-        last_row = batch.origin.first_row + batch.rows - 1;
+        last_row = batch.origin.row_of(batch.rows - 1);
         passed += batch.selected();
         for (size_t i = 0; i < batch.columns.size(); ++i) {
           EXPECT_TRUE(batch.columns[i].type()->Equals(*column::canonical_type(schema->field(static_cast<int>(i))->type())));

@@ -1,3 +1,4 @@
+#include "plan/nodes.h"
 #include "plan/rules/rule_test.h"
 
 namespace gristmill::plan {
@@ -12,6 +13,34 @@ TEST(ChooseBuildSide, BuildsTheMuchSmallerLeftSide) {
             "join inner on k = k columns [k] build left\n"
             "  scan small columns [k]\n"
             "  scan big columns [k]\n");
+}
+
+TEST(ChooseBuildSide, BuildsTheSmallerLeftSideOfSemiAndAntiJoinsWhoeverSeesTheOrder) {
+  EXPECT_EQ(after(choose_build_side, join(sized("small", 400), sized("big", 1000), JoinKind::kSemi)),
+            "join semi on k = k columns [k] build left\n"
+            "  scan small columns [k]\n"
+            "  scan big columns [k]\n");
+  EXPECT_TRUE(ok(choose_build_side(join(sized("small", 400), sized("big", 1000), JoinKind::kAnti)))->build_left);
+  expect_unchanged(choose_build_side, join(sized("left", 600), sized("right", 1000), JoinKind::kSemi));
+  const auto may = filter(sized("small", 10), gt(add(c("k"), c("k")), lit(1)));
+  expect_unchanged(choose_build_side, join(may, sized("big", 1000), JoinKind::kAnti));
+}
+
+TEST(ChooseBuildSide, TrustsAGuessOfVeryMuchLessInASemiJoin) {
+  const auto joined = [](int64_t rows) { return join(sized("a", rows), sized("b", rows), JoinKind::kInner); };
+  EXPECT_TRUE(ok(choose_build_side(join(joined(30), sized("big", 1000), JoinKind::kSemi)))->build_left);
+  EXPECT_FALSE(ok(choose_build_side(join(joined(40), sized("big", 1000), JoinKind::kSemi)))->build_left);
+}
+
+TEST(ChooseBuildSide, LeavesAConditionThatMayFailToOneLeftRowAfterTheOther) {
+  const auto p = join(sized("small", 10), sized("big", 1000), JoinKind::kSemi);
+  const auto with = [&](expr::NodePtr residual) {
+    auto out = copy_node(*p);
+    out->residual = std::move(residual);
+    return PlanPtr(std::move(out));
+  };
+  EXPECT_TRUE(ok(choose_build_side(with(gt(c("l.k"), c("r.k")))))->build_left);
+  expect_unchanged(choose_build_side, with(gt(add(c("l.k"), c("r.k")), lit(1))));
 }
 
 TEST(ChooseBuildSide, LeavesTheRightSideWhenNothingIsCertain) {

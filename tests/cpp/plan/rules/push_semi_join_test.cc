@@ -32,6 +32,15 @@ TEST(PushSemiJoin, GoesToTheLeftOfALeftJoinOnly) {
   expect_unchanged(push_semi_join, semi(both_of(JoinKind::kLeft), few(), "ock", "x"));
 }
 
+TEST(PushSemiJoin, GoesToASideOfNoFewerRowsPastAJoinThatLeavesThemAll) {
+  EXPECT_EQ(after(push_semi_join, semi(both_of(JoinKind::kInner), scan("many", "x:int64", 1400), "ock", "x")),
+            "join inner on lk = ok columns [lk, price, ok, ock]\n"
+            "  scan lineitem columns [lk, price]\n"
+            "  join semi on ock = x columns [ok, ock]\n"
+            "    scan orders columns [ok, ock]\n"
+            "    scan many columns [x]\n");
+}
+
 TEST(PushSemiJoin, StaysWithManyRowsAndWithoutAGuess) {
   expect_unchanged(push_semi_join, semi(both_of(JoinKind::kInner), scan("many", "x:int64", 100000), "ock", "x"));
   expect_unchanged(push_semi_join, semi(both_of(JoinKind::kInner), scan("unknown", "x:int64"), "ock", "x"));
