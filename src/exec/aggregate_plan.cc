@@ -41,7 +41,7 @@ std::vector<expr::BoundPtr> values_of(const expr::BoundAggregate& a) {
 
 // The next pieces of all tables of all workers, for rows and for bytes, in a small part of the limit.
 int64_t largest_piece(const QueryContext& context) {
-  constexpr int64_t kMost = int64_t{1} << 20, kLeast = int64_t{16} << 10, kShare = 16;
+  constexpr int64_t kMost = int64_t{128} << 10, kLeast = int64_t{16} << 10, kShare = 16;
   if (!context.memory || !context.memory->limited()) return kMost;
   return std::clamp(context.memory->cap() / (kShare * kPartitions * std::max(1, context.workers)), kLeast, kMost);
 }
