@@ -11,6 +11,7 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include "at_once.h"
 #include "gristmill/store.h"
 
 namespace ocp {
@@ -188,14 +189,17 @@ Frame within_days(const Frame& frame, const Month& month) {
 arrow::Result<Frame> read_rows(Kind kind, const std::vector<std::string>& files, const Month& month,
                                const gristmill::StorageOptions& storage) {
   std::map<std::string, std::vector<std::string>> alike;  // by columns and types, whatever their order
-  for (const std::string& file : files) {
-    ARROW_ASSIGN_OR_RAISE(const auto schema, gristmill::scan_parquet_files({file}, storage).schema());
+  std::vector<std::shared_ptr<arrow::Schema>> schemas(files.size());
+  ARROW_RETURN_NOT_OK(at_once(files.size(), [&](size_t i) {
+    return gristmill::scan_parquet_files({files[i]}, storage).schema().Value(&schemas[i]);
+  }));
+  for (size_t i = 0; i < files.size(); ++i) {
     std::vector<std::string> fields;
-    for (const auto& f : schema->fields()) fields.push_back(f->name() + " " + f->type()->ToString() + "\n");
+    for (const auto& f : schemas[i]->fields()) fields.push_back(f->name() + " " + f->type()->ToString() + "\n");
     std::sort(fields.begin(), fields.end());
     std::string key;
     for (const std::string& f : fields) key += f;
-    alike[key].push_back(file);
+    alike[key].push_back(files[i]);
   }
   std::vector<Frame> frames;
   for (const auto& [key, same] : alike) {

@@ -7,7 +7,7 @@ namespace ocp {
 namespace {
 
 constexpr int64_t kHeldShare = 32;                    // of the limit, for each step's rows
-constexpr int64_t kQueryShare = 2;                    // of the limit, for a query: what is read, written and freed lies beside it
+constexpr int64_t kQueryShare = 3;                    // of the limit, for a query: what is read, written and freed lies beside it
 constexpr int64_t kLeastForQuery = int64_t{64} << 20;  // of a small limit all
 
 }  // namespace

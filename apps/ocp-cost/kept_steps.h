@@ -1,7 +1,7 @@
 // Steps that are run once, and what their rows take of the run's memory.
 //
-// The limit is the run's, not each step's: a query gets half of it, less what earlier steps keep in memory, which is a small part each. The
-// other half is for what no account knows: what the allocator has not given back, libraries, files being read and written.
+// The limit is the run's, not each step's: a query gets a third of it, less what earlier steps keep in memory, which is a small part
+// each. The rest is for what no account knows: what the allocator has not given back, libraries, files being read and written.
 #pragma once
 
 #include <cstdint>

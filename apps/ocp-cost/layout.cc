@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <set>
+#include <vector>
 
 #include <arrow/type.h>
+
+#include "at_once.h"
 
 namespace ocp {
 
@@ -111,24 +114,27 @@ arrow::Result<Listing> list_month(const Settings& settings, const Job& job) {
 }
 
 arrow::Status look_inside(Listing& listing, const gristmill::StorageOptions& storage) {
-  for (ListedFile& file : listing.files) {
+  return at_once(listing.files.size(), [&](size_t i) -> arrow::Status {
+    ListedFile& file = listing.files[i];
     const gristmill::Frame rows = gristmill::scan_parquet_files({file.facts.path}, storage);
     ARROW_ASSIGN_OR_RAISE(const auto schema, rows.schema());
     file.missing_columns = missing_optional(file.kind, *schema);
     file.rows = gristmill::rows_without_reading(rows).value_or(0);
-  }
-  return arrow::Status::OK();
+    return arrow::Status::OK();
+  });
 }
 
 arrow::Status check_unchanged(const Listing& listing, const gristmill::StorageOptions& storage) {
   std::set<std::string> seen;  // members of one archive
+  std::vector<const FileFacts*> files;
   for (const ListedFile& file : listing.files) {
-    if (!seen.insert(file.facts.path).second) continue;
-    ARROW_ASSIGN_OR_RAISE(const FileFacts now, gristmill::look_at(file.facts.path, storage));
-    if (now == file.facts) continue;
-    return arrow::Status::IOError(file.facts.path, " was replaced while it was read; run again when nobody writes the month");
+    if (seen.insert(file.facts.path).second) files.push_back(&file.facts);
   }
-  return arrow::Status::OK();
+  return at_once(files.size(), [&](size_t i) -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(const FileFacts now, gristmill::look_at(files[i]->path, storage));
+    if (now == *files[i]) return arrow::Status::OK();
+    return arrow::Status::IOError(files[i]->path, " was replaced while it was read; run again when nobody writes the month");
+  });
 }
 
 void input_files(const Listing& listing, const gristmill::StorageOptions& storage, InputFiles (&out)[4]) {

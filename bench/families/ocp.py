@@ -2,7 +2,8 @@
 
 Seconds of this engine are those of the whole process; of peers the work alone, without the start of Python or of a JVM. All programs write the
 same rows, which is checked before a time is printed: each result against DuckDB's. Into PostgreSQL this engine reads the files from an
-S3-compatible server beside it, as the peers, which have no such reader of their own, read them from the disk.
+S3-compatible server beside it, which works on the same cores, and once more from the disk (-files), as the peers do, which have no such reader
+of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -30,9 +32,10 @@ JOB = _ROOT / "build" / "release" / "bin" / "gristmill-ocp"
 _FOLDER = report.RESULTS / "ocp"
 DAYS = ("20k", "50k", "100k", "250k", "500k", "1M", "1.5M", "2M")
 MONTHS = ("2.5M", "5M", "10M")
-OURS, LIMITED = "gristmill-ocp", "gristmill-ocp-512MB"
+OURS, LIMITED, FROM_FILES = "gristmill-ocp", "gristmill-ocp-512MB", "gristmill-ocp-files"
+ALL_OURS = (OURS, LIMITED, FROM_FILES)
 TO_PARQUET = (OURS, LIMITED, "duckdb", "polars")
-TO_POSTGRES = (OURS, "duckdb_postgres", "postgres", "trino", "copy")
+TO_POSTGRES = (OURS, FROM_FILES, "duckdb_postgres", "postgres", "trino", "copy")
 _TYPES = {"pod": "pod_usage", "storage": "storage_usage", "node_labels": "node_labels", "namespace_labels": "namespace_labels"}
 
 
@@ -98,22 +101,34 @@ def _generated(name: str) -> Path:
     return folder
 
 
+def _peak_mib(process: int, into: list[float]) -> None:
+    """The most that was resident until the process ends; what wait4() says would count the parent it was forked from."""
+    status = Path(f"/proc/{process}/status")
+    while found := [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]:
+        into[0] = int(found[0].split()[1]) / 1024
+        time.sleep(0.01)
+
+
 def _ours(arguments: list[str], environment: dict[str, str] | None = None) -> Reply:
     """One run of the program with two workers; it prints its phases."""
     with tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen([JOB, *arguments, "--workers", "2"], stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | (environment or {}))
+        peak = [0.0]
+        watch = threading.Thread(target=_peak_mib, args=(process.pid, peak))
+        watch.start()
         assert process.stdout is not None
         said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # its number stays its own while it is watched
         seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
+        watch.join()
+        process.wait()
         errors.seek(0)
         problem = errors.read().strip().splitlines()[-1:] if process.returncode else []
     phases = json.loads(said or "{}")
     if "clusters" in phases:
         phases = {p["name"]: p["seconds"] for p in phases["clusters"][0]["phases"]}
-    return Reply(seconds, usage.ru_maxrss / 1024, phases, problem[0] if problem else "" if not process.returncode else f"exit code {process.returncode}")
+    return Reply(seconds, peak[0], phases, problem[0] if problem else "" if not process.returncode else f"exit code {process.returncode}")
 
 
 def _peer(program: str, source: Path, target: str, connection: str) -> Reply:
@@ -152,17 +167,13 @@ class Servers:
         return self._once("store", lambda: self.stack.enter_context(s3_server()))
 
     def bucket(self, name: str, folder: Path) -> str:
-        """The input's files in the layout of installations."""
-        from ocp.into_postgres import SCHEMA
-
+        """The input's files in a store in the layout of installations."""
         def make() -> str:
-            files, job, bucket = self.store().files(), json.loads((folder / "job.json").read_text()), name.lower().replace(".", "-")
+            files, bucket = self.store().files(), name.lower().replace(".", "-")
             files.create_dir(bucket)
-            for kind, folder_name in _TYPES.items():
-                where = f"{bucket}/data/parquet/{SCHEMA.removeprefix('acct')}/OCP/{folder_name}/source={job['source_uuid']}/year={job['year']}/month={job['month']:02}"
-                for file in sorted((folder / kind).glob("*.parquet")):
-                    with files.open_output_stream(f"{where}/{file.name}") as out:
-                        out.write(file.read_bytes())
+            for place, file in _placed(folder):
+                with files.open_output_stream(f"{bucket}/{place}") as out:
+                    out.write(file.read_bytes())
             return bucket
         return self._once(f"bucket {name}", make)
 
@@ -192,15 +203,36 @@ class Servers:
         self.stack.close()
 
 
-def _store_flags(store: Any, bucket: str, server: Any, folder: Path) -> tuple[list[str], dict[str, str]]:
+def _placed(folder: Path) -> list[tuple[str, Path]]:
+    """The files of an input and where installations have them."""
+    from ocp.into_postgres import SCHEMA
+
+    job = json.loads((folder / "job.json").read_text())
+    return [(f"data/parquet/{SCHEMA.removeprefix('acct')}/OCP/{name}/source={job['source_uuid']}/year={job['year']}/month={job['month']:02}/{file.name}", file)
+            for kind, name in _TYPES.items() for file in sorted((folder / kind).glob("*.parquet"))]
+
+
+def _installed(folder: Path) -> Path:
+    """The same on the disk: a folder of links."""
+    root = folder / "installed"
+    for place, file in [] if root.exists() else _placed(folder):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        os.link(file, root / place)
+    return root
+
+
+def _job_flags(server: Any, folder: Path) -> list[str]:
     from ocp.into_postgres import SCHEMA
 
     job = json.loads((folder / "job.json").read_text())
     flags = {"--source": job["source_uuid"], "--cluster-id": job["cluster_id"], "--cluster-alias": job["cluster_alias"], "--schema": SCHEMA, "--year": job["year"],
              "--month": job["month"], "--start-date": job["start"], "--end-date": job["end"], "--report": "-"}
     settings = {"postgres.host": server.socket, "postgres.port": server.port, "postgres.database": "postgres", "postgres.user": "postgres"}
-    environment = {"S3_ENDPOINT": store.endpoint, "S3_BUCKET": bucket, "S3_ACCESS_KEY": store.options["access_key"], "S3_SECRET_KEY": store.options["secret_key"]}
-    return ["run", *(str(x) for f in flags.items() for x in f), *(x for k, v in settings.items() for x in ("--set", f"{k}={v}"))], environment
+    return ["run", *(str(x) for f in flags.items() for x in f), *(x for k, v in settings.items() for x in ("--set", f"{k}={v}"))]
+
+
+def _store_settings(store: Any, bucket: str) -> dict[str, str]:
+    return {"S3_ENDPOINT": store.endpoint, "S3_BUCKET": bucket, "S3_ACCESS_KEY": store.options["access_key"], "S3_SECRET_KEY": store.options["secret_key"]}
 
 
 def _run_once(outcome: Outcome, folder: Path, servers: Servers, memory: list[str], out: Path) -> Reply:
@@ -214,8 +246,9 @@ def _run_once(outcome: Outcome, folder: Path, servers: Servers, memory: list[str
     server = servers.postgres()
     make_table(server, folder)
     if program == OURS:
-        flags, environment = _store_flags(servers.store(), servers.bucket(outcome.input, folder), server, folder)
-        return _ours([*flags, *memory], environment)
+        return _ours([*_job_flags(server, folder), *memory], _store_settings(servers.store(), servers.bucket(outcome.input, folder)))
+    if program == FROM_FILES:
+        return _ours([*_job_flags(server, folder), "--input", str(_installed(folder)), *memory])
     if program == "trino":
         from postgres import PASSWORD
 
@@ -291,9 +324,9 @@ def _measure(name: str, target: str, programs: tuple[str, ...], options: argpars
 def _line(o: Outcome, outcomes: list[Outcome]) -> list[str]:
     if not o.measured:
         return [o.input, o.target, o.program, o.problem, "", "", ""]
-    peers = [p for p in outcomes if p.program not in (OURS, LIMITED, "copy") and p.measured]
+    peers = [p for p in outcomes if p.program not in (*ALL_OURS, "copy") and p.measured]
     ratio = ""
-    if o.program in (OURS, LIMITED) and peers:
+    if o.program in ALL_OURS and peers:
         best = min(peers, key=lambda p: p.median)
         pairs = [a / b for a, b in zip(o.seconds, best.seconds)]
         ratio = f"{statistics.median(pairs):.2f} ({min(pairs):.2f}..{max(pairs):.2f}) of {best.program}"
@@ -352,5 +385,5 @@ def run(options: argparse.Namespace) -> int:
     bad = [f"{o.input} -> {o.target}, {o.program}: {o.problem}" for outcomes in everything for o in outcomes if o.problem]
     for line in bad:
         print(line)
-    broken = any(f" {p}:" in line for line in bad for p in (OURS, LIMITED)) or any(not good for _, good in gates)
+    broken = any(f" {p}:" in line for line in bad for p in ALL_OURS) or any(not good for _, good in gates)
     return int(broken and not options.no_gate)

@@ -113,6 +113,17 @@ void append_value(const arrow::ArrayData& d, int64_t i, std::vector<uint8_t>* ou
   }
 }
 
+// Bytes of every value, or -1.
+int64_t fixed_bytes(Physical p) {
+  switch (p) {
+    case Physical::kNull: return 0;
+    case Physical::kBool: return 1;
+    case Physical::kView:
+    case Physical::kNested: return -1;
+    default: return byte_width(p);
+  }
+}
+
 // A key column made flat, with what its encoding needs.
 struct KeyColumn {
   ArrayPtr data;
@@ -123,16 +134,7 @@ struct KeyColumn {
   bool null_at(int64_t i) const { return physical == Physical::kNull || !validity_of(*data).valid(i); }
   int64_t null_bytes() const { return order.nullable ? 1 : 0; }
   uint8_t null_byte(bool null) const { return null != order.nulls_first; }
-  // Bytes of every value, or -1.
-  int64_t fixed_bytes() const {
-    switch (physical) {
-      case Physical::kNull: return 0;
-      case Physical::kBool: return 1;
-      case Physical::kView:
-      case Physical::kNested: return -1;
-      default: return byte_width(physical);
-    }
-  }
+  int64_t fixed_bytes() const { return column::fixed_bytes(physical); }
 };
 
 arrow::Result<std::vector<KeyColumn>> prepare(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows) {
@@ -272,20 +274,36 @@ arrow::Status plain_prefixes(std::span<const Column> keys, const std::vector<Sor
   return arrow::Status::OK();
 }
 
+// How many keys it takes until the first eight bytes of every row are settled. A row with a null among them is settled by the null.
+size_t keys_of_prefix(std::span<const Column> keys) {
+  constexpr int64_t kTextEnd = 2;
+  int64_t bytes = 0;
+  for (size_t k = 0; k < keys.size(); ++k) {
+    if (bytes >= 8) return k;
+    const int64_t fixed = fixed_bytes(physical_unchecked(*keys[k].type()));
+    const bool text = physical_unchecked(*keys[k].type()) == Physical::kView;
+    bytes += fixed >= 0 ? fixed : text ? kTextEnd : 0;
+  }
+  return keys.size();
+}
+
 }  // namespace
 
 arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out) {
-  std::vector<SortKey> plain(order.begin(), order.end());
+  int64_t bytes = 0;
+  bool exact = true;
+  for (const Column& key : keys) {
+    const int64_t fixed = fixed_bytes(physical_unchecked(*key.type()));
+    exact &= fixed >= 0 && !has_nulls(key);
+    bytes += std::max<int64_t>(fixed, 0);
+  }
+  keys = keys.first(keys_of_prefix(keys));
+  std::vector<SortKey> plain(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(keys.size()));
   for (SortKey& k : plain) k.nullable = false;
   ARROW_ASSIGN_OR_RAISE(std::vector<KeyColumn> columns, prepare(keys, plain, rows));
   ARROW_RETURN_NOT_OK(plain_prefixes(keys, plain, columns, rows, out));
-  int64_t bytes = 0;
-  bool exact = true;
   for (size_t k = 0; k < columns.size(); ++k) {
-    exact &= columns[k].fixed_bytes() >= 0;
-    bytes += std::max<int64_t>(columns[k].fixed_bytes(), 0);
     if (!has_nulls(keys[k])) continue;
-    exact = false;
     // From the null key on, the extreme: whatever follows cannot contradict the null's place.
     for (int64_t i = 0; i < rows; ++i) {
       if (!columns[k].null_at(i)) continue;

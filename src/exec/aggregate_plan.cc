@@ -7,6 +7,7 @@
 
 #include <arrow/type.h>
 
+#include "base/memory_budget.h"
 #include "base/status.h"
 
 namespace gristmill::exec {
@@ -36,6 +37,13 @@ std::vector<expr::BoundPtr> values_of(const expr::BoundAggregate& a) {
   std::vector<expr::BoundPtr> values = a.args;
   for (const auto& by : a.order) values.push_back(by.key);
   return values;
+}
+
+// The next pieces of all tables of all workers, for rows and for bytes, in a small part of the limit.
+int64_t largest_piece(const QueryContext& context) {
+  constexpr int64_t kMost = int64_t{128} << 10, kLeast = int64_t{16} << 10, kShare = 16;
+  if (!context.memory || !context.memory->limited()) return kMost;
+  return std::clamp(context.memory->cap() / (kShare * kPartitions * std::max(1, context.workers)), kLeast, kMost);
 }
 
 bool sums(const expr::BoundAggregate& a) { return (a.function == "sum" || a.function == "mean") && !a.distinct; }
@@ -97,6 +105,7 @@ arrow::Result<std::shared_ptr<const AggregatePlan>> AggregatePlan::make(Aggregat
     layout.references.push_back({RowReference::kBlob, 0, -1});
   }
   layout.order_offset = plan->keys.key_bytes();
+  layout.largest_piece = largest_piece(context);
   std::vector<AggregateFunction*> functions;
   for (const auto& f : plan->functions) functions.push_back(f.get());
   place_functions(functions, &layout);

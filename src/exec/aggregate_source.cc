@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t kMorselRows = 65536;
 constexpr int64_t kLeastMorselRows = 4096;
+constexpr int64_t kMorselsAWorker = 8;  // where there are few groups, so that all workers read some
 constexpr int64_t kRowsPerRun = 64;
 constexpr int64_t kSampleRows = 256;
 constexpr int64_t kSortBytes = 2 * sizeof(GroupEntry);
@@ -53,7 +54,8 @@ class GroupSource final : public Source {
     group_bytes_ = std::max(plan_.layout.stride + kept_bytes_, bytes / groups_);
     // Not more than this worker's share of the limit; but with very many runs the blocks at the edges would outweigh it.
     const int64_t least = kept_bytes_ > 0 ? 1 : kLeastMorselRows;
-    morsel_rows_ = std::clamp(share_of_limit(plan_.context) / row_bytes(), least, kMorselRows);
+    const int64_t most = std::clamp(groups_ / (kMorselsAWorker * std::max(1, plan_.context.workers)), kLeastMorselRows, kMorselRows);
+    morsel_rows_ = std::clamp(share_of_limit(plan_.context) / row_bytes(), least, most);
     if (kept_bytes_ == 0) morsel_rows_ = std::max(morsel_rows_, runs * kRowsPerRun);
     if (plan_.spec.ordered) return cut_by_key();
     return (groups_ + morsel_rows_ - 1) / morsel_rows_;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kFirstBlock = 256;
-constexpr int64_t kLargestBlock = int64_t{1} << 20;
+constexpr int64_t kAlone = int64_t{256} << 10;  // a piece that has a block of its own, which goes when it is given back
 constexpr int64_t kCapacityBytes = sizeof(uint32_t);
 
 }  // namespace
@@ -66,7 +66,7 @@ PoolBytes::~PoolBytes() {
 
 arrow::Status Arena::new_block(int64_t wanted, arrow::MemoryPool* pool) {
   const int64_t last = blocks_.empty() ? kFirstBlock / 2 : blocks_.back().size();
-  const int64_t size = std::max(std::clamp(2 * last, kFirstBlock, kLargestBlock), wanted);
+  const int64_t size = std::max(std::clamp(2 * last, kFirstBlock, largest_block_), wanted);
   ARROW_ASSIGN_OR_RAISE(PoolBytes block, PoolBytes::allocate(size, pool));
   at_ = block.data();
   end_ = at_ + size;
@@ -76,7 +76,7 @@ arrow::Status Arena::new_block(int64_t wanted, arrow::MemoryPool* pool) {
 }
 
 arrow::Result<uint8_t*> Arena::borrow(int64_t capacity, arrow::MemoryPool* pool) {
-  if (capacity >= kLargestBlock / 4) {
+  if (capacity >= kAlone) {
     ARROW_ASSIGN_OR_RAISE(PoolBytes block, PoolBytes::allocate(capacity, pool));
     bytes_ += capacity;
     large_.push_back(std::move(block));
@@ -94,7 +94,7 @@ arrow::Result<uint8_t*> Arena::borrow(int64_t capacity, arrow::MemoryPool* pool)
 }
 
 void Arena::give_back(uint8_t* piece, int64_t capacity) {
-  if (capacity >= kLargestBlock / 4) {
+  if (capacity >= kAlone) {
     const auto at = std::find_if(large_.begin(), large_.end(), [&](const PoolBytes& b) { return b.data() == piece; });
     if (at == large_.end()) return;  // of an arena that will be adopted
     bytes_ -= capacity;

@@ -78,13 +78,14 @@ class PoolBytes {
 // can write over what it had.
 class Arena {
  public:
+  explicit Arena(int64_t largest_block) : largest_block_(largest_block) {}
   arrow::Result<uint8_t*> store(std::string_view bytes, arrow::MemoryPool* pool, int64_t capacity = 0);
   // `blob` becomes a copy of `bytes` that the arena owns; its old bytes, owned by this arena or none, are written over if they can hold it.
   arrow::Status assign(Blob* blob, std::string_view bytes, arrow::MemoryPool* pool);
   // `capacity` bytes, for give_back() with the same number: the next to ask for as many gets them.
   arrow::Result<uint8_t*> borrow(int64_t capacity, arrow::MemoryPool* pool);
   void give_back(uint8_t* piece, int64_t capacity);
-  void adopt(Arena&& other);
+  void adopt(Arena&& other);  // of the same largest block
   int64_t bytes() const { return bytes_; }
   void clear();
 
@@ -95,6 +96,7 @@ class Arena {
     int64_t capacity;
     uint8_t* piece;  // each holds the address of the next
   };
+  int64_t largest_block_;
   std::vector<PoolBytes> blocks_;
   std::vector<PoolBytes> large_;  // one piece each
   std::vector<Free> free_;

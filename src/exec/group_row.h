@@ -102,6 +102,8 @@ struct RowLayout {
   int partition_offset = 0;  // one byte: which table of a set owns the row
   int stride = 0;
   int functions = 0;
+  // Rows and bytes are allocated in pieces up to this size: all tables of a set may ask for their next ones at once.
+  int64_t largest_piece = int64_t{1} << 20;
   std::vector<RowReference> references;
 };
 

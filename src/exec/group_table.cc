@@ -16,7 +16,6 @@ namespace {
 constexpr uint64_t kFirstSlots = 16;
 constexpr uint64_t kSmallSlots = 4096;  // below: four times as many at once
 constexpr int64_t kFirstRows = 8;
-constexpr int64_t kLargestChunk = int64_t{1} << 20;
 
 // What an empty index points at: one free slot. Never written: an empty table is full.
 uint64_t no_slots[1] = {0};
@@ -25,7 +24,7 @@ int64_t limit_of(uint64_t capacity) { return static_cast<int64_t>(capacity / 8 *
 
 }  // namespace
 
-GroupTable::GroupTable(const RowLayout* layout, arrow::MemoryPool* pool) : layout_(layout), pool_(pool), slots_(no_slots) {}
+GroupTable::GroupTable(const RowLayout* layout, arrow::MemoryPool* pool) : layout_(layout), pool_(pool), slots_(no_slots), arena_(layout->largest_piece) {}
 
 void GroupTable::clear() {
   arrow::MemoryPool* const pool = pool_;
@@ -45,7 +44,7 @@ arrow::Result<uint8_t*> GroupTable::append() {
   const int64_t stride = layout_->stride;
   if (at_ == end_) {
     const int64_t last = chunks_.empty() ? kFirstRows * stride / 2 : chunks_.back().memory.size();
-    const int64_t rows = std::max(kFirstRows, std::min(2 * last, kLargestChunk) / stride);
+    const int64_t rows = std::max(kFirstRows, std::min(2 * last, layout_->largest_piece) / stride);
     ARROW_ASSIGN_OR_RAISE(PoolBytes memory, PoolBytes::allocate(rows * stride, pool_));
     at_ = memory.data();
     end_ = at_ + rows * stride;

@@ -31,6 +31,7 @@ namespace {
 
 constexpr int64_t kOutputMorsel = 65536;
 constexpr int64_t kLeastOutputMorsel = 1024;
+constexpr int64_t kLeastFreeMorsel = 8192;  // without a limit
 constexpr int64_t kRunBytes = int64_t{64} << 20;  // of one run at most: sorting it takes twice that again
 constexpr int64_t kRunShare = 24;                 // and of the query's limit
 
@@ -106,7 +107,10 @@ class SortSink final : public Sink {
       ARROW_ASSIGN_OR_RAISE(c, column::compact_views(c, chunk.rows.rows, pool));
     }
     for (int k : shared_->layout.keys) chunk.keys.push_back(chunk.rows.columns[static_cast<size_t>(k)]);
-    if (!shared_->encode_late) ARROW_RETURN_NOT_OK(encode_chunk(chunk, shared_->layout.order, pool));
+    if (!shared_->encode_late) {
+      ARROW_RETURN_NOT_OK(encode_chunk(chunk, shared_->layout.order, pool));
+      chunk.shared_keys = shared_keys(chunk);
+    }
     bool eager = false;
     {
       std::lock_guard lock(local.mutex);
@@ -130,6 +134,7 @@ class SortSink final : public Sink {
 
   arrow::Status finalize() override {
     SortState& s = *shared_;
+    s.shared_keys = 0;
     std::sort(s.chunks.begin(), s.chunks.end(), [](const SortChunk& a, const SortChunk& b) { return a.first_order < b.first_order; });
     int64_t rows = 0, bytes = 0;
     for (const auto& c : s.chunks) {
@@ -150,6 +155,7 @@ class SortSink final : public Sink {
       s.min = std::min(s.min, c.least);
       s.max = std::max(s.max, c.greatest);
     }
+    if (!s.encode_late) s.shared_keys = shared_keys(s.chunks);
     return arrow::Status::OK();
   }
 
@@ -222,6 +228,8 @@ class SortSource final : public Source {
     } else if (const SpilledLimits limits(s_->context); limits.limited && s_->rows > 0) {  // a morsel's rows may wait for their turn
       const int64_t row_bytes = std::max<int64_t>(referenced_bytes(s_->joined) / s_->rows, 1);
       morsel_ = std::clamp(limits.bytes / 4 / row_bytes, kLeastOutputMorsel, kOutputMorsel);
+    } else {
+      morsel_ = s_->piece_rows(kLeastFreeMorsel, kOutputMorsel);
     }
     return (s_->wanted() + morsel_ - 1) / morsel_;
   }
@@ -265,6 +273,11 @@ class SortSource final : public Source {
 };
 
 }  // namespace
+
+int64_t SortState::piece_rows(int64_t least, int64_t most) const {
+  constexpr int64_t kPiecesAWorker = 4;
+  return std::clamp(wanted() / (kPiecesAWorker * std::max(1, context.workers)), least, most);
+}
 
 int64_t SortState::run_bytes() const {
   return context.memory->limited() ? std::min(kRunBytes, context.memory->cap() / kRunShare) : kRunBytes;

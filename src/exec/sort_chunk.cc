@@ -67,16 +67,50 @@ arrow::Status resolve_group(SortEntry* entries, SortEntry* scratch, int64_t n, s
   return arrow::Status::OK();
 }
 
+// By its bytes: texts that are equal and long may lie apart, and then it is not seen.
+bool one_value(const column::Column& key, int64_t rows) {
+  if (key.is_constant() || rows <= 1) return true;
+  if (column::has_nulls(key)) return false;
+  const arrow::ArrayData& d = *key.values;
+  const int width = key.is_dictionary() ? static_cast<int>(sizeof(int32_t)) : column::byte_width(column::physical_unchecked(*d.type));
+  if (width <= 0) return false;
+  const uint8_t* const first = d.buffers[1]->data() + d.offset * width;
+  const uint8_t* const last = first + (rows - 1) * width;
+  return std::memcmp(first, last, static_cast<size_t>(width)) == 0 && std::memcmp(first, first + width, static_cast<size_t>(last - first)) == 0;
+}
+
 }  // namespace
 
 int64_t SortChunk::bytes() const {
   return column::retained_bytes(rows) + (prefixes ? prefixes->size() : 0) + (orders ? orders->size() : 0);
 }
 
-arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
+size_t shared_keys(const SortChunk& chunk) {
+  size_t k = 0;
+  while (k < chunk.keys.size() && one_value(chunk.keys[k], chunk.rows.rows)) ++k;
+  return k;
+}
+
+size_t shared_keys(const std::vector<SortChunk>& chunks) {
+  const SortChunk* first = nullptr;
+  size_t shared = 0;
+  for (const SortChunk& c : chunks) {
+    if (c.rows.rows == 0) continue;
+    if (first == nullptr) {
+      first = &c;
+      shared = c.shared_keys;
+    }
+    size_t same = 0;
+    while (same < std::min(shared, c.shared_keys) && column::equal_rows(first->keys[same], 0, c.keys[same], 0)) ++same;
+    shared = same;
+  }
+  return shared;
+}
+
+arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool, size_t skip) {
   const int64_t n = chunk.rows.rows;
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> prefixes, arrow::AllocateBuffer(n * 8, pool));
-  ARROW_ASSIGN_OR_RAISE(chunk.exact, column::key_prefixes(chunk.keys, order, n, reinterpret_cast<uint64_t*>(prefixes->mutable_data())));
+  ARROW_ASSIGN_OR_RAISE(chunk.exact, column::key_prefixes(std::span(chunk.keys).subspan(skip), std::span(order).subspan(skip), n, reinterpret_cast<uint64_t*>(prefixes->mutable_data())));
   chunk.prefixes = std::move(prefixes);
   namespace simd = column::simd;
   simd::kernels().min_max[simd::kU64](chunk.prefix(), nullptr, n, &chunk.least, &chunk.greatest);

@@ -20,6 +20,7 @@ struct SortChunk {
   std::shared_ptr<arrow::Buffer> prefixes;      // uint64 each
   uint64_t least = ~uint64_t{0}, greatest = 0;  // of the prefixes
   bool exact = true;                            // equal prefixes mean equal keys
+  size_t shared_keys = 0;                       // the first ones, in which the chunk's rows do not differ, as far as that is plain to see
   uint64_t first_order = 0;                     // row i stands at first_order + i ...
   std::shared_ptr<arrow::Buffer> orders;        // ... unless given one by one
 
@@ -30,8 +31,12 @@ struct SortChunk {
   int64_t bytes() const;
 };
 
-// Completes `chunk.prefixes` and `exact` from `chunk.keys`.
-arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool);
+// Completes `chunk.prefixes` and `exact` from `chunk.keys`, but for the first `skip` of them.
+arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool, size_t skip = 0);
+
+// For SortChunk::shared_keys; and those that the rows of all chunks share.
+size_t shared_keys(const SortChunk& chunk);
+size_t shared_keys(const std::vector<SortChunk>& chunks);
 
 // Sorted row references of several chunks: (chunk, row) pairs in key order, ties by order.
 struct RowRef {

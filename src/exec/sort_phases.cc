@@ -1,5 +1,6 @@
 // From chunks to sorted (prefix, row) pairs, each step on all workers.
 //
+//   prefixes  per chunk: anew, of the keys behind those in which no two rows differ
 //   join      per column: chunks in input order become one column          (zero copy when they are slices of one)
 //   count     per slice of chunks: rows per bucket
 //   scatter   per slice: (prefix, row) pairs to their bucket, in input order
@@ -20,7 +21,34 @@ namespace gristmill::exec {
 namespace {
 
 constexpr int64_t kMaxSlices = 64;
-constexpr int64_t kSortPieceRows = 131072;
+constexpr int64_t kSortPieceRows = 131072, kLeastSortPieceRows = 8192;
+
+// Where the first keys are the same in all rows, as in files of one day, their bytes would be all that a prefix holds.
+class BetterPrefixes final : public Phase {
+ public:
+  explicit BetterPrefixes(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "prefixes"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    return s_->rows == 0 || s_->shared_keys == 0 || s_->exact ? 0 : static_cast<int64_t>(s_->chunks.size());
+  }
+  arrow::Status run(int64_t chunk) override {
+    return encode_chunk(s_->chunks[static_cast<size_t>(chunk)], s_->layout.order, s_->context.pool(), s_->shared_keys);
+  }
+  arrow::Status finish() override {
+    s_->exact = true;
+    s_->min = ~uint64_t{0};
+    s_->max = 0;
+    for (const SortChunk& c : s_->chunks) {
+      s_->exact &= c.exact;
+      s_->min = std::min(s_->min, c.least);
+      s_->max = std::max(s_->max, c.greatest);
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::shared_ptr<SortState> s_;
+};
 
 class JoinColumns final : public Phase {
  public:
@@ -90,6 +118,7 @@ class CountBuckets final : public Phase {
   }
   // From counts to write positions, buckets first, slices within.
   arrow::Status finish() override {
+    const int64_t most = s_->piece_rows(kLeastSortPieceRows, kSortPieceRows);
     int64_t at = 0, piece = 0;
     for (int b = 0; s_->rows > 0 && b < PrefixBuckets::kCount; ++b) {
       for (auto& count : s_->counts) {
@@ -97,7 +126,7 @@ class CountBuckets final : public Phase {
         count[static_cast<size_t>(b)] = at;
         at += n;
       }
-      if (at - piece >= kSortPieceRows || (b + 1 == PrefixBuckets::kCount && at > piece)) {
+      if (at - piece >= most || (b + 1 == PrefixBuckets::kCount && at > piece)) {
         s_->sort_pieces.emplace_back(piece, at);
         piece = at;
       }
@@ -141,8 +170,10 @@ class SortPieces final : public Phase {
   explicit SortPieces(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
   std::string name() const override { return "sort pieces"; }
   arrow::Result<int64_t> start(const QueryContext&) override {
-    for (int k : s_->layout.keys) {
-      if (s_->rows > 0) keys_.push_back(s_->joined.columns[static_cast<size_t>(k)]);
+    if (s_->rows == 0) return 0;
+    for (size_t k = s_->shared_keys; k < s_->layout.keys.size(); ++k) {
+      keys_.push_back(s_->joined.columns[static_cast<size_t>(s_->layout.keys[k])]);
+      order_.push_back(s_->layout.order[k]);
     }
     return static_cast<int64_t>(s_->sort_pieces.size());
   }
@@ -162,7 +193,7 @@ class SortPieces final : public Phase {
       from = to;
     }
     if (s_->exact) return arrow::Status::OK();
-    return resolve_ties(e, scratch, end - begin, keys_, s_->layout.order, s_->context.pool());
+    return resolve_ties(e, scratch, end - begin, keys_, order_, s_->context.pool());
   }
   arrow::Status finish() override {
     s_->joined.columns.resize(s_->rows > 0 ? s_->layout.payload : 0);
@@ -172,13 +203,14 @@ class SortPieces final : public Phase {
  private:
   std::shared_ptr<SortState> s_;
   std::vector<column::Column> keys_;
+  std::vector<column::SortKey> order_;
 };
 
 }  // namespace
 
 std::vector<std::shared_ptr<Phase>> make_sort_phases(const std::shared_ptr<SortState>& state) {
   auto phases = make_order_phases(state);
-  phases.insert(phases.begin(), make_join_phase(state));
+  phases.insert(phases.begin(), {std::make_shared<BetterPrefixes>(state), make_join_phase(state)});
   return phases;
 }
 

@@ -34,6 +34,7 @@ struct SortState {
   // Between the phases.
   bool exact = true;
   int64_t rows = 0;
+  size_t shared_keys = 0;  // the first ones, in which no two rows differ
   std::vector<int64_t> chunk_start;
   column::Batch joined;
   uint64_t min = ~uint64_t{0}, max = 0;
@@ -47,6 +48,7 @@ struct SortState {
 
   bool spilled() const { return !runs.empty(); }  // settled when the first phase has run
   int64_t run_bytes() const;
+  int64_t piece_rows(int64_t least, int64_t most) const;  // of a piece, so that all workers have some
   int64_t wanted() const { return spec.top ? std::min(*spec.top, rows) : rows; }
   SortEntry* entry() const { return reinterpret_cast<SortEntry*>(entries->mutable_data()); }
 

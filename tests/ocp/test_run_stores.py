@@ -193,6 +193,24 @@ def test_inspect_says_what_is_there(tmp_path: Path) -> None:
     assert payload.returncode == 0 and "pod: 1 files" in payload.stdout, payload.stderr
 
 
+def test_of_many_damaged_files_the_first_is_named(tmp_path: Path) -> None:
+    """Files are looked at several at a time."""
+    made = call("generate", "--shape", "month", "--rows", "5k", "--files", 31, "--layout", "production", "--account", "acct1", "--out", tmp_path)
+    assert made.returncode == 0, made.stderr
+    job = json.loads((tmp_path / "job.json").read_text())
+    flags = ["run", *job_flags(job, "acct1"), *reference_flags(tmp_path), "--input", tmp_path, "--report-period-id", 1, "--csv", tmp_path / "o.csv"]
+    assert call(*flags).returncode == 0
+    whole = (tmp_path / "o.csv").read_bytes()
+    pods = sorted((tmp_path / "data").glob("**/pod_usage/**/*.parquet"))
+    assert len(pods) == 31
+    for number in (30, 20, 7):
+        pods[number].write_bytes(pods[number].read_bytes()[:-40])
+        done = call(*flags)
+        assert done.returncode != 0 and str(pods[number]) in done.stderr, done.stderr
+        assert not any(str(pods[n]) in done.stderr for n in (30, 20, 7) if n > number), done.stderr
+    assert (tmp_path / "o.csv").read_bytes() == whole
+
+
 def test_the_report_is_a_page_and_numbers(tmp_path: Path) -> None:
     case = GOLDEN / "node_roles"
     lay_out(case, tmp_path, "month_folders", "acct1")
