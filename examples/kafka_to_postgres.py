@@ -30,7 +30,7 @@ def run(servers: str, database: str, end: bool) -> None:
     per_minute = gm.Stream.from_sql("""
         select window_start, zone, count(*) as orders, sum(amount) as amount
         from tumble(orders, at, interval '1 minute') group by window_start, zone
-    """, orders=orders.with_watermark("at", delay="5s", idle_after="10s"))
+    """, orders=orders.with_watermark("at", delay="5s", idle_after="5s"))
     job = per_minute.named("orders-per-minute").checkpoint("state/orders-per-minute", interval_seconds=2)
     job.write_postgres(database, "orders_per_minute", mode="create")
 
@@ -39,4 +39,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "fill":
         fill(sys.argv[2])
     else:
-        run(sys.argv[2], sys.argv[3], sys.argv[4:] == ["end"])
+        try:
+            run(sys.argv[2], sys.argv[3], sys.argv[4:] == ["end"])
+        except KeyboardInterrupt:
+            print("stopped; started again it goes on here")

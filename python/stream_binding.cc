@@ -24,6 +24,7 @@
 #include "python_error.h"
 #include "stream/bind.h"
 #include "stream/reader.h"
+#include "stream/steps.h"
 #include "user_call.h"
 
 namespace gristmill::python {
@@ -153,6 +154,29 @@ Stream from_function(nb::handle schema, nb::object again, const std::string& nam
   return Stream::from_function(import_schema(schema), make, name);
 }
 
+// `all()` gives a reader's capsule, or a list of capsules where batches differ in their schemas.
+Stream from_list(nb::handle schema, nb::object all, const std::string& name) {
+  auto kept = std::make_shared<HeldObject>(std::move(all));
+  const auto batches = [kept, name]() -> arrow::Result<std::vector<RecordBatchPtr>> {
+    nb::gil_scoped_acquire gil;
+    try {
+      const nb::object made = kept->get()();
+      std::vector<RecordBatchPtr> out;
+      if (nb::isinstance<nb::list>(made)) {
+        for (nb::handle one : nb::borrow<nb::list>(made)) out.push_back(import_batch(one));
+        return out;
+      }
+      auto* stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(made.ptr(), "arrow_array_stream"));
+      if (stream == nullptr) throw nb::python_error();
+      ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ImportRecordBatchReader(stream));
+      return reader->ToRecordBatches();
+    } catch (nb::python_error& e) {
+      return failed_call(e, name);
+    }
+  };
+  return stream::from_list(import_schema(schema), batches, name);
+}
+
 std::vector<SortKey> sort_keys(const std::vector<std::tuple<Expr, bool, bool>>& keys) {
   std::vector<SortKey> out;
   for (const auto& [e, descending, nulls_first] : keys) out.push_back({e, descending, nulls_first});
@@ -238,6 +262,7 @@ void bind_stream(nb::module_& m) {
   c.def_static("of_frame", [](const Frame& f) { return Stream(f); })
       .def_static("replay", [](const Frame& f, int64_t rows) { return Stream::replay(f, rows); })
       .def_static("from_function", &from_function)
+      .def_static("from_list", &from_list)
       .def("filter", &Stream::filter)
       .def("select", &Stream::select)
       .def("with_columns", &Stream::with_columns)

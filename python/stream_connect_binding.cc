@@ -350,22 +350,26 @@ void bind_stream_connect(nb::module_& m) {
       .def("read", &Store::read)
       .def("take_over", [](Store& s) { check(without_gil([&] { return s.store->take_over(); })); })
       .def("remove_after", [](Store& s, int64_t epoch) { check(without_gil([&] { return s.store->remove_after(epoch); })); });
+  nb::class_<StreamControl>(m, "StreamControl")
+      .def(nb::init<>())
+      .def("stop", [](const StreamControl& c) { without_gil([&] { c.stop(); }); })
+      .def("stats", [](const StreamControl& c) { return without_gil([&] { return c.stats(); }); });
   m.def("stream_from_kafka", [](const std::string& topic, const nb::dict& options) {
     const KafkaOptions o = reading(options);
     return without_gil([&] { return from_kafka(topic, o); });
   });
-  m.def("stream_write_kafka", [](const Stream& stream, const std::string& topic, const nb::dict& options, const Cancellation& cancel) {
+  m.def("stream_write_kafka", [](const Stream& stream, const std::string& topic, const nb::dict& options, const StreamControl& control) {
     const KafkaWriteOptions o = writing(options);
-    check(without_gil([&] { return write_kafka(stream, topic, o, cancel); }));
+    check(without_gil([&] { return write_kafka(stream, topic, o, {}, control); }));
   });
   m.def("stream_write_files", [](const Stream& stream, const std::string& folder, const std::string& format, const std::string& compression,
-                                 const std::map<std::string, std::string>& storage, const Cancellation& cancel) {
-    check(without_gil([&] { return write_files(stream, folder, {format, compression, storage}, cancel); }));
+                                 const std::map<std::string, std::string>& storage, const StreamControl& control) {
+    check(without_gil([&] { return write_files(stream, folder, {format, compression, storage}, {}, control); }));
   });
   m.def("stream_write_postgres", [](const Stream& stream, const std::string& connection, const std::string& table, const std::string& mode,
-                                    const std::vector<std::string>& key, const Cancellation& cancel) {
+                                    const std::vector<std::string>& key, const StreamControl& control) {
     const PostgresSinkOptions o = postgres_options(mode, key);
-    check(without_gil([&] { return write_postgres(stream, connection, table, o, cancel); }));
+    check(without_gil([&] { return write_postgres(stream, connection, table, o, {}, control); }));
   });
 }
 

@@ -6,7 +6,7 @@ import argparse
 
 from workloads.streams import WORKLOADS
 
-from . import nexmark, scaling, stream_kafka
+from . import nexmark, overhead, scaling, stream_kafka
 from .ratios import add_ratio_arguments, chosen, run_ratios
 
 HELP = "streams over batches in memory: map, filter, chain, joins, windows; Nexmark; from Kafka"
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--scaling", action="store_true", help="1 -> 2 workers against two independent processes instead")
+    parts.add_argument("--overhead", action="store_true", help="what parallel() costs beside the bare kernels, above and below the threshold, instead")
     parts.add_argument("--nexmark", action="store_true", help="the queries of Nexmark and windows by key instead: events a second")
     parts.add_argument("--kafka", action="store_true", help="from a topic into another instead: highest load and latency, beside a peer")
 
@@ -29,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.nexmark:
         return nexmark.run(options)
+    if options.overhead:
+        return overhead.run(options)
     if options.kafka:
         return stream_kafka.run(options)
     if options.scaling:

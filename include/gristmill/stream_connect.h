@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,19 @@ struct KafkaOptions {
 };
 Stream from_kafka(const std::string& topic, KafkaOptions options);
 
+// How a run into a sink goes, and its end, from any thread; a handle, for one run. Statistics stay when the run is over.
+class StreamControl {
+ public:
+  StreamControl();
+  void stop() const;  // ends it in order: sources end where they are; with a checkpoint the next run goes on there
+  StreamStats stats() const;
+  struct State;
+
+ private:
+  friend class ControlledRun;
+  std::shared_ptr<State> state_;
+};
+
 struct KafkaWriteOptions {
   std::string servers;
   std::map<std::string, std::string> properties;
@@ -67,10 +81,11 @@ struct KafkaWriteOptions {
   std::string headers;
   bool only_metadata = false;  // these are not part of its value
 };
-arrow::Status write_kafka(const Stream& stream, const std::string& topic, const KafkaWriteOptions& options, Cancellation cancel = {});
+arrow::Status write_kafka(const Stream& stream, const std::string& topic, const KafkaWriteOptions& options, Cancellation cancel = {},
+                          const StreamControl& control = {});
 
 arrow::Status write_postgres(const Stream& stream, const std::string& connection, const std::string& table,
-                             const PostgresSinkOptions& options = {}, Cancellation cancel = {});
+                             const PostgresSinkOptions& options = {}, Cancellation cancel = {}, const StreamControl& control = {});
 
 // A file an epoch, which appears when the epoch counts.
 struct StreamFilesOptions {
@@ -79,6 +94,6 @@ struct StreamFilesOptions {
   std::map<std::string, std::string> storage;
 };
 arrow::Status write_files(const Stream& stream, const std::string& folder, const StreamFilesOptions& options = {},
-                          Cancellation cancel = {});
+                          Cancellation cancel = {}, const StreamControl& control = {});
 
 }  // namespace gristmill

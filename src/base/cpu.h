@@ -14,4 +14,13 @@ void force_simd_level(SimdLevel level);  // tests; not beyond best
 std::vector<SimdLevel> available_simd_levels();
 std::string_view simd_level_name(SimdLevel level);
 
+// Between two looks at what another thread will change soon.
+inline void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 }  // namespace gristmill::base

@@ -68,12 +68,14 @@ class MemoryScan final : public plan::Scan {
  private:
   arrow::MemoryPool* pool() const { return memory_ ? memory_->pool() : arrow::default_memory_pool(); }
 
-  // A full batch, or up to the first chunk border if that is not a crumb.
+  // Even batches up to the next chunk border, or across it where that would make a crumb.
   int64_t batch_end(const std::vector<std::vector<Piece>>& pieces, const std::vector<size_t>& at, int64_t row, int64_t end) const {
-    const int64_t full = std::min(row + batch_rows_, end);
-    int64_t border = full;
+    int64_t border = end;
     for (size_t c = 0; c < pieces.size(); ++c) border = std::min(border, pieces[c][at[c]].end);
-    return border - row >= batch_rows_ / 4 ? border : full;
+    const int64_t left = border - row;
+    if (left < batch_rows_ / 4) return std::min(row + batch_rows_, end);
+    const int64_t batches = (left + batch_rows_ - 1) / batch_rows_;
+    return row + (left + batches - 1) / batches;
   }
 
   arrow::Result<column::Batch> cut(const std::vector<std::vector<Piece>>& pieces, std::vector<size_t>& at, int64_t from, int64_t to) const {
@@ -173,6 +175,10 @@ arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Tab
 arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table, std::shared_ptr<arrow::Schema> schema) {
   table = without_empty_chunks(table);
   if (const auto valid = table->Validate(); !valid.ok()) return base::plan_error("not a valid Arrow table: " + valid.message());
+  return make_valid_memory_table(std::move(table), std::move(schema));
+}
+
+plan::TableSourcePtr make_valid_memory_table(std::shared_ptr<arrow::Table> table, std::shared_ptr<arrow::Schema> schema) {
   auto data = std::make_shared<TableData>();
   for (int i = 0; i < table->num_columns(); ++i) {
     data->columns.emplace_back(*table->column(i), !table->field(i)->type()->Equals(*schema->field(i)->type()));

@@ -20,6 +20,8 @@ namespace gristmill::frame {
 arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table);
 // A result of the engine with the types of `schema`: views where that has text.
 arrow::Result<plan::TableSourcePtr> make_memory_table(std::shared_ptr<arrow::Table> table, std::shared_ptr<arrow::Schema> schema);
+// One that needs no check, which reads every text of views; without chunks that have no rows.
+plan::TableSourcePtr make_valid_memory_table(std::shared_ptr<arrow::Table> table, std::shared_ptr<arrow::Schema> schema);
 
 // The table of a source made above, and the types its user sees; nothing for other sources.
 struct MemoryData {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/cpu.h"
 #include "base/topology.h"
 #include "sched/background_thread.h"
 
@@ -18,6 +19,21 @@ std::vector<int> nodes_of(const base::Topology& topology, int workers) {
   if (topology.numa_nodes() < 2) return nodes;
   for (int w = 0; w < workers; ++w) nodes.push_back(topology.numa_node_of(w));
   return nodes;
+}
+
+// Whether `happened` within a time that is shorter than a thread's sleep and waking; asked without a lock.
+template <typename F>
+bool soon(F happened) {
+  constexpr std::chrono::microseconds kSoon{50};
+  constexpr int kLooks = 32;  // between looks at the clock
+  const auto until = std::chrono::steady_clock::now() + kSoon;
+  do {
+    for (int i = 0; i < kLooks; ++i) {
+      if (happened()) return true;
+      base::pause();
+    }
+  } while (std::chrono::steady_clock::now() < until);
+  return false;
 }
 
 }  // namespace
@@ -33,8 +49,13 @@ PooledRun::PooledRun(const Query& query, int workers, bool pin, const base::Topo
 
 void PooledRun::wait(std::chrono::milliseconds at_most) {
   std::unique_lock lock(bell_mutex_);
-  caller_sleeps_ = true;
-  const auto rung = [this] { return rung_; };
+  caller_sleeps_ = true;  // also while it only looks: whoever rings need not call another
+  const auto rung = [this] { return rung_.load(std::memory_order_acquire); };
+  if (!rung() && seated_.load(std::memory_order_relaxed) > 0) {
+    lock.unlock();
+    soon(rung);
+    lock.lock();
+  }
   if (at_most.count() > 0) {
     bell_.wait_for(lock, at_most, rung);
   } else {
@@ -86,6 +107,12 @@ void WorkerPool::add(const std::shared_ptr<PooledRun>& run) {
 void WorkerPool::remove(const std::shared_ptr<PooledRun>& run, bool settle) {
   std::unique_lock lock(mutex_);
   runs_.remove(run);
+  const auto left = [&] { return run->seated_.load(std::memory_order_acquire) == 0; };
+  if (settle && !left()) {
+    lock.unlock();
+    soon(left);
+    lock.lock();
+  }
   if (settle) left_.wait(lock, [&] { return static_cast<int>(run->free_numbers_.size()) == run->workers() - 1; });
 }
 
@@ -110,6 +137,7 @@ std::optional<WorkerPool::Seat> WorkerPool::find_seat() {
     if (run->free_numbers_.empty() || !run->can_move(run->free_numbers_.back())) continue;
     const int number = run->free_numbers_.back();
     run->free_numbers_.pop_back();
+    run->seated_.fetch_add(1, std::memory_order_relaxed);
     runs_.splice(runs_.end(), runs_, it);  // the next thread looks at the others first
     return Seat{std::move(run), number};
   }
@@ -141,6 +169,7 @@ void WorkerPool::loop() {
     // The lowest number goes first: numbers are kept sorted, the smallest last.
     auto& numbers = seat->run->free_numbers_;
     numbers.insert(std::lower_bound(numbers.begin(), numbers.end(), seat->number, std::greater<>()), seat->number);
+    seat->run->seated_.fetch_sub(1, std::memory_order_release);
     left_.notify_all();
   }
 }

@@ -3,9 +3,11 @@
 // with more than their share of the threads let some go.
 //
 // A run's number 0 is its calling thread, which sleeps in PooledRun::wait() when it has nothing to do; so each query goes on
-// even when all threads of the pool serve others. Idle threads sleep without a clock.
+// even when all threads of the pool serve others. Idle threads sleep without a clock. A caller whose run others work on looks for their
+// news for some microseconds before it sleeps: waking it takes longer than what small runs last.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <list>
@@ -43,10 +45,11 @@ class PooledRun final : public QueryRun {
   const base::Topology& topology_;
   const std::shared_ptr<WorkerPool> pool_;
   std::vector<int> free_numbers_;  // guarded by the pool's mutex
+  std::atomic<int> seated_{0};     // threads that have a number; changed under the pool's mutex
   std::mutex bell_mutex_;
   std::condition_variable bell_;
   bool caller_sleeps_ = false;
-  bool rung_ = false;
+  std::atomic<bool> rung_{false};  // set under the bell's mutex
 };
 
 class WorkerPool {

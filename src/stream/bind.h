@@ -36,6 +36,9 @@ struct BoundPlan {
 };
 arrow::Result<BoundPlan> bind_tables(const plan::PlanPtr& plan, const RunContext& run, const BindLeaf& leaf);
 
+// The batches of a list as a table in memory, cut as tables are; null where they must come one after the other (they are of several
+// schemas, or their types are not those of the plan).
+arrow::Result<plan::TableSourcePtr> bind_whole_list(const PullTable& table);
 // Batches of a function as a table, read once. `whole`: a batch is a morsel; else it is cut.
 plan::TableSourcePtr bind_pull_table(const PullTable& table, bool whole, int64_t morsel_rows, int64_t morsel_bytes);
 

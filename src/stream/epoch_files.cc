@@ -39,9 +39,10 @@ struct EpochFileList {
   std::vector<std::string> files;
 
   std::string text() const {
-    std::string out = "{\"version\":" + std::to_string(kVersion) + ",\"epoch\":" + std::to_string(epoch) + ",\"files\":[";
-    for (size_t i = 0; i < files.size(); ++i) out += (i > 0 ? "," : "") + expr::json_string(files[i]);
-    return out + "]}\n";
+    std::string out = "{\"version\":";
+    out.append(std::to_string(kVersion)).append(",\"epoch\":").append(std::to_string(epoch)).append(",\"files\":[");
+    for (size_t i = 0; i < files.size(); ++i) out.append(i > 0 ? "," : "").append(expr::json_string(files[i]));
+    return out.append("]}\n");
   }
   static arrow::Result<EpochFileList> parse(const std::string& text, const std::string& where) {
     simdjson::dom::parser parser;

@@ -42,12 +42,15 @@ class KafkaSource final : public EndlessSource {
   }
 
   arrow::Status start(const Positions& positions, const StartContext& context) override {
-    std::lock_guard lock(mutex_);
     wake_->use(context.background);
     if (!options_.dead_letters.empty()) {
-      ARROW_ASSIGN_OR_RAISE(letters_, MessageLetters::open(options_.dead_letters));
+      ARROW_ASSIGN_OR_RAISE(auto letters, MessageLetters::open(options_.dead_letters));
+      std::lock_guard lock(mutex_);
+      letters_ = std::move(letters);
     }
+    // Not under the lock: a broker may take its time to answer, and statistics are asked for meanwhile.
     ARROW_ASSIGN_OR_RAISE(KafkaStart begun, start_kafka(options_, positions, context, [wake = wake_] { wake->wake(); }));
+    std::lock_guard lock(mutex_);
     client_ = std::move(begun.client);
     memory_ = std::move(begun.memory);
     bytes_of_partition_ = begun.bytes_of_partition;

@@ -8,8 +8,11 @@
 #include <mutex>
 #include <unordered_map>
 
+#include <arrow/chunked_array.h>
 #include <arrow/record_batch.h>
+#include <arrow/table.h>
 
+#include "frame/memory_table.h"
 #include "stream/bind.h"
 #include "stream/rows.h"
 
@@ -113,6 +116,24 @@ class BoundPull final : public plan::TableSource {
 };
 
 }  // namespace
+
+arrow::Result<plan::TableSourcePtr> bind_whole_list(const PullTable& table) {
+  if (!table.all() || !table.given()->Equals(*table.schema(), /*check_metadata=*/false)) return nullptr;
+  ARROW_ASSIGN_OR_RAISE(const std::vector<RecordBatchPtr> batches, table.all()());
+  std::vector<arrow::ArrayVector> chunks(static_cast<size_t>(table.given()->num_fields()));
+  int64_t rows = 0;
+  for (const RecordBatchPtr& b : batches) {
+    if (!same_columns(*b->schema(), *table.given())) return nullptr;
+    if (b->num_rows() == 0) continue;
+    for (size_t c = 0; c < chunks.size(); ++c) chunks[c].push_back(b->column(static_cast<int>(c)));
+    rows += b->num_rows();
+  }
+  arrow::ChunkedArrayVector columns;
+  for (size_t c = 0; c < chunks.size(); ++c) {
+    columns.push_back(std::make_shared<arrow::ChunkedArray>(std::move(chunks[c]), table.given()->field(static_cast<int>(c))->type()));
+  }
+  return frame::make_valid_memory_table(arrow::Table::Make(table.schema(), std::move(columns), rows), table.schema());
+}
 
 plan::TableSourcePtr bind_pull_table(const PullTable& table, bool whole, int64_t morsel_rows, int64_t morsel_bytes) {
   return std::make_shared<BoundPull>(table, whole, morsel_rows, morsel_bytes);

@@ -215,10 +215,17 @@ bool is_frame(const plan::Plan& plan) {
 
 arrow::Result<FiniteFrame> finite_frame(const StreamState& state, const Cancellation& cancel) {
   ARROW_ASSIGN_OR_RAISE(const RunContext run, make_run_context(state, cancel));
-  ARROW_ASSIGN_OR_RAISE(
-      BoundPlan bound, bind_tables(state.plan, run, [&](const auto& table, bool whole) -> arrow::Result<plan::TableSourcePtr> {
-        return bind_pull_table(static_cast<const PullTable&>(*table), whole, run.query->morsel_rows, run.options.chunk_bytes);
-      }));
+  bool users = false;  // see batches as they came, or pieces of them
+  for_each_table(*state.plan, [&](const StreamTable& t) { users = users || dynamic_cast<const UserTable*>(&t) != nullptr; });
+  ARROW_ASSIGN_OR_RAISE(BoundPlan bound,
+                        bind_tables(state.plan, run, [&](const auto& table, bool whole) -> arrow::Result<plan::TableSourcePtr> {
+                          const auto& pull = static_cast<const PullTable&>(*table);
+                          if (!users) {
+                            ARROW_ASSIGN_OR_RAISE(plan::TableSourcePtr list, bind_whole_list(pull));
+                            if (list) return list;
+                          }
+                          return bind_pull_table(pull, whole, run.query->morsel_rows, run.options.chunk_bytes);
+                        }));
   ARROW_RETURN_NOT_OK(bound.prepare(run, sched::Scheduler::process()));
   return FiniteFrame{Frame(bound.plan), std::move(bound.users)};
 }

@@ -16,14 +16,15 @@
 
 #include <arrow/type.h>
 
+#include "base/notice.h"
 #include "base/status.h"
 #include "io/json.h"
 #include "plan/nodes.h"
 #include "stream/answers.h"
 #include "stream/final_sink.h"
+#include "stream/interruptible.h"
 
 namespace gristmill::stream {
-namespace {
 
 // What a pipeline's rows come from, to be told when nobody reads them any more.
 struct Upstream {
@@ -34,6 +35,8 @@ struct Upstream {
     for (const auto& q : queues) q->discard();
   }
 };
+
+namespace {
 
 // A task that says when it is over. The last task of a stage reads what the stage reads, or comes after those that do.
 class LastOfStage final : public sched::Task {
@@ -318,8 +321,15 @@ struct StreamRun::Impl {
   }
 
   arrow::Status run_all() {
-    arrow::Status done = start();
-    if (done.ok() && checkpointing->was_complete()) return done;
+    const bool waits = !feeds.empty() || into.epochs != nullptr;  // for others: it knows of the query's cancellation only
+    arrow::Status done = interruptible(waits ? run.settings.interrupt : nullptr, run.query->cancel, [this] { return start(); });
+    if (done.ok() && checkpointing->was_complete()) {
+      if (endless(*state->plan)) {
+        base::notice("nothing is done: the checkpoint in " + state->checkpoint->path +
+                     " says that the stream has come to its end, as a topic read up to its end does; one that goes on needs a folder of its own");
+      }
+      return done;
+    }
     if (done.ok()) {
       started = true;
       checkpointing->begin();

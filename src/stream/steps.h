@@ -59,6 +59,10 @@ struct SourceSpec {
 };
 Stream from_source(SourceSpec source);
 
+// Batches that are all there when a run begins; asked for once a run.
+using AllBatches = std::function<arrow::Result<std::vector<RecordBatchPtr>>()>;
+Stream from_list(std::shared_ptr<arrow::Schema> schema, AllBatches all, std::string name);
+
 // A stateful operator behind the streams. `id` says what it is in the plan ("window", "distinct"); its place among others of the same id is
 // added, so that it stays the same when steps that keep no state are added around it. A checkpoint finds it by that.
 struct StatefulSpec {

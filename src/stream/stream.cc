@@ -202,15 +202,24 @@ Stream Stream::from_function(std::shared_ptr<arrow::Schema> schema, std::functio
   return Stream(Frame(plan::make_scan(std::make_shared<stream::PullTable>(std::move(name), *border, std::move(schema), std::move(again)))));
 }
 
+Stream stream::from_list(std::shared_ptr<arrow::Schema> schema, AllBatches all, std::string name) {
+  auto border = io::border_schema(*schema, name);
+  if (!border.ok()) return Stream(border.status());
+  const auto again = [all]() -> arrow::Result<Stream::NextBatch> {
+    ARROW_ASSIGN_OR_RAISE(std::vector<RecordBatchPtr> batches, all());
+    auto held = std::make_shared<const std::vector<RecordBatchPtr>>(std::move(batches));
+    return Stream::NextBatch(
+        [held, at = size_t{0}]() mutable -> arrow::Result<RecordBatchPtr> { return at < held->size() ? (*held)[at++] : RecordBatchPtr(); });
+  };
+  return Stream(Frame(plan::make_scan(std::make_shared<PullTable>(std::move(name), *border, std::move(schema), again, std::move(all)))));
+}
+
 Stream Stream::from_batches(std::vector<RecordBatchPtr> batches, std::shared_ptr<arrow::Schema> schema) {
   if (!schema && batches.empty()) return Stream(base::plan_error("no batches and no schema", "give a schema"));
   if (!schema) schema = batches.front()->schema();
-  auto all = std::make_shared<const std::vector<RecordBatchPtr>>(std::move(batches));
-  const auto again = [all]() -> arrow::Result<NextBatch> {
-    return NextBatch(
-        [all, at = size_t{0}]() mutable -> arrow::Result<RecordBatchPtr> { return at < all->size() ? (*all)[at++] : RecordBatchPtr(); });
-  };
-  return from_function(std::move(schema), again, "batches (" + std::to_string(all->size()) + ")");
+  const std::string name = "batches (" + std::to_string(batches.size()) + ")";
+  return stream::from_list(
+      std::move(schema), [all = std::move(batches)]() -> arrow::Result<std::vector<RecordBatchPtr>> { return all; }, name);
 }
 
 Stream Stream::map(StreamFunction function, std::shared_ptr<arrow::Schema> schema, std::string name) const {

@@ -46,15 +46,17 @@ class StreamTable : public plan::TableSource {
 class PullTable final : public StreamTable {
  public:
   using Again = std::function<arrow::Result<Stream::NextBatch>()>;
-  // `given`: of the batches as they come; `schema`: as the plan sees them.
-  PullTable(std::string name, std::shared_ptr<arrow::Schema> schema, std::shared_ptr<arrow::Schema> given, Again again)
-      : StreamTable(std::move(name), std::move(schema), {}), given_(std::move(given)), again_(std::move(again)) {}
+  // `given`: of the batches as they come; `schema`: as the plan sees them. `all`: where they are all there, whatever it costs to give them.
+  PullTable(std::string name, std::shared_ptr<arrow::Schema> schema, std::shared_ptr<arrow::Schema> given, Again again, AllBatches all = {})
+      : StreamTable(std::move(name), std::move(schema), {}), given_(std::move(given)), again_(std::move(again)), all_(std::move(all)) {}
   const std::shared_ptr<arrow::Schema>& given() const { return given_; }
   const Again& again() const { return again_; }
+  const AllBatches& all() const { return all_; }
 
  private:
   const std::shared_ptr<arrow::Schema> given_;
   const Again again_;
+  const AllBatches all_;
 };
 
 class EndlessTable final : public StreamTable {

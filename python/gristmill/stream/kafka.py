@@ -57,8 +57,9 @@ def to_kafka(stream: "Stream", topic: str, servers: str, *, format: Literal["jso
 
     `key`, `partition`, `timestamp` and `headers` name columns. With `exactly_once` the rows between two checkpoints are a transaction.
     """
-    _engine.stream_write_kafka(stream._s, topic, {
+    options = {
         "servers": servers, "format": format, "key": key, "partition": partition, "timestamp": timestamp, "headers": headers,
         "only_metadata": only_metadata, "exactly_once": exactly_once, "transactional_id": transactional_id, "omit_nulls": omit_nulls,
         "avro_schema": avro_schema, "avro_framing": avro_framing, "registry_id": registry_id, "ipc_rows": ipc_rows,
-        "properties": {k: str(v) for k, v in (properties or {}).items()}}, _engine.Cancellation())
+        "properties": {k: str(v) for k, v in (properties or {}).items()}}
+    stream._run(lambda control: _engine.stream_write_kafka(stream._s, topic, options, control))

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def to_files(stream: "Stream", folder: str, *, format: str = "parquet", compression: str = "", storage_options: Mapping[str, str] | None = None) -> None:
     """A file an epoch in a folder (or s3://bucket/prefix); each appears when its epoch counts."""
-    _engine.stream_write_files(stream._s, folder, format, compression, dict(storage_options or {}), _engine.Cancellation())
+    stream._run(lambda control: _engine.stream_write_files(stream._s, folder, format, compression, dict(storage_options or {}), control))
 
 
 def to_postgres(stream: "Stream", connection: str, table: str, *, mode: str = "append", key: str | Sequence[str] = ()) -> None:
     """Rows and the epoch's number in one transaction of PostgreSQL; mode as of Frame.sink_postgres()."""
     keys = [key] if isinstance(key, str) else list(key)
-    _engine.stream_write_postgres(stream._s, connection, table, mode, keys, _engine.Cancellation())
+    stream._run(lambda control: _engine.stream_write_postgres(stream._s, connection, table, mode, keys, control))

@@ -56,6 +56,22 @@ def peeked(iterable: Iterable[Any], schema: pa.Schema | None) -> tuple[pa.Schema
     return schema, reader
 
 
+def is_list(iterable: Any) -> bool:
+    """Whether it is batches that are all there, as they are.
+
+    >>> is_list([pa.record_batch({"a": [1]})]), is_list([{"a": [1]}]), is_list([])
+    (True, False, False)
+    """
+    return isinstance(iterable, (list, tuple)) and len(iterable) > 0 and all(isinstance(b, pa.RecordBatch) for b in iterable)
+
+
+def all_of(batches: list[Any] | tuple[Any, ...], schema: pa.Schema) -> Any:
+    """What the engine takes for a list at the beginning of a run: a reader where batches have its schema, else batch by batch."""
+    if all(isinstance(b, pa.RecordBatch) and b.schema.equals(schema) for b in batches):
+        return pa.RecordBatchReader.from_batches(schema, batches).__arrow_c_stream__()
+    return [capsules(as_batch(b)) for b in batches]
+
+
 def rows_of_lists(rows: Iterable[Any], schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
     """Dicts in batches of `size`."""
     waiting: list[Any] = []

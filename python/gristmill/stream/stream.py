@@ -17,7 +17,7 @@ from ..frame import _JOINS, _STRATEGIES, Frame, _many, _names, _per_key, from_ar
 from ..options import parse_bytes
 from ..table import Table, _Schema
 from .operators import FunctionOperator, StreamOperator, as_batch, calls_of, saved_state, schema_of
-from .sources import AsyncBatches, caller_loop, peeked, rows_of_lists
+from .sources import AsyncBatches, all_of, caller_loop, is_list, peeked, rows_of_lists
 from .text_filters import TextFilters
 from .windows import EventTime
 from .writing import Writing
@@ -65,7 +65,7 @@ class Stream(TextFilters, Writing, EventTime):
         engine_stream.check()
         self._s = engine_stream
         self._stats: dict[str, Any] = {}
-        self._reader: _engine.StreamReader | None = None
+        self._running: _engine.StreamReader | _engine.StreamControl | None = None
 
     def _with(self, engine_stream: _engine.Stream) -> "Stream":
         return Stream(engine_stream)
@@ -115,6 +115,10 @@ class Stream(TextFilters, Writing, EventTime):
         >>> gm.Stream.from_iterable(endless).filter(gm.col("n") % 2 == 1).take(3).to_pydict()
         {'n': [1, 3, 5]}
         """
+        if is_list(iterable):
+            batches: Any = iterable
+            of = schema if schema is not None else batches[0].schema
+            return Stream(_engine.Stream.from_list(of.__arrow_c_schema__(), lambda: all_of(batches, of), name))
         source: Iterable[Any] = iterable if isinstance(iterable, Iterable) else AsyncBatches(iterable)
         known, reader = peeked(source, schema)
         return Stream(_engine.Stream.from_function(known.__arrow_c_schema__(), reader, name))
@@ -392,7 +396,7 @@ class Stream(TextFilters, Writing, EventTime):
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """The batches, never empty ones. Leaving the loop ends the run."""
         cancel = _engine.Cancellation()
-        reader = self._reader = self._s.batches(cancel)
+        reader = self._running = self._s.batches(cancel)
         try:
             while (capsules := reader.next()) is not None:
                 yield pa.RecordBatch._import_from_c_capsule(*capsules)
@@ -403,7 +407,7 @@ class Stream(TextFilters, Writing, EventTime):
         """The same without blocking the event loop; asynchronous sources are read on it."""
         cancel = _engine.Cancellation()
         caller_loop.set(asyncio.get_running_loop())
-        reader = self._reader = await asyncio.to_thread(self._s.batches, cancel)
+        reader = self._running = await asyncio.to_thread(self._s.batches, cancel)
         try:
             while (capsules := await asyncio.to_thread(reader.next)) is not None:
                 yield pa.RecordBatch._import_from_c_capsule(*capsules)
@@ -413,10 +417,20 @@ class Stream(TextFilters, Writing, EventTime):
 
     def _end(self, reader: _engine.StreamReader, cancel: _engine.Cancellation) -> None:
         self._stats = json.loads(reader.stats())
-        if self._reader is reader:
-            self._reader = None
+        if self._running is reader:
+            self._running = None
         cancel.cancel()
         reader.close()
+
+    def _run(self, run: Callable[[_engine.StreamControl], None]) -> None:
+        """A run into a sink, which others may stop and look at."""
+        control = self._running = _engine.StreamControl()
+        try:
+            run(control)
+        finally:
+            self._stats = json.loads(control.stats())
+            if self._running is control:
+                self._running = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The same as iterating over the stream."""
@@ -446,9 +460,10 @@ class Stream(TextFilters, Writing, EventTime):
             yield pa.Table.from_batches(waiting).combine_chunks().to_batches()[0]
 
     def stop(self) -> None:
-        """Ends the run that is iterated over just now, in order: sources end where they are. From any thread."""
-        if self._reader is not None:
-            self._reader.stop()
+        """Ends the run that goes on just now (iteration, or a write), in order: sources end where they are, and with a checkpoint the next run
+        goes on there. From any thread."""
+        if self._running is not None:
+            self._running.stop()
 
     def collect(self) -> Table:
         """All rows of a stream that ends, as a table."""
@@ -481,7 +496,7 @@ class Stream(TextFilters, Writing, EventTime):
 
     def get_stats(self) -> dict[str, Any]:
         """Of the run that is going on, or of the last one: workers, morsels, time, steals, and rows and time of each operator."""
-        return json.loads(self._reader.stats()) if self._reader is not None else self._stats
+        return json.loads(self._running.stats()) if self._running is not None else self._stats
 
     def __repr__(self) -> str:
         return f"<Stream of {', '.join(self.columns)}>\n{self.explain()}"

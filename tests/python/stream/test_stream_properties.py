@@ -92,6 +92,8 @@ PROPERTIES = """
 77  exactly once under simulated schedules with failing sinks                  cc StreamRecovery.ExactlyOnceHoldsUnderSimulatedSchedulesWithFailingSinks
 78  an edited job restores or says why not                                     cc StreamRecovery.AnEditedStreamRestoresOrSaysWhyNot
 79  SQL over streams gives what it gives over tables                           py stream/sql_over_streams::test_a_query_over_streams_gives_what_it_gives_over_tables
+80  a run into a sink tells how it goes, and is stopped from another thread    py stream/stream_control::test_a_run_into_a_sink_tells_how_it_goes_and_is_stopped_from_another_thread
+81  a list of batches is read in one go, as if one by one                      py stream/streams::test_a_list_is_collected_as_its_batches_one_by_one
 """
 
 

@@ -293,6 +293,37 @@ def test_sources_of_python() -> None:
         gm.Stream.from_iterable([42])
 
 
+@pytest.mark.parametrize("kind", ["plain", "dictionary", "empty between", "nullable differs"])
+def test_a_list_is_collected_as_its_batches_one_by_one(kind: str) -> None:
+    table = rows_of("mixed", 30_000)
+    batches = batches_of(table, 7000)
+    if kind == "dictionary":
+        batches = [b.set_column(3, "t", b.column("t").dictionary_encode()) for b in batches]
+    if kind == "empty between":
+        batches[1:1] = [batches[0].slice(0, 0)] * 2
+    if kind == "nullable differs":
+        batches[2] = batches[2].cast(pa.schema([f.with_nullable(f.name != "id") for f in batches[2].schema]))
+
+    def steps(s: gm.Stream) -> gm.Stream:
+        return s.filter(gm.col("i") > 0).with_columns(u=gm.col("t").str.upper())
+
+    one_by_one = steps(gm.Stream.from_iterable((b for b in batches), batches[0].schema)).collect().to_arrow()
+    listed = steps(gm.Stream.from_batches(batches))
+    assert listed.collect().to_arrow().equals(one_by_one) and one_by_one.num_rows > 10_000
+    assert together(listed).cast(one_by_one.schema).equals(one_by_one.combine_chunks())
+
+
+def test_every_run_reads_a_list_as_it_is_then() -> None:
+    batches = [pa.record_batch({"x": [1, 2]})]
+    s = gm.Stream.from_batches(batches).filter(gm.col("x") > 1)
+    assert s.collect().to_pydict() == {"x": [2]}
+    batches.append(pa.record_batch({"x": [3]}))
+    assert s.collect().to_pydict() == {"x": [2, 3]}
+    batches.append({"x": [4]})  # type: ignore[arg-type]
+    assert s.collect().to_pydict() == {"x": [2, 3, 4]}
+    assert [b.to_pydict() for b in s] == [{"x": [2]}, {"x": [3]}, {"x": [4]}]
+
+
 def test_a_batch_of_another_schema_is_an_error() -> None:
     s = gm.Stream.from_batches([pa.record_batch({"x": [1]}), pa.record_batch({"x": ["a"]})])
     with pytest.raises(gm.DataError, match="x string"):
