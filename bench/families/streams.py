@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_ratio_arguments(parser)
     parser.add_argument("--rows", default="*", help="names or patterns, comma-separated (default: all)")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
+    parser.add_argument("--seconds", type=float, default=25, help="of each run of --kafka, of which the first five do not count")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--scaling", action="store_true", help="1 -> 2 workers against two independent processes instead")
     parts.add_argument("--overhead", action="store_true", help="what parallel() costs beside the bare kernels, above and below the threshold, instead")

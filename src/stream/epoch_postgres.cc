@@ -146,7 +146,8 @@ class EpochPostgres final : public EpochSink {
         " (sink text primary key, epoch bigint not null, owner text not null, changed timestamptz not null default now())";
     const arrow::Status made = session.execute(sql).status();
     const std::string state = io::sqlstate_of(made);
-    if (state == "23505" || state == "42P07") return session.execute(sql).status();  // somebody else made it just now
+    // Somebody else made it just now: its row in the catalogue, its type or the table itself was there first.
+    if (state == "23505" || state == "42710" || state == "42P07") return session.execute(sql).status();
     return made;
   }
 
