@@ -438,7 +438,7 @@ TEST(Windows, StateBeyondTheMemoryLimitGoesToDisk) {
   std::vector<TestRow> rows;
   for (int64_t i = 0; i < 400'000; ++i) rows.push_back(at(i / 20'000 * 10, i));
   DriveConfig config;
-  config.cap = int64_t{24} << 20;
+  config.cap = int64_t{12} << 20;
   config.morsel_rows = config.batch_rows = 10'000;
   Drive d([&] { return make_windows(spec, testing::test_schema()); }, {1}, config);
   Collected out;
