@@ -16,7 +16,7 @@ namespace {
 
 template <typename F>
 auto without_gil(F&& f) {
-  nb::gil_scoped_release release;
+  WithoutGil without;
   return f();
 }
 

@@ -19,7 +19,7 @@ using Scan = Frame (*)(const std::vector<std::string>&, const FileOptions&);
 
 void bind_scan(nb::module_& m, const char* name, Scan scan) {
   m.def(name, [scan](const std::vector<std::string>& paths, const FileOptions& files) {
-    nb::gil_scoped_release release;
+    WithoutGil without;
     return scan(paths, files);
   });
 }
@@ -33,7 +33,7 @@ void bind_sink(nb::module_& m, const char* name,
                      const SinkOptions& files, const Format& format) {
     const ParallelOptions o = options_from(options);
     return unwrap([&] {
-      nb::gil_scoped_release release;
+      WithoutGil without;
       return (frame.*sink)(path, o, cancel, files, format);
     }());
   });
@@ -77,7 +77,7 @@ void bind_files(nb::module_& m) {
     const ParallelOptions o = options_from(options);
     const CsvWriteOptions t = csv_write_options_from(text);
     return unwrap([&] {
-      nb::gil_scoped_release release;
+      WithoutGil without;
       return frame.sink_csv(path, o, cancel, files, t);
     }());
   });
@@ -86,7 +86,7 @@ void bind_files(nb::module_& m) {
     const ParallelOptions o = options_from(options);
     const NdjsonWriteOptions t = ndjson_write_options_from(text);
     return unwrap([&] {
-      nb::gil_scoped_release release;
+      WithoutGil without;
       return frame.sink_ndjson(path, o, cancel, files, t);
     }());
   });

@@ -79,7 +79,7 @@ void bind_job(nb::module_& m) {
       .def("check",
            [](const Job& job) {
              auto checked = [&] {
-               nb::gil_scoped_release release;
+               WithoutGil without;
                return job.pipeline.check();
              }();
              nb::list out;
@@ -93,7 +93,7 @@ void bind_job(nb::module_& m) {
         options.memory_limit = memory_limit;
         options.cancel = cancel;
         auto result = [&] {
-          nb::gil_scoped_release release;
+          WithoutGil without;
           return job.pipeline.run(std::move(options));
         }();
         return unwrap(std::move(result));

@@ -57,5 +57,6 @@ NB_MODULE(_engine, m) {
   QueryRunner::set_interrupt(python::poll_signals);
   base::hear_notices(log_notice);
   m.attr("__version__") = "0.1.0";
+  m.def("leave", python::leave);
   m.def("simd_level", [] { return base::simd_level_name(base::active_simd_level()).data(); });
 }

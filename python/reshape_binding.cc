@@ -53,7 +53,7 @@ void bind_reshape(nb::module_& m, nb::class_<Frame>& frame) {
       .def(
           "pivot",
           [](const Frame& f, std::string on, Names index, Names values, std::string aggregate, std::optional<std::vector<Expr>> on_values) {
-            nb::gil_scoped_release release;
+            WithoutGil without;
             return f.pivot({std::move(on), std::move(index), std::move(values), std::move(aggregate), std::move(on_values)});
           },
           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
@@ -74,7 +74,7 @@ void bind_reshape(nb::module_& m, nb::class_<Frame>& frame) {
       .def("describe",
            [](const Frame& f, std::vector<double> percentiles) {
              return unwrap([&] {
-               nb::gil_scoped_release release;
+               WithoutGil without;
                return f.describe({}, std::move(percentiles));
              }());
            })

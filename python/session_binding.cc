@@ -39,7 +39,7 @@ SqlParameters parameters_from(const nb::list& given) {
 
 template <typename F>
 auto without_gil(F&& f) {
-  nb::gil_scoped_release release;
+  WithoutGil without;
   return f();
 }
 

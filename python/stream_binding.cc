@@ -32,7 +32,7 @@ namespace {
 
 template <typename F>
 auto without_gil(F&& f) {
-  nb::gil_scoped_release release;
+  WithoutGil without;
   return f();
 }
 
@@ -220,7 +220,7 @@ struct Reading {
   ~Reading() { close(); }
   void close() {
     if (!reader) return;
-    nb::gil_scoped_release release;
+    WithoutGil without;
     reader.reset();
   }
 };

@@ -31,7 +31,7 @@ namespace gs = gristmill::stream;
 
 template <typename F>
 auto without_gil(F&& f) {
-  nb::gil_scoped_release release;
+  WithoutGil without;
   return f();
 }
 
@@ -149,7 +149,7 @@ class TopicReader {
     source_ = gs::kafka_source(plan_);
   }
   ~TopicReader() {
-    nb::gil_scoped_release release;
+    WithoutGil without;
     source_.reset();
   }
 
@@ -185,7 +185,7 @@ class TopicReader {
     check(without_gil([&] { return source_->commit(positions); }));
   }
   void stop() {
-    nb::gil_scoped_release release;
+    WithoutGil without;
     source_->stop();
   }
   nb::object schema() const { return export_schema(*plan_->schema()); }

@@ -6,6 +6,7 @@
 [{'fare': 32.0}]
 """
 
+import atexit as _atexit
 import importlib as _importlib
 from typing import TYPE_CHECKING, Any as _Any
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .stream import GroupedStream, KeyContext, KeyedOperator, Morsel, MorselDriven, Stream, StreamOperator
 
 __version__ = _engine.__version__
+_atexit.register(_engine.leave)
 
 __all__ = [
     "Cancellation", "CancelledError", "Config", "DataError", "DynamicGroupBy", "Expr", "Flow", "Frame", "GristmillError", "GroupBy", "GroupedStream", "IoError", "Job", "JobResult", "KeyContext", "KeyedOperator",

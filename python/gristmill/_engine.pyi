@@ -4,6 +4,7 @@ from typing import Any, Callable, Sequence
 
 __version__: str
 
+def leave() -> None: ...
 def simd_level() -> str: ...
 
 class Cancellation:
