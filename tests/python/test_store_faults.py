@@ -103,7 +103,7 @@ def test_reading_where_nothing_gets_through_is_an_error_that_names_the_object(se
 def test_writing_leaves_a_whole_object_or_what_was_there(server: S3Server, fault: str, kind: str) -> None:
     print(f"GRISTMILL_SEED={SEED}")
     met = 0
-    for round_ in range(6):
+    for round_ in range(40):
         old, new = table(20, 3), table(1500, 4 + round_)
         key = f"written-{fault}-{round_}.{kind}"
         sink(old, kind, f"s3://{BUCKET}/{key}", server.options)
