@@ -10,15 +10,10 @@
 
 #include "gristmill/connect.h"
 #include "python_error.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 namespace {
-
-template <typename F>
-auto without_gil(F&& f) {
-  WithoutGil without;
-  return f();
-}
 
 using Parameters = std::vector<std::optional<std::string>>;
 

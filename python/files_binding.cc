@@ -11,6 +11,7 @@
 #include "options_from.h"
 #include "python_error.h"
 #include "text_options.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 namespace {

@@ -16,6 +16,7 @@
 #include "options_from.h"
 #include "python_error.h"
 #include "text_options.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 ParallelOptions options_from(const nb::dict& d) {
@@ -51,12 +52,6 @@ ParallelOptions options_from(const nb::dict& d) {
 }
 
 namespace {
-
-template <typename F>
-auto without_gil(F&& f) {
-  WithoutGil without;
-  return f();
-}
 
 Join join_kind(const std::string& how) {
   if (how == "inner") return Join::kInner;

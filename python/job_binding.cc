@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "gristmill/job.h"
 #include "python_error.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 namespace {

@@ -7,6 +7,7 @@
 #include "base/notice.h"
 #include "frame/query_runner.h"
 #include "python_error.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 void bind_connect(nanobind::module_& m);

@@ -11,32 +11,17 @@
 #include <arrow/table.h>
 #include <nanobind/stl/string.h>
 
-#include <atomic>
-#include <chrono>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "base/status.h"
-#include "sched/query_run.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 namespace {
 
 thread_local std::optional<nb::python_error> pending;
-
-std::atomic<int> working{0};  // threads for which the engine works, without the GIL
-std::thread::id ending_thread;  // set before `ending`
-std::atomic<bool> ending{false};
-
-// The interpreter ends, by another thread than this one, and no query waits for what this thread does (it is cancelled, and must come to
-// its end first).
-bool ended_by_others() { return ending && std::this_thread::get_id() != ending_thread && !sched::QueryRun::inside_task(); }
-
-[[noreturn]] void stay() {
-  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-}
 
 // Exceptions of users' functions by number, guarded by the GIL. Only the error that a query ends with is ever asked for; those of later
 // rows go when there are many newer ones.
@@ -140,34 +125,8 @@ std::string keep_failure(nb::object exception, const std::string& function) {
   return std::string(kFailureMark) + std::to_string(last);
 }
 
-// Both look at `ending` while they count and hold the GIL, or count already, so leave() misses nobody.
-WithoutGil::WithoutGil() {
-  const bool late = ended_by_others();
-  if (!late) working.fetch_add(1);
-  released_.emplace();
-  if (late) stay();
-}
-
-WithoutGil::~WithoutGil() {
-  if (ended_by_others()) {
-    working.fetch_sub(1);
-    stay();
-  }
-  released_.reset();
-  working.fetch_sub(1);
-}
-
-void leave() {
-  constexpr std::chrono::seconds kPatience{5};
-  ending_thread = std::this_thread::get_id();
-  ending = true;
-  nb::gil_scoped_release release;
-  const auto until = std::chrono::steady_clock::now() + kPatience;
-  while (working > 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-}
-
 arrow::Status poll_signals() {
-  if (ending && std::this_thread::get_id() != ending_thread) return base::cancelled_error("the interpreter ends");
+  if (interpreter_ends_elsewhere()) return base::cancelled_error("the interpreter ends");
   nb::gil_scoped_acquire gil;
   if (PyErr_CheckSignals() == 0) return arrow::Status::OK();
   nb::python_error e;
@@ -176,11 +135,7 @@ arrow::Status poll_signals() {
 
 std::shared_ptr<arrow::Table> import_table(nb::handle capsule) {
   auto reader = unwrap(arrow::ImportRecordBatchReader(pointer<ArrowArrayStream>(capsule, "arrow_array_stream")));
-  auto table = [&] {
-    WithoutGil without;
-    return reader->ToTable();
-  }();
-  return unwrap(std::move(table));
+  return unwrap(without_gil([&] { return reader->ToTable(); }));
 }
 
 nb::object export_table(const std::shared_ptr<arrow::Table>& table) {

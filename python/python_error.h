@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include <arrow/result.h>
 #include <arrow/status.h>
@@ -32,21 +31,6 @@ std::string keep_failure(nb::object exception, const std::string& function);
 // Ctrl-C: looks at pending signals; called on the thread that waits for a query, without the GIL. An error as well once the interpreter
 // ends and the thread is not the one that ends it.
 arrow::Status poll_signals();
-
-// Other threads may run Python while the engine works for this one. Once the interpreter ends, daemon threads stay in here for good, as
-// they would anywhere in Python: to take the GIL then would unwind the thread through frames that cannot be unwound.
-class WithoutGil {
- public:
-  WithoutGil();
-  ~WithoutGil();
-  WithoutGil(const WithoutGil&) = delete;
-  WithoutGil& operator=(const WithoutGil&) = delete;
-
- private:
-  std::optional<nb::gil_scoped_release> released_;
-};
-// At the interpreter's end, by its main thread: what the engine does for other threads is cancelled and waited for, some seconds at most.
-void leave();
 
 std::shared_ptr<arrow::Table> import_table(nb::handle stream_capsule);
 nb::object export_table(const std::shared_ptr<arrow::Table>& table);  // arrow_array_stream capsule

@@ -13,6 +13,7 @@
 #include "column/types.h"
 #include "gristmill/frame.h"
 #include "python_error.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 namespace {

@@ -14,6 +14,7 @@
 #include "options_from.h"
 #include "python_error.h"
 #include "sql/over_streams.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 namespace {
@@ -35,12 +36,6 @@ SqlParameters parameters_from(const nb::list& given) {
     }
   }
   return out;
-}
-
-template <typename F>
-auto without_gil(F&& f) {
-  WithoutGil without;
-  return f();
 }
 
 }  // namespace

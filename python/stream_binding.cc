@@ -26,15 +26,10 @@
 #include "stream/reader.h"
 #include "stream/steps.h"
 #include "user_call.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 namespace {
-
-template <typename F>
-auto without_gil(F&& f) {
-  WithoutGil without;
-  return f();
-}
 
 // (schema, array) capsules.
 RecordBatchPtr import_batch(nb::handle capsules) {

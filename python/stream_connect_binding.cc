@@ -23,17 +23,12 @@
 #include "python_error.h"
 #include "stream/checkpoint_store.h"
 #include "stream/connect_options.h"
+#include "without_gil.h"
 
 namespace gristmill::python {
 namespace {
 
 namespace gs = gristmill::stream;
-
-template <typename F>
-auto without_gil(F&& f) {
-  WithoutGil without;
-  return f();
-}
 
 template <typename T>
 void take(const nb::dict& d, const char* name, T& out) {
