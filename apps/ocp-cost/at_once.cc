@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -19,7 +20,11 @@ arrow::Status at_once(size_t n, const std::function<arrow::Status(size_t)>& work
     }
   };
   std::vector<std::jthread> threads;
-  for (size_t t = 1; t < std::min(n, kThreads); ++t) threads.emplace_back(take_turns);
+  try {
+    for (size_t t = 1; t < std::min(n, kThreads); ++t) threads.emplace_back(take_turns);
+  } catch (const std::system_error&) {
+    // As many threads as the system gives, be it this one alone.
+  }
   take_turns();
   threads.clear();
   for (const arrow::Status& status : done) ARROW_RETURN_NOT_OK(status);
