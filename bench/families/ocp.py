@@ -78,6 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="runs of every program, in turns, after one to warm up")
     parser.add_argument("--memory", default="", help="limit of this engine, e.g. 512MB")
     parser.add_argument("--trino-heap", default="2g")
+    parser.add_argument("--store", choices=("s3proxy", "moto"), default="s3proxy", help="the S3-compatible server: S3Proxy (a JVM; its first start downloads "
+                                                                                        "55 MB) or moto (Python, which takes much of the cores)")
     parser.add_argument("--scale", choices=("full", "small"), default="full", help="small: 20k rows each; checks answers, times mean nothing")
     parser.add_argument("--no-gate", action="store_true")
 
@@ -142,8 +144,9 @@ def _peer(program: str, source: Path, target: str, connection: str) -> Reply:
 class Servers:
     """PostgreSQL, an S3-compatible store and Trino, each started when it is first asked for."""
 
-    def __init__(self, trino_heap: str) -> None:
+    def __init__(self, trino_heap: str, store: str) -> None:
         self.trino_heap = trino_heap
+        self.store_kind = store
         self.stack = contextlib.ExitStack()
         self.made: dict[str, Any] = {}
 
@@ -162,9 +165,15 @@ class Servers:
         return self._once("postgres", make)
 
     def store(self) -> Any:
-        from s3_server import s3_server
+        def make() -> Any:
+            if self.store_kind == "moto":
+                from s3_server import s3_server
 
-        return self._once("store", lambda: self.stack.enter_context(s3_server()))
+                return self.stack.enter_context(s3_server())
+            from ocp.s3proxy_server import s3proxy_server
+
+            return self.stack.enter_context(s3proxy_server())
+        return self._once("store", make)
 
     def bucket(self, name: str, folder: Path) -> str:
         """The input's files in a store in the layout of installations."""
@@ -369,7 +378,7 @@ def run(options: argparse.Namespace) -> int:
     _FOLDER.mkdir(parents=True, exist_ok=True)
     wanted = options.programs.split(",") if options.programs else None
     everything: list[list[Outcome]] = []
-    with Servers(options.trino_heap) as servers:
+    with Servers(options.trino_heap, options.store) as servers:
         for name in _inputs(options):
             for target in options.targets.split(","):
                 left_out = ("trino",) if name.startswith("month") else (LIMITED,)  # its statements know no volumes; a day is no month

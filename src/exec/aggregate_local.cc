@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "column/kernels.h"
 #include "exec/group_find.h"
+#include "exec/group_runs.h"
 
 namespace gristmill::exec {
 namespace {
@@ -20,10 +21,10 @@ constexpr int64_t kNearBytes = int64_t{256} << 10;  // groups that stay in the n
 constexpr int64_t kCachedBytes = int64_t{1} << 20;
 constexpr int64_t kRarelyNew = 3;
 constexpr int64_t kMostPending = int64_t{8} << 20;
+constexpr int kLine = 64;  // bytes that come into a cache together
 
 // Spans take turns among the columns, a page of each at a time, which is too short for the processor to foresee.
 void ask_for(const ArgumentRows& a, int64_t begin, int64_t n) {
-  constexpr int64_t kLine = 64;
   if (!a.values || a.values->buffers.size() < 2 || !a.values->buffers[1]) return;
   const int width = column::byte_width(column::physical_unchecked(*a.values->type));
   const uint8_t* const values = a.values->buffers[1]->data() + (a.values->offset + begin) * width;
@@ -201,14 +202,17 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
     if (spills_ == spills) echo_.learn(rows_.data(), n, tables_.groups() - groups);
   };
   const bool direct = direct_.find(plan_.keys, keys_, n, rows_.data(), &unknown_);
-  if (direct || echo_.find(plan_.keys, keys_, n, rows_.data(), &unknown_)) {
+  const bool runs = !direct && !waiting_ && layout_.form == KeyForm::kBlob && find_key_runs(keys_, n, &starts_);
+  if (runs) unknown_ = starts_;
+  if (direct || runs || echo_.find(plan_.keys, keys_, n, rows_.data(), &unknown_)) {
     ARROW_RETURN_NOT_OK(with_room([&] { return find_unknown(orders, direct); }));
+    if (runs) fill_runs(n);
     const bool far = tables_.groups() * layout_.stride > kNearBytes;
     for (int64_t at = 0; at < n; at += TableSet::kSpan) {
       const int64_t next = std::min(n, at + 2 * TableSet::kSpan);
       for (const ArgumentRows& a : arguments_) ask_for(a, at + TableSet::kSpan, TableSet::kSpan);
       for (int64_t j = at + TableSet::kSpan; far && j < next; ++j) {
-        __builtin_prefetch(rows_[static_cast<size_t>(j)], 1);
+        for (int byte = 0; byte < layout_.stride; byte += kLine) __builtin_prefetch(rows_[static_cast<size_t>(j)] + byte, 1);
         __builtin_prefetch(rows_[static_cast<size_t>(j)] + layout_.stride - 1, 1);
       }
       const arrow::Status status = after(at, std::min(TableSet::kSpan, n - at), &progress);
@@ -218,7 +222,7 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
       break;
     }
     if (progress.complete()) {
-      if (!direct) learn();
+      if (!direct && !runs) learn();
       return arrow::Status::OK();
     }
     // The rows went to disk half way: the rest goes the long way.
@@ -239,6 +243,14 @@ arrow::Status AggregateLocal::add_groups(RowOrders orders, int64_t n) {
   learn();
   waiting_ = may_wait_ && tables_.groups() * layout_.stride > kCachedBytes && (tables_.groups() - groups) * kRarelyNew > n;
   return arrow::Status::OK();
+}
+
+// The rows of a run have the group of its first.
+void AggregateLocal::fill_runs(int64_t n) {
+  for (size_t r = 0; r < starts_.size(); ++r) {
+    const auto begin = rows_.begin() + starts_[r];
+    std::fill(begin + 1, r + 1 < starts_.size() ? rows_.begin() + starts_[r + 1] : rows_.begin() + n, *begin);
+  }
 }
 
 // Groups would be looked up where the caches do not reach, mostly in vain.

@@ -90,6 +90,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   arrow::Status add_global(Position position, int64_t n);
   arrow::Status add_groups(RowOrders orders, int64_t n);
   arrow::Status find_unknown(RowOrders orders, bool remember);
+  void fill_runs(int64_t n);
   arrow::Status find_the_long_way(std::span<const int32_t> which, RowOrders orders, bool remember);
   static int64_t rows_to_remember(const QueryContext& context);
   arrow::Status find_span(const KeyBatch& keys, const int32_t* which, RowOrders orders, int64_t begin, int64_t n, uint8_t** rows);
@@ -126,6 +127,7 @@ class AggregateLocal final : public LocalState, public base::Spillable {
   std::vector<size_t> fed_;  // rows of each filtered argument given so far
   std::vector<uint8_t*> rows_;
   std::vector<int32_t> unknown_;
+  std::vector<int32_t> starts_;  // of runs of equal keys, where these are looked up alone
 
   std::mutex mutex_;                   // what follows
   std::unique_lock<std::mutex> held_;  // by consume()

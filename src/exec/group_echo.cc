@@ -58,7 +58,7 @@ void GroupEcho::compare(const Part& part, int64_t first, int64_t n, const uint8_
   if (part.physical == Physical::kView) {
     return compare(part, first, n, at, same, [&](int64_t i, const uint8_t*& key) {
       const std::string_view v = column::view_at(d, i);
-      if (get_length(key) != v.size() || std::memcmp(key, v.data(), v.size()) != 0) return false;
+      if (get_length(key) != v.size() || !same_bytes(key, reinterpret_cast<const uint8_t*>(v.data()), v.size())) return false;
       key += v.size();
       return true;
     });

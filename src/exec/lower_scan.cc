@@ -80,7 +80,7 @@ arrow::Result<Head> Lowering::lower_scan(const PlanPtr& p) {
     request.runtime_filters = filters->filters;
     request.limit = p->scan_limit;
     request.morsel_rows = this_context->morsel_rows;
-    request.batch_rows = this_context->batch_rows;
+    request.batch_rows = this_context->scan_batch_rows;
     request.workers = this_context->workers;
     request.memory = this_context->memory;
     request.cancel = this_context->cancel;

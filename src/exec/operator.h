@@ -38,6 +38,7 @@ struct QueryContext {
   int workers = 1;
   int64_t morsel_rows = 0;  // 0 = auto
   int64_t batch_rows = column::kDefaultBatchRows;
+  int64_t scan_batch_rows = 0;  // of what sources give; 0 = as each finds best for its rows
   bool exact_float_sums = true;
   std::shared_ptr<base::Progress> progress;  // null: nobody looks
   bool spill_eagerly = false;                // tests: spill whenever spilling is possible
@@ -125,6 +126,7 @@ class Source {
  public:
   virtual ~Source() = default;
   virtual std::string name() const = 0;
+  virtual void expect_ranges() {}  // before start(): as plan::Scan's
   // Asked once when the pipeline starts (all pipelines it depends on have finished). -1: unknown, ask next().
   virtual arrow::Result<int64_t> start(const QueryContext& context) = 0;
   struct Next {

@@ -61,7 +61,9 @@ class PipelineTask final : public sched::Task {
     ARROW_ASSIGN_OR_RAISE(segment_, spec_.resolve());
     total_ = 0;
     source_rows_.resize(segment_.branches.size());
+    const bool sequential = spec_.sequential || segment_.sequential, from_counter = spec_.ordered || sequential;
     for (auto& b : segment_.branches) {
+      if (!from_counter) b.source->expect_ranges();
       ARROW_ASSIGN_OR_RAISE(int64_t n, b.source->start(*context_));
       sizes_.push_back(n);
       if (n < 0) total_ = -1;
@@ -75,8 +77,7 @@ class PipelineTask final : public sched::Task {
     }
     if (context_->progress && total_ > 0) context_->progress->morsels += total_;
     gates_.open(segment_, sizes_);
-    const bool sequential = spec_.sequential || segment_.sequential;
-    if (total_ >= 0) claims_ = spec_.ordered || sequential ? sched::counter_claims(total_) : sched::range_claims(total_, slots, nodes_);
+    if (total_ >= 0) claims_ = from_counter ? sched::counter_claims(total_) : sched::range_claims(total_, slots, nodes_);
     slots_.resize(slots);
     max_slots_ = sequential ? 1 : total_ >= 0 ? static_cast<int>(std::min<int64_t>(slots, std::max<int64_t>(total_, 1))) : slots;
     return arrow::Status::OK();

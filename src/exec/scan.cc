@@ -13,6 +13,7 @@ class ScanSource final : public Source {
  public:
   ScanSource(std::shared_ptr<plan::Scan> scan, std::string label) : scan_(std::move(scan)), label_(std::move(label)) {}
   std::string name() const override { return label_; }
+  void expect_ranges() override { scan_->expect_ranges(); }
   arrow::Result<int64_t> start(const QueryContext&) override { return scan_->num_morsels(); }
 
   arrow::Result<Next> next(uint64_t seq) override {

@@ -49,23 +49,11 @@ bool all_equal(const SortEntry* entries, int64_t n, std::span<const column::Colu
   return true;
 }
 
-arrow::Status resolve_group(SortEntry* entries, SortEntry* scratch, int64_t n, std::span<const column::Column> keys,
-                            const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
-  if (all_equal(entries, n, keys)) return arrow::Status::OK();
-  std::vector<int64_t> rows(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) rows[static_cast<size_t>(i)] = static_cast<int64_t>(entries[i].row);
-  std::vector<column::Column> taken;
-  for (const auto& k : keys) {
-    ARROW_ASSIGN_OR_RAISE(auto c, column::take(k, std::span<const int64_t>(rows), pool));
-    taken.push_back(std::move(c));
-  }
-  ARROW_ASSIGN_OR_RAISE(column::EncodedKeys encoded, column::encode_keys(taken, order, n));
-  const uint64_t prefix = entries[0].prefix;
-  for (int64_t i = 0; i < n; ++i) entries[i].row = static_cast<uint64_t>(i);
-  sort_by_bytes(encoded, entries, scratch, n, 0);
-  for (int64_t i = 0; i < n; ++i) entries[i] = {prefix, static_cast<uint64_t>(rows[entries[i].row])};
-  return arrow::Status::OK();
-}
+// Entries next to each other that are to be put in order by further keys.
+struct Tie {
+  int64_t begin, end;
+  uint64_t prefix;
+};
 
 // By its bytes: texts that are equal and long may lie apart, and then it is not seen.
 bool one_value(const column::Column& key, int64_t rows) {
@@ -117,13 +105,44 @@ arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>&
   return arrow::Status::OK();
 }
 
+// Key by key: what the first keys settle needs nothing of the others, which may be long.
 arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, std::span<const column::Column> keys,
                            const std::vector<column::SortKey>& order, arrow::MemoryPool* pool) {
+  std::vector<Tie> ties, left;
   for (int64_t begin = 0; begin < n;) {
     int64_t end = begin + 1;
     while (end < n && entries[end].prefix == entries[begin].prefix) ++end;
-    if (end - begin > 1) ARROW_RETURN_NOT_OK(resolve_group(entries + begin, scratch, end - begin, keys, order, pool));
+    if (end - begin > 1 && !all_equal(entries + begin, end - begin, keys)) ties.push_back({begin, end, entries[begin].prefix});
     begin = end;
+  }
+  std::vector<int64_t> rows;
+  for (size_t k = 0; k < keys.size() && !ties.empty(); ++k) {
+    if (keys[k].is_constant()) continue;
+    rows.clear();
+    for (const Tie& t : ties) {
+      for (int64_t i = t.begin; i < t.end; ++i) rows.push_back(static_cast<int64_t>(entries[i].row));
+    }
+    ARROW_ASSIGN_OR_RAISE(const column::Column taken, column::take(keys[k], std::span<const int64_t>(rows), pool));
+    ARROW_ASSIGN_OR_RAISE(const column::EncodedKeys encoded,
+                          column::encode_keys({&taken, 1}, {&order[k], 1}, static_cast<int64_t>(rows.size())));
+    const auto same = [&](int64_t i, int64_t j) {
+      const auto a = encoded.row(static_cast<int64_t>(entries[i].row)), b = encoded.row(static_cast<int64_t>(entries[j].row));
+      return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+    };
+    left.clear();
+    uint64_t at = 0;
+    for (const Tie& t : ties) {
+      for (int64_t i = t.begin; i < t.end; ++i) entries[i].row = at++;
+      sort_by_bytes(encoded, entries + t.begin, scratch, t.end - t.begin, 0);
+      for (int64_t begin = t.begin; begin < t.end;) {
+        int64_t end = begin + 1;
+        while (end < t.end && same(begin, end)) ++end;
+        if (end - begin > 1) left.push_back({begin, end, t.prefix});
+        begin = end;
+      }
+      for (int64_t i = t.begin; i < t.end; ++i) entries[i] = {t.prefix, static_cast<uint64_t>(rows[entries[i].row])};
+    }
+    ties.swap(left);
   }
   return arrow::Status::OK();
 }

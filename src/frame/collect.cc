@@ -95,8 +95,8 @@ arrow::Status QueryRunner::set_up(const ParallelOptions& options, const Cancella
   context->morsel_rows = rows_of_morsels(*plan_.main);
   ARROW_ASSIGN_OR_RAISE(const int64_t batch_setting, base::setting_int("GRISTMILL_BATCH_ROWS"));
   const int64_t batch_rows = options.batch_rows > 0 ? options.batch_rows : batch_setting;
-  if (options.memory_limit > 0 && options.memory_limit <= kTightMemory) context->batch_rows = kTightBatchRows;
-  if (batch_rows > 0) context->batch_rows = std::min(batch_rows, column::kMaxBatchRows);
+  if (options.memory_limit > 0 && options.memory_limit <= kTightMemory) context->batch_rows = context->scan_batch_rows = kTightBatchRows;
+  if (batch_rows > 0) context->batch_rows = context->scan_batch_rows = std::min(batch_rows, column::kMaxBatchRows);
   if (options.progress) context->progress = std::static_pointer_cast<base::Progress>(options.progress->state_);
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";

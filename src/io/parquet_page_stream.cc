@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <arrow/buffer.h>
 #include <parquet/arrow/reader.h>
@@ -17,6 +18,7 @@
 #include <parquet/metadata.h>
 #include <parquet/schema.h>
 
+#include "column/buffers.h"
 #include "io/rle_decoder.h"
 
 namespace gristmill::io {
@@ -62,7 +64,14 @@ const PageStream::Page& PageStream::next(int64_t& to_skip, const std::function<v
   }
 }
 
+std::shared_ptr<arrow::Buffer> PageStream::take_values() {
+  if (stored_pages_ == nullptr || plain_ == nullptr || page_.bytes == 0) return nullptr;
+  if (page_.values < plain_->data() || page_.values + page_.bytes > plain_->data() + plain_->size()) return nullptr;
+  return std::exchange(plain_, nullptr);
+}
+
 uint8_t* PageStream::room(int64_t bytes) {
+  bytes += column::kStoreSlack;
   if (plain_ == nullptr) {
     PARQUET_ASSIGN_OR_THROW(plain_, arrow::AllocateResizableBuffer(bytes, pool_));
   } else if (plain_->size() < bytes) {

@@ -49,6 +49,9 @@ class PageStream {
   // A dictionary page on the way goes to `on_dictionary`.
   const Page& next(int64_t& to_skip, const std::function<void(const parquet::DictionaryPage&)>& on_dictionary);
 
+  // What the page's values lie in, for as long as wanted, with slack behind it. Null: they are the library's.
+  std::shared_ptr<arrow::Buffer> take_values();
+
   const parquet::ColumnDescriptor& stored() const { return *stored_; }
   int64_t rows() const { return rows_; }  // of the whole chunk
 

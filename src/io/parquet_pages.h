@@ -37,6 +37,7 @@ class PageCursor : public ParquetCursor {
   bool row_valid(int64_t i) const;  // of the rows now being decoded
 
   const parquet::ColumnDescriptor& stored() const { return pages_.stored(); }
+  std::shared_ptr<arrow::Buffer> take_values() { return pages_.take_values(); }  // as PageStream's, of the page that starts
   const column::TypePtr& type() const { return column_.inside; }
   int64_t chunk_rows() const { return pages_.rows(); }
   arrow::MemoryPool* pool() const { return pool_; }

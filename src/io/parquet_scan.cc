@@ -35,12 +35,12 @@
 namespace gristmill::io {
 namespace {
 
-constexpr int64_t kMorselRows = 131072;
+constexpr int64_t kMorselRows = 131072, kRangeMorselRows = 32768;
 constexpr int64_t kAheadBytes = int64_t{256} << 20;  // of row groups fetched and not yet read
 constexpr int64_t kFew = 4;                          // a batch of which at most one row in so many is left
 constexpr int64_t kKnownAfter = 10'000;              // rows
 constexpr double kClearlyLess = 1.5;
-constexpr int64_t kBatchBytes = int64_t{640} << 10, kLeastBatchRows = 8192;
+constexpr int64_t kBatchBytes = int64_t{1} << 20, kLeastBatchRows = 8192;
 
 using FilePtr = std::shared_ptr<const ParquetFile>;
 
@@ -117,9 +117,12 @@ class ParquetScan final : public plan::Scan {
                                             : rows_in_cache();
     if (request.predicate != nullptr) collect_conjuncts(request.predicate, conjuncts_);
     for (const Conjunct& c : conjuncts_) fallible_ = fallible_ || c.predicate->fallible;
-    for (size_t i = 0; i < inputs_.size(); ++i) cut(static_cast<int32_t>(i));
-    if (request.limit.has_value() && conjuncts_.empty() && request.runtime_filters.empty()) keep_first(*request.limit);
-    plan_ahead();
+    cut_all(kMorselRows);
+  }
+
+  // Where workers take turns instead, both halves of a page would be decoded by two.
+  void expect_ranges() override {
+    if (request_.workers > 1 && request_.morsel_rows == 0) cut_all(kRangeMorselRows);
   }
 
   arrow::Status make_placeholders(const arrow::Schema& schema) {
@@ -169,7 +172,16 @@ class ParquetScan final : public plan::Scan {
     return rows;
   }
 
-  void cut(int32_t input) {
+  void cut_all(int64_t morsel_rows) {
+    pieces_.clear();
+    ahead_pieces_.clear();
+    groups_ = 0;
+    for (size_t i = 0; i < inputs_.size(); ++i) cut(static_cast<int32_t>(i), morsel_rows);
+    if (request_.limit.has_value() && conjuncts_.empty() && request_.runtime_filters.empty()) keep_first(*request_.limit);
+    plan_ahead();
+  }
+
+  void cut(int32_t input, int64_t morsel_rows) {
     const ParquetFile& file = *inputs_[input].file;
     bool cheap = true;
     for (const int c : request_.columns) cheap = cheap && options_.own_decoder && file.columns[inputs_[input].columns[c]].direct;
@@ -177,8 +189,8 @@ class ParquetScan final : public plan::Scan {
       const int64_t rows = file.group_first[g + 1] - file.group_first[g];
       if (rows == 0) continue;
       ++groups_;
-      int64_t size = request_.morsel_rows > 0 ? request_.morsel_rows : kMorselRows;
-      if (request_.morsel_rows == 0 && (!cheap || rows < 2 * kMorselRows)) size = rows;
+      int64_t size = request_.morsel_rows > 0 ? request_.morsel_rows : morsel_rows;
+      if (request_.morsel_rows == 0 && (!cheap || rows < 2 * morsel_rows)) size = rows;
       for (int64_t first = 0; first < rows; first += size)
         pieces_.push_back({input, g, first, std::min(size, rows - first), static_cast<size_t>(groups_ - 1)});
     }

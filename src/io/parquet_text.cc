@@ -1,6 +1,6 @@
 // Text and bytes: plain pages and dictionaries as 16-byte views.
 //
-// Views of long values point into a copy of their page (the page itself is the library's and will be overwritten) or into
+// Views of long values point into their page, into a copy of it (where the page is the library's and will be overwritten) or into
 // the dictionary, which is there once for the whole row group. While all pages of a result are indices into a dictionary
 // of moderate size without repeated entries, the result is a dictionary column; else its rows are views.
 //
@@ -75,22 +75,22 @@ inline View16 make_view(const uint8_t* p, uint32_t size, int32_t buffer, int64_t
 // [u32 length, bytes] after one another in a buffer of our own, which has slack behind its end.
 struct PlainValues {
   std::shared_ptr<arrow::Buffer> bytes;
-  int64_t at = 0;
+  int64_t at = 0, end = 0;
   bool ascii = false;  // all bytes, lengths too: no value needs to be looked at
 
   // Where the next value's bytes begin; `size` is theirs.
   int64_t next(uint32_t& size) {
-    if (at + 4 > bytes->size()) corrupt_page("a page ends early");
+    if (at + 4 > end) corrupt_page("a page ends early");
     std::memcpy(&size, bytes->data() + at, 4);
     const int64_t begin = at + 4;
-    if (begin + size > bytes->size()) corrupt_page("a value longer than its page");
+    if (begin + size > end) corrupt_page("a value longer than its page");
     at = begin + size;
     return begin;
   }
 };
 
 PlainValues copied(const uint8_t* data, int64_t bytes, arrow::MemoryPool* pool) {
-  PlainValues out{allocated(bytes, pool), 0, false};
+  PlainValues out{allocated(bytes, pool), 0, bytes, false};
   if (bytes > 0) std::memcpy(out.bytes->mutable_data(), data, static_cast<size_t>(bytes));
   out.ascii = is_ascii(out.bytes->data(), bytes);
   return out;
@@ -136,11 +136,18 @@ class TextCursor final : public PageCursor {
         corrupt_page("a page of indices without a dictionary");
       indices_ = page.bytes < 1 ? RleDecoder() : RleDecoder(page.values + 1, page.bytes - 1, page.values[0]);
     } else if (page.encoding == parquet::Encoding::PLAIN) {
-      plain_ = copied(page.values, page.bytes, pool());
+      plain_ = plain_values(page);
     } else {
       foreign_ = parquet::MakeTypedDecoder<parquet::ByteArrayType>(page.encoding, &stored(), pool());
       foreign_->SetData(static_cast<int>(page.valid), page.values, static_cast<int>(page.bytes));
     }
+  }
+
+  PlainValues plain_values(const PageStream::Page& page) {
+    auto kept = take_values();
+    if (kept == nullptr) return copied(page.values, page.bytes, pool());
+    const int64_t at = page.values - kept->data();
+    return {std::move(kept), at, at + page.bytes, is_ascii(page.values, page.bytes)};
   }
 
   void skip_values(int64_t n) override {

@@ -62,6 +62,9 @@ class Scan {
   virtual ~Scan() = default;
   // Known number of morsels, in ordinal order; -1: only found out by asking next().
   virtual int64_t num_morsels() const = 0;
+  // Before num_morsels(), if at all: each worker will take morsels that follow each other, so that small ones cost little more, and they
+  // let all workers end together.
+  virtual void expect_ranges() {}
   // For sources with unknown size only. Called in order, one at a time: makes morsel `seq` claimable.
   struct Next {
     bool end = false;

@@ -1,5 +1,7 @@
 // Aggregation against the naive reference over random keys, arguments, splits and schedules; the same bits everywhere.
 
+#include <arrow/array/builder_binary.h>
+
 #include "aggregate_driver.h"
 
 namespace gristmill::exec {
@@ -148,6 +150,26 @@ TEST(Aggregate, GroupsBySeveralKeys) {
     for (const char* n : names) types.push_back(type(n));
     check_keys(types, ++seed);
     if (HasFatalFailure()) return;
+  }
+}
+
+// Texts that differ in one byte, wherever it stands.
+TEST(Aggregate, FindsTheGreatestOfTextsThatAreNearlyEqual) {
+  for (int length = 1; length <= 80; ++length) {
+    for (int at = 0; at < length; ++at) {
+      std::string less(static_cast<size_t>(length), 'm'), more = less;
+      more[static_cast<size_t>(at)] = 'n';
+      arrow::StringViewBuilder builder;
+      for (const auto& text : {less, more, less}) ASSERT_TRUE(builder.Append(text).ok());
+      Batch b;
+      b.rows = 3;
+      b.columns = {RandomColumns(1).constant(type("int64"), 0), Column::flat(ok(builder.Finish())->data())};
+      AggregateSpec spec;
+      spec.keys = {input(0, type("int64"))};
+      spec.aggregates = {aggregate("max", {input(1, type("string"))}), aggregate("min", {input(1, type("string"))})};
+      check(spec, {b}, {});
+      if (HasFatalFailure()) return;
+    }
   }
 }
 

@@ -93,7 +93,7 @@ std::string outcome(const PlanPtr& p) {
   auto context = std::make_shared<exec::QueryContext>();
   context->memory = base::QueryMemory::make(0);
   context->morsel_rows = 7;
-  context->batch_rows = 5;
+  context->batch_rows = context->scan_batch_rows = 5;
   auto sink = exec::make_collect_sink(p->schema);
   auto query = exec::lower(p, sink, context);
   if (!query.ok()) return error_text(query.status());

@@ -118,6 +118,29 @@ TEST(ParquetScan, CutsBigRowGroupsIntoMorsels) {
   expect_same(answer.table, table, "pieces");
 }
 
+// Workers that take neighbouring morsels get small ones, so that they end together; others would decode pages twice.
+TEST(ParquetScan, CutsRowGroupsOfUsualSizeForRangesOnly) {
+  TemporaryDirectory dir;
+  arrow::Int64Builder numbers;
+  arrow::StringBuilder texts;
+  for (int64_t i = 0; i < 250'000; ++i) {
+    ASSERT_TRUE(numbers.Append(i * 3).ok());
+    ASSERT_TRUE((i % 11 == 0 ? texts.AppendNull() : texts.Append("text number " + std::to_string(i % 5000))).ok());
+  }
+  const auto schema = arrow::schema({arrow::field("x", arrow::int64()), arrow::field("t", arrow::utf8())});
+  const auto table = Table::Make(schema, {*numbers.Finish(), *texts.Finish()});
+  for (const bool dictionary : {false, true}) {
+    write_file(dir.path("x.parquet"), table, {.row_group_rows = 122'880, .dictionary = dictionary});
+    const auto source = *scan_parquet({dir.path("x.parquet")});
+    EXPECT_EQ((*run_scan(*source, {.locals = 2, .seed = 5})).morsels, 3);
+    for (const uint64_t seed : {0, 5}) {
+      const auto answer = *run_scan(*source, {.locals = 2, .ranges = true, .seed = seed});
+      EXPECT_EQ(answer.morsels, 9);  // the last row group is too small
+      expect_same(answer.table, table, dictionary ? "dictionary" : "plain");
+    }
+  }
+}
+
 TEST(ParquetScan, ReadsADictionaryManyTimesItsStoredSize) {
   TemporaryDirectory dir;
   arrow::StringBuilder builder;

@@ -252,7 +252,9 @@ arrow::Result<ScanAnswer> run_scan(const plan::TableSource& source, const ScanRu
   if (run.predicate != nullptr) {
     ARROW_ASSIGN_OR_RAISE(request.predicate, expr::bind(run.predicate, *schema));
   }
+  if (run.ranges) request.workers = std::max(2, run.locals);
   ARROW_ASSIGN_OR_RAISE(const auto scan, source.open(request));
+  if (run.ranges) scan->expect_ranges();
   ScanAnswer answer;
   std::vector<uint64_t> order;
   const int64_t known = scan->num_morsels();

@@ -57,6 +57,7 @@ struct ScanRun {
   int64_t morsel_rows = 0;
   int64_t batch_rows = 0;
   int locals = 1;  // morsels go to these in a seeded random order
+  bool ranges = false;  // as for workers of which each takes neighbours
   uint64_t seed = 0;
 };
 
