@@ -125,7 +125,7 @@ def _measure(trial: Trial, engines: list[Engine], seconds: float, small: bool, k
             find_highest(trial, e, seconds, 4 * FIRST if small else float("inf"))
         e.say(f"highest load {e.highest:,.0f} events/s ({e.limit})")
     for of in engines:
-        for share in SHARES if of.highest else ():
+        for share in SHARES if of.highest and of.name not in known else ():
             for e in engines:
                 if e is of or e.name == OURS:
                     e.at[f"{of.name} {share}"] = _attempt(trial, e, of.highest * share, seconds)

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", default="*", help="names or patterns, comma-separated (default: all)")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     parser.add_argument("--seconds", type=float, default=8, help="that are measured of each run of --kafka")
-    parser.add_argument("--known", default="", help="highest loads of --kafka found before, which are not looked for again: gristmill=500000,bytewax=20000")
+    parser.add_argument("--known", default="", help="highest loads of --kafka found and measured before: gristmill=500000; so that peers can be run one by one")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--scaling", action="store_true", help="1 -> 2 workers against two independent processes instead")
     parts.add_argument("--overhead", action="store_true", help="what parallel() costs beside the bare kernels, above and below the threshold, instead")

@@ -17,6 +17,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kMarkersMs = 3000;    // markers come within milliseconds of the answer to a commit
+constexpr int64_t kSurelyMs = 500;      // when the coordinator is through with them
 constexpr int64_t kForeignMs = 1000;    // transactions of others that are open when a sink begins
 constexpr int kMendings = 3;            // in a row, when brokers die again meanwhile
 constexpr int64_t kMessagesAtOnce = 1000;
@@ -185,7 +186,7 @@ arrow::Status KafkaEpochs::settle(std::vector<int32_t> partitions) {
     if (partitions.empty()) return arrow::Status::OK();
     // A transaction begins with the coordinator when it is through with the one before: markers that are not there now will not come.
     ARROW_RETURN_NOT_OK(commit_positions());
-    ARROW_ASSIGN_OR_RAISE(partitions, hanging(partitions, kMarkersMs));
+    ARROW_ASSIGN_OR_RAISE(partitions, hanging(partitions, kSurelyMs));
     if (partitions.empty()) return arrow::Status::OK();
     if (mendings == kMendings) return lost(partitions[0], "and each time they were written again that was lost too");
     ARROW_RETURN_NOT_OK(mend(partitions));

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,18 +90,19 @@ class Losing:
         consumer.close()
         return states
 
-    def go_away(self, topics: list[str]) -> None:
-        os.rename(self.folder, f"{self.folder}-away")
+    @contextmanager
+    def away(self, topics: list[str]) -> Iterator[None]:
+        """The folder goes away; behind it the broker dies and comes back with all there is."""
+        lost = {t: self.lost(t) for t in topics}
         admin = AdminClient({"bootstrap.servers": self.broker.servers, "log_level": 0})
-        wait_until(lambda: all(admin.list_topics(t, timeout=10).topics[t].partitions[p].leader == -1 for t, p in ((t, self._away(t)) for t in topics)))
-
-    def _away(self, topic: str) -> int:
-        return next(p for p in (0, 1) if Path(f"{self.folder}-away", f"{topic}-{p}").is_dir())
-
-    def come_back(self) -> None:
-        self.broker.kill()
-        os.rename(f"{self.folder}-away", self.folder)
-        self.broker.start()
+        os.rename(self.folder, f"{self.folder}-away")
+        try:
+            wait_until(lambda: all(admin.list_topics(t, timeout=10).topics[t].partitions[p].leader == -1 for t, p in lost.items()))
+            yield
+        finally:
+            self.broker.kill()
+            os.rename(f"{self.folder}-away", self.folder)
+            self.broker.start()
 
 
 def wait_until(holds: object, seconds: float = 30) -> None:
@@ -151,7 +153,6 @@ def test_a_commit_is_over_when_its_end_is_everywhere(losing: Losing) -> None:
     s.epoch(1, rows_of(1))
     assert ids_in(broker, topic, ROWS) == ids_of(1)
     token = s.epoch(2, rows_of(2), commit=False)
-    losing.go_away([topic])
     failed: list[BaseException] = []
 
     def commit() -> None:
@@ -161,10 +162,10 @@ def test_a_commit_is_over_when_its_end_is_everywhere(losing: Losing) -> None:
             failed.append(e)
 
     committing = threading.Thread(target=commit)
-    committing.start()
-    wait_until(lambda: losing.ended().get(f"gristmill-{topic}") in COMPLETE)
-    assert committing.is_alive()  # the broker has answered, but half of the rows is not to be seen
-    losing.come_back()
+    with losing.away([topic]):
+        committing.start()
+        wait_until(lambda: losing.ended().get(f"gristmill-{topic}") in COMPLETE)
+        assert committing.is_alive()  # the broker has answered, but half of the rows is not to be seen
     committing.join(60)
     assert not committing.is_alive() and not failed, failed
     assert ids_in(broker, topic, 2 * ROWS) == ids_of(1, 2)
@@ -191,14 +192,13 @@ def test_what_an_earlier_run_left_hanging(losing: Losing) -> None:
             notes[lost] = f"rows 0 {ROWS // 2} {ROWS // 2}"
         if topic != undone:
             run.say(broker, 1, notes)
-    losing.go_away(list(runs))
-    for topic, run in runs.items():
-        if topic == undone:
-            run.producer.abort_transaction(30)
-        else:
-            run.producer.commit_transaction(30)
-    wait_until(lambda: all(losing.ended().get(f"gristmill-{topic}") in COMPLETE for topic in runs))
-    losing.come_back()
+    with losing.away(list(runs)):
+        for topic, run in runs.items():
+            if topic == undone:
+                run.producer.abort_transaction(30)
+            else:
+                run.producer.commit_transaction(30)
+        wait_until(lambda: all(losing.ended().get(f"gristmill-{topic}") in COMPLETE for topic in runs))
 
     for topic in (hanging, going_on):
         s = open_sink(broker, topic)
