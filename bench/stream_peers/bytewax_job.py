@@ -11,10 +11,10 @@ from bytewax.dataflow import Dataflow
 from bytewax.operators import windowing
 from bytewax.run import cli_main
 
-servers, source, target = sys.argv[1:4]
+servers, source, target, wait = sys.argv[1:5]
 EPOCH = datetime(2020, 1, 1, tzinfo=timezone.utc)
 ZERO = datetime(1970, 1, 1, tzinfo=timezone.utc)
-clock = windowing.EventClock(lambda m: ZERO + timedelta(milliseconds=m[1]), wait_for_system_duration=timedelta(milliseconds=500))
+clock = windowing.EventClock(lambda m: ZERO + timedelta(milliseconds=m[1]), wait_for_system_duration=timedelta(milliseconds=int(wait)))
 flow = Dataflow("counts")
 messages = kop.input("in", flow, brokers=[servers], topics=[source]).oks
 

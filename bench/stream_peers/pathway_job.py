@@ -5,7 +5,7 @@ import sys
 import pathway as pw
 
 servers, source, target = sys.argv[1:4]
-WAIT = 500  # milliseconds
+WAIT = int(sys.argv[4])  # milliseconds
 
 
 class Message(pw.Schema):

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "io/piece_batch.h"
 #include "io/row_blocks.h"
+#include "stream/kafka_epochs.h"
 #include "stream/kafka_messages.h"
 #include "stream/steps.h"
 #include "stream/wake_handle.h"
@@ -27,14 +28,14 @@ class KafkaSink final : public EpochSink {
   ~KafkaSink() override { wake_->end(); }
   std::string name() const override { return "write kafka " + options_.topic; }
   Delivery delivery() const override { return options_.exactly_once ? Delivery::kExactlyOnce : Delivery::kAtLeastOnce; }
-  int64_t committed() const override { return committed_; }
+  int64_t committed() const override { return epochs_ == nullptr ? 0 : epochs_->committed(); }
 
   arrow::Result<int64_t> open(const std::string& sink_id, std::shared_ptr<arrow::Schema> schema,
                               const exec::QueryContext& context) override {
     using Kind = io::KafkaClient::Kind;
     memory_ = context.memory;
     const std::string name = sink_id == kUnnamed ? sink_id + "-" + options_.topic : sink_id;
-    group_ = "gristmill-epochs-" + name;
+    const std::string group = "gristmill-epochs-" + name;
     ARROW_ASSIGN_OR_RAISE(auto writer, MessageWriter::make(*schema, options_));
     writer_ = std::make_unique<MessageWriter>(std::move(writer));
     std::map<std::string, std::string> own = {{"enable.idempotence", "true"}, {"linger.ms", "10"}, {"compression.codec", "lz4"}};
@@ -47,27 +48,20 @@ class KafkaSink final : public EpochSink {
     if (memory_->limited()) queue = std::clamp<int64_t>(memory_->cap() / 8, int64_t{1} << 20, queue);
     own["queue.buffering.max.kbytes"] = std::to_string(queue >> 10);
     ARROW_ASSIGN_OR_RAISE(reserved_, memory_->reserve(queue, "messages on their way to Kafka"));
-    const std::map<std::string, std::string> reading = {
-        {"group.id", group_}, {"enable.auto.commit", "false"}, {"isolation.level", "read_committed"}};
+    const std::map<std::string, std::string> reading = {{"group.id", group}, {"enable.auto.commit", "false"}};
     ARROW_ASSIGN_OR_RAISE(const auto asks, io::KafkaClient::open(Kind::kConsumer, options_.address, reading, {}, context.cancel));
     ARROW_RETURN_NOT_OK(asks->partitions(options_.topic).status());
     ARROW_ASSIGN_OR_RAISE(client_,
                           io::KafkaClient::open(Kind::kProducer, options_.address, own, [wake = wake_] { wake->wake(); }, context.cancel));
-    committed_ = 0;
     if (!options_.exactly_once) return 0;
-    ARROW_RETURN_NOT_OK(client_->init_transactions());  // an epoch of an earlier run that was under way is undone
-    std::vector<io::KafkaPosition> epoch = {{options_.topic, 0, 0}};
-    ARROW_RETURN_NOT_OK(asks->committed(options_.topic, epoch));
-    return committed_ = std::max<int64_t>(epoch[0].offset, 0);
+    ARROW_ASSIGN_OR_RAISE(epochs_, KafkaEpochs::open(options_.address, options_.topic, group, own["transactional.id"], client_, context.cancel));
+    return epochs_->committed();
   }
 
   arrow::Status begin(int64_t epoch) override {
-    skipping_ = options_.exactly_once && epoch <= committed_;
+    skipping_ = options_.exactly_once && epoch <= committed();
     at_piece_ = at_byte_ = 0;
-    if (skipping_ || !options_.exactly_once) return arrow::Status::OK();
-    ARROW_RETURN_NOT_OK(client_->begin_transaction());
-    in_transaction_ = true;
-    return arrow::Status::OK();
+    return skipping_ || !options_.exactly_once ? arrow::Status::OK() : epochs_->begin();
   }
 
   arrow::Result<std::vector<column::Batch>> stage(std::vector<column::Batch> batches, const exec::QueryContext& context) override {
@@ -134,35 +128,30 @@ class KafkaSink final : public EpochSink {
     while (blocks_.rows() > 0) ARROW_RETURN_NOT_OK(send_block());
     ARROW_RETURN_NOT_OK(client_->flush());
     if (!options_.exactly_once) return std::string{};
-    // The epoch stands where an offset of our own topic would; beside it, for those who look at lags, what was read.
-    std::vector<io::KafkaPosition> with = {{options_.topic, 0, epoch}};
+    std::vector<io::KafkaPosition> with;  // what was read, for those who look at lags
     for (const SourcePositions& s : positions) {
       if (!s.source.starts_with("kafka ") || s.source.substr(6) == options_.topic) continue;
       for (const auto& [partition, next] : s.next) {
         if (next >= 0) with.push_back({s.source.substr(6), partition, next});
       }
     }
-    ARROW_RETURN_NOT_OK(client_->add_offsets(group_, with));
+    ARROW_RETURN_NOT_OK(epochs_->prepare(epoch, with));
     return std::string{};
   }
 
   arrow::Status commit(int64_t epoch, const std::string&) override {
-    if (!options_.exactly_once || epoch <= committed_) return arrow::Status::OK();
-    if (!in_transaction_) return base::internal_error("epoch " + std::to_string(epoch) + " was not flushed by this run");
-    ARROW_RETURN_NOT_OK(client_->commit_transaction());
-    in_transaction_ = false;
-    committed_ = epoch;
-    return arrow::Status::OK();
+    if (!options_.exactly_once || epoch <= committed()) return arrow::Status::OK();
+    if (!epochs_->in_transaction()) return base::internal_error("epoch " + std::to_string(epoch) + " was not flushed by this run");
+    return epochs_->commit(epoch);
   }
 
   void abort() override {
     if (client_ == nullptr) return;
-    if (in_transaction_) {
-      client_->abort_transaction();
+    if (epochs_ != nullptr) {
+      epochs_->abort();
     } else {
       client_->purge();
     }
-    in_transaction_ = false;
     blocks_ = io::RowBlocks(options_.ipc_rows);
   }
 
@@ -214,10 +203,9 @@ class KafkaSink final : public EpochSink {
   std::unique_ptr<MessageWriter> writer_;
   io::KafkaClientPtr client_;
   io::RowBlocks blocks_;
-  std::string group_;
-  int64_t committed_ = 0;
+  std::unique_ptr<KafkaEpochs> epochs_;  // of exactly once
   size_t at_piece_ = 0, at_byte_ = 0;  // of a delivery that found the queue full
-  bool skipping_ = false, in_transaction_ = false;
+  bool skipping_ = false;
 };
 
 }  // namespace

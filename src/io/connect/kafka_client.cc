@@ -29,6 +29,9 @@ std::string hint_of(const std::string& name) {
   if (name == "_AUTO_OFFSET_RESET" || name == "OFFSET_OUT_OF_RANGE") {
     return "the messages that come next are no longer in the topic: its retention is shorter than this reader was away";
   }
+  if (name == "UNSTABLE_OFFSET_COMMIT") {
+    return "the end of a transaction was never written into the group's partition: kafka-transactions.sh find-hanging shows it";
+  }
   if (name.ends_with("AUTHORIZATION_FAILED") || name == "_AUTHENTICATION" || name == "SASL_AUTHENTICATION_FAILED") {
     return "properties={\"security.protocol\": ..., \"sasl.mechanism\": ..., ...} say who is asking";
   }
@@ -37,7 +40,9 @@ std::string hint_of(const std::string& name) {
 
 std::vector<GmKafkaPosition> plain(const std::vector<KafkaPosition>& positions) {
   std::vector<GmKafkaPosition> out;
-  for (const KafkaPosition& p : positions) out.push_back({p.topic.empty() ? nullptr : p.topic.c_str(), p.partition, p.offset});
+  for (const KafkaPosition& p : positions) {
+    out.push_back({p.topic.empty() ? nullptr : p.topic.c_str(), p.partition, p.offset, p.note.empty() ? nullptr : p.note.c_str()});
+  }
   return out;
 }
 
@@ -130,7 +135,10 @@ arrow::Status KafkaClient::committed(const std::string& topic, std::vector<Kafka
   auto all = plain(positions);
   ARROW_RETURN_NOT_OK(check(table_->committed(client_, topic.c_str(), all.data(), all.size(), address_.timeout_ms, stop()),
                             "looking up what the group has read of the topic \"" + topic + "\""));
-  for (size_t i = 0; i < all.size(); ++i) positions[i].offset = all[i].offset;
+  for (size_t i = 0; i < all.size(); ++i) {
+    positions[i].offset = all[i].offset;
+    positions[i].note = all[i].note != nullptr ? all[i].note : "";
+  }
   return arrow::Status::OK();
 }
 
@@ -192,9 +200,15 @@ arrow::Status KafkaClient::commit_transaction() {
   return check(table_->commit_transaction(client_, address_.timeout_ms, stop()), "committing a transaction in Kafka");
 }
 
-void KafkaClient::abort_transaction() {
+std::vector<GmKafkaSpan> KafkaClient::delivered() {
+  const GmKafkaSpan* all = nullptr;
+  const size_t n = table_->delivered(client_, &all);
+  return {all, all + n};
+}
+
+arrow::Status KafkaClient::abort_transaction() {
   constexpr int64_t kWait = 5000;  // what is left is ended by the next producer of this id, or by the broker's own clock
-  (void)table_->abort_transaction(client_, kWait);
+  return check(table_->abort_transaction(client_, kWait), "undoing a transaction in Kafka");
 }
 
 }  // namespace gristmill::io

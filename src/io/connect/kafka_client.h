@@ -30,6 +30,7 @@ struct KafkaPosition {
   std::string topic;
   int32_t partition = 0;
   int64_t offset = 0;
+  std::string note = {};  // committed with it
 };
 
 struct KafkaError {
@@ -76,7 +77,8 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
 
   arrow::Result<int32_t> partitions(const std::string& topic);
   arrow::Result<std::pair<int64_t, int64_t>> bounds(const std::string& topic, int32_t partition);  // first, behind the last
-  // For each position the first message at or after the time (milliseconds since 1970) in its offset; GM_KAFKA_END: there is none.
+  // For each position the first message at or after the time (milliseconds since 1970) in its offset; GM_KAFKA_END: there is none. Of those
+  // asked with GM_KAFKA_END where a reader comes to its end now.
   arrow::Status at_time(const std::string& topic, std::vector<KafkaPosition>& positions);
   arrow::Status committed(const std::string& topic, std::vector<KafkaPosition>& positions);
 
@@ -93,9 +95,10 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
   int64_t sent() const { return table_->sent(client_); }
   arrow::Status init_transactions();
   arrow::Status begin_transaction();
+  std::vector<GmKafkaSpan> delivered();  // since begin_transaction(), of each partition that has got messages
   arrow::Status add_offsets(const std::string& group, const std::vector<KafkaPosition>& positions);
   arrow::Status commit_transaction();
-  void abort_transaction();
+  arrow::Status abort_transaction();
   void purge() { table_->purge(client_); }
 
   const KafkaError& last_error() const { return last_; }

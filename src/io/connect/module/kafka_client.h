@@ -36,6 +36,8 @@ struct GmKafka {
   std::vector<rd_kafka_message_t*> room;
 
   int64_t sent = 0;
+  std::vector<GmKafkaSpan> spans, shown_spans;  // since begin(): by partition number; those that have messages
+  std::vector<std::string> notes;               // behind the pointers of positions
   bool sending_failed = false;
 
   // The last error of a call; texts behind the pointers of `shown`.
@@ -101,6 +103,7 @@ int flush(GmKafka* k, GmKafkaStop stop);
 int64_t sent(GmKafka* k);
 int transactions(GmKafka* k, int64_t timeout_ms, GmKafkaStop stop);
 int begin(GmKafka* k);
+size_t delivered(GmKafka* k, const GmKafkaSpan** spans);
 int add_offsets(GmKafka* k, const char* group, const GmKafkaPosition* positions, size_t count, int64_t timeout_ms, GmKafkaStop stop);
 int commit_transaction(GmKafka* k, int64_t timeout_ms, GmKafkaStop stop);
 int abort_transaction(GmKafka* k, int64_t timeout_ms);

@@ -48,6 +48,18 @@ rd_kafka_resp_err_t offsets_from(const rd_kafka_topic_partition_list_t& list, Gm
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+// What was committed beside the offsets.
+void notes_from(GmKafka* k, const rd_kafka_topic_partition_list_t& list, GmKafkaPosition* positions, size_t count) {
+  k->notes.assign(count, {});
+  for (int i = 0; i < list.cnt; ++i) {
+    const rd_kafka_topic_partition_t& p = list.elems[i];
+    for (size_t j = 0; j < count && p.metadata_size > 0; ++j) {
+      if (positions[j].partition == p.partition) k->notes[j].assign(static_cast<const char*>(p.metadata), p.metadata_size);
+    }
+  }
+  for (size_t j = 0; j < count; ++j) positions[j].note = k->notes[j].empty() ? nullptr : k->notes[j].c_str();
+}
+
 void wake_up(rd_kafka_t*, void* opaque) {
   auto* k = static_cast<GmKafka*>(opaque);
   if (k->wake.call != nullptr) k->wake.call(k->wake.context);
@@ -208,8 +220,10 @@ int at_time(GmKafka* k, const char* topic, GmKafkaPosition* positions, size_t co
 int committed(GmKafka* k, const char* topic, GmKafkaPosition* positions, size_t count, int64_t timeout_ms, GmKafkaStop stop) {
   return in_steps(k, timeout_ms, stop, [&](int step) {
     const List list = list_of(topic, positions, count);
-    const rd_kafka_resp_err_t code = rd_kafka_committed(k->rk, list.get(), step);
-    return code != RD_KAFKA_RESP_ERR_NO_ERROR ? code : offsets_from(*list, positions, count);
+    rd_kafka_resp_err_t code = rd_kafka_committed(k->rk, list.get(), step);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = offsets_from(*list, positions, count);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) notes_from(k, *list, positions, count);
+    return code;
   });
 }
 

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define GM_KAFKA_ABI 3
+#define GM_KAFKA_ABI 4
 
 typedef struct GmKafka GmKafka;           /* a consumer or a producer */
 typedef struct GmKafkaBatch GmKafkaBatch; /* messages of one partition, in order */
@@ -56,7 +56,14 @@ typedef struct {
   const char* topic; /* null: the one at hand */
   int32_t partition;
   int64_t offset; /* of the next message */
+  const char* note; /* what was committed with it, valid until the next call; null: none */
 } GmKafkaPosition;
+
+typedef struct {
+  int32_t partition;
+  int64_t first, last; /* offsets; -1: the broker has not said them */
+  int64_t count;
+} GmKafkaSpan;
 
 typedef struct {
   const char* key; /* null: none */
@@ -110,7 +117,8 @@ typedef struct {
   /* What the broker says, asked now. */
   int (*partitions)(GmKafka* k, const char* topic, int32_t* count, int64_t timeout_ms, GmKafkaStop stop);
   int (*bounds)(GmKafka* k, const char* topic, int32_t partition, int64_t* low, int64_t* high, int64_t timeout_ms, GmKafkaStop stop);
-  /* In: a time in `offset` of each; out: the first message from then on, or GM_KAFKA_END. */
+  /* In: a time in `offset` of each; out: the first message from then on, or GM_KAFKA_END. In GM_KAFKA_END: out where the reading ends now,
+   * which for isolation.level = read_committed is before the first message of a transaction that has not ended. */
   int (*at_time)(GmKafka* k, const char* topic, GmKafkaPosition* positions, size_t count, int64_t timeout_ms, GmKafkaStop stop);
   /* Of the client's group; GM_KAFKA_NONE where nothing was committed. */
   int (*committed)(GmKafka* k, const char* topic, GmKafkaPosition* positions, size_t count, int64_t timeout_ms, GmKafkaStop stop);
@@ -136,6 +144,8 @@ typedef struct {
   int64_t (*sent)(GmKafka* k);                                           /* messages that they have taken */
   int (*transactions)(GmKafka* k, int64_t timeout_ms, GmKafkaStop stop); /* ends those of earlier producers of this id */
   int (*begin)(GmKafka* k);
+  /* Of the messages taken since begin(), by partition; how many. Valid until the next call. */
+  size_t (*delivered)(GmKafka* k, const GmKafkaSpan** spans);
   int (*add_offsets)(GmKafka* k, const char* group, const GmKafkaPosition* positions, size_t count, int64_t timeout_ms, GmKafkaStop stop);
   int (*commit_transaction)(GmKafka* k, int64_t timeout_ms, GmKafkaStop stop);
   int (*abort_transaction)(GmKafka* k, int64_t timeout_ms);

@@ -3,6 +3,8 @@
 // A message that could not be delivered fails the next call; inside a transaction that means abort. The transaction calls may be
 // made again after a time-out: the library goes on where it was.
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "kafka_client.h"
@@ -10,10 +12,26 @@
 namespace gristmill_kafka {
 namespace {
 
+constexpr int64_t kNobodyKnows = -2;  // for good: a batch that was sent twice may come without offsets
+
+// One more message of its partition.
+void add_to_span(GmKafka* k, int32_t partition, int64_t offset) {
+  if (partition < 0) return;
+  const auto at = static_cast<size_t>(partition);
+  while (k->spans.size() <= at) k->spans.push_back({static_cast<int32_t>(k->spans.size()), -1, -1, 0});
+  GmKafkaSpan& span = k->spans[at];
+  ++span.count;
+  if (offset < 0) span.first = kNobodyKnows;
+  if (span.first == kNobodyKnows) return;
+  span.first = span.first < 0 ? offset : std::min(span.first, offset);
+  span.last = std::max(span.last, offset);
+}
+
 void on_delivery(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque) {
   auto* k = static_cast<GmKafka*>(opaque);
   if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++k->sent;
+    add_to_span(k, m->partition, m->offset);
     return;
   }
   if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT || k->sending_failed) return;
@@ -108,13 +126,29 @@ int transactions(GmKafka* k, int64_t timeout_ms, GmKafkaStop stop) {
 int begin(GmKafka* k) {
   rd_kafka_error_t* error = rd_kafka_begin_transaction(k->rk);
   k->sending_failed = false;
+  k->spans.clear();
   return error == nullptr ? GM_KAFKA_OK : fail(k, error);
+}
+
+size_t delivered(GmKafka* k, const GmKafkaSpan** spans) {
+  k->shown_spans.clear();
+  for (const GmKafkaSpan& s : k->spans) {
+    if (s.count == 0) continue;
+    k->shown_spans.push_back(s);
+    if (s.first == kNobodyKnows) k->shown_spans.back().first = k->shown_spans.back().last = -1;
+  }
+  *spans = k->shown_spans.data();
+  return k->shown_spans.size();
 }
 
 int add_offsets(GmKafka* k, const char* group, const GmKafkaPosition* positions, size_t count, int64_t timeout_ms, GmKafkaStop stop) {
   rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(static_cast<int>(count));
   for (size_t i = 0; i < count; ++i) {
-    rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)->offset = positions[i].offset;
+    rd_kafka_topic_partition_t* p = rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition);
+    p->offset = positions[i].offset;
+    if (positions[i].note == nullptr) continue;
+    p->metadata = strdup(positions[i].note);  // the list frees it
+    p->metadata_size = p->metadata == nullptr ? 0 : std::strlen(positions[i].note);
   }
   rd_kafka_consumer_group_metadata_t* of = rd_kafka_consumer_group_metadata_new(group);
   const int outcome =
