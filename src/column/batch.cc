@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "column/array_kernels.h"
 #include "column/buffers.h"
+#include "column/compact_together.h"
 #include "column/kernels.h"
 
 namespace gristmill::column {
@@ -23,15 +24,9 @@ arrow::Result<Batch> compact(Batch batch, arrow::MemoryPool* pool, bool keep_ori
   Batch out;
   out.rows = kept;
   out.columns.reserve(batch.columns.size());
-  const bool sparse = kept * 8 < batch.rows;
-  for (const Column& c : batch.columns) {
-    if (sparse) {
-      ARROW_ASSIGN_OR_RAISE(Column taken, take(c, batch.selection.indices(batch.rows), pool));
-      out.columns.push_back(std::move(taken));
-    } else {
-      ARROW_ASSIGN_OR_RAISE(Column filtered, filter(c, batch.rows, batch.selection.mask(batch.rows), kept, pool));
-      out.columns.push_back(std::move(filtered));
-    }
+  for (size_t c = 0; c < batch.columns.size(); ++c) {
+    ARROW_ASSIGN_OR_RAISE(Column column, compact_column(batch, c, pool));
+    out.columns.push_back(std::move(column));
   }
   out.origin.input = batch.origin.input;
   if (keep_origin && (batch.origin.rows || batch.origin.first_row >= 0)) {

@@ -5,9 +5,12 @@
 
 #include "exec/collect.h"
 
+#include <optional>
+
 #include <arrow/array/data.h>
 #include <arrow/record_batch.h>
 
+#include "column/compact_together.h"
 #include "column/kernels.h"
 #include "exec/tail_work.h"
 
@@ -24,26 +27,20 @@ bool adjacent(const column::Column& a, int64_t a_rows, const column::Column& b) 
 }
 
 // One column over all parts: widened when the parts lie side by side, else copied together.
-arrow::Result<column::Column> join_column(const std::vector<column::Batch>& parts, size_t c, const std::vector<int64_t>& rows,
-                                          arrow::MemoryPool* pool) {
+arrow::Result<column::Column> join_columns(std::vector<column::Column> parts, const std::vector<int64_t>& rows, arrow::MemoryPool* pool) {
   bool side_by_side = true;
   int64_t total = rows[0];
   for (size_t i = 1; i < parts.size() && side_by_side; ++i) {
-    side_by_side = adjacent(parts[i - 1].columns[c], rows[i - 1], parts[i].columns[c]);
+    side_by_side = adjacent(parts[i - 1], rows[i - 1], parts[i]);
     total += rows[i];
   }
-  if (side_by_side) {
-    column::Column wide = parts[0].columns[c];
-    if (wide.is_constant()) return wide;
-    wide.values = std::make_shared<arrow::ArrayData>(*wide.values);
-    wide.values->length = total;
-    wide.values->null_count = arrow::kUnknownNullCount;
-    return wide;
-  }
-  std::vector<column::Column> columns;
-  columns.reserve(parts.size());
-  for (const auto& p : parts) columns.push_back(p.columns[c]);
-  return column::concat(columns, rows, pool);
+  if (!side_by_side) return column::concat(parts, rows, pool);
+  column::Column wide = std::move(parts[0]);
+  if (wide.is_constant()) return wide;
+  wide.values = std::make_shared<arrow::ArrayData>(*wide.values);
+  wide.values->length = total;
+  wide.values->null_count = arrow::kUnknownNullCount;
+  return wide;
 }
 
 // The worker that made the rows makes their arrays too. They travel as flat columns of border types, which only deliver() meets.
@@ -196,20 +193,32 @@ class Counting final : public CountingSink, public TailWork {
 }  // namespace
 
 arrow::Result<column::Batch> join_batches(std::vector<column::Batch> batches, arrow::MemoryPool* pool) {
+  if (batches.size() == 1) return column::compact(std::move(batches[0]), pool);
   std::vector<int64_t> rows;
   rows.reserve(batches.size());
-  int64_t total = 0;
-  for (auto& b : batches) {
-    ARROW_ASSIGN_OR_RAISE(b, column::compact(std::move(b), pool));
-    rows.push_back(b.rows);
-    total += b.rows;
-  }
-  if (batches.size() == 1) return std::move(batches[0]);
   column::Batch out;
-  out.rows = total;
+  bool dense = true;
+  for (const auto& b : batches) {
+    rows.push_back(b.selected());
+    out.rows += rows.back();
+    dense = dense && b.selection.all();
+  }
   for (size_t c = 0; c < batches[0].columns.size(); ++c) {
-    ARROW_ASSIGN_OR_RAISE(column::Column joined, join_column(batches, c, rows, pool));
-    out.columns.push_back(std::move(joined));
+    std::optional<column::Column> joined;
+    if (!dense) {
+      ARROW_ASSIGN_OR_RAISE(joined, column::compact_together(batches, c, out.rows, pool));
+    }
+    if (!joined) {
+      std::vector<column::Column> parts;
+      parts.reserve(batches.size());
+      for (const auto& b : batches) {
+        ARROW_ASSIGN_OR_RAISE(column::Column part, column::compact_column(b, c, pool));
+        parts.push_back(std::move(part));
+      }
+      ARROW_ASSIGN_OR_RAISE(joined, join_columns(std::move(parts), rows, pool));
+    }
+    for (auto& b : batches) b.columns[c] = {};  // its memory is free for the next column
+    out.columns.push_back(std::move(*joined));
   }
   return out;
 }

@@ -107,6 +107,12 @@ arrow::Result<Column> DictionaryEntries::import(const ArrayPtr& rows, arrow::Mem
   return Column::dict(column::make_array(arrow::int32(), n, std::move(valid), nulls, std::move(mapped)), entries_);
 }
 
+arrow::Result<Column> Piece::read(int64_t from, int64_t to, arrow::MemoryPool* pool) const {
+  const bool whole = from == begin && to == end;
+  if (rows_) return column::import_array(whole ? rows_ : rows_->Slice(from - begin, to - from), pool);
+  return whole ? values_ : column::slice(values_, from - begin, to - from);
+}
+
 ChunkedColumn::ChunkedColumn(const arrow::ChunkedArray& chunks, bool ours) : as_is_(ours && column::is_viewed(*chunks.type())) {
   std::unordered_map<const arrow::ArrayData*, std::shared_ptr<DictionaryEntries>> known;
   int64_t begin = 0;
@@ -132,12 +138,18 @@ arrow::Result<std::vector<Piece>> ChunkedColumn::read(int64_t begin, int64_t end
     if (from >= to) continue;
     const bool whole = to - from == chunk->data->length;
     auto rows = whole ? chunk->data : chunk->data->Slice(from - chunk->begin, to - from);
+    const auto type = rows->type->id();
     if (as_is_) {
-      pieces.push_back({from, to, Column::flat(counted(std::move(rows)))});
-      continue;
+      pieces.emplace_back(from, to, Column::flat(counted(std::move(rows))));
+    } else if (chunk->entries) {
+      ARROW_ASSIGN_OR_RAISE(Column values, chunk->entries->import(rows, pool));
+      pieces.emplace_back(from, to, std::move(values));
+    } else if (type == arrow::Type::DICTIONARY || type == arrow::Type::EXTENSION) {  // may have entries to import, however few the rows
+      ARROW_ASSIGN_OR_RAISE(Column values, column::import_array(rows, pool));
+      pieces.emplace_back(from, to, std::move(values));
+    } else {
+      pieces.emplace_back(from, to, std::move(rows));
     }
-    ARROW_ASSIGN_OR_RAISE(Column values, chunk->entries ? chunk->entries->import(rows, pool) : column::import_array(rows, pool));
-    pieces.push_back({from, to, std::move(values)});
   }
   return pieces;
 }

@@ -36,10 +36,22 @@ class DictionaryEntries {
   bool unchanged_ = true;                      // places_[i] == i
 };
 
-// Rows [begin, end) of the table.
-struct Piece {
+// Rows [begin, end) of the table. What an import has to go through row by row is imported by those who read it, a batch at a time, while
+// it lies in the cache for whoever works on the batch: 10M texts as views that came from elsewhere were looked at a morsel at a time
+// before, and `filter` over them took 1.2 times as long.
+class Piece {
+ public:
+  Piece(int64_t begin, int64_t end, column::Column values) : begin(begin), end(end), values_(std::move(values)) {}
+  Piece(int64_t begin, int64_t end, std::shared_ptr<arrow::ArrayData> rows) : begin(begin), end(end), rows_(std::move(rows)) {}
+
+  // Rows [from, to) of the table, all of this piece.
+  arrow::Result<column::Column> read(int64_t from, int64_t to, arrow::MemoryPool* pool) const;
+
   int64_t begin = 0, end = 0;
-  column::Column values;
+
+ private:
+  column::Column values_;                   // imported; or
+  std::shared_ptr<arrow::ArrayData> rows_;  // as they came
 };
 
 class ChunkedColumn {

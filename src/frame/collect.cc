@@ -19,6 +19,7 @@
 #include "frame/morsel_size.h"
 #include "frame/query_runner.h"
 #include "gristmill/frame.h"
+#include "plan/light_work.h"
 #include "plan/logical.h"
 #include "plan/statistics.h"
 
@@ -41,6 +42,9 @@ namespace {
 
 constexpr int64_t kTightMemory = int64_t{512} << 20;  // up to this the batches in flight are kept small
 constexpr int64_t kTightBatchRows = 8192;
+// Up to so much work a row of min_parallel_rows a query is over before others have woken and met: 50,000 rows with two products and a sum
+// took 0.19 ms on the caller's thread and 0.24 on two, 100,000 rows 0.30 and 0.40, 500,000 rows 1.0 and 0.76.
+constexpr int64_t kLightWork = 64;
 
 std::function<arrow::Status()>& interrupt_check() {
   static std::function<arrow::Status()> check;
@@ -101,8 +105,8 @@ arrow::Status QueryRunner::set_up(const ParallelOptions& options, const Cancella
   context->exact_float_sums = options.exact_float_sums;
   context->spill_eagerly = base::setting_text("GRISTMILL_SPILL_EAGERLY") == "1";
   const auto is_small = [&](const plan::Plan& p) {
-    const auto rows = plan::source_rows(p);
-    return rows && *rows < options.min_parallel_rows;
+    const auto rows = plan::source_rows(p), work = plan::light_work(p);
+    return (rows && *rows < options.min_parallel_rows) || (work && *work / kLightWork < options.min_parallel_rows);
   };
   const auto& parts = plan_.parts;
   const bool small =

@@ -96,8 +96,8 @@ class MemoryScan final : public plan::Scan {
     while (from < to) {
       const Piece& p = pieces[at];
       const int64_t until = std::min(to, p.end);
-      const bool whole = from == p.begin && until == p.end;
-      parts.push_back(whole ? p.values : column::slice(p.values, from - p.begin, until - from));
+      ARROW_ASSIGN_OR_RAISE(Column part, p.read(from, until, pool()));
+      parts.push_back(std::move(part));
       rows.push_back(until - from);
       from = until;
       if (from == p.end) ++at;

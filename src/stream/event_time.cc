@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "column/buffers.h"
+#include "expr/level.h"
 #include "expr/window.h"
 
 namespace gristmill::stream {
@@ -102,6 +103,34 @@ arrow::Status times_of(const expr::Bound& time, const column::Batch& batch, cons
     (*out)[j] = std::max(ticks[rows[j]], kNoTime + 1);
   }
   return arrow::Status::OK();
+}
+
+std::span<const int64_t> Times::all() const {
+  if (!values.values) return copied;
+  return {column::values_of<int64_t>(*values.values), static_cast<size_t>(rows)};
+}
+
+arrow::Result<Times> see_times(const expr::Bound& time, const column::Batch& batch, const std::vector<uint16_t>& rows,
+                               expr::Evaluator& evaluator) {
+  Times out;
+  out.rows = static_cast<int64_t>(rows.size());
+  ARROW_ASSIGN_OR_RAISE(column::Column values, evaluator.evaluate(time, batch));
+  if (batch.selection.all() && values.is_flat() && !column::has_nulls(values)) {
+    const auto* const ticks = column::values_of<int64_t>(*values.values);
+    const int64_t n = batch.rows;
+    bool lowest = false;
+    expr::at_best_level([&lowest, ticks, n]() GRISTMILL_INLINE {
+      uint64_t found = 0;
+      for (int64_t i = 0; i < n; ++i) found |= static_cast<uint64_t>(ticks[i] == kNoTime);
+      lowest = found != 0;
+    });
+    if (!lowest) {
+      out.values = std::move(values);
+      return out;
+    }
+  }
+  ARROW_RETURN_NOT_OK(times_of(time, batch, rows, evaluator, &out.copied));
+  return out;
 }
 
 arrow::Result<column::Column> time_column(const std::vector<int64_t>& ticks, const column::TypePtr& type, arrow::MemoryPool* pool) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,16 @@ void selected_rows(const column::Batch& batch, std::vector<uint16_t>* rows);
 // Ticks of these rows. A null time is a data error of its row.
 arrow::Status times_of(const expr::Bound& time, const column::Batch& batch, const std::vector<uint16_t>& rows, expr::Evaluator& evaluator,
                        std::vector<int64_t>* out);
+
+// The same, not copied where they lie side by side as they are.
+struct Times {
+  column::Column values;  // of a whole batch; or
+  std::vector<int64_t> copied;
+  int64_t rows = 0;
+  std::span<const int64_t> all() const;
+};
+arrow::Result<Times> see_times(const expr::Bound& time, const column::Batch& batch, const std::vector<uint16_t>& rows,
+                               expr::Evaluator& evaluator);
 
 // A column of ticks in the type of the time column.
 arrow::Result<column::Column> time_column(const std::vector<int64_t>& ticks, const column::TypePtr& type, arrow::MemoryPool* pool);

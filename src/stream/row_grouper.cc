@@ -76,12 +76,13 @@ arrow::Status RowGrouper::evaluate_argument(const exec::AggregateArgument& a, co
   return arrow::Status::OK();
 }
 
-arrow::Status RowGrouper::evaluate(const column::Batch& batch, std::span<const uint16_t> rows, uint64_t order_base) {
+arrow::Status RowGrouper::evaluate(const column::Batch& batch, std::span<const uint16_t> rows, uint64_t order_base, Use use) {
   physical_.assign(rows.begin(), rows.end());
   n_ = static_cast<int64_t>(rows.size());
   order_base_ = order_base;
-  whole_ = n_ == batch.rows;
-  for (size_t j = 0; whole_ && j < physical_.size(); ++j) whole_ = physical_[j] == j;
+  uint16_t elsewhere = 0;  // no early end: the loop is of the processor's widest steps then
+  for (size_t j = 0; j < physical_.size(); ++j) elsewhere |= static_cast<uint16_t>(physical_[j] ^ j);
+  whole_ = n_ == batch.rows && elsewhere == 0;
   keys_.clear();
   for (const auto& key : plan_.spec.keys) {
     ARROW_ASSIGN_OR_RAISE(column::Column values, dense(*key, batch, physical_));
@@ -89,7 +90,14 @@ arrow::Status RowGrouper::evaluate(const column::Batch& batch, std::span<const u
   }
   arguments_.resize(plan_.arguments.size());
   for (size_t a = 0; a < plan_.arguments.size(); ++a) ARROW_RETURN_NOT_OK(evaluate_argument(plan_.arguments[a], batch, &arguments_[a]));
-  if (layout_.form == KeyForm::kNone || n_ == 0) return arrow::Status::OK();
+  normalised_ = false;
+  near_ = use == Use::kAddAscending && layout_.form == KeyForm::kWords && keys_.size() == 1 && near_keys_.see(keys_[0], n_);
+  return near_ ? arrow::Status::OK() : normalise();
+}
+
+arrow::Status RowGrouper::normalise() {
+  if (normalised_ || layout_.form == KeyForm::kNone || n_ == 0) return arrow::Status::OK();
+  normalised_ = true;
   return normaliser_.normalise(plan_.keys, keys_, n_, plan_.pool(), &key_batch_);
 }
 
@@ -217,9 +225,49 @@ arrow::Status RowGrouper::add_global(int64_t begin, int64_t n, TableSet* tables)
   return arrow::Status::OK();
 }
 
+// Some rows, `begin` + missing[i], by the table's index.
+arrow::Status RowGrouper::find_missing(int64_t begin, const uint16_t* missing, int64_t n, TableSet* tables, uint8_t** rows) {
+  int32_t places[TableSet::kSpan];
+  for (int64_t i = 0; i < n; ++i) places[i] = static_cast<int32_t>(begin + missing[i]);
+  ARROW_ASSIGN_OR_RAISE(const column::Column some,
+                        column::take(keys_[0], std::span<const int32_t>(places, static_cast<size_t>(n)), plan_.pool()));
+  exec::KeyBatch keys;
+  ARROW_RETURN_NOT_OK(near_normaliser_.normalise(plan_.keys, std::span(&some, 1), n, plan_.pool(), &keys));
+  const auto order_at = [&](int64_t i) { return order(places[i]); };
+  ARROW_RETURN_NOT_OK(exec::find_word_groups(layout_, keys.words, 0, keys.hashes, n, tables, rows, order_at));
+  // Later rows of this call come later in every respect.
+  for (int64_t i = 0; i < n; ++i) {
+    uint8_t* const at = rows[i] + layout_.order_offset;
+    const auto old = load<uint64_t>(at);
+    store<uint64_t>(at, std::min(old & ~RowLayout::kNullKey, order_at(i)) | (old & RowLayout::kNullKey));
+    near_keys_.remember(places[i], rows[i]);
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status RowGrouper::add_near(int64_t begin, int64_t n, TableSet* tables) {
+  constexpr int64_t kHere = TableSet::kSpan / 2;  // until all keys have come a span has much to look up
+  near_keys_.forget();
+  uint8_t* rows[kHere];
+  uint8_t* found[kHere];
+  uint16_t missing[kHere];
+  for (int64_t at = 0; at < n; at += kHere) {
+    const int64_t here = std::min(kHere, n - at);
+    const int64_t lost = near_keys_.look_up(begin + at, here, rows, missing);
+    if (lost > 0) {
+      ARROW_RETURN_NOT_OK(find_missing(begin + at, missing, lost, tables, found));
+      for (int64_t i = 0; i < lost; ++i) rows[missing[i]] = found[i];
+    }
+    ARROW_RETURN_NOT_OK(update(rows, begin + at, here, tables));
+  }
+  return arrow::Status::OK();
+}
+
 arrow::Status RowGrouper::add(int64_t begin, int64_t n, TableSet* tables) {
   if (n == 0) return arrow::Status::OK();
   if (layout_.form == KeyForm::kNone) return add_global(begin, n, tables);
+  if (near_ && near_keys_.range() <= n) return add_near(begin, n, tables);
+  ARROW_RETURN_NOT_OK(normalise());
   uint8_t* rows[TableSet::kSpan];
   for (int64_t at = 0; at < n; at += TableSet::kSpan) {
     const int64_t here = std::min(TableSet::kSpan, n - at);

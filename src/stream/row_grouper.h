@@ -17,6 +17,7 @@
 #include "exec/group_keys.h"
 #include "exec/group_table.h"
 #include "expr/evaluate.h"
+#include "stream/near_keys.h"
 
 namespace gristmill::stream {
 
@@ -26,8 +27,10 @@ class RowGrouper {
 
   expr::Evaluator& evaluator() { return evaluator_; }
 
+  // What follows evaluate(): anything, or nothing but add(), of rows that ascend within each call.
+  enum class Use : uint8_t { kAny, kAddAscending };
   // `rows`: physical, selected ones. Orders are `order_base` + physical row.
-  arrow::Status evaluate(const column::Batch& batch, std::span<const uint16_t> rows, uint64_t order_base);
+  arrow::Status evaluate(const column::Batch& batch, std::span<const uint16_t> rows, uint64_t order_base, Use use = Use::kAny);
   int64_t size() const { return n_; }
   uint64_t order(int64_t j) const { return order_base_ + physical_[static_cast<size_t>(j)]; }
 
@@ -51,6 +54,9 @@ class RowGrouper {
   arrow::Status evaluate_argument(const exec::AggregateArgument& a, const column::Batch& batch, Argument* out);
   arrow::Status find_around_nulls(int64_t begin, int64_t n, exec::TableSet* tables, uint8_t** rows);
   arrow::Status add_global(int64_t begin, int64_t n, exec::TableSet* tables);
+  arrow::Status add_near(int64_t begin, int64_t n, exec::TableSet* tables);
+  arrow::Status find_missing(int64_t begin, const uint16_t* missing, int64_t n, exec::TableSet* tables, uint8_t** rows);
+  arrow::Status normalise();
 
   const exec::AggregatePlan& plan_;
   const exec::RowLayout& layout_;
@@ -60,6 +66,10 @@ class RowGrouper {
   std::vector<Argument> arguments_;
   std::vector<uint16_t> physical_;
   exec::KeyBatch key_batch_;
+  bool normalised_ = false;
+  NearKeys near_keys_;
+  exec::KeyNormaliser near_normaliser_;
+  bool near_ = false;
   uint64_t order_base_ = 0;
   int64_t n_ = 0;
   bool whole_ = false;  // the rows are those of the batch, all and in order

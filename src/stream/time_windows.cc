@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "exec/group_hash.h"
+#include "stream/pane_cut.h"
 #include "stream/pane_store.h"
 #include "stream/snapshot.h"
 #include "stream/window_operators.h"
@@ -41,84 +42,10 @@ class TimePiece final : public Piece {
   int64_t bytes_ = 0;
 };
 
-// The rows of a batch by pane.
-class PaneCut {
+class TimeLocal final : public WindowLocal {
  public:
-  explicit PaneCut(const TimeWindows& windows, int64_t delay, bool inherited) : windows_(windows), delay_(delay), inherited_(inherited) {}
-
-  void cut(TimePiece* piece) {
-    const std::vector<int64_t>& times = piece->rows.times;
-    std::vector<int32_t> pane_of(times.size());
-    int64_t run = kNoTime;
-    int64_t from = 1, to = 0;  // the pane at hand: [from, to)
-    int64_t safe = kNoTime;    // its first window's end
-    int32_t number = kOutside;
-    for (size_t j = 0; j < times.size(); ++j) {
-      const int64_t t = times[j];
-      if (t < from || t >= to) {
-        from = windows_.pane(t);
-        to = time_add(from, windows_.width);
-        number = windows_.between(from) ? kOutside : number_of(from);
-        safe = windows_.first_end(from);
-      }
-      int32_t mine = number;
-      if (mine == kOutside) {
-        ++piece->outside;
-      } else if (!inherited_ && run != kNoTime && safe <= time_less(run, delay_)) {
-        mine = kSlow;
-        piece->slow.push_back(static_cast<uint16_t>(j));
-      } else {
-        ++counts_[static_cast<size_t>(mine)];
-      }
-      pane_of[j] = mine;
-      run = std::max(run, t);
-    }
-    piece->rows.greatest = run;
-    order(piece->rows.rows, pane_of);
-  }
-
-  // Physical rows, pane by pane in the order of numbers; each pane's range.
-  const std::vector<uint16_t>& rows() const { return rows_; }
-  size_t panes() const { return starts_.size(); }
-  int64_t start(size_t pane) const { return starts_[pane]; }
-  int64_t begin(size_t pane) const { return begins_[pane]; }
-  int64_t count(size_t pane) const { return counts_[pane]; }
-
- private:
-  static constexpr int32_t kOutside = -1;
-  static constexpr int32_t kSlow = -2;
-
-  int32_t number_of(int64_t start) {
-    const auto [at, fresh] = numbers_.emplace(start, static_cast<int32_t>(starts_.size()));
-    if (fresh) {
-      starts_.push_back(start);
-      counts_.push_back(0);
-    }
-    return at->second;
-  }
-
-  void order(const std::vector<uint16_t>& physical, const std::vector<int32_t>& pane_of) {
-    begins_.resize(starts_.size());
-    int64_t at = 0;
-    for (size_t p = 0; p < starts_.size(); ++p) {
-      begins_[p] = at;
-      at += counts_[p];
-    }
-    rows_.resize(static_cast<size_t>(at));
-    std::vector<int64_t> next = begins_;
-    for (size_t j = 0; j < physical.size(); ++j) {
-      if (pane_of[j] >= 0) rows_[static_cast<size_t>(next[static_cast<size_t>(pane_of[j])]++)] = physical[j];
-    }
-  }
-
-  const TimeWindows& windows_;
-  int64_t delay_;
-  bool inherited_;
-  std::map<int64_t, int32_t> numbers_;
-  std::vector<int64_t> starts_;
-  std::vector<int64_t> counts_;
-  std::vector<int64_t> begins_;
-  std::vector<uint16_t> rows_;
+  using WindowLocal::WindowLocal;
+  PaneCut cut;
 };
 
 class TimeWindowOperator final : public WindowOperator {
@@ -131,6 +58,9 @@ class TimeWindowOperator final : public WindowOperator {
     return store_->open();
   }
 
+  arrow::Result<std::unique_ptr<exec::LocalState>> make_local(const exec::QueryContext&) const override {
+    return std::make_unique<TimeLocal>(*plan_);
+  }
   arrow::Result<std::unique_ptr<Piece>> prepare(column::Batch batch, const MorselPart& part, exec::LocalState& local) const override;
   arrow::Status apply(std::unique_ptr<Piece> piece, const MorselPart& part, Emitter& out) override;
   arrow::Status snapshot(SnapshotWriter& writer) override;
@@ -180,12 +110,15 @@ class TimeWindowOperator final : public WindowOperator {
 
 arrow::Result<std::unique_ptr<Piece>> TimeWindowOperator::prepare(column::Batch batch, const MorselPart& part,
                                                                   exec::LocalState& local) const {
-  auto& mine = local.as<WindowLocal>();
+  auto& mine = local.as<TimeLocal>();
   auto piece = std::make_unique<TimePiece>();
   ARROW_RETURN_NOT_OK(read_times(std::move(batch), part, mine, &piece->rows));
-  PaneCut cut(windows_.time, mark_.delay(), mark_.inherited());
-  cut.cut(piece.get());
-  ARROW_RETURN_NOT_OK(mine.grouper.evaluate(piece->rows.batch, cut.rows(), piece->rows.order_base));
+  PaneCut& cut = mine.cut;
+  cut.cut(windows_.time, mark_.delay(), mark_.inherited(), piece->rows.times, piece->rows.rows);
+  piece->rows.greatest = cut.greatest();
+  piece->slow = cut.take_slow();
+  piece->outside = cut.outside();
+  ARROW_RETURN_NOT_OK(mine.grouper.evaluate(piece->rows.batch, cut.rows(), piece->rows.order_base, RowGrouper::Use::kAddAscending));
   for (size_t p = 0; p < cut.panes(); ++p) {
     if (cut.count(p) == 0) continue;
     piece->panes.push_back({cut.start(p), one_table(*plan_)});

@@ -37,7 +37,9 @@ arrow::Status WindowOperator::read_times(column::Batch batch, const MorselPart& 
   out->order_base = ((base_seq_ + part.seq) << 32) + static_cast<uint64_t>(part.first_row);
   selected_rows(out->batch, &out->rows);
   if (!windows_.watermark.time) return arrow::Status::OK();
-  return times_of(*windows_.watermark.time, out->batch, out->rows, local.grouper.evaluator(), &out->times);
+  ARROW_ASSIGN_OR_RAISE(out->held, see_times(*windows_.watermark.time, out->batch, out->rows, local.grouper.evaluator()));
+  out->times = out->held.all();
+  return arrow::Status::OK();
 }
 
 arrow::Status WindowOperator::move_on(Emitter& out) {

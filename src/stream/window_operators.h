@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,13 +26,14 @@ arrow::Result<StatefulOperatorPtr> make_count_windows(BoundWindows windows);
 // Rows of a batch with their times; what every piece starts from.
 struct TimedRows {
   column::Batch batch;
-  std::vector<uint16_t> rows;  // physical, selected
-  std::vector<int64_t> times;  // of each
+  std::vector<uint16_t> rows;      // physical, selected
+  std::span<const int64_t> times;  // of each
   uint64_t order_base = 0;
   int64_t greatest = kNoTime;
+  Times held;  // where `times` lie
 };
 
-class WindowLocal final : public exec::LocalState {
+class WindowLocal : public exec::LocalState {
  public:
   explicit WindowLocal(const exec::AggregatePlan& plan) : grouper(plan) {}
   RowGrouper grouper;

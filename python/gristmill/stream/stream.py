@@ -64,7 +64,7 @@ class Stream(TextFilters, Writing, EventTime):
     def __init__(self, engine_stream: _engine.Stream) -> None:
         engine_stream.check()
         self._s = engine_stream
-        self._stats: dict[str, Any] = {}
+        self._stats = "{}"  # of the last run, as the engine told them
         self._running: _engine.StreamReader | _engine.StreamControl | None = None
 
     def _with(self, engine_stream: _engine.Stream) -> "Stream":
@@ -416,7 +416,7 @@ class Stream(TextFilters, Writing, EventTime):
             await asyncio.to_thread(self._end, reader, cancel)
 
     def _end(self, reader: _engine.StreamReader, cancel: _engine.Cancellation) -> None:
-        self._stats = json.loads(reader.stats())
+        self._stats = reader.stats()
         if self._running is reader:
             self._running = None
         cancel.cancel()
@@ -428,7 +428,7 @@ class Stream(TextFilters, Writing, EventTime):
         try:
             run(control)
         finally:
-            self._stats = json.loads(control.stats())
+            self._stats = control.stats()
             if self._running is control:
                 self._running = None
 
@@ -468,7 +468,7 @@ class Stream(TextFilters, Writing, EventTime):
     def collect(self) -> Table:
         """All rows of a stream that ends, as a table."""
         out = Table(self._s.collect(_engine.Cancellation()))
-        self._stats = out.get_stats()
+        self._stats = out._table.statistics() or "{}"
         return out
 
     def count(self) -> int:
@@ -496,7 +496,8 @@ class Stream(TextFilters, Writing, EventTime):
 
     def get_stats(self) -> dict[str, Any]:
         """Of the run that is going on, or of the last one: workers, morsels, time, steals, and rows and time of each operator."""
-        return json.loads(self._running.stats()) if self._running is not None else self._stats
+        stats: dict[str, Any] = json.loads(self._running.stats() if self._running is not None else self._stats)
+        return stats
 
     def __repr__(self) -> str:
         return f"<Stream of {', '.join(self.columns)}>\n{self.explain()}"

@@ -327,6 +327,34 @@ TEST(Kernels, ArithmeticWrapsAndReports) {
   });
 }
 
+TEST(Kernels, ProductsOfLongColumnsOverflowWhereTheyDo) {
+  constexpr int64_t kRows = 3000;
+  for (const int64_t at : {0, 1023, 1024, 2047, 2999}) {
+    for (const int64_t large : {int64_t{1} << 31, -(int64_t{1} << 31) - 1, int64_t{1} << 62}) {
+      std::vector<int64_t> a(kRows), b(kRows), out(kRows);
+      for (int64_t i = 0; i < kRows; ++i) {
+        a[i] = (i % 2 == 0 ? 1 : -1) * ((int64_t{1} << 31) - 1 - i);
+        b[i] = -(int64_t{1} << 31) + i;
+      }
+      a[at] = large;
+      const bool over = large == int64_t{1} << 62;
+      at_levels([&](const KernelTable& k) {
+        ASSERT_EQ(k.arithmetic[kI64][kMultiply][kColumnColumn](a.data(), b.data(), kRows, out.data()), over ? kOverflow : kFine) << at;
+        for (int64_t i = 0; i < kRows; ++i) {
+          ASSERT_EQ(out[i], static_cast<int64_t>(static_cast<uint64_t>(a[i]) * static_cast<uint64_t>(b[i]))) << at << " " << i;
+        }
+        std::vector<uint64_t> u(kRows, (uint64_t{1} << 32) - 1), v(kRows);
+        const uint64_t factor = (uint64_t{1} << 32) - 1;
+        u[at] = uint64_t{1} << 32;
+        ASSERT_EQ(k.arithmetic[kU64][kMultiply][kColumnConst](u.data(), &factor, kRows, v.data()), kFine) << at;
+        for (int64_t i = 0; i < kRows; ++i) ASSERT_EQ(v[i], u[i] * factor) << at << " " << i;
+        u[at] = uint64_t{1} << 33;
+        ASSERT_EQ(k.arithmetic[kU64][kMultiply][kColumnConst](u.data(), &factor, kRows, v.data()), kOverflow) << at;
+      });
+    }
+  }
+}
+
 TEST(Kernels, MinimumAndMaximumUnderAMask) {
   every_lane([&]<typename T>(Lane lane) {
     uint64_t seed = 1;
