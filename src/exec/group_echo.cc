@@ -31,12 +31,16 @@ bool GroupEcho::look_at(const KeyPlan& plan, std::span<const column::Column> key
     const Physical p = plan.parts[c].physical;
     if (p == Physical::kNull || p == Physical::kNested) return false;
     const column::Column& key = keys[c];
-    Part part{key.values.get(), nullptr, column::validity_of(*key.values), p, column::byte_width(p), key.is_constant()};
+    Part part{key.values.get(), nullptr, column::validity_of(*key.values), p, key.is_constant()};
     if (key.is_dictionary()) {
       part.entries = column::values_of<int32_t>(*key.values);
       part.values = key.dictionary.get();
     }
-    parts_.push_back(part);
+    for (size_t b = 2; p == Physical::kView && b < part.values->buffers.size(); ++b) {
+      const auto& heap = part.values->buffers[b];
+      part.heaps.push_back(heap ? heap->data() : nullptr);
+    }
+    parts_.push_back(std::move(part));
   }
   return true;
 }
@@ -56,10 +60,14 @@ void GroupEcho::compare(const Part& part, int64_t first, int64_t n, const uint8_
 void GroupEcho::compare(const Part& part, int64_t first, int64_t n, const uint8_t** at, uint8_t* same) {
   const arrow::ArrayData& d = *part.values;
   if (part.physical == Physical::kView) {
-    return compare(part, first, n, at, same, [&](int64_t i, const uint8_t*& key) {
-      const std::string_view v = column::view_at(d, i);
-      if (get_length(key) != v.size() || !same_bytes(key, reinterpret_cast<const uint8_t*>(v.data()), v.size())) return false;
-      key += v.size();
+    const auto* const views = column::values_of<column::View16>(d);
+    const uint8_t* const* const heaps = part.heaps.data();
+    return compare(part, first, n, at, same, [views, heaps](int64_t i, const uint8_t*& key) {
+      const column::View16& v = views[i];
+      if (get_length(key) != v.size) return false;
+      const uint8_t* const bytes = v.is_inline() ? reinterpret_cast<const uint8_t*>(v.inlined) : heaps[v.ref.buffer] + v.ref.offset;
+      if (!same_bytes(key, bytes, v.size)) return false;
+      key += v.size;
       return true;
     });
   }

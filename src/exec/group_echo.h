@@ -36,8 +36,8 @@ class GroupEcho {
     const int32_t* entries;  // of a dictionary's rows
     column::ValidityBits valid;
     column::Physical physical;
-    int width;
     bool constant;
+    std::vector<const uint8_t*> heaps = {};  // of texts: where those that are not in their views lie
   };
   bool look_at(const KeyPlan& plan, std::span<const column::Column> keys);
   template <typename Equal>
