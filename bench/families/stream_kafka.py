@@ -153,7 +153,8 @@ def run(options: argparse.Namespace) -> int:
     loads = [[e.name, f"{e.highest:,.0f}" if e.highest else "none", e.limit.splitlines()[0] if e.limit else ""] for e in engines]
     loads += [[name, "", f"not installed: {why}"] for name, why in absent.items()]
     text = (f"# streams from Kafka\n\n{__doc__.split(chr(10), 2)[2].strip()}\n\n{report.markdown_table(('engine', 'highest events/s', 'above it'), loads)}\n\n" +
-            report.markdown_table(("highest load of", "events/s at 50 / 80 / 95 %", "engine", *(f"p50 / p99 ms at {s:.0%}" for s in SHARES)), _lines(engines)) + "\n")
+            report.markdown_table(("highest load of", "events/s at 50 / 80 / 95 %", "engine", *(f"p50 / p99 ms at {s:.0%}" for s in SHARES)),
+                                  _lines(engines)) + "\n")
     report.save("streams-kafka" + ("-small" if small else ""), text, {"engines": [asdict(e) for e in engines]})
     if OURS not in names:
         return 0

@@ -35,7 +35,8 @@ std::vector<int32_t> keys_of(const std::map<int32_t, EpochRows>& rows) {
 }  // namespace
 
 std::string epoch_rows_text(const EpochRows& rows) {
-  return (rows.mending ? "mending " : "rows ") + std::to_string(rows.first) + " " + std::to_string(rows.last) + " " + std::to_string(rows.count);
+  const std::string kind = rows.mending ? "mending " : "rows ";
+  return kind + std::to_string(rows.first) + " " + std::to_string(rows.last) + " " + std::to_string(rows.count);
 }
 
 bool parse_epoch_rows(const std::string& text, EpochRows& rows) {
@@ -70,9 +71,10 @@ arrow::Status KafkaEpochs::recover() {
   const arrow::Status asked = seen_->committed(topic_, all);
   if (!asked.ok()) {
     if (seen_->last_error().name != "UNSTABLE_OFFSET_COMMIT") return asked;
-    return base::io_error("the last transaction of \"" + transactional_id_ + "\" never ended in the offsets of the group \"" + group_ +
-                              "\", so nobody can say whether its epoch counts: " + asked.message(),
-                          {}, "kafka-transactions.sh --bootstrap-server " + address_.servers + " describe --transactional-id " + transactional_id_);
+    return base::io_error(
+        "the last transaction of \"" + transactional_id_ + "\" never ended in the offsets of the group \"" + group_ +
+            "\", so nobody can say whether its epoch counts: " + asked.message(),
+        {}, "kafka-transactions.sh --bootstrap-server " + address_.servers + " describe --transactional-id " + transactional_id_);
   }
   committed_ = std::max<int64_t>(all[0].offset, 0);
   bool mending = false;
@@ -299,7 +301,8 @@ arrow::Status KafkaEpochs::lost(int32_t partition, const std::string& why) const
   return base::io_error(
       "Kafka lost the end of the transaction of epoch " + std::to_string(committed_) + " of \"" + transactional_id_ + "\" in partition " +
           std::to_string(partition) + " of the topic \"" + topic_ + "\": it has committed it, but no reader sees its " +
-          std::to_string(rows.count) + " messages from offset " + std::to_string(rows.first) + " to " + std::to_string(rows.last) + ", " + why,
+          std::to_string(rows.count) + " messages from offset " + std::to_string(rows.first) + " to " + std::to_string(rows.last) + ", " +
+          why,
       {}, "kafka-transactions.sh --bootstrap-server " + address_.servers + " find-hanging --topic " + topic_);
 }
 

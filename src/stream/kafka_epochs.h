@@ -1,12 +1,12 @@
 // The transactions of a topic's epochs, each seen to its end.
 //
 // A commit that Kafka has answered is on record with its coordinator; readers see the rows when a marker of it stands in each partition.
-// A broker may lose markers for good: 4.3 does where a partition has no leader for a moment while they are sent, as when a broker comes back from a
-// crash (KAFKA-20734). The rows of such a partition then hang: nobody sees them or anything behind them, and the next transaction that writes there
-// decides over them too, so that an epoch that counts would go with one that is undone. So a commit is over when its end stands in every
-// partition, and nothing new is begun before. Where the coordinator is through with a transaction and rows hang, they are mended: undone by a transaction that
-// is aborted, and written again by one that commits. The group's offsets keep for each partition where the rows of its last epoch
-// are, and during mending that it goes on, so that a run that is killed there goes on with it.
+// A broker may lose markers for good: 4.3 does where a partition has no leader for a moment while they are sent, as when a broker comes
+// back from a crash (KAFKA-20734). The rows of such a partition then hang: nobody sees them or anything behind them, and the next
+// transaction that writes there decides over them too, so that an epoch that counts would go with one that is undone. So a commit is over
+// when its end stands in every partition, and nothing new is begun before. Where the coordinator is through with a transaction and rows
+// hang, they are mended: undone by a transaction that is aborted, and written again by one that commits. The group's offsets keep for each
+// partition where the rows of its last epoch are, and during mending that it goes on, so that a run that is killed there is continued.
 #pragma once
 
 #include <functional>

@@ -54,7 +54,8 @@ class KafkaSink final : public EpochSink {
     ARROW_ASSIGN_OR_RAISE(client_,
                           io::KafkaClient::open(Kind::kProducer, options_.address, own, [wake = wake_] { wake->wake(); }, context.cancel));
     if (!options_.exactly_once) return 0;
-    ARROW_ASSIGN_OR_RAISE(epochs_, KafkaEpochs::open(options_.address, options_.topic, group, own["transactional.id"], client_, context.cancel));
+    ARROW_ASSIGN_OR_RAISE(
+        epochs_, KafkaEpochs::open(options_.address, options_.topic, group, own["transactional.id"], client_, context.cancel));
     return epochs_->committed();
   }
 

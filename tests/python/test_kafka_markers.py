@@ -54,7 +54,8 @@ class EarlierRun:
 
     def __init__(self, broker: KafkaServer, topic: str) -> None:
         self._topic = topic
-        self.producer = Producer({"bootstrap.servers": broker.servers, "transactional.id": f"gristmill-{topic}", "log_level": 0, "reconnect.backoff.max.ms": 300})
+        self.producer = Producer({"bootstrap.servers": broker.servers, "transactional.id": f"gristmill-{topic}", "log_level": 0,
+                                  "reconnect.backoff.max.ms": 300})
         self.producer.init_transactions(30)
 
     def write(self, epoch: int) -> None:
@@ -65,7 +66,8 @@ class EarlierRun:
 
     def say(self, broker: KafkaServer, epoch: int, notes: list[str]) -> None:
         group = Consumer({"bootstrap.servers": broker.servers, "group.id": f"gristmill-epochs-{self._topic}", "log_level": 0})
-        self.producer.send_offsets_to_transaction([TopicPartition(self._topic, p, epoch, note) for p, note in enumerate(notes)], group.consumer_group_metadata(), 30)
+        offsets = [TopicPartition(self._topic, p, epoch, note) for p, note in enumerate(notes)]
+        self.producer.send_offsets_to_transaction(offsets, group.consumer_group_metadata(), 30)
         group.close()
 
 
@@ -226,7 +228,8 @@ def test_what_an_earlier_run_left_hanging(losing: Losing) -> None:
     s.epoch(1, rows_of(7))
     assert ids_in(broker, undone, ROWS) == ids_of(7)
 
-    with pytest.raises(gm.IoError, match=f'epoch 1 of "gristmill-{mixed}" in partition {losing.lost(mixed)} of the topic "{mixed}".*no reader sees its 100 messages.*101 instead of 100'):
+    where = f'epoch 1 of "gristmill-{mixed}" in partition {losing.lost(mixed)} of the topic "{mixed}"'
+    with pytest.raises(gm.IoError, match=where + ".*no reader sees its 100 messages.*101 instead of 100"):
         open_sink(broker, mixed)
 
 
