@@ -15,6 +15,13 @@
 namespace gristmill::column {
 namespace {
 
+bool any_out_of_line(const arrow::ArrayData& d) {
+  const auto* views = values_of<View16>(d);
+  bool any = false;
+  for (int64_t i = 0; i < d.length; ++i) any |= !views[i].is_inline();
+  return any;
+}
+
 int64_t referenced_bytes(const arrow::ArrayData& d) {
   const auto* views = values_of<View16>(d);
   const ValidityBits valid = validity_of(d);
@@ -45,6 +52,11 @@ arrow::Result<ArrayPtr> compact_array(const ArrayPtr& d, arrow::MemoryPool* pool
     return out;
   }
   if (!is_viewed(*d->type) || d->buffers.size() <= 2) return d;
+  if (!any_out_of_line(*d)) {  // as they are; to copy 5M of them took 15 ms
+    auto out = d->Copy();
+    out->buffers.resize(2);
+    return out;
+  }
   const int64_t bytes = referenced_bytes(*d);
   if (bytes * 2 > held_bytes(*d) || bytes > INT32_MAX) return d;
   ARROW_ASSIGN_OR_RAISE(auto values, allocate_buffer(d->length * 16, pool));

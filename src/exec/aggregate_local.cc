@@ -312,13 +312,14 @@ arrow::Status AggregateLocal::find_unknown(RowOrders orders, bool remember) {
     std::iota(unknown_.begin(), unknown_.end(), 0);
   }
   if (!remember) return find_the_long_way(unknown_, orders, false);
-  // A few rows at a time: most of the next ones are of the groups these make.
-  constexpr size_t kChunk = 1024;
-  size_t looked_up = 0;
+  // A few rows at a time: most of the next ones are of the groups these make. More where most are not.
+  constexpr size_t kLeast = 256, kMost = 1024;
+  size_t looked_up = 0, chunk = kLeast;
   std::vector<int32_t> still;
-  for (size_t at = 0; at < unknown_.size(); at += kChunk) {
+  for (size_t at = 0; at < unknown_.size();) {
+    const size_t end = std::min(unknown_.size(), at + chunk);
     still.clear();
-    for (size_t k = at; k < std::min(unknown_.size(), at + kChunk); ++k) {
+    for (size_t k = at; k < end; ++k) {
       const int32_t j = unknown_[k];
       uint8_t*& row = rows_[static_cast<size_t>(j)];
       row = direct_.row_of(j);
@@ -326,6 +327,8 @@ arrow::Status AggregateLocal::find_unknown(RowOrders orders, bool remember) {
     }
     ARROW_RETURN_NOT_OK(find_the_long_way(still, orders, true));
     looked_up += still.size();
+    chunk = still.size() * 2 > end - at ? std::min(kMost, chunk * 2) : kLeast;
+    at = end;
   }
   direct_.judge(static_cast<int64_t>(rows_.size()), static_cast<int64_t>(looked_up));
   return arrow::Status::OK();

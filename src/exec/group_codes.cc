@@ -24,6 +24,16 @@ uint64_t bits_of(T v) {
   }
 }
 
+// Whether values stand in runs, as the windows of rows in the order of their time do; by the first of them.
+template <typename T>
+bool in_runs(const T* values, int64_t n) {
+  constexpr int64_t kSample = 32;
+  if (n <= kSample) return false;
+  int64_t changes = 0;
+  for (int64_t i = 1; i <= kSample; ++i) changes += bits_of(values[i]) != bits_of(values[i - 1]);
+  return changes * 4 < kSample;
+}
+
 std::pair<uint64_t, uint64_t> words_of(const column::View16& v) {
   uint64_t words[2];
   std::memcpy(words, &v, sizeof(words));
@@ -146,7 +156,15 @@ void ValueCodes::append(const column::Column& key, Physical p, int64_t n, int32_
     column::visit_number(p, [&]<typename T>() {
       if constexpr (sizeof(T) <= 8) {
         const auto* const v = column::values_of<T>(d);
-        join(d, n, size, codes, [&](int64_t i) { return code_of(bits_of(v[i]), 0); });
+        if (!in_runs(v, n)) return join(d, n, size, codes, [&](int64_t i) { return code_of(bits_of(v[i]), 0); });
+        uint64_t last = 0;
+        int32_t own = 0;  // of `last`; 0: of none yet
+        join(d, n, size, codes, [&](int64_t i) {
+          const uint64_t bits = bits_of(v[i]);
+          if (own == 0 || bits != last) own = code_of(bits, 0);
+          last = bits;
+          return own;
+        });
       }
     });
   }

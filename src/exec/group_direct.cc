@@ -88,7 +88,7 @@ bool DirectMap::outgrown() const {
   return std::any_of(parts_.begin(), parts_.end(), [](const Part& p) { return p.values && p.values->count() >= p.size; });
 }
 
-bool DirectMap::set_up_values(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, Part* part) {
+bool DirectMap::set_up_values(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, int32_t room, Part* part) {
   const Physical p = plan.parts[c].physical;
   if (!ValueCodes::takes(p) || (key.is_dictionary() && key.dictionary->length > ValueCodes::kMost)) return false;
   // Numbers given stay given.
@@ -96,12 +96,13 @@ bool DirectMap::set_up_values(const KeyPlan& plan, size_t c, const column::Colum
   std::vector<int32_t> ignored(static_cast<size_t>(n), 0);
   part->values->append(key, p, n, 1, ignored.data());
   const int32_t count = part->values->count();
-  part->size = count + 1 + count / 4;
+  part->size = count + 1 + std::max(count / 4, room);
   return count < ValueCodes::kMost;
 }
 
 // Ranges up to `widest`; what is wider is numbered value by value, unless it is alone: then hashing it is as quick.
-bool DirectMap::set_up_part(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, int64_t widest, Part* part) {
+bool DirectMap::set_up_part(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, int64_t widest, int32_t room,
+                            Part* part) {
   const Physical p = plan.parts[c].physical;
   if (key.is_dictionary() && (key.dictionary->length > ValueCodes::kMost || !ValueCodes::takes(p))) {
     part->dictionary = key.dictionary;
@@ -109,7 +110,7 @@ bool DirectMap::set_up_part(const KeyPlan& plan, size_t c, const column::Column&
     return true;
   }
   if (!key.is_flat() || !countable(p)) {
-    return (p == Physical::kView || plan.parts.size() > 1) && set_up_values(plan, c, key, n, part);
+    return (p == Physical::kView || plan.parts.size() > 1) && set_up_values(plan, c, key, n, room, part);
   }
   int64_t least = std::numeric_limits<int64_t>::max(), greatest = std::numeric_limits<int64_t>::min();
   for_integers(
@@ -126,18 +127,18 @@ bool DirectMap::set_up_part(const KeyPlan& plan, size_t c, const column::Column&
   }
   if (least > greatest) least = greatest = 0;
   const uint64_t range = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(least);
-  if (range >= static_cast<uint64_t>(widest)) return plan.parts.size() > 1 && set_up_values(plan, c, key, n, part);
+  if (range >= static_cast<uint64_t>(widest)) return plan.parts.size() > 1 && set_up_values(plan, c, key, n, room, part);
   part->base = least;
   part->size = static_cast<int64_t>(range) + 2;
   return true;
 }
 
-bool DirectMap::set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest, int64_t most) {
+bool DirectMap::set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest, int64_t most, int32_t room) {
   std::vector<Part> parts(keys.size());
   int64_t codes = 1;
   bool fits = true;
   for (size_t c = 0; c < keys.size() && fits; ++c) {
-    fits = set_up_part(plan, c, keys[c], n, widest, &parts[c]);
+    fits = set_up_part(plan, c, keys[c], n, widest, room, &parts[c]);
     codes *= parts[c].size;
     fits = fits && codes <= most;
   }
@@ -212,11 +213,16 @@ bool DirectMap::find(const KeyPlan& plan, std::span<const column::Column> keys, 
   unknown->clear();
   if (off_ || keys.empty()) return false;
   constexpr int64_t kNarrow = 256;
+  constexpr int32_t kRoom = 64;
   const int64_t most = std::min(most_, std::max(kFewCodes, n * kCodesPerRow));
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (attempt > 0 || !matches(keys)) {
       if (++set_ups_ > kMostSetUps) return give_up();
-      if (!set_up(plan, keys, n, most, most) && (keys.size() == 1 || !set_up(plan, keys, n, kNarrow, most))) return give_up();
+      // Each batch of rows in the order of their time has windows of its own: without room each would set up anew.
+      if (!set_up(plan, keys, n, most, most, kRoom) && !set_up(plan, keys, n, most, most, 0) &&
+          (keys.size() == 1 || !set_up(plan, keys, n, kNarrow, most, 0))) {
+        return give_up();
+      }
     }
     encode(plan, keys, n);
     const int64_t outside = look_up(n, rows, unknown);

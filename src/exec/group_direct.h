@@ -49,9 +49,10 @@ class DirectMap {
     std::shared_ptr<arrow::ArrayData> dictionary;  // the number of an entry is its place, plus one
     std::unique_ptr<ValueCodes> values;            // as they come
   };
-  bool set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest, int64_t most);
-  bool set_up_part(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, int64_t widest, Part* part);
-  bool set_up_values(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, Part* part);
+  // `room`: for so many values more than a column has by now.
+  bool set_up(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n, int64_t widest, int64_t most, int32_t room);
+  bool set_up_part(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, int64_t widest, int32_t room, Part* part);
+  bool set_up_values(const KeyPlan& plan, size_t c, const column::Column& key, int64_t n, int32_t room, Part* part);
   bool matches(std::span<const column::Column> keys) const;
   bool outgrown() const;
   void encode(const KeyPlan& plan, std::span<const column::Column> keys, int64_t n);

@@ -2,7 +2,7 @@
 //
 // Rows come nearly in the order of their times, so a batch is a few long stretches of one pane each. Stretches are found a block of rows at
 // a time by the block's least and greatest time; only blocks in which the pane changes, or in which a row might be slow, are gone through
-// row by row: 10M rows into panes of 10,000 took 4.9 ns a row for this, now 0.6.
+// row by row. With the keys of near_keys.h, tumbling counts of 10M rows take 71 ms of processor time instead of 170.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <arrow/type.h>
 #include <gtest/gtest.h>
 
+#include "column/compact_together.h"
 #include "random_columns.h"
 
 namespace gristmill::column {
@@ -162,6 +163,54 @@ TEST(Rows, CompactViewsDropsUnreferencedBytesOnly) {
   EXPECT_LE(compact_bytes(taken, 40), retained_bytes(small));
   const Column same = ok(compact_views(c, 5000, pool()));
   EXPECT_EQ(same.values, c.values);
+}
+
+TEST(Rows, CompactViewsLetsGoOfTextsThatNoShortOneNeeds) {
+  auto views = ok(allocate_zeroed(100 * 16, pool()));
+  for (int i = 0; i < 100; ++i) {
+    auto& v = reinterpret_cast<View16*>(views->mutable_data())[i];
+    v.size = 1;
+    v.inlined[0] = static_cast<char>('a' + i % 26);
+  }
+  auto array = make_array(arrow::utf8_view(), 100, nullptr, 0, views);
+  array->buffers.push_back(arrow::Buffer::FromString(std::string(5000, 'x')));
+  const Column c = Column::flat(array), out = ok(compact_views(c, 100, pool()));
+  EXPECT_EQ(out.values->buffers.size(), 2U);
+  EXPECT_EQ(out.values->buffers[1], views);  // not copied
+  EXPECT_EQ(texts_of(out, 100), texts_of(c, 100));
+}
+
+TEST(Rows, BatchesAreCompactedTogetherAsOneByOne) {
+  over_everything([](RandomColumns& random, const TypePtr& type, int64_t rows) {
+    if (rows == 0) return;
+    const Column whole = random.below(2) == 0 ? random.flat(type, rows, 0) : random.column(type, rows);
+    std::vector<Batch> parts;
+    std::vector<std::string> expected;
+    for (int p = 0; p < 4; ++p) {
+      Batch b;
+      b.rows = 1 + random.below(rows);
+      b.columns = {slice(whole, random.below(rows - b.rows + 1), b.rows)};
+      const int64_t keep = p == 0 ? 1 : 1 + random.below(20);  // all rows, about one of so many
+      Mask mask(b.rows, false);
+      for (int64_t i = 0; i < b.rows; ++i) {
+        if (random.below(keep) == 0) mask.set(i);
+      }
+      b.selection = Selection::from_mask(std::move(mask));
+      for (int64_t i = 0; i < b.rows; ++i) {
+        if (b.selection.all() || b.selection.contains(i)) expected.push_back(value_text(b.columns[0], i));
+      }
+      parts.push_back(std::move(b));
+    }
+    const auto n = static_cast<int64_t>(expected.size());
+    const auto together = ok(compact_together(parts, 0, n, pool()));
+    if (together) {
+      EXPECT_EQ(texts_of(*together, n), expected);
+      expect_sound(*together, n);
+    } else {
+      const Physical p = physical_unchecked(*type);
+      EXPECT_TRUE(!whole.is_flat() || has_nulls(whole) || p == Physical::kBool || p == Physical::kNull || p == Physical::kNested);
+    }
+  });
 }
 
 // A slice does not know how many of its rows are null.

@@ -64,6 +64,38 @@ TEST(ValueCodes, EqualValuesHaveOneNumberInEveryEncoding) {
   }
 }
 
+TEST(ValueCodes, RunsOfNumbersHaveTheNumbersOfTheirValues) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    RandomColumns random(seed);
+    ValueCodes codes;
+    std::map<int64_t, int32_t> known;
+    for (int round = 0; round < 3; ++round) {
+      constexpr int64_t kRows = 2000;
+      auto values = ok(column::allocate_buffer(kRows * 8, column::testing::pool()));
+      auto valid = ok(column::allocate_bits(kRows, column::testing::pool()));
+      auto* const v = reinterpret_cast<int64_t*>(values->mutable_data());
+      int64_t nulls = 0, value = 0;
+      for (int64_t i = 0; i < kRows; ++i) {
+        if (i % 40 == 0 || random.below(30) == 0) value = random.below(50) * 10'000;
+        v[i] = value;
+        const bool null = i > 40 && random.below(9) == 0;
+        nulls += null;
+        if (!null) valid->mutable_data()[i / 8] |= static_cast<uint8_t>(1 << (i % 8));
+      }
+      const Column c = Column::flat(column::make_array(arrow::int64(), kRows, valid, nulls, values));
+      const std::vector<int32_t> numbers = codes_of(codes, c, kRows);
+      for (int64_t i = 0; i < kRows; ++i) {
+        const int32_t code = numbers[static_cast<size_t>(i)];
+        ASSERT_EQ(code == 0, column::is_null_at(c, i)) << "row " << i;
+        if (code == 0) continue;
+        ASSERT_EQ(known.try_emplace(v[i], code).first->second, code) << "row " << i;
+      }
+    }
+    EXPECT_EQ(codes.count(), static_cast<int32_t>(known.size()));
+  }
+}
+
 TEST(ValueCodes, ValuesBeyondTheMostHaveNone) {
   for (const bool longer : {false, true}) {
     std::vector<std::string> texts;
