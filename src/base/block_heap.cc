@@ -16,7 +16,7 @@
 namespace gristmill::base {
 namespace {
 
-constexpr int64_t kRegion = int64_t{256} << 20;
+constexpr int64_t kRegion = int64_t{1} << 30;  // of address space
 constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kPages = kRegion / BlockHeap::kPage;
 constexpr int64_t kLooks = 256;             // operations between two looks at the clock

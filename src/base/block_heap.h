@@ -1,4 +1,4 @@
-// Blocks of 64 KiB to 64 MiB out of stretches of address space that all threads share, so that what one frees is what any needs next.
+// Blocks of 64 KiB to 256 MiB out of stretches of address space that all threads share, so that what one frees is what any needs next.
 //
 // The allocator below keeps pages of up to 4 MiB for each size and thread, each backed by huge pages as soon as one block lies in it: a
 // query of a dozen sizes on two threads held 100 MiB that nobody used. Here the smallest free run that is large enough is cut, and free
@@ -23,7 +23,7 @@ namespace gristmill::base {
 class BlockHeap {
  public:
   static constexpr int64_t kLeast = int64_t{64} << 10;
-  static constexpr int64_t kMost = int64_t{64} << 20;
+  static constexpr int64_t kMost = int64_t{256} << 20;
   static constexpr int64_t kPage = 4096;  // blocks are whole ones, and aligned to them
   static bool takes(int64_t size, int64_t alignment) { return size >= kLeast && size <= kMost && alignment <= kPage; }
 

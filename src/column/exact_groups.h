@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,6 +36,10 @@ class GroupSums {
   void clear_group(uint32_t group);
   void clear();
 
+  // The sum in units of unit(); nothing when it needs more than its 128 bits.
+  std::optional<ExactSum> plain(uint32_t group) const {
+    return wides_.find(group) == nullptr ? std::optional(sums_[group]) : std::nullopt;
+  }
   double value(uint32_t group) const { return wides_.value(unit_, sums_[group], group); }
   double value_over(uint32_t group, int64_t n) const { return exact_value_over(unit_, sums_[group], wides_.find(group), n); }
   int64_t bytes() const;  // memory held

@@ -320,6 +320,12 @@ double rounded_quotient(const ExactNumber& a, const ExactNumber& b) {
   return rounded_from_top(static_cast<uint64_t>(q.whole), q.sticky, q.exponent, a.negative != b.negative);
 }
 
+double rounded_quotient(__int128 a, __int128 b) {
+  constexpr __int128 kExact = __int128{1} << 53;
+  if (a > -kExact && a < kExact && b > -kExact && b < kExact) return static_cast<double>(a) / static_cast<double>(b);
+  return rounded_quotient(exact_number(a, 0), exact_number(b, 0));
+}
+
 double rounded_root(const ExactNumber& a, const ExactNumber& b, bool negative) {
   if (a.is_zero()) return 0.0;
   const Quotient q = divide(a, b, 120, true);

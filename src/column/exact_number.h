@@ -40,6 +40,7 @@ bool exact_fixed_point(const ExactNumber& a, int64_t exponent, uint64_t* limbs, 
 double rounded_value(const ExactNumber& a);
 // a / b; b is not zero.
 double rounded_quotient(const ExactNumber& a, const ExactNumber& b);
+double rounded_quotient(__int128 a, __int128 b);
 // sign * sqrt(a / b) for a >= 0, b > 0.
 double rounded_root(const ExactNumber& a, const ExactNumber& b, bool negative = false);
 

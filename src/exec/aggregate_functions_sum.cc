@@ -31,13 +31,6 @@ __int128 power_of_ten(int n) {
   return v;
 }
 
-// sum / divisor, rounded once.
-double quotient(__int128 sum, __int128 divisor) {
-  constexpr __int128 kExact = __int128{1} << 53;
-  if (sum > -kExact && sum < kExact && divisor < kExact) return static_cast<double>(sum) / static_cast<double>(divisor);
-  return column::rounded_quotient(column::exact_number(sum, 0), column::exact_number(divisor, 0));
-}
-
 ArrayResult doubles(int64_t n, const column::TypePtr& type, arrow::MemoryPool* pool, auto&& value) {
   ARROW_ASSIGN_OR_RAISE(Validity validity, Validity::make(n, pool));
   ARROW_ASSIGN_OR_RAISE(auto data, column::allocate_buffer(n * 8, pool));
@@ -104,7 +97,7 @@ class IntegerSum final : public AggregateFunction {
     if (outcome == Outcome::kMean || p == Physical::kFloat64) {
       return doubles(n, type, pool, [&](int64_t i, double* out) {
         if (!seen(i)) return false;
-        *out = outcome == Outcome::kMean ? quotient(sum(i), load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 16))
+        *out = outcome == Outcome::kMean ? column::rounded_quotient(sum(i), load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 16))
                                          : static_cast<double>(sum(i));
         return true;
       });
@@ -213,7 +206,7 @@ class DecimalSum final : public AggregateFunction {
     constexpr int kPlainScale = 15;
     if (scale_ <= kPlainScale && n < (int64_t{1} << 53) / static_cast<int64_t>(power_of_ten(scale_)) &&
         static_cast<int64_t>(limbs[2]) == (low < 0 ? -1 : 0)) {
-      return quotient(low, power_of_ten(scale_ < 0 ? 0 : scale_) * n);
+      return column::rounded_quotient(low, power_of_ten(scale_ < 0 ? 0 : scale_) * n);
     }
     const column::ExactNumber sum = column::exact_number(limbs, 3, 0);
     const column::ExactNumber scale = column::exact_number(power_of_ten(std::abs(scale_)), 0);

@@ -127,7 +127,7 @@ class SplitKeys final : public Phase {
       : state_(std::move(state)), building_(std::move(building)) {}
   std::string name() const override { return "join keys"; }
   arrow::Result<int64_t> start(const QueryContext& context) override {
-    if (state_->built.rows == 0) return 0;
+    if (state_->built.rows == 0 || !state_->shape->needs_table()) return 0;
     std::vector<column::Column> keys = state_->shape->build.equal_keys_of(state_->built.columns);
     ARROW_ASSIGN_OR_RAISE(building_->builder, JoinTableBuilder::make(state_->shape->layout, std::move(keys), state_->built.rows,
                                                                      state_->range, context.pool()));
@@ -146,7 +146,7 @@ class FillTable final : public Phase {
       : state_(std::move(state)), building_(std::move(building)) {}
   std::string name() const override { return "join table"; }
   arrow::Result<int64_t> start(const QueryContext&) override {
-    if (state_->built.rows == 0) return 0;
+    if (!building_->builder) return 0;
     ARROW_RETURN_NOT_OK(building_->builder->start_partitions());
     return building_->builder->partitions();
   }
@@ -197,7 +197,7 @@ class SortNear final : public Phase {
     BuildRows& built = state_->built;
     if (built.rows == 0 || !state_->shape->spec.asof) return 0;
     const column::Column& on = built.columns[static_cast<size_t>(state_->shape->build.key_at.back())];
-    ARROW_ASSIGN_OR_RAISE(built.near, NearIndex::make(*built.table, on, built.rows, context.pool()));
+    ARROW_ASSIGN_OR_RAISE(built.near, NearIndex::make(built.table.get(), on, built.rows, context.pool()));
     return built.near->pieces();
   }
   arrow::Status run(int64_t piece) override {

@@ -3,6 +3,7 @@
 #include "exec/join_near.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 
@@ -74,21 +75,30 @@ const NearRow* NearRule::choose(uint64_t word, const NearPair& found) const {
   return best && within(word, best->word) ? best : nullptr;
 }
 
+NearIndex::NearIndex() : serial_([] {
+  static std::atomic<uint64_t> made{0};
+  return ++made;
+}()) {}
+
 NearIndex::Entry* NearIndex::entries() const { return reinterpret_cast<Entry*>(entries_->mutable_data()); }
 int32_t* NearIndex::begins() const { return reinterpret_cast<int32_t*>(bounds_->mutable_data()); }
 int32_t* NearIndex::ends() const { return begins() + rows_; }
 
-arrow::Result<std::unique_ptr<NearIndex>> NearIndex::make(const JoinTable& table, const column::Column& on, int64_t rows,
+arrow::Result<std::unique_ptr<NearIndex>> NearIndex::make(const JoinTable* table, const column::Column& on, int64_t rows,
                                                           arrow::MemoryPool* pool) {
   std::vector<uint64_t> words;
   ARROW_RETURN_NOT_OK(near_words(on, rows, pool, words));
   auto out = std::make_unique<NearIndex>();
   out->rows_ = rows;
   ARROW_ASSIGN_OR_RAISE(out->entries_, column::allocate_buffer(rows * static_cast<int64_t>(sizeof(Entry)), pool));
+  if (!table) {
+    out->words_ = std::move(words);
+    return out;
+  }
   ARROW_ASSIGN_OR_RAISE(out->bounds_, column::allocate_buffer(rows * 8, pool));
   constexpr int32_t kNew = -1, kSeen = -2;
   std::fill_n(out->begins(), rows, kNew);
-  const int32_t* const next = table.next();
+  const int32_t* const next = table->next();
   int32_t at = 0;
   for (int32_t head = 0; head < rows; ++head) {
     if (out->begins()[head] != kNew) continue;
@@ -106,12 +116,16 @@ arrow::Result<std::unique_ptr<NearIndex>> NearIndex::make(const JoinTable& table
 int64_t NearIndex::pieces() const { return (rows_ + kPieceRows - 1) / kPieceRows; }
 
 void NearIndex::sort(int64_t piece) {
-  Entry* const begin = entries() + piece * kPieceRows;
-  Entry* const end = entries() + std::min(rows_, (piece + 1) * kPieceRows);
+  const int64_t first = piece * kPieceRows, last = std::min(rows_, first + kPieceRows);
+  Entry *const begin = entries() + first, *const end = entries() + last;
+  if (!bounds_) {
+    for (int64_t i = first; i < last; ++i) entries()[i] = {words_[static_cast<size_t>(i)], static_cast<int32_t>(i), 0};
+  }
   if (!std::is_sorted(begin, end)) std::sort(begin, end);
 }
 
 void NearIndex::merge() {
+  words_ = {};
   Entry* const all = entries();
   for (int64_t width = kPieceRows; width < rows_; width *= 2) {
     for (int64_t begin = 0; begin + width < rows_; begin += 2 * width) {
@@ -121,19 +135,67 @@ void NearIndex::merge() {
   }
 }
 
-NearPair NearIndex::find(int32_t head, uint64_t word, const NearRule& rule) const {
-  const Entry* const begin = entries() + begins()[head];
-  const Entry* const end = entries() + ends()[head];
-  const auto below = [](const Entry& e, uint64_t w) { return e.word < w; };
-  const auto above = [](uint64_t w, const Entry& e) { return w < e.word; };
+// The first entry of a key that is not before what is sought.
+template <typename Before>
+int32_t NearIndex::seek(int32_t head, NearCursors& cursors, Before&& before) const {
+  const Entry* const e = entries();
+  int32_t low = begin_of(head), high = end_of(head);
+  int32_t& at = cursors.at(head, low);
+  // What is sought lies within (low, high]; from the last place on in steps that double.
+  if (at < high && before(e[at])) {
+    low = at + 1;
+    for (int32_t step = 1; low < high && step <= high - low; step *= 2) {
+      if (!before(e[low + step - 1])) {
+        high = low + step - 1;
+        break;
+      }
+      low += step;
+    }
+  } else {
+    high = at;
+    for (int32_t step = 1; low < high && step <= high - low; step *= 2) {
+      if (before(e[high - step])) {
+        low = high - step + 1;
+        break;
+      }
+      high -= step;
+    }
+  }
+  while (low < high) {
+    const int32_t middle = low + (high - low) / 2;
+    if (before(e[middle])) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return at = low;
+}
+
+int32_t NearIndex::search_back(int32_t head, uint64_t word, bool exact, NearCursors& cursors) const {
+  const int32_t at = exact ? seek(head, cursors, [word](const Entry& e) { return e.word <= word; })
+                           : seek(head, cursors, [word](const Entry& e) { return e.word < word; });
+  NearCursors::Place& p = cursors.of(head);
+  p.row = at > begin_of(head) ? entries()[at - 1].row : kNoRow;
+  // All words from the entry before to the next one, of which one end is in.
+  const uint64_t past = exact ? 0 : 1;
+  p.base = at > begin_of(head) ? entries()[at - 1].word + past : 0;
+  p.span = (at < end_of(head) ? entries()[at].word - 1 + past : ~uint64_t{0}) - p.base;
+  p.found = true;
+  return p.row;
+}
+
+NearPair NearIndex::find(int32_t head, uint64_t word, const NearRule& rule, NearCursors& cursors) const {
+  const auto below = [word](const Entry& e) { return e.word < word; };
+  const auto to = [word](const Entry& e) { return e.word <= word; };
   NearPair out;
   if (rule.looks_back()) {
-    const Entry* e = rule.exact() ? std::upper_bound(begin, end, word, above) : std::lower_bound(begin, end, word, below);
-    if (e != begin) out.back = {e[-1].row, e[-1].word};
+    const int32_t at = rule.exact() ? seek(head, cursors, to) : seek(head, cursors, below);
+    if (at > begin_of(head)) out.back = {entries()[at - 1].row, entries()[at - 1].word};
   }
   if (rule.looks_forward()) {
-    const Entry* e = rule.exact() ? std::lower_bound(begin, end, word, below) : std::upper_bound(begin, end, word, above);
-    if (e != end) out.forward = {e->row, e->word};
+    const int32_t at = rule.exact() ? seek(head, cursors, below) : seek(head, cursors, to);
+    if (at < end_of(head)) out.forward = {entries()[at].row, entries()[at].word};
   }
   return out;
 }

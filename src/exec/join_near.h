@@ -1,10 +1,12 @@
 // The second half of an as-of join's lookup: among the build rows of equal keys, the one whose `on` is nearest.
 //
 // Values of `on` are mapped to 64-bit words that order like them (NaN greatest and equal to itself, -0.0 like 0.0). The index
-// holds the build rows by (first row of their key, word, row): one binary search a probe row, and of equal values backward finds the
-// last row, forward the first. The order is total, so how it was sorted does not show.
+// holds the build rows by (first row of their key, word, row), and of equal values backward finds the last row, forward the first. The
+// order is total, so how it was sorted does not show. A search goes out from where the key's last one ended, in growing steps: probe
+// rows that come in the order of `on` find their row next to it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -38,6 +40,8 @@ class NearRule {
   bool looks_back() const { return spec_.strategy != plan::AsofStrategy::kForward; }
   bool looks_forward() const { return spec_.strategy != plan::AsofStrategy::kBackward; }
   bool exact() const { return spec_.allow_exact; }
+  // The greatest not after, however far: nothing to choose.
+  bool only_back() const { return spec_.strategy == plan::AsofStrategy::kBackward && !spec_.tolerance && !spec_.float_tolerance; }
   // Equally near: backward.
   const NearRow* choose(uint64_t word, const NearPair& found) const;
 
@@ -48,18 +52,54 @@ class NearRule {
   bool floats_ = false;
 };
 
+// Where searches ended, by key, and what else would have ended there; a worker's. Of two keys in one place the later one stays.
+class NearCursors {
+ public:
+  struct Place {
+    int32_t head = kNoRow;
+    int32_t at = 0;                 // the first entry that is not before what was sought
+    int32_t row = kNoRow;           // before it, of a search that only looks back ...
+    uint64_t base = 1, span = 0;    // ... which has it for words from base to base + span
+    bool found = false;             // these three are known
+  };
+  NearCursors() : places_(kPlaces) {}
+  void forget() { std::fill(places_.begin(), places_.end(), Place()); }  // another index
+  Place& of(int32_t head) { return places_[static_cast<size_t>(head) & (kPlaces - 1)]; }
+  int32_t& at(int32_t head, int32_t begin) {
+    Place& p = of(head);
+    if (p.head != head) {
+      p.head = head;
+      p.at = begin;
+    }
+    p.found = false;
+    return p.at;
+  }
+
+ private:
+  static constexpr size_t kPlaces = 4096;
+  std::vector<Place> places_;
+};
+
 class NearIndex {
  public:
-  // `on`: of all build rows, no nulls.
-  static arrow::Result<std::unique_ptr<NearIndex>> make(const JoinTable& table, const column::Column& on, int64_t rows,
+  // `on`: of all build rows, no nulls. `table`: null when no keys must be equal.
+  static arrow::Result<std::unique_ptr<NearIndex>> make(const JoinTable* table, const column::Column& on, int64_t rows,
                                                         arrow::MemoryPool* pool);
+  NearIndex();
+  uint64_t serial() const { return serial_; }  // unlike any other index's; for cursors
   static constexpr int64_t kBytesPerRow = 40;  // while building
   int64_t pieces() const;
   void sort(int64_t piece);  // at the same time
   void merge();              // after all pieces
 
   // `head`: first row of the key.
-  NearPair find(int32_t head, uint64_t word, const NearRule& rule) const;
+  NearPair find(int32_t head, uint64_t word, const NearRule& rule, NearCursors& cursors) const;
+  // Of a rule that only looks back: the row, or kNoRow. `cursors`: always used with the same `exact`.
+  int32_t find_back(int32_t head, uint64_t word, bool exact, NearCursors& cursors) const {
+    const NearCursors::Place& p = cursors.of(head);
+    if (p.found && p.head == head && word - p.base <= p.span) return p.row;
+    return search_back(head, word, exact, cursors);
+  }
 
  private:
   struct Entry {
@@ -74,8 +114,15 @@ class NearIndex {
   Entry* entries() const;
   int32_t* begins() const;  // of a head's entries
   int32_t* ends() const;
+  int32_t begin_of(int32_t head) const { return bounds_ ? begins()[head] : 0; }
+  int32_t end_of(int32_t head) const { return bounds_ ? ends()[head] : static_cast<int32_t>(rows_); }
+  template <typename Before>
+  int32_t seek(int32_t head, NearCursors& cursors, Before&& before) const;
+  int32_t search_back(int32_t head, uint64_t word, bool exact, NearCursors& cursors) const;
 
+  const uint64_t serial_;
   int64_t rows_ = 0;
+  std::vector<uint64_t> words_;  // where no keys must be equal, until sorted
   std::shared_ptr<arrow::Buffer> entries_, bounds_;
 };
 

@@ -23,11 +23,18 @@ arrow::Status JoinProber::pick_near(const BuildRows& build, const column::Batch&
   ARROW_RETURN_NOT_OK(near_words(on, batch.rows, pool_, near_));
   const bool nulls = column::has_nulls(on);
   const column::Mask there = nulls ? column::validity_mask(on, batch.rows) : column::Mask();
+  if (cursors_of_ != build.near->serial()) cursors_->forget();
+  cursors_of_ = build.near->serial();
+  const bool only_back = rule_.only_back(), exact = rule_.exact();
   for (int64_t i = 0; i < batch.rows; ++i) {
     int32_t& row = first_[static_cast<size_t>(i)];
     if (row < 0) continue;
+    if (only_back && (!nulls || there.get(i))) {
+      row = build.near->find_back(row, near_[static_cast<size_t>(i)], exact, *cursors_);
+      continue;
+    }
     const uint64_t word = near_[static_cast<size_t>(i)];
-    const NearPair found = nulls && !there.get(i) ? NearPair{} : build.near->find(row, word, rule_);
+    const NearPair found = nulls && !there.get(i) ? NearPair{} : build.near->find(row, word, rule_, *cursors_);
     const NearRow* chosen = rule_.choose(word, found);
     row = chosen ? chosen->row : kNoRow;
   }

@@ -134,7 +134,7 @@ arrow::Result<BuildRows> PartitionJoin::with_table(column::Batch joined) {
   out.columns = std::move(joined.columns);
   if (!shape_.spec.asof) return out;
   ARROW_ASSIGN_OR_RAISE(out.near,
-                        NearIndex::make(*out.table, out.columns[static_cast<size_t>(shape_.build.key_at.back())], out.rows, pool_));
+                        NearIndex::make(out.table.get(), out.columns[static_cast<size_t>(shape_.build.key_at.back())], out.rows, pool_));
   for (int64_t p = 0; p < out.near->pieces(); ++p) out.near->sort(p);
   out.near->merge();
   return out;

@@ -53,6 +53,7 @@ arrow::Status PartitionJoin::nearest_in_parts(const JoinBlocks& build, const Joi
 arrow::Status PartitionJoin::find_nearest(const BuildRows& part, const JoinBlocks& probe, std::vector<Nearest>& best) {
   if (part.rows == 0) return arrow::Status::OK();
   std::vector<uint64_t> words;
+  NearCursors cursors;
   return for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>& keys, int64_t number) -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const int32_t* first, prober_.find(part, batch, std::span(keys).first(shape_.probe.equal_keys)));
     ARROW_RETURN_NOT_OK(near_words(keys.back(), batch.rows, pool_, words));
@@ -61,7 +62,7 @@ arrow::Status PartitionJoin::find_nearest(const BuildRows& part, const JoinBlock
       if (first[i] < 0 || !there.get(i)) continue;
       Nearest& mine = best[static_cast<size_t>(number + i)];
       mine.word = words[static_cast<size_t>(i)];
-      const NearPair found = part.near->find(first[i], mine.word, rule_);
+      const NearPair found = part.near->find(first[i], mine.word, rule_, cursors);
       if (found.back.row >= 0 && (mine.back.order == Nearest::kNone || found.back.word >= mine.back.word))
         mine.back = {found.back.word, order_of(part, found.back.row)};
       if (found.forward.row >= 0 && (mine.forward.order == Nearest::kNone || found.forward.word < mine.forward.word))

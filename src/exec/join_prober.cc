@@ -50,7 +50,9 @@ JoinProber::JoinProber(const JoinShape& shape, std::vector<OutputColumn> output,
       pool_(pool) {
   const int width = static_cast<int>(shape.spec.left_types.size() + shape.spec.right_types.size());
   if (shape.spec.residual) pairs_.emplace(shape.spec.residual, width, std::move(residual), batch_rows_, std::move(cancel), pool);
-  if (shape.spec.asof) rule_ = NearRule(*shape.spec.asof, column::is_float(*shape.spec.asof->left_on->type));
+  if (!shape.spec.asof) return;
+  rule_ = NearRule(*shape.spec.asof, column::is_float(*shape.spec.asof->left_on->type));
+  cursors_.emplace();
 }
 
 arrow::Status JoinProber::probe(const BuildRows& build, column::Batch batch, std::span<const column::Column> keys, BuildMarks* marks,
@@ -73,6 +75,13 @@ arrow::Result<const int32_t*> JoinProber::find(const BuildRows& build, const col
   first_.resize(static_cast<size_t>(batch.rows));
   if (build.rows == 0) {
     std::fill(first_.begin(), first_.end(), kNoRow);
+    return first_.data();
+  }
+  if (keys.empty()) {  // all rows of the build side are one chain
+    std::fill(first_.begin(), first_.end(), batch.selection.all() ? 0 : kNoRow);
+    if (!batch.selection.all()) {
+      for (const uint16_t i : batch.selection.indices(batch.rows)) first_[i] = 0;
+    }
     return first_.data();
   }
   if (keys.size() == 1 && by_entries(batch, keys[0])) {
@@ -184,7 +193,7 @@ arrow::Status JoinProber::emit_matches(const BuildRows& build, column::Batch bat
     if (shape_.needs_match()) return arrow::Status::OK();
     return emit_unmatched(std::move(batch), emit);
   }
-  if (build.table->next() && !shape_.spec.asof) return emit_chains(build, batch, first, emit);
+  if (!shape_.spec.asof && build.table->next()) return emit_chains(build, batch, first, emit);
   return emit_single(build, std::move(batch), first, emit);
 }
 

@@ -81,6 +81,8 @@ class JoinProber {
   std::vector<int32_t> first_, dense_first_;
   std::vector<int32_t> build_rows_, probe_rows_;
   std::vector<uint64_t> near_;
+  std::optional<NearCursors> cursors_;  // as-of joins
+  uint64_t cursors_of_ = 0;  // whose they are
   // First rows of a dictionary's entries, kept from batch to batch; made when they are no more than the rows or come again.
   std::shared_ptr<arrow::ArrayData> last_entries_;
   std::shared_ptr<arrow::ArrayData> known_entries_;

@@ -55,6 +55,8 @@ struct JoinShape {
   bool keeps_probe() const {  // they give a row without build columns
     return spec.kind == plan::JoinKind::kLeft || spec.kind == plan::JoinKind::kFull || spec.kind == plan::JoinKind::kAsof;
   }
+  // An as-of join without equal keys has one chain: all rows.
+  bool needs_table() const { return spec.kind != plan::JoinKind::kAsof || build.equal_keys > 0; }
   bool shows_pairs() const { return spec.kind != plan::JoinKind::kSemi && spec.kind != plan::JoinKind::kAnti; }
   bool filters() const { return !shows_pairs() && !spec.build_left; }  // probe rows leave or not
   // Probe rows only say which build rows leave: those with a match (semi) or without one (anti).

@@ -2,7 +2,8 @@
 //
 //   consume       input and computed columns, dense, by all workers            (on disk: window_spill.cc)
 //   join columns  one column each
-//   per ordering  packed, sorted, marked (window_order.cc), then computed: units of whole partitions, any worker, results by row
+//   per ordering  packed, sorted, marked (window_order.cc), then computed: units of whole partitions, any worker, results by row;
+//                 or, where no function asks for an order, totals of numbered partitions (window_totals.cc)
 //   source        slices of the input's columns and of the results, nothing copied
 //
 // Invariant: a row's values depend on its partition alone, never on units, so any cut gives the same bits.
@@ -16,6 +17,8 @@
 #include "exec/sort_phases.h"
 #include "exec/window_spill.h"
 #include "exec/window_state.h"
+#include "exec/window_stretch.h"
+#include "exec/window_totals.h"
 
 namespace gristmill::exec {
 namespace {
@@ -31,7 +34,7 @@ class Prepare final : public Phase {
     if (s_->spilled()) return 0;
     s_->input->chunks.clear();
     for (const WindowTask& t : s_->layout.tasks) {
-      ARROW_ASSIGN_OR_RAISE(auto r, WindowResult::make(t, s_->rows().rows, context.pool()));
+      ARROW_ASSIGN_OR_RAISE(auto r, WindowResult::make(t, s_->rows().rows, WindowResult::picks(t), context.pool()));
       s_->results.push_back(std::move(r));
     }
     return 0;
@@ -48,22 +51,29 @@ class Compute final : public Phase {
   std::string name() const override { return "compute windows"; }
 
   arrow::Result<int64_t> start(const QueryContext&) override {
-    if (o_->window->spilled()) return 0;
+    if (o_->window->spilled() || o_->numbered) return 0;
+    std::vector<size_t> local, stretched, other;
     for (size_t t = 0; t < o_->window->layout.tasks.size(); ++t) {
       const WindowTask& task = o_->window->layout.tasks[t];
-      if (task.ordering == o_->number) (is_local(task) ? local_ : other_).push_back(t);
+      if (task.ordering == o_->number) (is_local(task) ? local : takes_stretches(task) ? stretched : other).push_back(t);
     }
     // Those that take whole partitions first: they are the longest.
-    whole_ = other_.empty() ? 0 : static_cast<int64_t>(o_->whole.size());
-    return whole_ + (local_.empty() ? 0 : static_cast<int64_t>(o_->split.size()));
+    add(o_->whole, other);
+    add(o_->unstretched, stretched);
+    for (WindowStretch& s : o_->stretches) {
+      s.unit.carry = &s.carry;
+      pieces_.push_back({s.unit, stretched});
+    }
+    add(o_->split, local);
+    return static_cast<int64_t>(pieces_.size());
   }
 
   arrow::Status run(int64_t piece) override {
     WindowState& w = *o_->window;
-    const bool whole = piece < whole_;
-    const WindowUnit& unit = whole ? o_->whole[static_cast<size_t>(piece)] : o_->split[static_cast<size_t>(piece - whole_)];
-    for (const size_t t : whole ? other_ : local_) {
-      arrow::Status s = compute_window(w.layout.tasks[t], unit, w.context.pool(), w.results[t]);
+    Piece& p = pieces_[static_cast<size_t>(piece)];
+    for (const size_t t : p.tasks) {
+      p.unit.task = t;
+      arrow::Status s = compute_window(w.layout.tasks[t], p.unit, w.context.pool(), w.results[t]);
       if (!s.ok()) ARROW_RETURN_NOT_OK(w.note(t, std::move(s)));
     }
     return arrow::Status::OK();
@@ -72,13 +82,21 @@ class Compute final : public Phase {
   arrow::Status finish() override {
     o_->rows.reset();
     o_->marks.reset();
+    o_->stretches.clear();
     return o_->window->spilled() ? arrow::Status::OK() : o_->window->first_failure(o_->number);
   }
 
  private:
+  struct Piece {
+    WindowUnit unit;
+    std::vector<size_t> tasks;
+  };
+  void add(const std::vector<WindowUnit>& units, const std::vector<size_t>& tasks) {
+    for (size_t i = 0; i < units.size() && !tasks.empty(); ++i) pieces_.push_back({units[i], tasks});
+  }
+
   std::shared_ptr<OrderingState> o_;
-  std::vector<size_t> local_, other_;
-  int64_t whole_ = 0;
+  std::vector<Piece> pieces_;
 };
 
 class WindowSource final : public Source {
@@ -161,7 +179,9 @@ class Windows final : public WindowOperator {
       o->sort->layout.order.resize(keys.partition.size());
       o->sort->layout.order.insert(o->sort->layout.order.end(), keys.directions.begin(), keys.directions.end());
       for (auto& p : make_window_order_phases(o)) b.phases.push_back(std::move(p));
+      b.phases.push_back(make_stretch_phase(o));
       b.phases.push_back(std::make_shared<Compute>(o));
+      for (auto& p : make_total_phases(o)) b.phases.push_back(std::move(p));
     }
     b.source = std::make_shared<WindowSource>(s_);
     return b;
@@ -186,6 +206,9 @@ expr::BoundPtr input_column(const WindowLayout& layout, int column) {
   b->type = layout.types[static_cast<size_t>(column)];
   return b;
 }
+
+OrderingState::OrderingState() = default;
+OrderingState::~OrderingState() = default;
 
 arrow::Status WindowState::note(size_t task, arrow::Status status) {
   if (base::error_kind(status) != base::ErrorKind::kData) return status;

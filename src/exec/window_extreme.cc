@@ -11,6 +11,7 @@
 
 #include "column/kernels.h"
 #include "exec/window_frame.h"
+#include "exec/window_sliding.h"
 
 namespace gristmill::exec {
 namespace {
@@ -138,6 +139,7 @@ arrow::Status compute_extremes(const WindowTask& task, const WindowUnit& unit, a
   if (task.filter >= 0) {
     ARROW_ASSIGN_OR_RAISE(filter, gather(*unit.ordered, task.filter, from, to, pool));
   }
+  if (compute_sliding_extremes(task, unit, values, task.filter >= 0 ? &filter : nullptr, out)) return arrow::Status::OK();
   const Inputs in{task, unit, keys, values, task.filter >= 0 ? &filter : nullptr};
   const bool greatest = task.function.function == "max";
   const column::Physical p = column::physical_unchecked(*values.column.type());

@@ -54,20 +54,13 @@ class Builder {
   WindowLayout take() {
     for (const bool strict : {true, false}) {  // those that need their order first, then those that take any
       for (size_t i = 0; i < out_.tasks.size(); ++i) {
-        if (needs_order(out_.tasks[i]) == strict) out_.tasks[i].ordering = ordering_of(wanted_[i], strict);
+        if (is_blind(out_.tasks[i]) != strict) out_.tasks[i].ordering = ordering_of(wanted_[i], strict);
       }
     }
     return std::move(out_);
   }
 
  private:
-  static bool needs_order(const WindowTask& t) {
-    static constexpr std::string_view kBlind[] = {"count", "sum", "mean", "min", "max", "var", "std"};
-    const expr::BoundWindow& f = t.function;
-    return !t.all_peers || f.mode == expr::FrameMode::kRows ||
-           std::find(std::begin(kBlind), std::end(kBlind), f.function) == std::end(kBlind);
-  }
-
   size_t ordering_of(const WindowOrdering& wanted, bool strict) {
     for (size_t i = 0; i < out_.orderings.size(); ++i) {
       const WindowOrdering& known = out_.orderings[i];
@@ -88,6 +81,12 @@ class Builder {
 };
 
 }  // namespace
+
+bool is_blind(const WindowTask& t) {
+  static constexpr std::string_view kBlind[] = {"count", "sum", "mean", "min", "max", "var", "std"};
+  const expr::BoundWindow& f = t.function;
+  return t.all_peers && f.mode != expr::FrameMode::kRows && std::find(std::begin(kBlind), std::end(kBlind), f.function) != std::end(kBlind);
+}
 
 WindowLayout window_layout(std::vector<column::TypePtr> input_types, std::vector<expr::BoundWindow> functions) {
   Builder builder(std::move(input_types));

@@ -36,6 +36,9 @@ struct WindowLayout {
   std::vector<WindowTask> tasks;
 };
 
+// Whether a function has the same value for all rows of a partition, in whatever order they come.
+bool is_blind(const WindowTask& task);
+
 WindowLayout window_layout(std::vector<column::TypePtr> input_types, std::vector<expr::BoundWindow> functions);
 
 }  // namespace gristmill::exec

@@ -1,6 +1,7 @@
 // From joined rows to positions: keys packed into prefixes, sorted by the phases every sort has, then marked and cut.
 //
-//   measure   per slice of rows: least and greatest key of each column
+//   measure   per slice of rows: least and greatest key of each column; where these say that partitions can be numbered and have
+//             totals, everything below is left out (window_totals.h)
 //   pack      per slice: (prefix of partition and order keys)
 //   ...       count, scatter, sort (sort_phases.cc)
 //   mark      per slice of positions: where partitions and groups of peers begin
@@ -8,7 +9,6 @@
 // An ordering without keys is the rows as they are: one partition, nothing to do.
 
 #include <algorithm>
-#include <cstring>
 
 #include <arrow/buffer.h>
 
@@ -17,6 +17,7 @@
 #include "exec/sort_phases.h"
 #include "exec/window_codes.h"
 #include "exec/window_state.h"
+#include "exec/window_totals.h"
 
 namespace gristmill::exec {
 namespace {
@@ -55,16 +56,21 @@ class Measure final : public Phase {
     return arrow::Status::OK();
   }
   arrow::Status finish() override {
-    if (!p_->keys) return arrow::Status::OK();
+    OrderingState& s = *p_->s;
+    if (p_->keys) settle();
+    if (s.ordered.count > 0) s.numbered = number_partitions(s, p_->keys);
+    return arrow::Status::OK();
+  }
+
+ private:
+  void settle() {
     std::vector<KeyPacking::Extent> all = p_->extents[0];
     for (const auto& e : p_->extents) {
       for (size_t c = 0; c < all.size(); ++c) all[c].add(e[c]);
     }
     p_->keys->settle(all);
-    return arrow::Status::OK();
   }
 
- private:
   std::shared_ptr<Packed> p_;
 };
 
@@ -120,14 +126,10 @@ class Mark final : public Phase {
   std::string name() const override { return "mark partitions"; }
   arrow::Result<int64_t> start(const QueryContext& context) override {
     const int64_t n = s_->ordered.count;
-    if (s_->window->spilled() || n == 0) return 0;
+    if (s_->window->spilled() || n == 0 || s_->numbered) return 0;
+    if (s_->ordering().trivial()) return 0;
     ARROW_ASSIGN_OR_RAISE(s_->marks, column::allocate_buffer(n, context.pool()));
     s_->ordered.marks = s_->marks->data();
-    if (s_->ordering().trivial()) {
-      std::memset(s_->marks->mutable_data(), 0, static_cast<size_t>(n));
-      s_->marks->mutable_data()[0] = kPartitionStart | kPeerStart;
-      return 0;
-    }
     ARROW_ASSIGN_OR_RAISE(s_->rows, column::allocate_buffer(n * 8, context.pool()));
     s_->ordered.rows = reinterpret_cast<const int64_t*>(s_->rows->data());
     return slices_of(n);
@@ -144,7 +146,7 @@ class Mark final : public Phase {
     return arrow::Status::OK();
   }
   arrow::Status finish() override {
-    if (s_->window->spilled() || s_->ordered.count == 0) return arrow::Status::OK();
+    if (s_->window->spilled() || s_->ordered.count == 0 || s_->numbered) return arrow::Status::OK();
     s_->sort.reset();
     cut_units(s_->ordered, 0, s_->whole, s_->split);
     return arrow::Status::OK();
@@ -182,13 +184,14 @@ void cut_units(const OrderedRows& o, int64_t from, std::vector<WindowUnit>& whol
   for (int64_t at = from; at < o.count;) {
     int64_t stop = std::min(at + kUnitRows, o.count), last_start = at;
     // Up to the last partition that begins within the unit; a partition that fills it alone goes on to its end.
-    for (int64_t i = stop; i > at; --i) {
+    for (int64_t i = stop; i > at && o.marks; --i) {
       if (i == o.count || o.starts(i, kPartitionStart)) {
         last_start = i;
         break;
       }
     }
     if (last_start == at) {
+      if (!o.marks) stop = o.count;
       while (stop < o.count && !o.starts(stop, kPartitionStart)) ++stop;
       whole.push_back({&o, at, stop, at, stop});
       for (int64_t i = at; i < stop; i += kUnitRows) split.push_back({&o, i, std::min(i + kUnitRows, stop), at, stop});

@@ -25,10 +25,10 @@ int64_t WindowResult::bytes_a_row(const WindowTask& t) {
   return picks(t) ? 8 : std::max(1, column::byte_width(column::physical_unchecked(*t.function.type))) + 1;
 }
 
-arrow::Result<WindowResult> WindowResult::make(const WindowTask& task, int64_t rows, arrow::MemoryPool* pool) {
+arrow::Result<WindowResult> WindowResult::make(const WindowTask& task, int64_t rows, bool picks, arrow::MemoryPool* pool) {
   WindowResult r;
   r.task_ = &task;
-  r.picks_ = picks(task);
+  r.picks_ = picks;
   r.rows_ = rows;
   r.nulls_ = std::make_shared<std::atomic<bool>>(false);
   const int width = r.picks_ ? 8 : column::byte_width(column::physical_unchecked(*task.function.type));

@@ -20,7 +20,7 @@ class WindowResult {
  public:
   static constexpr int64_t kNothing = -1, kDefault = -2;  // picks that are no rows
 
-  static arrow::Result<WindowResult> make(const WindowTask& task, int64_t rows, arrow::MemoryPool* pool);
+  static arrow::Result<WindowResult> make(const WindowTask& task, int64_t rows, bool picks, arrow::MemoryPool* pool);
   static bool picks(const WindowTask& task);
   static int64_t bytes_a_row(const WindowTask& task);
 
@@ -33,6 +33,10 @@ class WindowResult {
     uint8_t* const byte = validity_->mutable_data() + (row >> 3);
     std::atomic_ref<uint8_t>(*byte).fetch_and(static_cast<uint8_t>(~(1u << (row & 7))), std::memory_order_relaxed);
     if (!nulls_->load(std::memory_order_relaxed)) nulls_->store(true, std::memory_order_relaxed);
+  }
+  template <typename T>
+  T* values() {  // by row
+    return reinterpret_cast<T*>(values_->mutable_data());
   }
   int64_t* picked() { return reinterpret_cast<int64_t*>(values_->mutable_data()); }
 

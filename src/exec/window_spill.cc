@@ -166,7 +166,7 @@ class Pass final : public OrderedSink {
     const OrderedRows o{&all, rows, nullptr, marks_.data()};
     std::vector<WindowResult> results;
     for (const size_t t : tasks_) {
-      ARROW_ASSIGN_OR_RAISE(WindowResult r, WindowResult::make(s_->layout.tasks[t], rows, s_->context.pool()));
+      ARROW_ASSIGN_OR_RAISE(WindowResult r, WindowResult::make(s_->layout.tasks[t], rows, WindowResult::picks(s_->layout.tasks[t]), s_->context.pool()));
       for (WindowUnit& unit : units) {
         unit.ordered = &o;
         unit.task = t;

@@ -29,15 +29,23 @@ struct WindowState {
   arrow::Status first_failure(size_t ordering);
 };
 
+struct NumberedPartitions;  // window_totals.h
+struct WindowStretch;       // window_stretch.h
+
 // The order of the rows for one ordering, and its units; lives from its first phase to the end of its computing.
 struct OrderingState {
   std::shared_ptr<WindowState> window;
   size_t number = 0;
   std::shared_ptr<SortState> sort;
+  std::shared_ptr<NumberedPartitions> numbered;  // there: rows need no order, their partitions have totals
   std::shared_ptr<arrow::Buffer> rows, marks;
   OrderedRows ordered;
   int partition_shift = -1;              // >= 0: prefixes shifted so are equal just within a partition
   std::vector<WindowUnit> whole, split;  // for functions that look anywhere in a partition, and for those that do not
+  std::vector<WindowStretch> stretches;  // of large partitions, and the other units: for functions that take stretches
+  std::vector<WindowUnit> unstretched;
+  OrderingState();
+  ~OrderingState();
   const WindowOrdering& ordering() const { return window->layout.orderings[number]; }
 };
 

@@ -17,6 +17,7 @@
 #include "column/exact_moments.h"
 #include "column/exact_number.h"
 #include "exec/window_frame.h"
+#include "exec/window_running.h"
 
 namespace gristmill::exec {
 namespace {
@@ -35,15 +36,10 @@ struct Counts {
   }
 };
 
-double quotient(__int128 sum, __int128 divisor) {
-  constexpr __int128 kExact = __int128{1} << 53;
-  if (sum > -kExact && sum < kExact && divisor < kExact) return static_cast<double>(sum) / static_cast<double>(divisor);
-  return column::rounded_quotient(column::exact_number(sum, 0), column::exact_number(divisor, 0));
-}
-
-// An accumulator has reset(), add(position), remove(position) and write(row, out): the value now.
+// An accumulator has reset(), add(position), remove(position), merge(other) and write(row, out): the value now.
 struct CountRows {
   int64_t n = 0;
+  void merge(const CountRows& o) { n += o.n; }
   void reset() { n = 0; }
   void add(int64_t) { ++n; }
   void remove(int64_t) { --n; }
@@ -62,6 +58,10 @@ struct IntegerSum {
   __int128 sum = 0;
   int64_t n = 0;
   void reset() { sum = n = 0; }
+  void merge(const IntegerSum& o) {
+    sum += o.sum;
+    n += o.n;
+  }
   void add(int64_t p) {
     sum += values[p];
     ++n;
@@ -75,7 +75,7 @@ struct IntegerSum {
       out.set<int64_t>(row, 0);
       out.set_null(row);
     } else if (mean) {
-      out.set<double>(row, quotient(sum, n));
+      out.set<double>(row, column::rounded_quotient(sum, n));
     } else if (wide ? sum < 0 || sum > static_cast<__int128>(UINT64_MAX) : sum < INT64_MIN || sum > INT64_MAX) {
       return base::data_error("integer overflow in sum(" + label + ")");
     } else {
@@ -96,6 +96,10 @@ struct DecimalSums {
   void reset() {
     sum = {};
     n = 0;
+  }
+  void merge(const DecimalSums& o) {
+    sum.merge(o.sum);
+    n += o.n;
   }
   void add(int64_t p) {
     sum.add(values[p]);
@@ -127,7 +131,7 @@ struct DecimalSums {
 };
 
 struct FloatSum {
-  const double* values;
+  const double* values;  // by position
   bool mean;
   int64_t least;
   column::GroupSums sums;
@@ -137,6 +141,17 @@ struct FloatSum {
   void reset() {
     sums.clear_group(0);
     n = 0;
+    known = false;
+  }
+  // add() of all positions whose value is there.
+  void add_all(const Gathered& x, int64_t from, int64_t to) {
+    sums.add_run(0, values + from, x.valid.bits, x.valid.offset + from - x.base, to - from);
+    for (int64_t i = from; i < to; ++i) n += x.is_valid(i);
+    known = false;
+  }
+  void merge(const FloatSum& o) {
+    sums.merge_group(0, o.sums, 0);
+    n += o.n;
     known = false;
   }
   void add(int64_t p) {
@@ -168,6 +183,10 @@ struct Variance {
   bool known = false;
   void reset() {
     moments.clear_group(0);
+    known = false;
+  }
+  void merge(const Variance& o) {
+    moments.merge_group(0, o.moments, 0);
     known = false;
   }
   void add(int64_t p) {
@@ -228,53 +247,120 @@ arrow::Status follow(const WindowTask& task, const WindowUnit& unit, const Frame
   });
 }
 
-}  // namespace
-
-arrow::Status compute_sums(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool, WindowResult& out) {
-  const expr::BoundWindow& f = task.function;
-  ARROW_ASSIGN_OR_RAISE(const FrameKeys keys, FrameKeys::make(task, unit, pool));
+// A task's columns at the positions that its frames reach.
+struct SumColumns {
   Gathered values, filter;
   Counts counts;
-  const auto [from, to] = touched(task, unit);
-  if (!task.args.empty()) {
-    ARROW_ASSIGN_OR_RAISE(values, gather(*unit.ordered, task.args[0], from, to, pool));
-    counts.values = &values;
+  column::ExactUnit unit_of_sums;
+
+  arrow::Status gather_all(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool) {
+    const auto [from, to] = touched(task, unit);
+    if (!task.args.empty()) {
+      ARROW_ASSIGN_OR_RAISE(values, gather(*unit.ordered, task.args[0], from, to, pool));
+      counts.values = &values;
+    }
+    if (task.filter >= 0) {
+      ARROW_ASSIGN_OR_RAISE(filter, gather(*unit.ordered, task.filter, from, to, pool));
+      counts.filter = &filter;
+    }
+    // Of what the sums will be over.
+    if (values.column.values && values.column.type()->id() == arrow::Type::DOUBLE) {
+      const double* const x = column::values_of<double>(*values.column.values);
+      unit_of_sums = column::ExactUnit::choose({x, static_cast<size_t>(std::min(to - from, kSampleRows))});
+    }
+    return arrow::Status::OK();
   }
-  if (task.filter >= 0) {
-    ARROW_ASSIGN_OR_RAISE(filter, gather(*unit.ordered, task.filter, from, to, pool));
-    counts.filter = &filter;
+
+  template <typename T>
+  const T* values_as() const {
+    return values.column.values ? values.values<T>() : nullptr;
   }
-  if (f.function == "count") {
-    const bool none = counts.values && values.column.type()->id() == arrow::Type::NA;
-    if (!none) return follow(task, unit, keys, counts, CountRows{}, out);
+  bool counts_nothing() const { return counts.values && values.column.type()->id() == arrow::Type::NA; }
+};
+
+// f(the accumulator of this task's function over these values, empty)
+template <typename F>
+auto with_sum(const WindowTask& task, const SumColumns& c, F&& f) {
+  const expr::BoundWindow& w = task.function;
+  if (w.function == "count") return f(CountRows{});
+  const bool mean = w.function == "mean";
+  const std::string& label = w.args[0]->label;
+  const arrow::DataType& type = *w.args[0]->type;
+  const column::Physical p = column::physical_unchecked(type);
+  if (w.function == "var" || w.function == "std") {
+    column::GroupVariances moments({c.unit_of_sums});
+    moments.resize(1);
+    return f(Variance{c.values_as<double>(), w.function == "std", w.min_periods, static_cast<int>(w.ddof), std::move(moments)});
+  }
+  if (p == column::Physical::kFloat64) {
+    column::GroupSums sums(c.unit_of_sums);
+    sums.resize(1);
+    return f(FloatSum{c.values_as<double>(), mean, w.min_periods, std::move(sums)});
+  }
+  if (p == column::Physical::kInt128) {
+    const int scale = static_cast<const arrow::DecimalType&>(type).scale();
+    return f(DecimalSums{c.values_as<__int128>(), mean, w.min_periods, scale, label, {}});
+  }
+  if (p == column::Physical::kUInt64) {
+    return f(IntegerSum<uint64_t>{c.values_as<uint64_t>(), mean, w.type->id() == arrow::Type::UINT64, w.min_periods, label});
+  }
+  return f(IntegerSum<int64_t>{c.values_as<int64_t>(), mean, false, w.min_periods, label});
+}
+
+// What has left before a stretch whose sums nobody goes on with; nothing where it needs more than 128 bits.
+arrow::Result<bool> run_sums(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool, WindowResult& out) {
+  const bool from_start = task.function.start.edge == expr::FrameEdge::kUnboundedPreceding;
+  if (!unit.carry || !from_start || !unit.carry->sums[unit.task]) return compute_running_sums(task, unit, nullptr, pool, out);
+  const auto& kept = *static_cast<const FloatSum*>(unit.carry->sums[unit.task].get());
+  const std::optional<column::ExactSum> sum = kept.sums.plain(0);
+  if (!sum) return false;
+  const RunBefore before{kept.sums.unit(), *sum, kept.n};
+  return compute_running_sums(task, unit, &before, pool, out);
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<void>> sum_of_rows(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool) {
+  const std::string& f = task.function.function;
+  if (f != "count" && f != "sum" && f != "mean" && f != "var" && f != "std") return nullptr;
+  SumColumns c;
+  ARROW_RETURN_NOT_OK(c.gather_all(task, unit, pool));
+  return with_sum(task, c, [&]<typename Sum>(Sum sum) -> std::shared_ptr<void> {
+    if constexpr (requires { sum.add_all(c.values, unit.begin, unit.end); }) {
+      if (!c.counts.filter) {
+        sum.add_all(c.values, unit.begin, unit.end);
+        return std::make_shared<Sum>(std::move(sum));
+      }
+    }
+    for (int64_t i = unit.begin; i < unit.end && !c.counts_nothing(); ++i) {
+      if (c.counts(i)) sum.add(i);
+    }
+    return std::make_shared<Sum>(std::move(sum));
+  });
+}
+
+std::shared_ptr<void> joined_sums(const WindowTask& task, const std::shared_ptr<void>& before, const std::shared_ptr<void>& own) {
+  if (!own) return nullptr;
+  return with_sum(task, SumColumns(), [&]<typename Sum>(const Sum&) -> std::shared_ptr<void> {
+    auto both = std::make_shared<Sum>(*static_cast<const Sum*>(own.get()));
+    if (before) both->merge(*static_cast<const Sum*>(before.get()));
+    return both;
+  });
+}
+
+arrow::Status compute_sums(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool, WindowResult& out) {
+  if (!task.args.empty() && sums_run(task, *task.function.args[0]->type) && (!unit.carry || unit.carry->ends_here)) {
+    ARROW_ASSIGN_OR_RAISE(const bool done, run_sums(task, unit, pool, out));
+    if (done) return arrow::Status::OK();
+  }
+  ARROW_ASSIGN_OR_RAISE(const FrameKeys keys, FrameKeys::make(task, unit, pool));
+  SumColumns c;
+  ARROW_RETURN_NOT_OK(c.gather_all(task, unit, pool));
+  if (task.function.function == "count" && c.counts_nothing()) {
     for (int64_t i = unit.begin; i < unit.end; ++i) out.set<int64_t>(unit.ordered->row(i), 0);
     return arrow::Status::OK();
   }
-  const bool mean = f.function == "mean";
-  const std::string& label = f.args[0]->label;
-  const column::Physical p = column::physical_unchecked(*values.column.type());
-  std::span<const double> sample;  // of what the sums will be over
-  if (p == column::Physical::kFloat64) sample = {values.values<double>() + from, static_cast<size_t>(std::min(to - from, kSampleRows))};
-  if (f.function == "var" || f.function == "std") {
-    column::GroupVariances moments({column::ExactUnit::choose(sample)});
-    moments.resize(1);
-    return follow(task, unit, keys, counts,
-                  Variance{values.values<double>(), f.function == "std", f.min_periods, static_cast<int>(f.ddof), std::move(moments)}, out);
-  }
-  if (p == column::Physical::kFloat64) {
-    column::GroupSums sums(column::ExactUnit::choose(sample));
-    sums.resize(1);
-    return follow(task, unit, keys, counts, FloatSum{values.values<double>(), mean, f.min_periods, std::move(sums)}, out);
-  }
-  if (p == column::Physical::kInt128) {
-    const int scale = static_cast<const arrow::DecimalType&>(*values.column.type()).scale();
-    return follow(task, unit, keys, counts, DecimalSums{values.values<__int128>(), mean, f.min_periods, scale, label, {}}, out);
-  }
-  if (p == column::Physical::kUInt64) {
-    return follow(task, unit, keys, counts,
-                  IntegerSum<uint64_t>{values.values<uint64_t>(), mean, f.type->id() == arrow::Type::UINT64, f.min_periods, label}, out);
-  }
-  return follow(task, unit, keys, counts, IntegerSum<int64_t>{values.values<int64_t>(), mean, false, f.min_periods, label}, out);
+  return with_sum(task, c, [&](auto sum) { return follow(task, unit, keys, c.counts, std::move(sum), out); });
 }
 
 }  // namespace gristmill::exec

@@ -24,9 +24,9 @@ struct OrderedRows {
   const column::Batch* batch = nullptr;  // columns by input row
   int64_t count = 0;
   const int64_t* rows = nullptr;   // null: position = row
-  const uint8_t* marks = nullptr;  // kPartitionStart, kPeerStart by position
+  const uint8_t* marks = nullptr;  // kPartitionStart, kPeerStart by position; null: all rows are one partition, and peers
   int64_t row(int64_t position) const { return rows ? rows[position] : position; }
-  bool starts(int64_t position, uint8_t what) const { return (marks[position] & what) != 0; }
+  bool starts(int64_t position, uint8_t what) const { return marks ? (marks[position] & what) != 0 : position == 0; }
 };
 
 // Of a partition that passes by in stretches: what functions need of the rows that have left.
@@ -34,6 +34,7 @@ struct WindowCarry {
   int64_t rows = 0, groups = 0;             // how many rows have left, and how many groups of peers began among them
   int64_t added = 0;                        // positions before it are in the sums already
   std::vector<std::shared_ptr<void>> sums;  // by task; of the type that task's function keeps
+  bool ends_here = false;                   // no other stretch goes on with these sums
 };
 
 struct WindowUnit {
@@ -96,6 +97,9 @@ arrow::Status compute_neighbours(const WindowTask& task, const WindowUnit& unit,
 arrow::Status compute_edges(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool, WindowResult& out);
 arrow::Status compute_sums(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool, WindowResult& out);
 arrow::Status compute_extremes(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool, WindowResult& out);
+// What the rows of a stretch add up to, as a WindowCarry keeps it; null for functions without sums.
+arrow::Result<std::shared_ptr<void>> sum_of_rows(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool);
+std::shared_ptr<void> joined_sums(const WindowTask& task, const std::shared_ptr<void>& before, const std::shared_ptr<void>& own);
 arrow::Status compute_window(const WindowTask& task, const WindowUnit& unit, arrow::MemoryPool* pool, WindowResult& out);
 
 }  // namespace gristmill::exec

@@ -6,6 +6,7 @@ import datetime
 import random
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -103,6 +104,33 @@ def test_join_asof_ties_exactness_and_nulls() -> None:
     assert value(strategy="nearest") == [2, None, 1, 2]
     assert value(allow_exact=False) == [1, None, None, 2]
     assert value(strategy="forward", tolerance=1) == [0, None, None, 4]
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled", "saw"])
+@pytest.mark.parametrize("keys", [0, 1, 7, 20_000])
+def test_join_asof_of_many_rows_in_any_order(order: str, keys: int) -> None:
+    """Searches go out from the last row found: wherever that was. 20,000 keys share the places where searches remember it."""
+    rng = np.random.default_rng(keys)
+    n, m = 60_000, 40_000
+    t = np.sort(rng.integers(-50, 3 * m, n))
+    t = {"ascending": t, "descending": t[::-1], "shuffled": rng.permutation(t), "saw": t.reshape(-1, 100).T.ravel()}[order]
+    left = {"t": t, "k": rng.integers(0, max(keys, 1), n)}
+    right = {"t": rng.permutation(np.repeat(np.arange(m // 2) * 6, 2)), "k": rng.integers(0, max(keys, 1), m), "v": np.arange(m)}
+    by = {"by": "k"} if keys else {}
+    # By key, then time, then place: backward takes the last of equal ones, forward the first.
+    place = np.lexsort((right["v"], right["t"], right["k"]))
+    words = right["k"][place] * 10**9 + right["t"][place]
+    wanted = left["k"] * 10**9 + left["t"]
+    for strategy, exact in (("backward", True), ("backward", False), ("forward", True), ("forward", False)):
+        found = np.searchsorted(words, wanted, side="right" if (strategy == "backward") == exact else "left") - (strategy == "backward")
+        inside = (found >= 0) & (found < m)
+        row = place[np.clip(found, 0, m - 1)]
+        inside &= right["k"][row] == left["k"]
+        frame = gm.from_pydict(left).join_asof(gm.from_pydict(right).drop([] if keys else "k"), on="t", strategy=strategy, allow_exact=exact, **by)
+        for workers in (1, 3):
+            got = frame.collect(num_workers=workers, min_parallel_rows=0).to_arrow()
+            assert got["t"].to_numpy().tolist() == left["t"].tolist()
+            assert got["v"].to_pylist() == [int(v) if there else None for v, there in zip(row, inside)], (strategy, exact)
 
 
 def test_join_asof_on_times_takes_a_timedelta() -> None:

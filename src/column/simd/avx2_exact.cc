@@ -20,6 +20,7 @@ inline Vec multiply_low(Vec a, Vec b) {
 }  // namespace gristmill::column
 
 #include "column/simd/moment_rows.h"
+#include "column/simd/round_units.h"
 
 namespace gristmill::column {
 namespace {
@@ -170,9 +171,12 @@ void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) {
   add_tail(low, high, rest, sum);
 }
 
+void round_differences(const uint64_t* const* sums, int n, int exponent, double* out) { round_rows(sums, 0, n, exponent, out); }
+
 }  // namespace
 
-const ExactKernels kAvx2ExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
+const ExactKernels kAvx2ExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32,
+                                        round_differences};
 
 }  // namespace gristmill::column
 

@@ -24,6 +24,7 @@ inline Vec multiply_low(Vec a, Vec b) {
 }  // namespace gristmill::column
 
 #include "column/simd/moment_rows.h"
+#include "column/simd/round_units.h"
 
 namespace gristmill::column {
 namespace {
@@ -160,9 +161,41 @@ void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) {
   add_halves(_mm512_and_si512(total, _mm512_set1_epi64(0xffffffffLL)), _mm512_srai_epi64(total, 32), sum);
 }
 
+// As rounded_units(), eight at a time.
+inline __m512i round_vector(__m512i low, __m512i high, __m512i exponent) {
+  const __m512i zero = _mm512_setzero_si512(), width = _mm512_set1_epi64(64);
+  const __mmask8 negative = _mm512_movepi64_mask(high);
+  const __m512i borrow = _mm512_maskz_mov_epi64(_mm512_test_epi64_mask(low, low), _mm512_set1_epi64(1));
+  high = _mm512_mask_sub_epi64(high, negative, _mm512_sub_epi64(zero, high), borrow);
+  low = _mm512_mask_sub_epi64(low, negative, zero, low);
+  const __mmask8 wide = _mm512_test_epi64_mask(high, high);
+  const __m512i upper = _mm512_mask_mov_epi64(low, wide, high), lower = _mm512_maskz_mov_epi64(wide, low);
+  const __m512i zeros = _mm512_lzcnt_epi64(upper);
+  __m512i top = _mm512_or_si512(_mm512_sllv_epi64(upper, zeros), _mm512_srlv_epi64(lower, _mm512_sub_epi64(width, zeros)));
+  const __m512i below = _mm512_sllv_epi64(lower, zeros);
+  top = _mm512_mask_or_epi64(top, _mm512_test_epi64_mask(below, below), top, _mm512_set1_epi64(1));
+  const __m512i rounded = _mm512_castpd_si512(_mm512_cvtepu64_pd(top));
+  const __m512i scale = _mm512_sub_epi64(_mm512_mask_add_epi64(exponent, wide, exponent, width), zeros);
+  const __m512i bits = _mm512_maskz_add_epi64(_mm512_test_epi64_mask(upper, upper), rounded, _mm512_slli_epi64(scale, 52));
+  return _mm512_mask_or_epi64(bits, negative, bits, _mm512_set1_epi64(static_cast<int64_t>(0x8000000000000000ULL)));
+}
+
+void round_differences(const uint64_t* const* sums, int n, int exponent, double* out) {
+  const __m512i scale = _mm512_set1_epi64(exponent);
+  int i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m512i low = _mm512_loadu_si512(sums[0] + i), less = _mm512_loadu_si512(sums[2] + i);
+    const __m512i difference = _mm512_sub_epi64(_mm512_loadu_si512(sums[1] + i), _mm512_loadu_si512(sums[3] + i));
+    const __m512i high = _mm512_mask_sub_epi64(difference, _mm512_cmplt_epu64_mask(low, less), difference, _mm512_set1_epi64(1));
+    _mm512_storeu_pd(out + i, _mm512_castsi512_pd(round_vector(_mm512_sub_epi64(low, less), high, scale)));
+  }
+  round_rows(sums, i, n, exponent, out);
+}
+
 }  // namespace
 
-const ExactKernels kAvx512ExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
+const ExactKernels kAvx512ExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32,
+                                          round_differences};
 
 }  // namespace gristmill::column
 

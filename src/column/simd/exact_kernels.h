@@ -9,6 +9,8 @@
 
 namespace gristmill::column {
 
+// Exponents of units whose sums are all zero, or normal doubles.
+inline constexpr int kLeastRounded = -1022, kMostRounded = 896;
 inline constexpr int kExactBlock = 1024;  // most rows of a call: 2^10 values of 2^116 units stay below 2^127
 
 // The moments of K variables: rows, sums, and sums of products as 256-bit two's complement in the product of the
@@ -40,6 +42,9 @@ struct ExactKernels {
   // sum (two limbs) += all values; n < 2^30.
   void (*sum_int64)(const int64_t* x, int64_t n, uint64_t* sum);
   void (*sum_int32)(const int32_t* x, int64_t n, uint64_t* sum);
+  // out[i] = (sums[0][i], sums[1][i]) - (sums[2][i], sums[3][i]), low and high halves of units 2^exponent, rounded once; the exponent
+  // within the bounds above.
+  void (*round_differences)(const uint64_t* const* sums, int n, int exponent, double* out);
 };
 
 extern const ExactKernels kPortableExactKernels;

@@ -24,6 +24,7 @@ inline Vec multiply_low(Vec a, Vec b) {
 }  // namespace gristmill::column
 
 #include "column/simd/moment_rows.h"
+#include "column/simd/round_units.h"
 
 namespace gristmill::column {
 namespace {
@@ -106,8 +107,11 @@ void sum_integers(const Int* x, int64_t n, uint64_t* sum) {
 void sum_int64(const int64_t* x, int64_t n, uint64_t* sum) { sum_integers(x, n, sum); }
 void sum_int32(const int32_t* x, int64_t n, uint64_t* sum) { sum_integers(x, n, sum); }
 
+void round_differences(const uint64_t* const* sums, int n, int exponent, double* out) { round_rows(sums, 0, n, exponent, out); }
+
 }  // namespace
 
-const ExactKernels kPortableExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32};
+const ExactKernels kPortableExactKernels = {sum_block, units_block, group_block, moments_block<1>, moments_block<2>, sum_int64, sum_int32,
+                                            round_differences};
 
 }  // namespace gristmill::column

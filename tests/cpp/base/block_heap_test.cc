@@ -217,7 +217,7 @@ TEST(UpstreamPool, BlocksMoveBetweenSmallAndLarge) {
   ASSERT_TRUE(pool->Allocate(1000, 64, &data).ok());
   std::memset(data, 5, 1000);
   int64_t size = 1000;
-  for (const int64_t next : {70 * kKiB, kMiB, 65 * kMiB, 2 * kMiB, 64 * kKiB, 10 * kKiB, int64_t{1}}) {
+  for (const int64_t next : {70 * kKiB, kMiB, 257 * kMiB, 2 * kMiB, 64 * kKiB, 10 * kKiB, int64_t{1}}) {
     ASSERT_TRUE(pool->Reallocate(size, next, 64, &data).ok());
     EXPECT_EQ(reinterpret_cast<uintptr_t>(data) % 64, 0U);
     for (int64_t i = 0; i < std::min<int64_t>(next, 1000); ++i) ASSERT_EQ(data[i], 5) << next;
