@@ -38,5 +38,5 @@ def result(item):
     return KafkaSinkMessage(key.encode(), json.dumps({"k": key, "start": start, "n": n, "total": total}).encode())
 
 
-kop.output("out", op.map("result", windows.down, result), brokers=[servers], topic=target, add_config={"linger.ms": "10", "compression.codec": "lz4"})
+kop.output("out", op.map("result", windows.down, result), brokers=[servers], topic=target)
 cli_main(flow, epoch_interval=timedelta(seconds=10))

@@ -38,7 +38,7 @@ class KafkaSink final : public EpochSink {
     const std::string group = "gristmill-epochs-" + name;
     ARROW_ASSIGN_OR_RAISE(auto writer, MessageWriter::make(*schema, options_));
     writer_ = std::make_unique<MessageWriter>(std::move(writer));
-    std::map<std::string, std::string> own = {{"enable.idempotence", "true"}, {"linger.ms", "10"}, {"compression.codec", "lz4"}};
+    std::map<std::string, std::string> own = {{"enable.idempotence", "true"}, {"linger.ms", "1"}, {"compression.codec", "lz4"}};
     if (options_.exactly_once) {
       own["transactional.id"] = options_.transactional_id.empty() ? "gristmill-" + name : options_.transactional_id;
       own["transaction.timeout.ms"] = "900000";  // what brokers allow at most; an epoch and its snapshot are shorter

@@ -237,7 +237,9 @@ def test_health_turns_bad_when_progress_stops(broker: KafkaServer, server: Postg
         holder.rollback()
         wait_for(lambda: server.sql("select count(*) from endless_stalled")[0][0] == 490)
         wait_for(lambda: get(url + "healthz")[0] == 200)
-    backend = server.sql("select pid from pg_stat_activity where query ilike 'copy%endless_stalled%' and pid <> pg_backend_pid()")[0][0]
+    copying = "select pid from pg_stat_activity where query ilike 'copy%endless_stalled%' and pid <> pg_backend_pid()"
+    wait_for(lambda: server.sql(copying))  # between two epochs it says another query
+    backend = server.sql(copying)[0][0]
     os.kill(backend, signal.SIGSTOP)  # and while it runs: what was read cannot be written
     try:
         produce(broker, topic, [{"value": json.dumps(r).encode()} for r in orders(500, 500)])
