@@ -219,8 +219,9 @@ bool DirectMap::find(const KeyPlan& plan, std::span<const column::Column> keys, 
     if (attempt > 0 || !matches(keys)) {
       if (++set_ups_ > kMostSetUps) return give_up();
       // Each batch of rows in the order of their time has windows of its own: without room each would set up anew.
-      if (!set_up(plan, keys, n, most, most, kRoom) && !set_up(plan, keys, n, most, most, 0) &&
-          (keys.size() == 1 || !set_up(plan, keys, n, kNarrow, most, 0))) {
+      const bool fits = set_up(plan, keys, n, most, most, kRoom) || (keys.size() > 1 && set_up(plan, keys, n, kNarrow, most, kRoom)) ||
+                        set_up(plan, keys, n, most, most, 0) || (keys.size() > 1 && set_up(plan, keys, n, kNarrow, most, 0));
+      if (!fits) {
         return give_up();
       }
     }

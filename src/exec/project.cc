@@ -14,8 +14,8 @@
 namespace gristmill::exec {
 namespace {
 
-// Dense from here down: evaluating everything costs more than gathering the live rows of the inputs.
-constexpr int64_t kCompactBelow = 2;  // live rows * kCompactBelow < rows
+// Dense from here down: evaluating everything costs more than gathering the live rows of the inputs. A filter that keeps half stays below.
+bool is_sparse(const column::Batch& batch) { return !batch.selection.all() && batch.selected() * 8 < batch.rows * 5; }
 
 struct ProjectLocal final : LocalState {
   explicit ProjectLocal(arrow::MemoryPool* p) : evaluator(p) {}
@@ -41,10 +41,10 @@ class Project final : public Operator {
 
   arrow::Status process(column::Batch batch, LocalState& local, const Emit& emit) const override {
     expr::Evaluator& evaluator = local.as<ProjectLocal>().evaluator;
-    std::vector<int64_t> back;  // dense row -> row of the batch we were given, for errors
-    if (computes_ && !batch.selection.all() && batch.selected() * kCompactBelow < batch.rows) {
-      auto kept = batch.selection.indices(batch.rows);
-      back.assign(kept.begin(), kept.end());
+    column::Selection kept;  // of the batch we were given, once it is dense: for errors
+    const int64_t given = batch.rows;
+    if (computes_ && is_sparse(batch)) {
+      kept = batch.selection;
       for (size_t i = 0; i < batch.columns.size(); ++i) {
         if (i >= used_.size() || !used_[i]) {  // not read by any output: need not be gathered
           ARROW_ASSIGN_OR_RAISE(batch.columns[i], column::null_column(batch.columns[i].type(), evaluator.pool()));
@@ -59,9 +59,9 @@ class Project final : public Operator {
     arrow::Result<std::vector<column::Column>> columns = evaluate_all(evaluator, outputs_, batch);
     if (!columns.ok()) {
       auto known = base::error_detail(columns.status());
-      if (back.empty() || !known || known->batch_row < 0) return columns.status();
+      if (kept.all() || !known || known->batch_row < 0) return columns.status();
       base::ErrorDetail detail = *known;
-      detail.batch_row = back[static_cast<size_t>(detail.batch_row)];
+      detail.batch_row = kept.indices(given)[static_cast<size_t>(detail.batch_row)];
       return base::with_detail(columns.status(), std::move(detail));
     }
     out.columns = std::move(*columns);
