@@ -80,10 +80,6 @@ NearIndex::NearIndex() : serial_([] {
   return ++made;
 }()) {}
 
-NearIndex::Entry* NearIndex::entries() const { return reinterpret_cast<Entry*>(entries_->mutable_data()); }
-int32_t* NearIndex::begins() const { return reinterpret_cast<int32_t*>(bounds_->mutable_data()); }
-int32_t* NearIndex::ends() const { return begins() + rows_; }
-
 arrow::Result<std::unique_ptr<NearIndex>> NearIndex::make(const JoinTable* table, const column::Column& on, int64_t rows,
                                                           arrow::MemoryPool* pool) {
   std::vector<uint64_t> words;
@@ -91,11 +87,13 @@ arrow::Result<std::unique_ptr<NearIndex>> NearIndex::make(const JoinTable* table
   auto out = std::make_unique<NearIndex>();
   out->rows_ = rows;
   ARROW_ASSIGN_OR_RAISE(out->entries_, column::allocate_buffer(rows * static_cast<int64_t>(sizeof(Entry)), pool));
+  out->all_ = reinterpret_cast<Entry*>(out->entries_->mutable_data());
   if (!table) {
     out->words_ = std::move(words);
     return out;
   }
   ARROW_ASSIGN_OR_RAISE(out->bounds_, column::allocate_buffer(rows * 8, pool));
+  out->begins_ = reinterpret_cast<int32_t*>(out->bounds_->mutable_data());
   constexpr int32_t kNew = -1, kSeen = -2;
   std::fill_n(out->begins(), rows, kNew);
   const int32_t* const next = table->next();
@@ -118,7 +116,7 @@ int64_t NearIndex::pieces() const { return (rows_ + kPieceRows - 1) / kPieceRows
 void NearIndex::sort(int64_t piece) {
   const int64_t first = piece * kPieceRows, last = std::min(rows_, first + kPieceRows);
   Entry *const begin = entries() + first, *const end = entries() + last;
-  if (!bounds_) {
+  if (one_chain()) {
     for (int64_t i = first; i < last; ++i) entries()[i] = {words_[static_cast<size_t>(i)], static_cast<int32_t>(i), 0};
   }
   if (!std::is_sorted(begin, end)) std::sort(begin, end);
@@ -183,6 +181,19 @@ int32_t NearIndex::search_back(int32_t head, uint64_t word, bool exact, NearCurs
   p.span = (at < end_of(head) ? entries()[at].word - 1 + past : ~uint64_t{0}) - p.base;
   p.found = true;
   return p.row;
+}
+
+void NearIndex::find_back_all(const uint64_t* words, int64_t n, bool exact, NearCursors& cursors, int32_t* rows) const {
+  if (n == 0) return;
+  (void)find_back(0, words[0], exact, cursors);
+  NearCursors::Place p = cursors.of(0);
+  for (int64_t i = 0; i < n; ++i) {
+    if (__builtin_expect(words[i] - p.base > p.span, 0)) {
+      search_back(0, words[i], exact, cursors);
+      p = cursors.of(0);
+    }
+    rows[i] = p.row;
+  }
 }
 
 NearPair NearIndex::find(int32_t head, uint64_t word, const NearRule& rule, NearCursors& cursors) const {

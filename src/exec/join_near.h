@@ -94,6 +94,9 @@ class NearIndex {
 
   // `head`: first row of the key.
   NearPair find(int32_t head, uint64_t word, const NearRule& rule, NearCursors& cursors) const;
+  // The same for n rows of the one chain.
+  void find_back_all(const uint64_t* words, int64_t n, bool exact, NearCursors& cursors, int32_t* rows) const;
+  bool one_chain() const { return begins_ == nullptr; }  // no keys must be equal
   // Of a rule that only looks back: the row, or kNoRow. `cursors`: always used with the same `exact`.
   int32_t find_back(int32_t head, uint64_t word, bool exact, NearCursors& cursors) const {
     const NearCursors::Place& p = cursors.of(head);
@@ -111,11 +114,11 @@ class NearIndex {
       return word != o.word ? word < o.word : row < o.row;
     }
   };
-  Entry* entries() const;
-  int32_t* begins() const;  // of a head's entries
-  int32_t* ends() const;
-  int32_t begin_of(int32_t head) const { return bounds_ ? begins()[head] : 0; }
-  int32_t end_of(int32_t head) const { return bounds_ ? ends()[head] : static_cast<int32_t>(rows_); }
+  Entry* entries() const { return all_; }
+  int32_t* begins() const { return begins_; }  // of a head's entries
+  int32_t* ends() const { return begins_ + rows_; }
+  int32_t begin_of(int32_t head) const { return begins_ ? begins_[head] : 0; }
+  int32_t end_of(int32_t head) const { return begins_ ? ends()[head] : static_cast<int32_t>(rows_); }
   template <typename Before>
   int32_t seek(int32_t head, NearCursors& cursors, Before&& before) const;
   int32_t search_back(int32_t head, uint64_t word, bool exact, NearCursors& cursors) const;
@@ -124,6 +127,8 @@ class NearIndex {
   int64_t rows_ = 0;
   std::vector<uint64_t> words_;  // where no keys must be equal, until sorted
   std::shared_ptr<arrow::Buffer> entries_, bounds_;
+  Entry* all_ = nullptr;  // in the buffers
+  int32_t* begins_ = nullptr;
 };
 
 }  // namespace gristmill::exec

@@ -26,6 +26,10 @@ arrow::Status JoinProber::pick_near(const BuildRows& build, const column::Batch&
   if (cursors_of_ != build.near->serial()) cursors_->forget();
   cursors_of_ = build.near->serial();
   const bool only_back = rule_.only_back(), exact = rule_.exact();
+  if (only_back && !nulls && batch.selection.all() && build.near->one_chain()) {
+    build.near->find_back_all(near_.data(), batch.rows, exact, *cursors_, first_.data());
+    return arrow::Status::OK();
+  }
   for (int64_t i = 0; i < batch.rows; ++i) {
     int32_t& row = first_[static_cast<size_t>(i)];
     if (row < 0) continue;

@@ -31,7 +31,7 @@ class SumStretches final : public Phase {
     const WindowUnit& unit = o_->stretches[static_cast<size_t>(piece)].unit;
     WindowCarry& own = own_[static_cast<size_t>(piece)];
     own.rows = unit.end - unit.begin;
-    for (int64_t i = unit.begin; i < unit.end; ++i) own.groups += o_->ordered.starts(i, kPeerStart);
+    for (int64_t i = unit.begin; i < unit.end && o_->ordered.marks; ++i) own.groups += o_->ordered.starts(i, kPeerStart);
     own.sums.resize(o_->window->layout.tasks.size());
     for (const size_t t : tasks_) {
       ARROW_ASSIGN_OR_RAISE(own.sums[t], sum_of_rows(o_->window->layout.tasks[t], unit, pool_));

@@ -146,7 +146,8 @@ struct FloatSum {
   // add() of all positions whose value is there.
   void add_all(const Gathered& x, int64_t from, int64_t to) {
     sums.add_run(0, values + from, x.valid.bits, x.valid.offset + from - x.base, to - from);
-    for (int64_t i = from; i < to; ++i) n += x.is_valid(i);
+    n += to - from;
+    for (int64_t i = from; i < to && x.valid.bits; ++i) n -= !x.is_valid(i);
     known = false;
   }
   void merge(const FloatSum& o) {
