@@ -7,7 +7,6 @@
 
 #include "base/status.h"
 #include "column/array_kernels.h"
-#include "column/bits.h"
 #include "column/buffers.h"
 #include "column/compact_together.h"
 #include "column/kernels.h"
@@ -33,8 +32,12 @@ arrow::Result<Batch> compact(Batch batch, arrow::MemoryPool* pool, bool keep_ori
   if (keep_origin && (batch.origin.rows || batch.origin.first_row >= 0)) {
     ARROW_ASSIGN_OR_RAISE(out.origin.rows, allocate_buffer(kept * 8, pool));
     auto* rows = reinterpret_cast<int64_t*>(out.origin.rows->mutable_data());
-    const std::vector<uint64_t>& words = batch.selection.mask(batch.rows).words;  // no list of indices is made for this
-    for_each_set(words.data(), static_cast<int64_t>(words.size()), [&](int64_t i) { *rows++ = batch.origin.row_of(i); });
+    const std::span<const uint16_t> live = batch.selection.indices(batch.rows);
+    if (batch.origin.rows) {
+      for (const uint16_t i : live) *rows++ = batch.origin.row_of(i);
+    } else {
+      for (size_t k = 0; k < live.size(); ++k) rows[k] = batch.origin.first_row + live[k];
+    }
   }
   return out;
 }

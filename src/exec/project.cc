@@ -14,8 +14,8 @@
 namespace gristmill::exec {
 namespace {
 
-// Dense from here down: evaluating everything costs more than gathering the live rows of the inputs. A filter that keeps half stays below.
-bool is_sparse(const column::Batch& batch) { return !batch.selection.all() && batch.selected() * 8 < batch.rows * 5; }
+// Dense from here down: evaluating everything costs more than gathering the live rows of the inputs.
+bool is_sparse(const column::Batch& batch) { return !batch.selection.all() && batch.selected() * 2 < batch.rows; }
 
 struct ProjectLocal final : LocalState {
   explicit ProjectLocal(arrow::MemoryPool* p) : evaluator(p) {}
