@@ -58,11 +58,13 @@ class JoinColumns final : public Phase {
     if (s_->rows == 0) return 0;
     s_->joined.rows = s_->rows;
     s_->joined.columns.resize(s_->chunks[0].rows.columns.size());
-    for (size_t c = 0; c < s_->joined.columns.size(); ++c) order_.push_back(c);
+    for (size_t c = 0; c < s_->joined.columns.size(); ++c) {
+      if (s_->apart.empty() || !s_->apart[c]) order_.push_back(c);
+    }
     // The widest first: the last piece is what one worker waits for.
     std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return width(a) > width(b); });
     for (auto& chunk : s_->chunks) chunk.keys.clear();
-    return static_cast<int64_t>(s_->joined.columns.size());
+    return static_cast<int64_t>(order_.size());
   }
   arrow::Status run(int64_t piece) override {
     const size_t c = order_[static_cast<size_t>(piece)];
@@ -78,7 +80,9 @@ class JoinColumns final : public Phase {
     return arrow::Status::OK();
   }
   arrow::Status finish() override {
-    for (auto& c : s_->chunks) c.rows.columns.clear();
+    for (auto& c : s_->chunks) {
+      if (s_->apart.empty()) c.rows.columns.clear();
+    }
     return arrow::Status::OK();
   }
 

@@ -34,6 +34,7 @@ struct SortState {
   // Between the phases.
   bool exact = true;
   int64_t rows = 0;
+  std::vector<bool> apart;  // by column: it is not joined, and stays in the chunks; empty: none
   size_t shared_keys = 0;  // the first ones, in which no two rows differ
   std::vector<int64_t> chunk_start;
   column::Batch joined;

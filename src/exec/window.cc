@@ -1,10 +1,10 @@
 // The way of a window's rows in memory.
 //
 //   consume       input and computed columns, dense, by all workers            (on disk: window_spill.cc)
-//   join columns  one column each
+//   join columns  one column each, of those that functions take rows of in another order (window_columns.h)
 //   per ordering  packed, sorted, marked (window_order.cc), then computed: units of whole partitions, any worker, results by row;
 //                 or, where no function asks for an order, totals of numbered partitions (window_totals.cc)
-//   source        slices of the input's columns and of the results, nothing copied
+//   source        slices of the input's columns and of the results; nothing is copied where pieces are not short
 //
 // Invariant: a row's values depend on its partition alone, never on units, so any cut gives the same bits.
 
@@ -32,7 +32,11 @@ class Prepare final : public Phase {
   std::string name() const override { return "prepare results"; }
   arrow::Result<int64_t> start(const QueryContext& context) override {
     if (s_->spilled()) return 0;
-    s_->input->chunks.clear();
+    SortState& input = *s_->input;
+    std::vector<column::Batch> pieces;
+    for (SortChunk& c : input.chunks) pieces.push_back(std::move(c.rows));
+    input.chunks.clear();
+    s_->columns.settle(std::move(input.joined), std::move(pieces), input.apart);
     for (const WindowTask& t : s_->layout.tasks) {
       ARROW_ASSIGN_OR_RAISE(auto r, WindowResult::make(t, s_->rows().rows, WindowResult::picks(t), context.pool()));
       s_->results.push_back(std::move(r));
@@ -112,14 +116,21 @@ class WindowSource final : public Source {
   arrow::Status read(uint64_t seq, LocalState&, const Emit& emit, RowCounts& counts) override {
     const column::Batch& rows = s_->rows();
     const int64_t end = std::min((static_cast<int64_t>(seq) + 1) * morsel_, rows.rows);
-    for (int64_t at = static_cast<int64_t>(seq) * morsel_; at < end; at += s_->context.batch_rows) {
+    for (int64_t at = static_cast<int64_t>(seq) * morsel_; at < end;) {
       column::Batch out;
       out.rows = std::min(s_->context.batch_rows, end - at);
-      for (size_t c = 0; c < s_->layout.inputs; ++c) out.columns.push_back(column::slice(rows.columns[c], at, out.rows));
+      // Pieces as they are, unless that would make batches short.
+      const int64_t piece = s_->columns.piece_end(at) - at;
+      if (piece < out.rows && piece * 2 >= out.rows) out.rows = piece;
+      for (size_t c = 0; c < s_->layout.inputs; ++c) {
+        ARROW_ASSIGN_OR_RAISE(auto column, s_->columns.range(c, at, out.rows, s_->context.pool()));
+        out.columns.push_back(std::move(column));
+      }
       for (const WindowResult& r : s_->results) {
         ARROW_ASSIGN_OR_RAISE(auto column, r.slice(rows, at, out.rows, s_->context.pool()));
         out.columns.push_back(std::move(column));
       }
+      at += out.rows;
       counts.in += out.rows;
       ARROW_RETURN_NOT_OK(emit(std::move(out)));
     }
@@ -156,6 +167,7 @@ class Windows final : public WindowOperator {
     s.input->computed = s.layout.computed;  // the keys are among these or the input's columns
     s.input->encode_late = true;
     s.input->layout.emit_orders = true;
+    s.input->apart = columns_in_pieces(s.layout);
     for (const WindowTask& t : s.layout.tasks) s.input->more_bytes_a_row += WindowResult::bytes_a_row(t);
     s.input->more_bytes_a_row += 16;  // positions, marks, gathered values
     s.failures.resize(s.layout.tasks.size());

@@ -41,6 +41,7 @@ class Measure final : public Phase {
     OrderingState& s = *p_->s;
     if (s.window->spilled() || s.window->rows().rows == 0) return 0;
     s.ordered.batch = &s.window->rows();
+    s.ordered.columns = &s.window->columns;
     s.ordered.count = s.window->rows().rows;
     if (s.ordering().trivial()) return 0;
     std::vector<column::Column> columns;

@@ -1,6 +1,6 @@
 // What the parts of one window operator share; window.cc tells the way.
 //
-// Invariant: once the rows are joined nobody changes them; the pieces of a phase write disjoint rows of marks and results.
+// Invariant: once the columns are settled nobody changes them; the pieces of a phase write disjoint rows of marks and results.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/sort_state.h"
+#include "exec/window_columns.h"
 #include "exec/window_layout.h"
 #include "exec/window_result.h"
 #include "exec/window_unit.h"
@@ -18,12 +19,13 @@ struct WindowState {
   WindowLayout layout;
   QueryContext context;
   std::shared_ptr<SortState> input;     // rows as they come; sorted by the first ordering when they go to disk
+  WindowColumns columns;                // those rows, in memory only
   std::vector<WindowResult> results;    // by task, in memory only
   std::mutex mutex;                     // failures
   std::vector<arrow::Status> failures;  // by task: the values of some row are no values
 
   bool spilled() const { return input->spilled(); }
-  const column::Batch& rows() const { return input->joined; }
+  const column::Batch& rows() const { return columns.joined(); }  // without the columns that lie in pieces
   // A function's error is kept: which one the query reports does not depend on how rows were cut.
   arrow::Status note(size_t task, arrow::Status status);
   arrow::Status first_failure(size_t ordering);

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 
+#include "exec/window_columns.h"
+
 namespace gristmill::exec {
 namespace {
 
-constexpr int64_t kStretchRows = 65536;
+constexpr int64_t kStretchRows = 65536, kLeastStretchRows = 16384;
 
 class SumStretches final : public Phase {
  public:
@@ -22,7 +24,8 @@ class SumStretches final : public Phase {
       if (tasks[t].ordering == o_->number && takes_stretches(tasks[t])) tasks_.push_back(t);
     }
     if (tasks_.empty() || o_->whole.empty()) return 0;
-    cut_stretches(o_->whole, o_->stretches, o_->unstretched);
+    const bool peers = std::any_of(tasks_.begin(), tasks_.end(), [&](size_t t) { return reach_of(tasks[t]).whole_peers; });
+    cut_stretches(o_->whole, peers, o_->stretches, o_->unstretched);
     own_.resize(o_->stretches.size());
     return static_cast<int64_t>(own_.size());
   }
@@ -66,7 +69,8 @@ class SumStretches final : public Phase {
 
 bool takes_stretches(const WindowTask& task) { return !is_local(task) && reach_of(task).streams; }
 
-void cut_stretches(const std::vector<WindowUnit>& whole, std::vector<WindowStretch>& stretches, std::vector<WindowUnit>& others) {
+void cut_stretches(const std::vector<WindowUnit>& whole, bool whole_peers, std::vector<WindowStretch>& stretches,
+                   std::vector<WindowUnit>& others) {
   for (const WindowUnit& unit : whole) {
     if (unit.end - unit.begin < 2 * kStretchRows) {  // more than one partition, or one that is not worth it
       others.push_back(unit);
@@ -74,7 +78,10 @@ void cut_stretches(const std::vector<WindowUnit>& whole, std::vector<WindowStret
     }
     for (int64_t at = unit.begin; at < unit.end;) {
       int64_t stop = std::min(at + kStretchRows, unit.end);
-      while (stop < unit.end && !unit.ordered->starts(stop, kPeerStart)) ++stop;  // peers stay together
+      if (const WindowColumns* c = unit.ordered->columns; c && !unit.ordered->rows) {
+        stop = std::min(stop, c->piece_end(std::min(at + kLeastStretchRows, stop) - 1));  // pieces as they are
+      }
+      while (whole_peers && stop < unit.end && !unit.ordered->starts(stop, kPeerStart)) ++stop;
       stretches.push_back({{unit.ordered, at, stop, at, stop}, unit.begin, {}});
       at = stop;
     }

@@ -21,7 +21,9 @@ struct WindowStretch {
 bool takes_stretches(const WindowTask& task);
 
 // The large ones of `whole` cut into stretches, the others as they are.
-void cut_stretches(const std::vector<WindowUnit>& whole, std::vector<WindowStretch>& stretches, std::vector<WindowUnit>& others);
+// `whole_peers`: rows that are peers stay together.
+void cut_stretches(const std::vector<WindowUnit>& whole, bool whole_peers, std::vector<WindowStretch>& stretches,
+                   std::vector<WindowUnit>& others);
 
 // Sums up what lies before each stretch. Without pieces where there are none.
 std::shared_ptr<Phase> make_stretch_phase(const std::shared_ptr<OrderingState>& state);

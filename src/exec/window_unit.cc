@@ -8,6 +8,7 @@
 #include <arrow/type.h>
 
 #include "column/kernels.h"
+#include "exec/window_columns.h"
 
 namespace gristmill::exec {
 namespace {
@@ -17,10 +18,13 @@ constexpr int64_t kLocalRows = 65536;  // frames that reach further are not wort
 }  // namespace
 
 arrow::Result<Gathered> gather(const OrderedRows& o, int column, int64_t from, int64_t to, arrow::MemoryPool* pool) {
-  const column::Column& c = o.batch->columns[static_cast<size_t>(column)];
+  const auto number = static_cast<size_t>(column);
+  const column::Column& c = o.batch->columns[number];
   Gathered out;
   out.base = from;
-  if (o.rows && !c.is_constant()) {
+  if (o.columns && o.columns->in_pieces(number)) {
+    ARROW_ASSIGN_OR_RAISE(out.column, o.columns->range(number, from, to - from, pool));
+  } else if (o.rows && !c.is_constant()) {
     ARROW_ASSIGN_OR_RAISE(out.column, column::take(c, std::span<const int64_t>(o.rows + from, static_cast<size_t>(to - from)), pool));
   } else {
     out.column = c.is_constant() ? c : column::slice(c, from, to - from);

@@ -17,6 +17,8 @@
 
 namespace gristmill::exec {
 
+class WindowColumns;  // window_columns.h
+
 inline constexpr uint8_t kPartitionStart = 1, kPeerStart = 2;
 
 // The rows of one ordering.
@@ -25,6 +27,7 @@ struct OrderedRows {
   int64_t count = 0;
   const int64_t* rows = nullptr;   // null: position = row
   const uint8_t* marks = nullptr;  // kPartitionStart, kPeerStart by position; null: all rows are one partition, and peers
+  const WindowColumns* columns = nullptr;  // where some lie in pieces, which `batch` does not have
   int64_t row(int64_t position) const { return rows ? rows[position] : position; }
   bool starts(int64_t position, uint8_t what) const { return marks ? (marks[position] & what) != 0 : position == 0; }
 };

@@ -187,3 +187,32 @@ def test_extremes_of_short_frames(dtype: type) -> None:
                 assert got[name][i] == value and (value is None or math.copysign(1, got[name][i]) == math.copysign(1, value + 0.0)), (name, i)
             else:
                 assert math.isnan(got[name][i]), (name, i)
+
+
+@pytest.mark.parametrize("sizes", [[1, 0, 7, 20_000, 3, 100_000, 65_536, 0, 114_453], [150_000, 150_000], [13] * 5000])
+def test_columns_that_come_in_pieces(sizes: list[int]) -> None:
+    """Those that nobody sorts by are not joined, whatever pieces a table has: results and the columns beside them are those of one piece."""
+    rng = np.random.default_rng(3)
+    rows = sum(sizes)
+    x = reals(rng, rows)
+    whole = pa.table({"id": np.arange(rows), "x": pa.array(x, mask=rng.random(rows) < 0.1), "name": pa.array([f"the name of row {i}" for i in range(rows)]),
+                      "kind": pa.array(rng.choice(["a", "bc"], rows)).dictionary_encode(), "keep": rng.random(rows) < 0.7})
+    pieces, at = [], 0
+    for size in sizes:
+        pieces += whole.slice(at, size).to_batches() or [whole.to_batches()[0].slice(0, 0)]
+        at += size
+    query = """select *, sum(x) over (rows unbounded preceding) as total, sum(x) over (rows between 5 preceding and 1 following) as near,
+        max(x) over (rows between 3 preceding and current row) as most, count(x) over (rows unbounded preceding) as n, row_number() over () as r,
+        sum(x) filter (where keep) over (rows between 100 preceding and current row) as some, sum(x) over () as everything,
+        lag(name) over () as before from t"""
+    together = answer(gm.sql(query, t=whole.combine_chunks()))
+    apart = answer(gm.sql(query, t=pa.Table.from_batches(pieces, schema=whole.schema)))
+    kind = apart.column_names.index("kind")  # dictionaries may differ
+    assert apart.set_column(kind, "kind", apart["kind"].cast(pa.string())).equals(together.set_column(kind, "kind", together["kind"].cast(pa.string())))
+    got, valid = apart.to_pydict(), np.array(whole["x"].is_valid())
+    assert got["name"] == whole["name"].to_pylist() and got["kind"] == whole["kind"].to_pylist()
+    for i in [0, 1, 7, 8, rows // 2, rows - 1, *rng.integers(0, rows, 20)]:
+        assert got["total"][i] == exact(x[:i + 1], valid[:i + 1]), i
+        assert got["near"][i] == exact(x[max(0, i - 5):i + 2], valid[max(0, i - 5):i + 2]), i
+        assert got["before"][i] == (None if i == 0 else f"the name of row {i - 1}")
+    assert got["r"] == list(range(1, rows + 1))
