@@ -9,13 +9,10 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, free_port
+from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, free_port, serving
 
 VERSION = "4.1.0"
 _CACHE = Path(__file__).resolve().parents[2] / ".cache" / "s3proxy"
@@ -41,24 +38,6 @@ def s3proxy_server() -> Iterator[S3Server]:
                     "s3proxy.credential": SECRET_KEY, "jclouds.provider": "filesystem-nio2", "jclouds.identity": "local",
                     "jclouds.credential": "local", "jclouds.filesystem.basedir": f"{folder}/objects"}
         (Path(folder) / "s3proxy.conf").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
-        with tempfile.TemporaryFile() as log:
-            process = subprocess.Popen(["java", "-Xmx512m", "-XX:+UseSerialGC", "-DLOG_LEVEL=warn", "-jar", str(_fetched()), "--properties",
-                                        f"{folder}/s3proxy.conf"], stdout=log, stderr=log)
-            try:
-                deadline = time.monotonic() + 60
-                while True:
-                    try:
-                        urllib.request.urlopen(f"http://127.0.0.1:{port}/").close()
-                        break
-                    except urllib.error.HTTPError:
-                        break  # it answers: who does not sign is refused
-                    except OSError:
-                        pass
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        log.seek(0)
-                        raise RuntimeError(f"S3Proxy did not start: {log.read().decode()[-2000:]}")
-                    time.sleep(0.05)
-                yield S3Server(port)
-            finally:
-                process.terminate()
-                process.wait()
+        command = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-DLOG_LEVEL=warn", "-jar", str(_fetched()), "--properties", f"{folder}/s3proxy.conf"]
+        with serving(command, port) as server:
+            yield server

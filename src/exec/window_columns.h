@@ -1,5 +1,5 @@
-// The columns of a window operator's rows: joined where functions take rows from anywhere, else in the pieces they came in. A column that is
-// only handed on, or gone through in the order of its rows, is not worth a copy.
+// The columns of a window operator's rows: joined where functions take rows from anywhere, else in the pieces they came in. A column
+// that is only handed on, or gone through in the order of its rows, is not worth a copy.
 #pragma once
 
 #include <cstddef>

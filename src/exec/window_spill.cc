@@ -166,11 +166,12 @@ class Pass final : public OrderedSink {
     const OrderedRows o{&all, rows, nullptr, marks_.data()};
     std::vector<WindowResult> results;
     for (const size_t t : tasks_) {
-      ARROW_ASSIGN_OR_RAISE(WindowResult r, WindowResult::make(s_->layout.tasks[t], rows, WindowResult::picks(s_->layout.tasks[t]), s_->context.pool()));
+      const WindowTask& task = s_->layout.tasks[t];
+      ARROW_ASSIGN_OR_RAISE(WindowResult r, WindowResult::make(task, rows, WindowResult::picks(task), s_->context.pool()));
       for (WindowUnit& unit : units) {
         unit.ordered = &o;
         unit.task = t;
-        arrow::Status status = compute_window(s_->layout.tasks[t], unit, s_->context.pool(), r);
+        arrow::Status status = compute_window(task, unit, s_->context.pool(), r);
         if (!status.ok()) ARROW_RETURN_NOT_OK(s_->note(t, std::move(status)));
       }
       results.push_back(std::move(r));

@@ -40,8 +40,8 @@ struct TotalSlice {
   int64_t offset = 0;
   std::vector<uint8_t> both;  // of validity and filter
 
-  static arrow::Result<TotalSlice> make(const WindowTask& task, const column::Batch& rows, const uint32_t* number, int64_t begin, int64_t end,
-                                   arrow::MemoryPool* pool) {
+  static arrow::Result<TotalSlice> make(const WindowTask& task, const column::Batch& rows, const uint32_t* number, int64_t begin,
+                                        int64_t end, arrow::MemoryPool* pool) {
     TotalSlice s{number, end - begin, nullptr};
     const auto flat = [&](int c) {
       return column::flatten(column::slice(rows.columns[static_cast<size_t>(c)], begin, end - begin), end - begin, pool);
@@ -270,7 +270,8 @@ bool ranks_before(T a, T b) {
 template <typename T, bool kGreatest>
 class Extreme final : public CountedTotals<T> {
  public:
-  Extreme(const WindowTask& task, int64_t partitions) : CountedTotals<T>(task, partitions), best_(static_cast<size_t>(partitions), worst()) {}
+  Extreme(const WindowTask& task, int64_t partitions)
+      : CountedTotals<T>(task, partitions), best_(static_cast<size_t>(partitions), worst()) {}
 
  private:
   // What any value is at least as good as.

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from typing import Iterator
 
@@ -57,17 +58,20 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def s3_server() -> Iterator[S3Server]:
-    port = free_port()
+def serving(command: list[str], port: int, path: str = "/", env: dict[str, str] | None = None) -> Iterator[S3Server]:
+    """A server in a process of its own, from when it answers until the block is left."""
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", str(port)], stdout=log, stderr=log,
-                                   env={**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": "7"})
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
         try:
             deadline = time.monotonic() + 60
             while True:
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/").close()
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}{path}").close()
                     break
+                except urllib.error.HTTPError:
+                    break  # it answers: who does not sign is refused
+                except OSError:
+                    pass
                 if process.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
                     raise RuntimeError(f"the S3 server did not start: {log.read().decode()[-2000:]}")
@@ -76,3 +80,10 @@ def s3_server() -> Iterator[S3Server]:
         finally:
             process.terminate()
             process.wait()
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[S3Server]:
+    port = free_port()
+    with serving([sys.executable, "-m", "moto.server", "-p", str(port)], port, "/moto-api/", {**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": "7"}) as server:
+        yield server
