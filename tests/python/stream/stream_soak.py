@@ -25,7 +25,7 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TESTS / "servers"), str(TESTS / "python")]
 
-from confluent_kafka import Consumer, TopicPartition  # noqa: E402
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition  # noqa: E402
 from kafka_server import KafkaServer, missing  # noqa: E402
 from postgres import PostgresServer, programs  # noqa: E402
 
@@ -33,6 +33,8 @@ PARTITIONS = 4
 KEYS = 100
 # What a partition keeps is more than two minutes of any load a test machine has; older messages make room.
 TOPIC = {"retention.bytes": str(512 << 20), "segment.bytes": str(64 << 20), "file.delete.delay.ms": "1000"}
+
+MOVING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 
 # Messages of a fixed set, their time that of the message: so the writer is cheap and can say what it wrote.
 WRITER = f"""
@@ -114,9 +116,20 @@ class Soak:
 
     def taken(self) -> tuple[int, int]:
         """Messages that have left the job's sink, and those in the topic, ever."""
-        done = self._positions.committed([TopicPartition(self.topic, p) for p in range(PARTITIONS)], timeout=30)
+        done = self._committed()
         ends = [self._positions.get_watermark_offsets(TopicPartition(self.topic, p), timeout=30)[1] for p in range(PARTITIONS)]
         return sum(max(0, p.offset) for p in done), sum(ends)
+
+    def _committed(self) -> list[TopicPartition]:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self._positions.committed([TopicPartition(self.topic, p) for p in range(PARTITIONS)], timeout=30)
+            except KafkaException as e:
+                # A young broker still decides who coordinates which group.
+                if e.args[0].code() not in MOVING or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def close(self) -> None:
         self._positions.close()
