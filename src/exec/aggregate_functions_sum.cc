@@ -1,4 +1,4 @@
-// sum and mean: integers in 128 bits, decimals in 192, floats as exact sums.
+// sum and mean: integers and short decimals in 128 bits, long decimals in 192, floats as exact sums.
 //
 // Overflow is tested once, on the final sum, so it does not depend on the order of rows: what leaves the range on the
 // way and comes back is no error. A mean is the exact sum divided by the count, rounded once.
@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include <arrow/type.h>
+#include <arrow/util/decimal.h>
 
 #include "base/status.h"
 #include "column/buffers.h"
@@ -24,6 +25,7 @@ using column::Physical;
 using ArrayResult = arrow::Result<std::shared_ptr<ArrayData>>;
 
 constexpr int kMaxPrecision = 38;
+constexpr int kDigitsOf64Bits = 18;
 
 __int128 power_of_ten(int n) {
   __int128 v = 1;
@@ -133,25 +135,32 @@ class IntegerSum final : public AggregateFunction {
   bool mean_;
 };
 
-// State: low 128 bits 16 | the bits above 8 | count 8. Count 0: no value.
+// Decimals. Those of few digits are summed in 128 bits: q18 of TPC-H at SF 10 keeps 15 million such sums, in 40 bytes a group, not 56.
+// State, few digits: sum 16 [| count 8], one flag byte: a value was there.
+// State, many digits: low 128 bits 16 | the bits above 8 | count 8. Count 0: no value.
+template <bool kFewDigits>
 class DecimalSum final : public AggregateFunction {
  public:
-  DecimalSum(std::string label, int scale) : label_(std::move(label)), scale_(scale) {}
-  int state_bytes() const override { return 32; }
+  DecimalSum(std::string label, const arrow::DecimalType& type, bool mean)
+      : label_(std::move(label)), type_(column::type_text(type)), scale_(type.scale()), counts_(mean || !kFewDigits) {}
+  int state_bytes() const override { return kFewDigits ? (counts_ ? 24 : 16) : 32; }
+  bool has_flag() const override { return kFewDigits; }
 
   arrow::Status update(const UpdateSpan& span) const override {
     const auto* v = reinterpret_cast<const uint8_t*>(column::values_of<__int128>(*span.values));
+    bool fits = true;
     for_valid(span, [&](int64_t k, int64_t i) {
       const auto x = load<__int128>(v + i * 16);
+      if constexpr (kFewDigits) fits &= x == static_cast<int64_t>(x);
       add(span.rows[k], static_cast<unsigned __int128>(x), x < 0 ? -1 : 0, 1);
     });
-    return arrow::Status::OK();
+    return fits ? arrow::Status::OK() : too_many_digits(span);
   }
 
   arrow::Status merge(const MergeSpan& span) const override {
     for (int64_t k = 0; k < span.n; ++k) {
-      const uint8_t* const from = span.from[k] + state_;
-      add(span.into[k], load<unsigned __int128>(from), load<int64_t>(from + 16), load<int64_t>(from + 24));
+      const uint8_t* const from = span.from[k];
+      add(span.into[k], load<unsigned __int128>(from + state_), high(from), count(from));
     }
     return arrow::Status::OK();
   }
@@ -160,23 +169,23 @@ class DecimalSum final : public AggregateFunction {
                      arrow::MemoryPool* pool) const override {
     const auto n = static_cast<int64_t>(rows.size());
     const __int128 limit = power_of_ten(kMaxPrecision);
-    const auto count = [&](int64_t i) { return load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 24); };
+    const auto row = [&](int64_t i) { return rows[static_cast<size_t>(i)]; };
     // False: more than 128 bits.
     const auto sum = [&](int64_t i, __int128* out) {
-      *out = load<__int128>(rows[static_cast<size_t>(i)] + state_);
-      return load<int64_t>(rows[static_cast<size_t>(i)] + state_ + 16) == (*out < 0 ? -1 : 0);
+      *out = load<__int128>(row(i) + state_);
+      return high(row(i)) == (*out < 0 ? -1 : 0);
     };
     if (outcome == Outcome::kMean || column::physical_unchecked(*type) == Physical::kFloat64) {
       return doubles(n, type, pool, [&](int64_t i, double* out) {
-        if (count(i) == 0) return false;
-        *out = ratio(rows[static_cast<size_t>(i)] + state_, outcome == Outcome::kMean ? count(i) : 1);
+        if (count(row(i)) == 0) return false;
+        *out = ratio(row(i), outcome == Outcome::kMean ? count(row(i)) : 1);
         return true;
       });
     }
     ARROW_ASSIGN_OR_RAISE(Validity validity, Validity::make(n, pool));
     ARROW_ASSIGN_OR_RAISE(auto data, column::allocate_zeroed(n * 16, pool));
     for (int64_t i = 0; i < n; ++i) {
-      if (count(i) == 0) {
+      if (count(row(i)) == 0) {
         validity.set_null(i);
         continue;
       }
@@ -189,20 +198,49 @@ class DecimalSum final : public AggregateFunction {
   }
 
  private:
+  // Values seen; where they are not counted, whether there was one.
+  int64_t count(const uint8_t* row) const {
+    if (!counts_) return row[flag_];
+    return load<int64_t>(row + state_ + (kFewDigits ? 16 : 24));
+  }
+
+  int64_t high(const uint8_t* row) const {
+    if constexpr (kFewDigits) return load<__int128>(row + state_) < 0 ? -1 : 0;
+    return load<int64_t>(row + state_ + 16);
+  }
+
   void add(uint8_t* row, unsigned __int128 low, int64_t high, int64_t n) const {
     uint8_t* const p = row + state_;
     const auto before = load<unsigned __int128>(p);
     const unsigned __int128 after = before + low;
     store(p, after);
-    store<int64_t>(p + 16, load<int64_t>(p + 16) + high + (after < before));
-    store<int64_t>(p + 24, load<int64_t>(p + 24) + n);
+    if constexpr (!kFewDigits) {
+      store<int64_t>(p + 16, load<int64_t>(p + 16) + high + (after < before));
+      store<int64_t>(p + 24, load<int64_t>(p + 24) + n);
+    } else if (counts_) {
+      store<int64_t>(p + 16, load<int64_t>(p + 16) + n);
+    } else {
+      row[flag_] |= n != 0;
+    }
+  }
+
+  // Arrow leaves it to the maker of an array that values have the digits of their type.
+  arrow::Status too_many_digits(const UpdateSpan& span) const {
+    const auto* v = reinterpret_cast<const uint8_t*>(column::values_of<__int128>(*span.values));
+    std::string value;
+    for_valid(span, [&](int64_t, int64_t i) {
+      const auto x = load<__int128>(v + i * 16);
+      if (value.empty() && x != static_cast<int64_t>(x)) value = arrow::Decimal128(v + i * 16).ToString(scale_);
+    });
+    return base::data_error("sum(" + label_ + "): " + value + " is no " + type_);
   }
 
   // sum / (n * 10^scale), rounded once.
-  double ratio(const uint8_t* state, int64_t n) const {
+  double ratio(const uint8_t* row, int64_t n) const {
     uint64_t limbs[3];
-    std::memcpy(limbs, state, sizeof(limbs));
-    const auto low = load<__int128>(state);
+    std::memcpy(limbs, row + state_, 2 * sizeof(uint64_t));
+    limbs[2] = static_cast<uint64_t>(high(row));
+    const auto low = load<__int128>(row + state_);
     constexpr int kPlainScale = 15;
     if (scale_ <= kPlainScale && n < (int64_t{1} << 53) / static_cast<int64_t>(power_of_ten(scale_)) &&
         static_cast<int64_t>(limbs[2]) == (low < 0 ? -1 : 0)) {
@@ -215,8 +253,9 @@ class DecimalSum final : public AggregateFunction {
                       : column::rounded_quotient(sum, column::exact_multiply(scale, count));
   }
 
-  std::string label_;
+  std::string label_, type_;
   int scale_;
+  bool counts_;
 };
 
 // State: units 16 | wide 8 [| count 8]. wide: address of a WideSum, its lowest bit says that a value was there.
@@ -407,7 +446,11 @@ arrow::Result<AggregateFunctionPtr> make_sum(const expr::BoundAggregate& a, bool
     case Physical::kFloat32:
       if (!exact_floats) return std::make_unique<FastFloatSum<float>>();
       return std::make_unique<ExactFloatSum<float>>(mean);
-    case Physical::kInt128: return std::make_unique<DecimalSum>(x.label, static_cast<const arrow::DecimalType&>(*x.type).scale());
+    case Physical::kInt128: {
+      const auto& type = static_cast<const arrow::DecimalType&>(*x.type);
+      if (type.precision() <= kDigitsOf64Bits) return std::make_unique<DecimalSum<true>>(x.label, type, mean);
+      return std::make_unique<DecimalSum<false>>(x.label, type, mean);
+    }
     case Physical::kNull:
     case Physical::kBool:
     case Physical::kView:

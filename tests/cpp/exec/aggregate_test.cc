@@ -11,55 +11,6 @@ using namespace testing;  // NOLINT: the driver
 
 TypePtr type(const char* text) { return ok(column::parse_type(text)); }
 
-Morsels random_morsels(RandomColumns& random, const std::vector<TypePtr>& types, int64_t most_rows, int count) {
-  Morsels out;
-  for (int m = 0; m < count; ++m) out.push_back(random.batch(types, 1 + random.below(most_rows)));
-  return out;
-}
-
-// The reference's output as text, in order of first rows.
-Table expected(const AggregateSpec& spec, const Morsels& morsels) {
-  const Reference reference(spec, morsels);
-  Table out;
-  for (const auto& group : reference.groups()) {
-    std::vector<std::string> row;
-    for (size_t k = 0; k < spec.keys.size(); ++k) {
-      const Column& c = reference.at(spec.keys[k]);
-      std::string text = column::is_null_at(c, group[0]) ? "null" : cell(c, group[0]);
-      // Keys are written in their canonical form.
-      if (text != "null" && c.type()->id() == arrow::Type::DOUBLE)
-        text = double_cell(canonical(column::values_of<double>(*c.values)[group[0]]));
-      if (text != "null" && c.type()->id() == arrow::Type::FLOAT) {
-        text = float_cell(static_cast<float>(canonical(column::values_of<float>(*c.values)[group[0]])));
-      }
-      row.push_back(std::move(text));
-    }
-    for (const auto& a : spec.aggregates) row.push_back(reference.value(a, group));
-    out.push_back(std::move(row));
-  }
-  return out;
-}
-
-void check(const AggregateSpec& spec, const Morsels& morsels, const RunConfig& config) {
-  const QueryContext context = context_of(config);
-  const auto batches = ok(run(spec, morsels, config, context));
-  const Table actual = cells(batches);
-  const Table wanted = expected(spec, morsels);
-  ASSERT_EQ(actual.size(), wanted.size());
-  for (size_t i = 0; i < wanted.size(); ++i) ASSERT_EQ(actual[i], wanted[i]) << "group " << i;
-}
-
-std::vector<RunConfig> configs(uint64_t seed) {
-  return {
-      {.seed = seed},
-      {.seed = seed, .workers = 1, .cut_rows = 1, .batch_rows = 1},
-      {.seed = seed, .workers = 3, .cut_rows = 7, .batch_rows = 5},
-      {.seed = seed, .workers = 4, .cut_rows = 100},
-      {.seed = seed, .workers = 2, .cut_rows = 33, .eager = true},
-      {.seed = seed, .workers = 1, .eager = true},
-  };
-}
-
 class ConstantHash {
  public:
   ConstantHash() { column::force_constant_hash(0x1234567812345678ULL); }
