@@ -33,7 +33,9 @@ struct ParallelOptions {
   int64_t chunk_rows = 0;              // rows of a morsel; 0 = auto
   int64_t chunk_bytes = 0;             // bytes of a morsel; 0 = auto
   int64_t batch_rows = 0;              // rows of a batch inside; 0 = auto
-  int64_t min_parallel_rows = 10'000;  // fewer: the caller's thread does it all
+  // Fewer: the caller's thread does it all. So it does where tables in memory go through filters and plain arithmetic only and there is
+  // less to do than 64 additions for each of so many rows (by the default some 0.3 ms: others would wake when all is done). 0: never.
+  int64_t min_parallel_rows = 10'000;
   Strategy strategy = Strategy::kAuto;
   int64_t memory_limit = 0;  // bytes; 0 = the process's budget only
   bool pin_workers = false;

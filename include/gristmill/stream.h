@@ -83,7 +83,9 @@ using StreamExpansion = std::function<arrow::Result<std::vector<RecordBatchPtr>>
 struct StreamParallel {
   int num_workers = 0;         // 0 = all cores this process may use; 1 = the caller's thread
   double morsel_size_kb = 0;   // 0 = chosen by the engine
-  int64_t threshold = 10'000;  // batches with fewer rows go straight through on the caller's thread
+  // Batches with fewer rows go straight through on the caller's thread. So does, in collect(), a list of batches with as little to do as
+  // ParallelOptions::min_parallel_rows says. 0: none does.
+  int64_t threshold = 10'000;
   bool ordered = true;
   bool enabled = true;  // false: as if parallel() were not there
 };

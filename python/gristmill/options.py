@@ -40,7 +40,8 @@ class ParallelOptions:
     batch_rows: int = 0
     """Rows of a batch inside a morsel; 0 = chosen by the engine."""
     min_parallel_rows: int = 10_000
-    """Inputs with fewer rows run on the calling thread."""
+    """Inputs with fewer rows run on the calling thread; so do tables in memory with only filters and plain arithmetic to do, up to 64 additions for
+    each of so many rows. 0: none does."""
     strategy: str = "auto"
     """"auto", "fixed_chunks", "cache_friendly" or "memory_bound"."""
     memory_limit: int | str = 0

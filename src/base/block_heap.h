@@ -41,6 +41,7 @@ class BlockHeap {
   bool resize(uint8_t* block, int64_t from, int64_t to);
 
   int64_t used() const { return used_.load(std::memory_order_relaxed); }  // bytes of blocks
+  int64_t warm() const { return warm_.load(std::memory_order_relaxed); }  // used or idle; seldom changes
   int64_t idle() const { return warm_.load(std::memory_order_relaxed) - used(); }
   // Gives free pages back until at most `keep` bytes are idle, large runs first.
   void release(int64_t keep);
@@ -67,8 +68,9 @@ class BlockHeap {
   std::vector<Region> regions_;
   std::map<uint8_t*, int64_t> free_;  // runs by address, in pages
   std::set<Run> by_size_;
-  std::atomic<int64_t> used_{0}, warm_{0};
   int64_t least_idle_ = 0, window_began_ = 0, operations_ = 0;  // of the second at hand
+  std::atomic<int64_t> used_{0};
+  alignas(64) std::atomic<int64_t> warm_{0};  // every allocation reads it: apart from what changes
 };
 
 }  // namespace gristmill::base

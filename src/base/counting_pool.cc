@@ -137,7 +137,7 @@ int64_t CountingPool::room() const {
 // Freed pages that are resident still count against the limit, though nobody holds them. What small blocks leave in the allocator is not
 // known: near the cap it is asked to let go once enough may lie there.
 void CountingPool::return_freed_near_cap() {
-  if (const int64_t most = room(); idle_bytes() > most) release_idle(most - std::min(most, cap_ / 16));
+  if (const int64_t most = room(); idle_bytes_at_most() > most && idle_bytes() > most) release_idle(most - std::min(most, cap_ / 16));
   if (cap_ == 0 || used() < cap_ / 4 * 3 || freed_.load(std::memory_order_relaxed) < std::max(8 * kMiB, cap_ / 32)) return;
   freed_.store(0, std::memory_order_relaxed);
   arrow::default_memory_pool()->ReleaseUnused();

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "base/block_cache.h"
 #include "base/block_heap.h"
 
 namespace gristmill::base {
@@ -51,6 +52,7 @@ arrow::MemoryPool* upstream_pool() {
 }
 
 int64_t idle_bytes() { return 0; }
+int64_t idle_bytes_at_most() { return 0; }
 void release_idle(int64_t) {}
 #else
 namespace {
@@ -61,7 +63,7 @@ class BlockPool final : public arrow::MemoryPool {
   using MemoryPool::Free;
   using MemoryPool::Reallocate;
   arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override {
-    return BlockHeap::takes(size, alignment) ? heap_.allocate(size, out) : small_->Allocate(size, alignment, out);
+    return BlockHeap::takes(size, alignment) ? cache_.allocate(size, out) : small_->Allocate(size, alignment, out);
   }
   arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) override {
     const bool before = BlockHeap::takes(old_size, alignment), after = BlockHeap::takes(new_size, alignment);
@@ -75,20 +77,21 @@ class BlockPool final : public arrow::MemoryPool {
     return arrow::Status::OK();
   }
   void Free(uint8_t* buffer, int64_t size, int64_t alignment) override {
-    if (BlockHeap::takes(size, alignment)) return heap_.free(buffer, size);
+    if (BlockHeap::takes(size, alignment)) return cache_.free(buffer, size);
     small_->Free(buffer, size, alignment);
   }
   void ReleaseUnused() override {
-    heap_.release(0);
+    release_idle(0);
     small_->ReleaseUnused();
   }
-  int64_t bytes_allocated() const override { return heap_.used() + small_->bytes_allocated(); }
+  int64_t bytes_allocated() const override { return heap_.used() - cache_.bytes() + small_->bytes_allocated(); }
   int64_t total_bytes_allocated() const override { return -1; }  // not counted
   int64_t num_allocations() const override { return -1; }        // not counted
   std::string backend_name() const override { return small_->backend_name(); }
 
  private:
   BlockHeap& heap_ = BlockHeap::instance();
+  BlockCache& cache_ = BlockCache::instance();
   arrow::MemoryPool* const small_ = arrow::default_memory_pool();
 };
 
@@ -110,9 +113,12 @@ arrow::MemoryPool* upstream_pool() {
   static BlockPool* const pool = std::make_unique<BlockPool>().release();
   return pool;
 }
-int64_t idle_bytes() { return own_blocks() ? BlockHeap::instance().idle() : 0; }
+int64_t idle_bytes() { return own_blocks() ? BlockHeap::instance().idle() + BlockCache::instance().bytes() : 0; }
+int64_t idle_bytes_at_most() { return own_blocks() ? BlockHeap::instance().warm() : 0; }
 void release_idle(int64_t keep) {
-  if (own_blocks()) BlockHeap::instance().release(keep);
+  if (!own_blocks()) return;
+  if (idle_bytes() > keep) BlockCache::instance().flush();
+  BlockHeap::instance().release(keep);
 }
 #endif
 

@@ -14,6 +14,7 @@ namespace gristmill::base {
 arrow::MemoryPool* upstream_pool();
 // Resident, but of nobody; as far as it is known.
 int64_t idle_bytes();
+int64_t idle_bytes_at_most();  // a bound that costs one load of what seldom changes
 // Gives all but `keep` of them back to the system.
 void release_idle(int64_t keep);
 

@@ -2,8 +2,10 @@
 
 #include "column/buffers.h"
 
+#include <arrow/device.h>
 #include <arrow/type.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "column/simd/dispatch.h"
@@ -33,6 +35,16 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> copy_bits(const uint8_t* bits, int
   ARROW_ASSIGN_OR_RAISE(auto out, allocate_bits(n, pool));
   simd::kernels().bits_to_words(bits, offset, n, reinterpret_cast<uint64_t*>(out->mutable_data()));
   return out;
+}
+
+std::shared_ptr<arrow::Buffer> own_values(const std::shared_ptr<arrow::ArrayData>& values, int64_t bytes, arrow::MemoryPool* pool) {
+  if (values.use_count() != 1 || values->offset != 0 || values->buffers[1].use_count() != 1) return nullptr;
+  const std::shared_ptr<arrow::Buffer>& buffer = values->buffers[1];
+  if (!buffer->is_mutable() || buffer->parent() || buffer->size() != bytes || buffer->capacity() < bytes + kStoreSlack) return nullptr;
+  const auto* memory = dynamic_cast<const arrow::CPUMemoryManager*>(buffer->memory_manager().get());
+  if (memory == nullptr || memory->pool() != pool) return nullptr;
+  std::atomic_thread_fence(std::memory_order_acquire);  // whoever held it before has read what it wanted
+  return buffer;
 }
 
 std::shared_ptr<arrow::ArrayData> make_array(TypePtr type, int64_t length, std::shared_ptr<arrow::Buffer> validity, int64_t null_count,

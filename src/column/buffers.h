@@ -25,6 +25,9 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> allocate_bits(int64_t bits, arrow:
 // The bits [offset, offset + n) as a bitmap that starts at bit 0.
 arrow::Result<std::shared_ptr<arrow::Buffer>> copy_bits(const uint8_t* bits, int64_t offset, int64_t n, arrow::MemoryPool* pool);
 
+// The values of a flat column, of `bytes`, that nobody but this reference holds and `pool` has allocated: to be written over. Else null.
+std::shared_ptr<arrow::Buffer> own_values(const std::shared_ptr<arrow::ArrayData>& values, int64_t bytes, arrow::MemoryPool* pool);
+
 // A flat array without children; `validity` null = no nulls.
 std::shared_ptr<arrow::ArrayData> make_array(TypePtr type, int64_t length, std::shared_ptr<arrow::Buffer> validity, int64_t null_count,
                                              std::shared_ptr<arrow::Buffer> values);

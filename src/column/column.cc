@@ -127,6 +127,11 @@ bool is_null_at(const Column& c, int64_t row) {
 }
 
 int64_t retained_bytes(const Column& c) {
+  if (!c.dictionary && c.values->child_data.empty() && c.values->buffers.size() <= 2) {  // two buffers are never one
+    int64_t bytes = 0;
+    for (const auto& b : c.values->buffers) bytes += b ? b->size() : 0;
+    return bytes;
+  }
   std::unordered_set<const arrow::Buffer*> seen;
   int64_t bytes = 0;
   add_buffers(*c.values, &seen, &bytes);

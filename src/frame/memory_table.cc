@@ -112,12 +112,32 @@ class MemoryScan final : public plan::Scan {
   int64_t rows_ = 0, morsel_rows_ = 0, batch_rows_ = 0;
 };
 
+int64_t bytes_of(const arrow::Table& table) {
+  int64_t bytes = 0;
+  for (const auto& column : table.columns()) {
+    const arrow::ArrayData* before = nullptr;
+    for (const auto& chunk : column->chunks()) {
+      const arrow::ArrayData& d = *chunk->data();
+      if (!d.child_data.empty() || d.dictionary) return arrow::util::TotalBufferSize(table);
+      for (size_t i = 0; i < d.buffers.size(); ++i) {
+        const arrow::Buffer* b = d.buffers[i].get();
+        // Pieces of one array follow one another: 100 of nine columns take 5 us so, 200 when all buffers are held against all.
+        const bool again = before != nullptr && i < before->buffers.size() && before->buffers[i] && b != nullptr &&
+                           before->buffers[i]->address() == b->address();
+        if (b != nullptr && !again) bytes += b->size();
+      }
+      before = &d;
+    }
+  }
+  return bytes;
+}
+
 class MemoryTable final : public plan::TableSource {
  public:
   explicit MemoryTable(std::shared_ptr<const TableData> data) : data_(std::move(data)) {
     static std::atomic<int64_t> next{1};
     id_ = next.fetch_add(1);
-    bytes_ = arrow::util::TotalBufferSize(*data_->table);
+    bytes_ = bytes_of(*data_->table);
   }
 
   std::string kind() const override { return "memory"; }

@@ -57,8 +57,8 @@ class LeafScan final : public plan::Scan {
   arrow::Status read(uint64_t seq, plan::ScanLocal&, const plan::BatchConsumer& emit, plan::ScanCounts& counts) override {
     if (leaf_.morsel_rows_ == 0) return emit_rows(*leaf_.batch_, columns_, leaf_.first_row_, memory_->pool(), emit, counts);
     const int64_t at = static_cast<int64_t>(seq) * leaf_.morsel_rows_;
-    const auto piece = leaf_.batch_->Slice(at, leaf_.morsel_rows_);
-    return emit_rows(*piece, columns_, leaf_.first_row_ + at, memory_->pool(), emit, counts);
+    const RowRange piece{at, std::min(leaf_.morsel_rows_, leaf_.batch_->num_rows() - at)};
+    return emit_rows(*leaf_.batch_, piece, columns_, leaf_.first_row_ + at, memory_->pool(), emit, counts);
   }
 
  private:
@@ -147,6 +147,7 @@ arrow::Status Chain::open() {
   if (segment_.branches.size() != 1) return base::internal_error("row-wise steps over one source have several branches");
   ARROW_RETURN_NOT_OK(segment_.branches[0].source->start(*run_.query).status());
   runner_ = std::make_unique<exec::BranchRunner>(segment_.branches[0], *run_.query, open_end_, nullptr, nullptr);
+  if (bound_.users.empty()) task_ = std::make_shared<BatchTask>(segment_.branches[0], sink_, run_.query);
   return runner_->open();
 }
 
@@ -175,37 +176,54 @@ arrow::Status Chain::process_here(RecordBatchPtr batch, std::deque<RecordBatchPt
 // What the sink would do with one morsel, without its way through a ring.
 arrow::Status Chain::hand_out(std::deque<RecordBatchPtr>& out) {
   ARROW_ASSIGN_OR_RAISE(auto batches, sink_->stage(runner_->take_output(), *run_.query));
-  for (column::Batch& b : batches) {
+  append(std::move(batches), out);
+  return arrow::Status::OK();
+}
+
+void Chain::append(std::vector<column::Batch> staged, std::deque<RecordBatchPtr>& out) const {
+  for (column::Batch& b : staged) {
     if (b.rows == 0) continue;
     std::vector<std::shared_ptr<arrow::ArrayData>> columns;
     columns.reserve(b.columns.size());
     for (column::Column& c : b.columns) columns.push_back(std::move(c.values));
     out.push_back(arrow::RecordBatch::Make(schema_, b.rows, std::move(columns)));
   }
-  return arrow::Status::OK();
+}
+
+// At least a few morsels a worker, all of about the same size: a crumb at the end costs as much as a morsel.
+int64_t Chain::rows_of_each(const arrow::RecordBatch& batch) const {
+  if (const int64_t bytes = run_.options.chunk_bytes; bytes > 0) return rows_of_morsel(batch, 0, bytes);
+  const int64_t rows = batch.num_rows();
+  const int64_t most = std::clamp<int64_t>(rows / (4 * run_.settings.options.workers), 2048, 65'536);
+  const int64_t morsels = (rows + most - 1) / most;
+  return (rows + morsels - 1) / morsels;
 }
 
 arrow::Status Chain::process_with_all(RecordBatchPtr batch, std::deque<RecordBatchPtr>& out) {
-  const int64_t rows = batch->num_rows();
-  const int64_t bytes = run_.options.chunk_bytes;
-  // At least a few morsels a worker, as for any table in memory.
-  const int64_t share = rows / (4 * run_.settings.options.workers) / 1024 * 1024;
-  leaf_->set(batch, bytes > 0 ? rows_of_morsel(*batch, 0, bytes) : std::clamp<int64_t>(share, 2048, 65'536), rows_here_);
+  const int64_t before = exec::now_ns(), rows = batch->num_rows(), each = rows_of_each(*batch);
+  leaf_->set(std::move(batch), each, rows_here_);
   rows_here_ += rows;
-  exec::PipelineSpec spec;
-  spec.name = "batch";
-  spec.resolve = rows_;
-  spec.ordered = sink_;
   sched::Query query;
-  query.nodes.push_back({exec::make_pipeline_task(std::move(spec), run_.query, report_), {}});
   query.cancel = run_.query->cancel;
   query.interrupt = run_.settings.interrupt;
-  sched::Statistics timing;
-  const arrow::Status status = scheduler_->run(query, run_.settings.options, &timing);
-  seconds_with_all_ += timing.processing_time_seconds;
+  if (task_) {
+    task_->begin(next_with_all_);
+    next_with_all_ += static_cast<uint64_t>((rows + each - 1) / each);
+    query.nodes.push_back({task_, {}});
+  } else {  // users' operators take their rows from scans of their own
+    exec::PipelineSpec spec;
+    spec.name = "batch";
+    spec.resolve = rows_;
+    spec.ordered = sink_;
+    query.nodes.push_back({exec::make_pipeline_task(std::move(spec), run_.query, report_), {}});
+  }
+  const arrow::Status status = scheduler_->run(query, run_.settings.options);
+  nanoseconds_with_all_ += exec::now_ns() - before;
   auto made = sink_->take();
   ARROW_RETURN_NOT_OK(status);
   for (RecordBatchPtr& b : made) out.push_back(std::move(b));
+  if (!task_) return arrow::Status::OK();
+  for (auto& morsel : task_->take()) append(std::move(morsel), out);
   return arrow::Status::OK();
 }
 
@@ -218,6 +236,7 @@ StreamStats Chain::stats() const {
     all.bytes_through = report_->bytes_through;
   }
   runner_->collect(-1, sink_->name(), all);
+  if (task_) task_->report(all);
   sched::Statistics& s = all.statistics;
   s.num_workers = run_.settings.options.workers;
   if (s.workers.empty()) s.workers.resize(1);
@@ -226,7 +245,7 @@ StreamStats Chain::stats() const {
   s.workers[0].busy_seconds += static_cast<double>(nanoseconds_here_) * 1e-9;
   s.total_morsels_created += static_cast<int64_t>(next_);
   s.total_morsels_processed += static_cast<int64_t>(next_);
-  s.processing_time_seconds = seconds_with_all_ + static_cast<double>(nanoseconds_here_) * 1e-9;
+  s.processing_time_seconds = static_cast<double>(nanoseconds_with_all_ + nanoseconds_here_) * 1e-9;
   const double morsels = static_cast<double>(s.total_morsels_processed);
   s.morsels_per_second = s.processing_time_seconds > 0 ? morsels / s.processing_time_seconds : 0;
   if (morsels > 0) s.morsel_size_kb = static_cast<double>(all.bytes_through + runner_->bytes()) / 1024.0 / morsels;

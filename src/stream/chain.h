@@ -13,6 +13,7 @@
 
 #include "exec/branch_runner.h"
 #include "exec/collect.h"
+#include "stream/batch_task.h"
 #include "stream/bind.h"
 
 namespace gristmill::stream {
@@ -36,6 +37,8 @@ class Chain {
   arrow::Status open();
   arrow::Status process_here(RecordBatchPtr batch, std::deque<RecordBatchPtr>& out);
   arrow::Status hand_out(std::deque<RecordBatchPtr>& out);
+  void append(std::vector<column::Batch> staged, std::deque<RecordBatchPtr>& out) const;
+  int64_t rows_of_each(const arrow::RecordBatch& batch) const;
   arrow::Status process_with_all(RecordBatchPtr batch, std::deque<RecordBatchPtr>& out);
 
   std::shared_ptr<const PullTable> source_;
@@ -45,16 +48,17 @@ class Chain {
   RunContext run_;
   BoundPlan bound_;
   exec::ResolveSegment rows_;
-  std::shared_ptr<exec::RunReport> report_ = std::make_shared<exec::RunReport>();  // of the batches for all workers
+  std::shared_ptr<exec::RunReport> report_ = std::make_shared<exec::RunReport>();  // of the batches for all workers without task_
   std::shared_ptr<exec::CollectSink> sink_;
 
-  exec::Segment segment_;  // of the batches on the caller's thread
+  exec::Segment segment_;
   std::atomic<uint64_t> open_end_{~uint64_t{0}};
-  std::unique_ptr<exec::BranchRunner> runner_;
-  uint64_t next_ = 0;
+  std::unique_ptr<exec::BranchRunner> runner_;  // of the caller's thread
+  std::shared_ptr<BatchTask> task_;             // of all workers; null with users' operators
+  uint64_t next_ = 0, next_with_all_ = 0;
   int64_t rows_here_ = 0;
   int64_t nanoseconds_here_ = 0;
-  double seconds_with_all_ = 0;
+  int64_t nanoseconds_with_all_ = 0;
 };
 
 }  // namespace gristmill::stream

@@ -122,8 +122,10 @@ arrow::Result<plan::TableSourcePtr> bind_whole_list(const PullTable& table) {
   ARROW_ASSIGN_OR_RAISE(const std::vector<RecordBatchPtr> batches, table.all()());
   std::vector<arrow::ArrayVector> chunks(static_cast<size_t>(table.given()->num_fields()));
   int64_t rows = 0;
+  const arrow::Schema* known = nullptr;
   for (const RecordBatchPtr& b : batches) {
-    if (!same_columns(*b->schema(), *table.given())) return nullptr;
+    if (b->schema().get() != known && !same_columns(*b->schema(), *table.given())) return nullptr;
+    known = b->schema().get();
     if (b->num_rows() == 0) continue;
     for (size_t c = 0; c < chunks.size(); ++c) chunks[c].push_back(b->column(static_cast<int>(c)));
     rows += b->num_rows();

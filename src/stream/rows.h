@@ -15,7 +15,14 @@ namespace gristmill::stream {
 
 inline constexpr int64_t kBatchRows = column::kDefaultBatchRows;
 
-// These columns, in order, at most kBatchRows rows a batch; `first_row` and `input` say where they come from.
+struct RowRange {
+  int64_t begin = 0, rows = 0;
+};
+
+// These columns of these rows (or of all), in order, in batches of about the same size and at most kBatchRows rows; `first_row` and
+// `input` say where they come from.
+arrow::Status emit_rows(const arrow::RecordBatch& all, RowRange range, const std::vector<int>& columns, int64_t first_row,
+                        arrow::MemoryPool* pool, const plan::BatchConsumer& emit, plan::ScanCounts& counts, int32_t input = -1);
 arrow::Status emit_rows(const arrow::RecordBatch& rows, const std::vector<int>& columns, int64_t first_row, arrow::MemoryPool* pool,
                         const plan::BatchConsumer& emit, plan::ScanCounts& counts, int32_t input = -1);
 

@@ -66,9 +66,9 @@ def is_list(iterable: Any) -> bool:
 
 
 def all_of(batches: list[Any] | tuple[Any, ...], schema: pa.Schema) -> Any:
-    """What the engine takes for a list at the beginning of a run: a reader where batches have its schema, else batch by batch."""
+    """What the engine takes for a list at the beginning of a run: the batches where they have its schema, else what each one says of itself."""
     if all(isinstance(b, pa.RecordBatch) and b.schema.equals(schema) for b in batches):
-        return pa.RecordBatchReader.from_batches(schema, batches).__arrow_c_stream__()
+        return list(batches)
     return [capsules(as_batch(b)) for b in batches]
 
 

@@ -355,7 +355,8 @@ class Stream(TextFilters, Writing, EventTime):
 
         - `num_workers`: 0 or None = all cores this process may use, 1 = the caller's thread
         - `morsel_size_kb`: None = chosen by the engine
-        - `threshold`: batches with fewer rows go straight through
+        - `threshold`: batches with fewer rows go straight through; so does, in `collect()`, a list of batches with only filters and plain arithmetic to
+          do, up to 64 additions for each of so many rows; 0 = none does
         - `ordered=False`: rows may leave in any order
         - `enabled=False`: as if it were not called, on one worker
         """

@@ -102,6 +102,36 @@ TEST(Evaluator, ForgetsWhatItKnewOfAnotherDictionary) {
   }
 }
 
+// Floats that only the expression knows are written over; columns, constants and integers, which may have to be looked at again, are not.
+TEST(Evaluator, WritesOverFloatsThatNobodyElseKnows) {
+  const Table t = read_table("a:int64 x:float64 y:float64", {"1 1.5 2", "2 null 3", "3 -0.25 null", "4 8 5"}).ValueOrDie();
+  arrow::ProxyMemoryPool pool(arrow::default_memory_pool());
+  Evaluator e(&pool);
+  const auto allocations = [&](const std::string& expression) {
+    const BoundPtr b = bound(t, expression);
+    const int64_t before = pool.num_allocations();
+    auto c = e.evaluate(*b, t.batch);
+    EXPECT_TRUE(c.ok()) << c.status().ToString();
+    return pool.num_allocations() - before;
+  };
+  const int64_t one = allocations("(mul a 2.0)");
+  EXPECT_EQ(allocations("(add (mul (div a 3) 2.0) 1.0)"), one);
+  EXPECT_EQ(allocations("(sub 1.0 (mul (div a 3) 2.0))"), one);
+  EXPECT_GT(allocations("(mul (add a 1) 2)"), allocations("(add a 1)"));
+  const auto value = [&](const std::string& expression, int64_t row) {
+    return column::value_text(*e.evaluate(*bound(t, expression), t.batch), row);
+  };
+  for (int round = 0; round < 2; ++round) {  // the columns are as they were
+    EXPECT_EQ(value("(add (mul x 2.0) (mul x y))", 0), "6");
+    EXPECT_EQ(value("(add (mul x 2.0) (mul x y))", 1), "null");
+    EXPECT_EQ(value("(add (mul x 2.0) (mul x y))", 2), "null");
+    EXPECT_EQ(value("(sub (mul y 2.0) (add (mul x y) (mul x 2.0)))", 3), "-46");
+    EXPECT_EQ(value("(add x y)", 3), "13");
+    EXPECT_EQ(value("(mul (case (gt x 0.0) x y) 2.0)", 0), "3");
+    EXPECT_EQ(value("(mul (case (gt x 0.0) x y) 2.0)", 2), "null");
+  }
+}
+
 TEST(Evaluator, TakesBatchesOfManyRows) {
   constexpr int64_t kRows = column::kMaxBatchRows;
   auto values = column::allocate_buffer(kRows * 8, arrow::default_memory_pool()).ValueOrDie();

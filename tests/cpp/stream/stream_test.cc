@@ -174,6 +174,56 @@ TEST(Stream, TheEarliestRowsErrorWinsAtAnyNumberOfWorkers) {
   }
 }
 
+// Large batches go to all workers, small ones do not; what workers keep from batch to batch changes nothing.
+TEST(Stream, LargeAndSmallBatchesMixAndTheFirstErrorComesAfterAllBatchesBefore) {
+  std::vector<RecordBatchPtr> batches;
+  int64_t rows = 0;
+  for (const int64_t size : {30'000, 10, 70'000, 9'999, 10'000, 1, 65'537}) {
+    batches.push_back(numbers(size, rows));
+    rows += size;
+  }
+  const auto table = together(numbers_schema(), batches);
+  const Frame other = from_arrow(together(numbers_schema(), {numbers(20)}));
+  const auto with_join = [&](const Stream& s) { return steps(s).join(other.select({col("t"), col("n").alias("k")}), {.on = {"t"}}); };
+  const auto expected = iterated(with_join(Stream::from_batches(batches)).parallel({.enabled = false}));
+  ASSERT_TRUE(expected.ok()) << expected.status().ToString();
+  EXPECT_GT((*expected)->num_rows(), 0);
+  for (const int workers : {2, 3, 8}) {
+    for (const double kb : {0.0, 1.0, 40.0, 4000.0}) {
+      const StreamParallel settings{.num_workers = workers, .morsel_size_kb = kb};
+      const auto got = iterated(with_join(Stream::from_batches(batches)).parallel(settings));
+      ASSERT_TRUE(got.ok()) << got.status().ToString();
+      ASSERT_TRUE((*got)->Equals(**expected)) << workers << " workers, " << kb << " KB";
+      for (const auto& [bad, rows_before] : {std::pair{60'000, 30'010}, {101'234, 100'010}, {150'000, 120'010}}) {
+        const Stream fails = Stream::from_batches(batches).select({lit(int64_t{1}).floor_div(col("n") - bad)}).parallel(settings);
+        StreamReader reader = *fails.batches();
+        int64_t before = 0;
+        arrow::Result<RecordBatchPtr> batch = reader.next();
+        for (; batch.ok() && *batch; batch = reader.next()) before += (*batch)->num_rows();
+        ASSERT_FALSE(batch.ok());
+        EXPECT_EQ(base::error_detail(batch.status())->row, bad) << batch.status().ToString();
+        EXPECT_EQ(before, rows_before);
+        EXPECT_FALSE(reader.next().ok());
+      }
+    }
+  }
+}
+
+TEST(Stream, MorselsOfABatchAreAboutTheSame) {
+  const Stream s = Stream::from_batches({numbers(100'000)}).filter(col("n") >= 0).parallel({.num_workers = 3});
+  StreamReader reader = *s.batches();
+  int64_t least = 100'000, most = 0, count = 0;
+  while (const auto batch = *reader.next()) {
+    least = std::min(least, batch->num_rows());
+    most = std::max(most, batch->num_rows());
+    ++count;
+  }
+  EXPECT_GE(count, 12);
+  EXPECT_LE(most - least, 12);
+  EXPECT_NE(reader.stats().find("\"total_morsels_processed\":" + std::to_string(count) + ","), std::string::npos) << reader.stats();
+  EXPECT_NE(reader.stats().find("\"total_morsels_created\":" + std::to_string(count) + ","), std::string::npos) << reader.stats();
+}
+
 TEST(Stream, AnErrorOfAFunctionStopsTheStream) {
   const Stream s = Stream::from_batches(in_batches(10'000, 1'000)).map([](RecordBatchPtr b) -> arrow::Result<RecordBatchPtr> {
     const auto& n = static_cast<const arrow::Int64Array&>(*b->column(0));

@@ -313,6 +313,32 @@ def test_a_list_is_collected_as_its_batches_one_by_one(kind: str) -> None:
     assert together(listed).cast(one_by_one.schema).equals(one_by_one.combine_chunks())
 
 
+def test_batches_of_a_list_are_taken_with_their_offsets_nulls_and_dictionaries_and_outlive_it() -> None:
+    numbers = np.arange(30_000, dtype=np.int64)
+    whole = pa.record_batch({
+        "n": pa.array(numbers),  # numpy's memory
+        "x": pa.array([None if i % 7 == 0 else i / 4 for i in range(30_000)]),
+        "s": pa.array([None if i % 5 == 0 else f"text number {i}" for i in range(30_000)]),
+        "b": pa.array([i % 3 == 0 for i in range(30_000)]),
+        "d": pa.array([f"d{i % 11}" for i in range(30_000)]).dictionary_encode(),
+        "l": pa.array([[i, i + 1] for i in range(30_000)]),
+    })
+    plain = pa.schema([f.with_type(pa.string()) if f.name == "d" else f for f in whole.schema])
+    expected = pa.Table.from_batches([whole.slice(3, 29_990)]).cast(plain)
+    batches = [whole.slice(at, min(4_001, 29_993 - at)) for at in range(3, 29_993, 4_001)]
+    stream = gm.Stream.from_batches(batches)
+    for made in (stream.parallel(2, threshold=0), stream, stream.filter(gm.col("n") >= 0)):
+        assert pa.table(made.collect()).cast(plain).equals(expected)
+        assert pa.Table.from_batches(list(made)).cast(plain).equals(expected)
+    result = stream.select("n", "s", twice=gm.col("n") * 2).collect()
+    del whole, batches, stream, numbers, made
+    gc.collect()
+    table = pa.table(result)
+    assert table["n"].to_pylist() == expected["n"].to_pylist()
+    assert table["s"].to_pylist() == expected["s"].to_pylist()
+    assert table["twice"].to_pylist() == [2 * n for n in expected["n"].to_pylist()]
+
+
 def test_every_run_reads_a_list_as_it_is_then() -> None:
     batches = [pa.record_batch({"x": [1, 2]})]
     s = gm.Stream.from_batches(batches).filter(gm.col("x") > 1)
