@@ -4,7 +4,8 @@
 // an inner join that builds its left side gives right rows in their order, for each its left rows in theirs. A semi or anti join that
 // builds its left side marks the rows that matched and gives them, or the others, when all right rows have passed. Right and full joins
 // at last give the right rows that matched nothing, in their order. Full key comparison; nulls never match unless nulls_equal;
-// keys equal by semantics.md 3. Without keys every pair is a candidate. An as-of join picks one right row of equal keys.
+// keys equal by semantics.md 3. Without keys every pair is a candidate. An as-of join picks one right row of equal keys, or
+// of all if it has none: only it may come without any.
 //
 // A residual is checked on every pair of equal keys. If it can fail, the smallest failing left row is the error, whatever
 // was spilled; such an error names no source row, like one of a filter behind a join.

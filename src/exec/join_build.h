@@ -31,7 +31,8 @@ struct JoinState {
 
 // What looking rows up takes beside the rows, while it is built.
 inline int64_t table_bytes_per_row(const JoinShape& shape) {
-  return JoinTableBuilder::bytes_per_row(shape.layout) + (shape.spec.asof ? NearIndex::kBytesPerRow : 0) + (shape.keeps_build() ? 1 : 0);
+  return (shape.needs_table() ? JoinTableBuilder::bytes_per_row(shape.layout) : 0) + (shape.spec.asof ? NearIndex::kBytesPerRow : 0) +
+         (shape.keeps_build() ? 1 : 0);
 }
 
 Breaker make_join_build(std::shared_ptr<JoinState> state);

@@ -11,6 +11,7 @@
 namespace gristmill::exec {
 namespace {
 
+constexpr int64_t kWalkShare = 8;  // of a batch's rows one in so many must be selected for all to be walked past
 constexpr uint64_t kBehindAll = uint64_t{1} << 63;  // orders of probe rows are below
 
 column::Column orders(int64_t rows, std::shared_ptr<arrow::Buffer> values) {
@@ -20,24 +21,29 @@ column::Column orders(int64_t rows, std::shared_ptr<arrow::Buffer> values) {
 }  // namespace
 
 arrow::Status JoinProber::pick_near(const BuildRows& build, const column::Batch& batch, const column::Column& on) {
-  ARROW_RETURN_NOT_OK(near_words(on, batch.rows, pool_, near_));
+  ARROW_RETURN_NOT_OK(near_.read(on, batch.rows, pool_));
   const bool nulls = column::has_nulls(on);
   const column::Mask there = nulls ? column::validity_mask(on, batch.rows) : column::Mask();
   if (cursors_of_ != build.near->serial()) cursors_->forget();
   cursors_of_ = build.near->serial();
   const bool only_back = rule_.only_back(), exact = rule_.exact();
-  if (only_back && !nulls && batch.selection.all() && build.near->one_chain()) {
-    build.near->find_back_all(near_.data(), batch.rows, exact, *cursors_, first_.data());
-    return arrow::Status::OK();
+  if (!nulls && build.near->one_chain()) {
+    // What is not selected may have any row.
+    const bool many = batch.selected() * kWalkShare >= batch.rows;
+    if (many && build.near->walk(near_, batch.rows, rule_, *cursors_, places_, first_.data())) return arrow::Status::OK();
+    if (only_back && batch.selection.all()) {
+      build.near->find_back_all(near_, batch.rows, exact, *cursors_, first_.data());
+      return arrow::Status::OK();
+    }
   }
   for (int64_t i = 0; i < batch.rows; ++i) {
     int32_t& row = first_[static_cast<size_t>(i)];
     if (row < 0) continue;
     if (only_back && (!nulls || there.get(i))) {
-      row = build.near->find_back(row, near_[static_cast<size_t>(i)], exact, *cursors_);
+      row = build.near->find_back(row, near_[i], exact, *cursors_);
       continue;
     }
-    const uint64_t word = near_[static_cast<size_t>(i)];
+    const uint64_t word = near_[i];
     const NearPair found = nulls && !there.get(i) ? NearPair{} : build.near->find(row, word, rule_, *cursors_);
     const NearRow* chosen = rule_.choose(word, found);
     row = chosen ? chosen->row : kNoRow;

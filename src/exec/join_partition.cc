@@ -72,7 +72,7 @@ arrow::Status PartitionJoin::join(JoinBlocks build, JoinBlocks probe, int level)
   if (build.empty() && shape_.needs_match()) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(const std::optional<BuildRows> rows, load_if_fits(build, rows_of(build)));
   if (rows) return join_fitting(*rows, probe);
-  if (level < kSpillLevels && rows_of(build) > 1) {
+  if (level < kSpillLevels && rows_of(build) > 1 && shape_.build.equal_keys > 0) {
     ARROW_ASSIGN_OR_RAISE(auto parts, split(build, shape_.build, state_.join->rows.file(), level));
     const bool helps = std::count_if(parts.begin(), parts.end(), [](const JoinBlocks& b) { return !b.empty(); }) > 1;
     if (helps) {
@@ -122,14 +122,16 @@ arrow::Result<BuildRows> PartitionJoin::load(const JoinBlocks& blocks, int64_t r
 arrow::Result<BuildRows> PartitionJoin::with_table(column::Batch joined) {
   BuildRows out;
   if (joined.rows == 0) return out;
-  std::vector<column::Column> keys = shape_.build.equal_keys_of(joined.columns);
-  KeyRange range;
-  if (shape_.layout.integer()) {
-    KeyWords words;
-    ARROW_ASSIGN_OR_RAISE(range, key_range(shape_.layout, keys[0], joined.rows, pool_, words));
+  if (shape_.needs_table()) {
+    std::vector<column::Column> keys = shape_.build.equal_keys_of(joined.columns);
+    KeyRange range;
+    if (shape_.layout.integer()) {
+      KeyWords words;
+      ARROW_ASSIGN_OR_RAISE(range, key_range(shape_.layout, keys[0], joined.rows, pool_, words));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto builder, JoinTableBuilder::make(shape_.layout, std::move(keys), joined.rows, range, pool_));
+    ARROW_ASSIGN_OR_RAISE(out.table, builder->build_all());
   }
-  ARROW_ASSIGN_OR_RAISE(auto builder, JoinTableBuilder::make(shape_.layout, std::move(keys), joined.rows, range, pool_));
-  ARROW_ASSIGN_OR_RAISE(out.table, builder->build_all());
   out.rows = joined.rows;
   out.columns = std::move(joined.columns);
   if (!shape_.spec.asof) return out;

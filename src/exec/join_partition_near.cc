@@ -52,16 +52,16 @@ arrow::Status PartitionJoin::nearest_in_parts(const JoinBlocks& build, const Joi
 
 arrow::Status PartitionJoin::find_nearest(const BuildRows& part, const JoinBlocks& probe, std::vector<Nearest>& best) {
   if (part.rows == 0) return arrow::Status::OK();
-  std::vector<uint64_t> words;
+  NearWords words;
   NearCursors cursors;
   return for_each_probe(probe, [&](column::Batch batch, const std::vector<column::Column>& keys, int64_t number) -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const int32_t* first, prober_.find(part, batch, std::span(keys).first(shape_.probe.equal_keys)));
-    ARROW_RETURN_NOT_OK(near_words(keys.back(), batch.rows, pool_, words));
+    ARROW_RETURN_NOT_OK(words.read(keys.back(), batch.rows, pool_));
     const column::Mask there = column::validity_mask(keys.back(), batch.rows);
     for (int64_t i = 0; i < batch.rows; ++i) {
       if (first[i] < 0 || !there.get(i)) continue;
       Nearest& mine = best[static_cast<size_t>(number + i)];
-      mine.word = words[static_cast<size_t>(i)];
+      mine.word = words[i];
       const NearPair found = part.near->find(first[i], mine.word, rule_, cursors);
       if (found.back.row >= 0 && (mine.back.order == Nearest::kNone || found.back.word >= mine.back.word))
         mine.back = {found.back.word, order_of(part, found.back.row)};

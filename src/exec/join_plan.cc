@@ -52,7 +52,7 @@ arrow::Result<JoinSpec> join_spec(const plan::Plan& p) {
   spec.kind = p.join;
   ARROW_ASSIGN_OR_RAISE(spec.left_keys, bind_all(p.left_keys, left));
   ARROW_ASSIGN_OR_RAISE(spec.right_keys, bind_all(p.right_keys, right));
-  if (spec.left_keys.empty()) {
+  if (spec.left_keys.empty() && p.join != plan::JoinKind::kAsof) {
     const auto same = expr::literal(std::make_shared<arrow::Int8Scalar>(int8_t{1}), false);
     ARROW_ASSIGN_OR_RAISE(spec.left_keys, bind_all({same}, left));
     ARROW_ASSIGN_OR_RAISE(spec.right_keys, bind_all({same}, right));

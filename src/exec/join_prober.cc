@@ -201,10 +201,11 @@ arrow::Status JoinProber::emit_single(const BuildRows& build, column::Batch batc
   column::Batch out;
   out.rows = batch.rows;
   const int64_t rows = batch.rows;
+  build_rows_.clear();
   if (shape_.keeps_probe()) {
     out.selection = batch.selection;
-    build_rows_.assign(first, first + rows);
     if (!batch.selection.all()) {  // what is not selected must not look like a missing match
+      build_rows_.resize(static_cast<size_t>(rows));
       const column::Mask& live = batch.selection.mask(rows);
       for (int64_t i = 0; i < rows; ++i) build_rows_[static_cast<size_t>(i)] = live.get(i) ? first[i] : 0;
     }
@@ -224,12 +225,13 @@ arrow::Status JoinProber::emit_single(const BuildRows& build, column::Batch batc
     build_rows_.resize(static_cast<size_t>(rows));
     for (int64_t i = 0; i < rows; ++i) build_rows_[static_cast<size_t>(i)] = std::max(first[i], 0);
   }
+  const std::span<const int32_t> taken_rows = build_rows_.empty() ? std::span(first, static_cast<size_t>(rows)) : build_rows_;
   for (const OutputColumn& c : output_) {
     if (from_probe(c)) {
       out.columns.push_back(batch.columns[static_cast<size_t>(c.index)]);
       continue;
     }
-    ARROW_ASSIGN_OR_RAISE(column::Column taken, build_column(build, c, build_rows_));
+    ARROW_ASSIGN_OR_RAISE(column::Column taken, build_column(build, c, taken_rows));
     out.columns.push_back(std::move(taken));
   }
   build_rows_.clear();

@@ -80,7 +80,8 @@ class JoinProber {
   std::vector<uint64_t> low_, high_, hash_, all_hash_;
   std::vector<int32_t> first_, dense_first_;
   std::vector<int32_t> build_rows_, probe_rows_;
-  std::vector<uint64_t> near_;
+  NearWords near_;
+  NearPlaces places_;
   std::optional<NearCursors> cursors_;  // as-of joins
   uint64_t cursors_of_ = 0;  // whose they are
   // First rows of a dictionary's entries, kept from batch to batch; made when they are no more than the rows or come again.

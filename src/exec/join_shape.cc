@@ -42,9 +42,9 @@ void collect_inputs(const expr::Bound& e, std::vector<int>& out) {
 }
 
 arrow::Status check(const JoinSpec& spec) {
-  if (spec.left_keys.empty() || spec.left_keys.size() != spec.right_keys.size())
-    return base::internal_error("a hash join needs keys on both sides");
   const bool inner = spec.kind == plan::JoinKind::kInner, asof = spec.kind == plan::JoinKind::kAsof;
+  if ((spec.left_keys.empty() && !asof) || spec.left_keys.size() != spec.right_keys.size())
+    return base::internal_error("a hash join needs keys on both sides");
   const bool filters = spec.kind == plan::JoinKind::kSemi || spec.kind == plan::JoinKind::kAnti;
   if (spec.build_left && !inner && !filters) return base::internal_error("a join of this kind may not build its left side");
   if (spec.build_left && spec.residual && spec.residual->fallible)

@@ -41,7 +41,8 @@ arrow::Status JoinPartitioner::write(const column::Batch& batch, uint32_t skip) 
   arrow::MemoryPool* pool = memory_.pool();
   const std::vector<column::Column> key_columns = side_.equal_keys_of(batch.columns);
   std::vector<uint64_t> hashes(static_cast<size_t>(batch.rows));
-  if (shape_.layout.form() == JoinKeyForm::kColumns) {
+  if (key_columns.empty()) {  // an as-of join of one chain: all rows stay together
+  } else if (shape_.layout.form() == JoinKeyForm::kColumns) {
     column::hash_rows(key_columns, batch.rows, {}, hashes.data());
   } else {
     KeyWords words;

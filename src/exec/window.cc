@@ -25,22 +25,19 @@ namespace {
 
 constexpr int64_t kOutputMorsel = 65536;
 
-// Rows joined, places for the results.
+// Rows joined.
 class Prepare final : public Phase {
  public:
   explicit Prepare(std::shared_ptr<WindowState> s) : s_(std::move(s)) {}
-  std::string name() const override { return "prepare results"; }
-  arrow::Result<int64_t> start(const QueryContext& context) override {
+  std::string name() const override { return "prepare rows"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
     if (s_->spilled()) return 0;
     SortState& input = *s_->input;
     std::vector<column::Batch> pieces;
     for (SortChunk& c : input.chunks) pieces.push_back(std::move(c.rows));
     input.chunks.clear();
     s_->columns.settle(std::move(input.joined), std::move(pieces), input.apart);
-    for (const WindowTask& t : s_->layout.tasks) {
-      ARROW_ASSIGN_OR_RAISE(auto r, WindowResult::make(t, s_->rows().rows, WindowResult::picks(t), context.pool()));
-      s_->results.push_back(std::move(r));
-    }
+    s_->results.resize(s_->layout.tasks.size());
     return 0;
   }
   arrow::Status run(int64_t) override { return arrow::Status::OK(); }
@@ -54,12 +51,15 @@ class Compute final : public Phase {
   explicit Compute(std::shared_ptr<OrderingState> o) : o_(std::move(o)) {}
   std::string name() const override { return "compute windows"; }
 
-  arrow::Result<int64_t> start(const QueryContext&) override {
+  arrow::Result<int64_t> start(const QueryContext& context) override {
     if (o_->window->spilled() || o_->numbered) return 0;
     std::vector<size_t> local, stretched, other;
-    for (size_t t = 0; t < o_->window->layout.tasks.size(); ++t) {
-      const WindowTask& task = o_->window->layout.tasks[t];
-      if (task.ordering == o_->number) (is_local(task) ? local : takes_stretches(task) ? stretched : other).push_back(t);
+    WindowState& w = *o_->window;
+    for (size_t t = 0; t < w.layout.tasks.size(); ++t) {
+      const WindowTask& task = w.layout.tasks[t];
+      if (task.ordering != o_->number) continue;
+      (is_local(task) ? local : takes_stretches(task) ? stretched : other).push_back(t);
+      ARROW_ASSIGN_OR_RAISE(w.results[t], WindowResult::make(task, w.rows().rows, WindowResult::picks(task), context.pool()));
     }
     // Those that take whole partitions first: they are the longest.
     add(o_->whole, other);

@@ -133,6 +133,52 @@ def test_join_asof_of_many_rows_in_any_order(order: str, keys: int) -> None:
             assert got["v"].to_pylist() == [int(v) if there else None for v, there in zip(row, inside)], (strategy, exact)
 
 
+ON = {"int64": np.int64, "uint64": np.uint64, "int16": np.int16, "float64": np.float64, "timestamp": "datetime64[us]"}
+
+
+@pytest.mark.parametrize("kind", ON)
+@pytest.mark.parametrize("seed", range(4))
+def test_join_asof_without_keys_however_the_sides_lie(kind: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sides in the order of `on` are walked together, others searched: sorted or not, sparse and dense, with ties, nulls and rows left out."""
+    rng = np.random.default_rng([seed, *kind.encode()])
+    for case in range(6):
+        n, m = (int(rng.choice([0, 1, 3, 500, 9000])) for _ in range(2))
+        span = int(rng.choice([1, 50, 20_000]))
+        base = 0 if kind == "uint64" else -span // 2
+        l, r = (rng.integers(base, base + span, size) for size in (n, m))
+        if rng.random() < 0.7:
+            l.sort()
+        if rng.random() < 0.7:
+            r.sort()
+        hole, kept = rng.random(n) < (0.1 if rng.random() < 0.3 else 0), rng.random(n) < rng.choice([1.1, 0.6, 0.05])
+        gone = rng.random(m) < (0.1 if rng.random() < 0.3 else 0)
+        on = lambda values, missing: pa.array(values.astype(ON[kind]), mask=missing)  # noqa: E731, B023
+        left = gm.from_arrow(pa.table({"t": on(l, hole), "i": np.arange(n), "keep": pa.array(kept)}))
+        right = gm.from_arrow(pa.table({"t": on(r, gone), "v": np.arange(m)}))
+        place = np.flatnonzero(~gone)[np.argsort(r[~gone], kind="stable")]
+        words, rows = r[place], np.flatnonzero(kept)
+        for strategy, exact, tolerance in (("backward", True, None), ("backward", False, 3), ("forward", True, 5), ("forward", False, None), ("nearest", True, None), ("nearest", False, 2)):
+            wanted = []
+            for i in rows:
+                back = np.searchsorted(words, l[i], side="right" if exact else "left") - 1 if strategy != "forward" else -1
+                ahead = np.searchsorted(words, l[i], side="left" if exact else "right") if strategy != "backward" else len(words)
+                found = [int(p) for p in (back, ahead) if 0 <= p < len(words)]
+                best = min(found, key=lambda p: abs(int(words[p]) - int(l[i])), default=None)  # noqa: B023 - of equally near ones the one before
+                if best is None or hole[i] or (tolerance is not None and abs(int(words[best]) - int(l[i])) > tolerance):
+                    wanted.append((int(i), None))
+                else:
+                    wanted.append((int(i), int(place[best])))
+            limit = None if tolerance is None else datetime.timedelta(microseconds=tolerance) if kind == "timestamp" else tolerance
+            frame = left.filter(col("keep")).join_asof(right, on="t", strategy=strategy, allow_exact=exact, tolerance=limit).select("i", "v")
+            for settings in ({"num_workers": 1}, {"num_workers": 2, "chunk_rows": 700, "min_parallel_rows": 0}, {"num_workers": 8, "chunk_rows": 64, "batch_rows": 33, "min_parallel_rows": 0}):
+                got = frame.collect(**settings).to_arrow()
+                assert list(zip(got["i"].to_pylist(), got["v"].to_pylist())) == wanted, (case, strategy, exact, tolerance, settings)
+            with monkeypatch.context() as patch:
+                patch.setenv("GRISTMILL_SPILL_EAGERLY", "1")
+                got = frame.collect(num_workers=2, min_parallel_rows=0).to_arrow()
+            assert list(zip(got["i"].to_pylist(), got["v"].to_pylist())) == wanted, (case, strategy, exact, tolerance, "spilled")
+
+
 def test_join_asof_on_times_takes_a_timedelta() -> None:
     day = datetime.datetime(2024, 1, 1)
     at = lambda *hours: [day + datetime.timedelta(hours=h) for h in hours]  # noqa: E731

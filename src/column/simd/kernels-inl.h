@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(GRISTMILL_AVX2)
 #include <immintrin.h>

@@ -1,7 +1,7 @@
 // Gather by index. Included by kernels-inl.h only.
 //
-// A first pass over the indices finds the largest and whether any is negative: without negatives the gather needs no
-// test, and only a source beyond the L2 cache is worth prefetching.
+// A first pass over the indices finds how far apart they lie and whether any is negative: without negatives the gather needs no
+// test, and only rows from more of the source than the L2 cache holds are worth prefetching.
 
 constexpr int64_t kPrefetchBytes = int64_t{1} << 19;
 constexpr int64_t kPrefetchAhead = 24;
@@ -26,13 +26,17 @@ void take_values(const void* values, const void* indices, int64_t n, void* out) 
   if constexpr (sizeof(I) == 2) {
     gather<T, false, false>(v, at, n, o);
   } else {
-    I low = 0, high = 0;
+    I high = 0, all = 0;
+    std::make_unsigned_t<I> least = ~std::make_unsigned_t<I>{};  // negative ones are greatest
     for (int64_t i = 0; i < n; ++i) {
-      low = at[i] < low ? at[i] : low;
+      const auto place = static_cast<std::make_unsigned_t<I>>(at[i]);
+      least = place < least ? place : least;
       high = at[i] > high ? at[i] : high;
+      all |= at[i];
     }
-    const bool far = static_cast<int64_t>(high) * static_cast<int64_t>(sizeof(T)) > kPrefetchBytes;
-    if (low < 0) {
+    const I low = static_cast<I>(least) < 0 ? 0 : static_cast<I>(least);
+    const bool far = static_cast<int64_t>(high - low) * static_cast<int64_t>(sizeof(T)) > kPrefetchBytes;
+    if (all < 0) {
       far ? gather<T, true, true>(v, at, n, o) : gather<T, false, true>(v, at, n, o);
     } else {
       far ? gather<T, true, false>(v, at, n, o) : gather<T, false, false>(v, at, n, o);
