@@ -33,7 +33,7 @@ bool of_hours_only(const std::string& name) {
 Frame to_daily(const Frame& hourly, Kind kind, const std::vector<std::string>& keys) {
   std::vector<Expr> group = {col("day")}, values;
   for (const std::string& key : keys) group.push_back(col(key));
-  values.push_back(gristmill::count().alias("rows"));
+  if (kind != Kind::kPod) values.push_back(gristmill::count().alias("rows"));  // those of pods are counted with their nodes
   for (const InputColumn& c : input_columns(kind)) {
     if (of_hours_only(c.name) || std::find(keys.begin(), keys.end(), c.name) != keys.end()) continue;
     values.push_back(ends_with(c.name, "_seconds") ? col(c.name).sum() : col(c.name).max());
