@@ -18,9 +18,23 @@ namespace {
 
 constexpr int64_t kPrefixBytes = 8;
 
+// How far the keys of entries[0, n) are the same from `depth` on.
+size_t shared_until(const column::EncodedKeys& encoded, const SortEntry* entries, int64_t n, size_t depth) {
+  const auto first = encoded.row(static_cast<int64_t>(entries[0].row));
+  size_t shared = first.size();
+  for (int64_t i = 1; i < n && shared > depth; ++i) {
+    const auto key = encoded.row(static_cast<int64_t>(entries[i].row));
+    size_t same = depth;
+    while (same < std::min(shared, key.size()) && key[same] == first[same]) ++same;
+    shared = same;
+  }
+  return shared;
+}
+
 // Sorts entries[0, n) by the bytes of their encoded keys from `depth` on; SortEntry::row is the index in `encoded`.
 void sort_by_bytes(const column::EncodedKeys& encoded, SortEntry* entries, SortEntry* scratch, int64_t n, size_t depth) {
   bool more = false;
+  depth = shared_until(encoded, entries, n, depth);
   for (int64_t i = 0; i < n; ++i) {
     const auto key = encoded.row(static_cast<int64_t>(entries[i].row));
     uint8_t bytes[kPrefixBytes] = {};
