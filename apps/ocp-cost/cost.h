@@ -24,8 +24,8 @@ struct Reference {
   gristmill::Frame nodes;         // node, resource_id, node_role: string
 };
 
-// Rows of the month in the form of input.h; `rows` says for how many rows of the input a daily row stands. `pods_hourly` always serves
-// capacity.
+// Rows of the month in the form of input.h; `rows` says for how many rows of the input a daily row stands, but for pods_daily made of
+// pods_hourly, which always serve capacity and are counted there.
 struct Usage {
   gristmill::Frame pods_hourly, pods_daily, storage_daily, node_labels, namespace_labels;
   bool has_storage = false;

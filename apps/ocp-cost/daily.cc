@@ -24,13 +24,18 @@ bool ends_with(const std::string& s, const char* end) {
   return s.size() >= e.size() && s.compare(s.size() - e.size(), e.size(), e) == 0;
 }
 
+// Of a node and an hour: only its capacity is made of them, from hourly rows.
+bool of_hours_only(const std::string& name) {
+  return name == "node_capacity_cpu_core_seconds" || name == "node_capacity_memory_byte_seconds";
+}
+
 // Seconds are summed; capacities in cores and bytes, and text that is no key, give their greatest.
 Frame to_daily(const Frame& hourly, Kind kind, const std::vector<std::string>& keys) {
   std::vector<Expr> group = {col("day")}, values;
   for (const std::string& key : keys) group.push_back(col(key));
-  values.push_back(gristmill::count().alias("rows"));
+  if (kind != Kind::kPod) values.push_back(gristmill::count().alias("rows"));  // those of pods are counted with their nodes
   for (const InputColumn& c : input_columns(kind)) {
-    if (std::find(keys.begin(), keys.end(), c.name) != keys.end()) continue;
+    if (of_hours_only(c.name) || std::find(keys.begin(), keys.end(), c.name) != keys.end()) continue;
     values.push_back(ends_with(c.name, "_seconds") ? col(c.name).sum() : col(c.name).max());
   }
   return hourly.group_by(group).agg(values);

@@ -82,9 +82,12 @@ arrow::Status Findings::add_rows() {
   pods_hourly.used = hourly[0];
   pods_hourly.outside = std::max<int64_t>(0, pods_hourly.rows - pods_hourly.too_large - hourly[0]);
   const Expr on_a_node = col("node").is_not_null() & (col("node") != "");
-  ARROW_ASSIGN_OR_RAISE(const auto pods, numbers(costs_.usage.pods_daily, {col("rows").sum(), count().filter(on_a_node)}));
-  if (report_.daily[static_cast<int>(Kind::kPod)].files > 0) set(Kind::kPod, true, pods[0]);
-  report_.line_items = pods[1];
+  ARROW_ASSIGN_OR_RAISE(const auto pods, numbers(costs_.usage.pods_daily, {count().filter(on_a_node)}));
+  report_.line_items = pods[0];
+  if (report_.daily[static_cast<int>(Kind::kPod)].files > 0) {
+    ARROW_ASSIGN_OR_RAISE(const auto given, numbers(costs_.usage.pods_daily, {col("rows").sum()}));
+    set(Kind::kPod, true, given[0]);
+  }
   ARROW_ASSIGN_OR_RAISE(const auto storage, numbers(costs_.usage.storage_daily, {col("rows").sum(), count()}));
   set(Kind::kStorage, false, storage[0]);
   report_.volume_items = storage[1];

@@ -130,7 +130,9 @@ struct KeyColumn {
   Physical physical;
   SortKey order;
   std::vector<std::vector<uint8_t>> nested;  // encoded values of nested rows
+  size_t skip = 0;                           // bytes at the front of every text that are left out
 
+  std::string_view text(int64_t i) const { return view_at(*data, i).substr(skip); }
   bool null_at(int64_t i) const { return physical == Physical::kNull || !validity_of(*data).valid(i); }
   int64_t null_bytes() const { return order.nullable ? 1 : 0; }
   uint8_t null_byte(bool null) const { return null != order.nulls_first; }
@@ -141,7 +143,7 @@ arrow::Result<std::vector<KeyColumn>> prepare(std::span<const Column> keys, std:
   std::vector<KeyColumn> out;
   for (size_t k = 0; k < keys.size(); ++k) {
     ARROW_ASSIGN_OR_RAISE(Column flat, flatten(keys[k], rows, arrow::default_memory_pool()));
-    KeyColumn c{flat.values, physical_unchecked(*flat.values->type), order[k], {}};
+    KeyColumn c{flat.values, physical_unchecked(*flat.values->type), order[k], {}, 0};
     if (c.physical == Physical::kNested) {
       c.nested.resize(static_cast<size_t>(rows));
       for (int64_t i = 0; i < rows; ++i) {
@@ -156,7 +158,7 @@ arrow::Result<std::vector<KeyColumn>> prepare(std::span<const Column> keys, std:
 int64_t value_bytes(const KeyColumn& c, int64_t i) {
   if (const int64_t fixed = c.fixed_bytes(); fixed >= 0) return fixed;
   if (c.null_at(i)) return 0;
-  return c.physical == Physical::kView ? encoded_text_size(view_at(*c.data, i)) : static_cast<int64_t>(c.nested[i].size());
+  return c.physical == Physical::kView ? encoded_text_size(c.text(i)) : static_cast<int64_t>(c.nested[i].size());
 }
 
 // f(i, null) writes row i's value and returns how far it got; nulls and inversion are done here.
@@ -185,7 +187,7 @@ void write_column(const KeyColumn& c, int64_t rows, std::vector<uint8_t*>* curso
         return to + 1;
       });
     case Physical::kView:
-      return write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) { return null ? to : write_text(view_at(d, i), to); });
+      return write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) { return null ? to : write_text(c.text(i), to); });
     case Physical::kNested:
       return write_rows(c, rows, cursors, [&](int64_t i, bool null, uint8_t* to) {
         if (!null) to = std::copy(c.nested[i].begin(), c.nested[i].end(), to);
@@ -209,17 +211,24 @@ void fixed_prefixes(const KeyColumn& c, int64_t rows, uint64_t* out) {
   simd::kernels().sort_prefixes[simd::lane_of(c.physical)](c.data->buffers[1]->data() + c.data->offset * width, rows, flip, out);
 }
 
+constexpr int kPrefix = 8;
+
+// The first bytes of a text's encoding; what does not fit in `room` is left out. Returns how many were written.
+int write_text_start(std::string_view v, int room, uint8_t* to) {
+  int at = 0;
+  for (size_t k = 0; k < v.size() && at < room; ++k) {
+    to[at++] = static_cast<uint8_t>(v[k]);
+    if (v[k] == 0 && at < room) to[at++] = 0xff;
+  }
+  for (int end = 0; end < 2 && at < room; ++end) to[at++] = 0;
+  return at;
+}
+
 // The first eight bytes of a view's encoding, straight from the view.
 void text_prefixes(const KeyColumn& c, int64_t rows, uint64_t* out) {
   for (int64_t i = 0; i < rows; ++i) {
-    const std::string_view v = c.null_at(i) ? std::string_view() : view_at(*c.data, i);
-    uint8_t bytes[8] = {};
-    int at = 0;
-    for (size_t k = 0; k < v.size() && at < 8; ++k) {
-      bytes[at++] = static_cast<uint8_t>(v[k]);
-      if (v[k] == 0 && at < 8) bytes[at++] = 0xff;
-    }
-    const int written = std::min(at + 2, 8);
+    uint8_t bytes[kPrefix] = {};
+    const int written = write_text_start(c.null_at(i) ? std::string_view() : c.text(i), kPrefix, bytes);
     if (c.order.descending) {
       for (int k = 0; k < written; ++k) bytes[k] ^= 0xff;
     }
@@ -252,26 +261,62 @@ arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<c
 
 namespace {
 
-// Without null bytes: every row as if not null.
-arrow::Status plain_prefixes(std::span<const Column> keys, const std::vector<SortKey>& order, const std::vector<KeyColumn>& columns,
-                             int64_t rows, uint64_t* out) {
-  const bool simple = columns.size() == 1 || (!columns.empty() && columns[0].fixed_bytes() >= 8);
-  if (simple && columns[0].physical == Physical::kView) {
-    text_prefixes(columns[0], rows, out);
-    return arrow::Status::OK();
-  }
-  if (simple && byte_width(columns[0].physical) > 0) {
-    fixed_prefixes(columns[0], rows, out);
-    return arrow::Status::OK();
-  }
-  ARROW_ASSIGN_OR_RAISE(EncodedKeys encoded, encode_keys(keys, order, rows));
+// start(i, room, to) writes the first bytes of row i's value, up to `room`, and returns how many; they go behind those of earlier columns.
+template <typename F>
+void start_rows(const KeyColumn& c, int64_t rows, uint8_t* at, uint64_t* out, F&& start) {
   for (int64_t i = 0; i < rows; ++i) {
-    uint8_t first[8] = {};
-    const auto row = encoded.row(i);
-    if (!row.empty()) std::memcpy(first, row.data(), std::min<size_t>(8, row.size()));
-    out[i] = __builtin_bswap64(load64(first));
+    if (at[i] == kPrefix) continue;
+    uint8_t bytes[kPrefix] = {};
+    const bool null = c.null_at(i);
+    const int n = start(i, null, kPrefix - at[i], bytes);
+    for (int k = 0; k < n && c.order.descending && !null; ++k) bytes[k] ^= 0xff;
+    out[i] |= __builtin_bswap64(load64(bytes)) >> (8 * at[i]);
+    at[i] = static_cast<uint8_t>(at[i] + n);
   }
-  return arrow::Status::OK();
+}
+
+// The same as encode_keys() writes, but no further than eight bytes a row.
+void start_column(const KeyColumn& c, int64_t rows, uint8_t* at, uint64_t* out) {
+  const arrow::ArrayData& d = *c.data;
+  switch (c.physical) {
+    case Physical::kNull: return;
+    case Physical::kBool:
+      return start_rows(c, rows, at, out, [&](int64_t i, bool null, int, uint8_t* to) {
+        *to = !null && bit_at(d.buffers[1]->data(), d.offset + i);
+        return 1;
+      });
+    case Physical::kView:
+      return start_rows(c, rows, at, out, [&](int64_t i, bool null, int room, uint8_t* to) {
+        return null ? 0 : write_text_start(c.text(i), room, to);
+      });
+    case Physical::kNested:
+      return start_rows(c, rows, at, out, [&](int64_t i, bool null, int room, uint8_t* to) {
+        const int n = null ? 0 : static_cast<int>(std::min<size_t>(static_cast<size_t>(room), c.nested[i].size()));
+        std::copy_n(c.nested[i].data(), n, to);
+        return n;
+      });
+    default:
+      return visit_number(c.physical, [&]<typename T>() {
+        start_rows(c, rows, at, out, [&](int64_t i, bool null, int room, uint8_t* to) {
+          using U = decltype(ordered_bits(T{}));
+          uint8_t whole[sizeof(U)];
+          write_big_endian(null ? U{0} : ordered_bits(load_value<T>(d, i)), whole);
+          const int n = std::min(room, static_cast<int>(sizeof(U)));
+          std::copy_n(whole, n, to);
+          return n;
+        });
+      });
+  }
+}
+
+// Without null bytes: every row as if not null.
+void plain_prefixes(const std::vector<KeyColumn>& columns, int64_t rows, uint64_t* out) {
+  const bool simple = columns.size() == 1 || (!columns.empty() && columns[0].fixed_bytes() >= kPrefix);
+  if (simple && columns[0].physical == Physical::kView) return text_prefixes(columns[0], rows, out);
+  if (simple && byte_width(columns[0].physical) > 0) return fixed_prefixes(columns[0], rows, out);
+  std::fill_n(out, rows, 0);
+  std::vector<uint8_t> at(static_cast<size_t>(rows));
+  for (const KeyColumn& c : columns) start_column(c, rows, at.data(), out);
 }
 
 // How many keys it takes until the first eight bytes of every row are settled. A row with a null among them is settled by the null.
@@ -289,7 +334,8 @@ size_t keys_of_prefix(std::span<const Column> keys) {
 
 }  // namespace
 
-arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out) {
+arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out,
+                                 size_t shared_bytes) {
   int64_t bytes = 0;
   bool exact = true;
   for (const Column& key : keys) {
@@ -301,7 +347,8 @@ arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const S
   std::vector<SortKey> plain(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(keys.size()));
   for (SortKey& k : plain) k.nullable = false;
   ARROW_ASSIGN_OR_RAISE(std::vector<KeyColumn> columns, prepare(keys, plain, rows));
-  ARROW_RETURN_NOT_OK(plain_prefixes(keys, plain, columns, rows, out));
+  if (!columns.empty()) columns[0].skip = shared_bytes;
+  plain_prefixes(columns, rows, out);
   for (size_t k = 0; k < columns.size(); ++k) {
     if (!has_nulls(keys[k])) continue;
     // From the null key on, the extreme: whatever follows cannot contradict the null's place.

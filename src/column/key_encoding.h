@@ -35,6 +35,8 @@ arrow::Result<EncodedKeys> encode_keys(std::span<const Column> keys, std::span<c
 // The layout depends on types and order only, never on the data, so numbers of different batches compare: the null byte is left out
 // and a null gets the extreme of its column's bytes (all 0x00 or all 0xFF, by placement) instead. Returns whether equal
 // numbers mean equal keys in this batch (no nulls, everything fits), and in any other exact one.
-arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out);
+// `shared_bytes`: so many bytes at the front of the first key, texts without nulls, are the same everywhere and left out.
+arrow::Result<bool> key_prefixes(std::span<const Column> keys, std::span<const SortKey> order, int64_t rows, uint64_t* out,
+                                 size_t shared_bytes = 0);
 
 }  // namespace gristmill::column

@@ -327,9 +327,12 @@ class ExactFloatSum final : public AggregateFunction, public BoundState {
 
   ArrayResult finish(std::span<const uint8_t* const> rows, Outcome outcome, const column::TypePtr& type,
                      arrow::MemoryPool* pool) const override {
+    constexpr size_t kAhead = 16;  // rows lie apart, and all functions of a batch's take more than a cache
     const column::ExactUnit unit = unit_.get();
     return doubles(static_cast<int64_t>(rows.size()), type, pool, [&](int64_t i, double* out) {
-      const uint8_t* const p = rows[static_cast<size_t>(i)] + state_;
+      const auto row = static_cast<size_t>(i);
+      if (row + kAhead < rows.size()) __builtin_prefetch(rows[row + kAhead] + state_);
+      const uint8_t* const p = rows[row] + state_;
       const auto link = load<uint64_t>(p + 16);
       if (!(link & kSeen)) return false;
       const column::ExactSum s{load<__int128>(p)};

@@ -18,9 +18,23 @@ namespace {
 
 constexpr int64_t kPrefixBytes = 8;
 
+// How far the keys of entries[0, n) are the same from `depth` on.
+size_t shared_until(const column::EncodedKeys& encoded, const SortEntry* entries, int64_t n, size_t depth) {
+  const auto first = encoded.row(static_cast<int64_t>(entries[0].row));
+  size_t shared = first.size();
+  for (int64_t i = 1; i < n && shared > depth; ++i) {
+    const auto key = encoded.row(static_cast<int64_t>(entries[i].row));
+    size_t same = depth;
+    while (same < std::min(shared, key.size()) && key[same] == first[same]) ++same;
+    shared = same;
+  }
+  return shared;
+}
+
 // Sorts entries[0, n) by the bytes of their encoded keys from `depth` on; SortEntry::row is the index in `encoded`.
 void sort_by_bytes(const column::EncodedKeys& encoded, SortEntry* entries, SortEntry* scratch, int64_t n, size_t depth) {
   bool more = false;
+  depth = shared_until(encoded, entries, n, depth);
   for (int64_t i = 0; i < n; ++i) {
     const auto key = encoded.row(static_cast<int64_t>(entries[i].row));
     uint8_t bytes[kPrefixBytes] = {};
@@ -38,6 +52,14 @@ void sort_by_bytes(const column::EncodedKeys& encoded, SortEntry* entries, SortE
     if (end - begin > 1) sort_by_bytes(encoded, entries + begin, scratch, end - begin, depth + kPrefixBytes);
     begin = end;
   }
+}
+
+// Rows that the key does not tell apart.
+bool same_value(const column::Column& key, const SortEntry* entries, int64_t n) {
+  for (int64_t i = 1; i < n; ++i) {
+    if (!column::equal_rows(key, static_cast<int64_t>(entries[0].row), key, static_cast<int64_t>(entries[i].row))) return false;
+  }
+  return true;
 }
 
 bool all_equal(const SortEntry* entries, int64_t n, std::span<const column::Column> keys) {
@@ -95,10 +117,27 @@ size_t shared_keys(const std::vector<SortChunk>& chunks) {
   return shared;
 }
 
-arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool, size_t skip) {
+size_t shared_bytes(const column::Column& key, int64_t rows, std::string_view text, size_t most) {
+  if (column::physical_unchecked(*key.type()) != column::Physical::kView || column::has_nulls(key)) return 0;
+  const arrow::ArrayData& texts = key.is_dictionary() ? *key.dictionary : *key.values;
+  const int32_t* const entries = key.is_dictionary() ? column::values_of<int32_t>(*key.values) : nullptr;
+  size_t shared = std::min(most, text.size());
+  for (int64_t i = 0; i < (key.is_constant() ? std::min<int64_t>(rows, 1) : rows) && shared > 0; ++i) {
+    const std::string_view other = column::view_at(texts, entries ? entries[i] : i);
+    shared = std::min(shared, other.size());
+    size_t same = 0;
+    while (same < shared && other[same] == text[same]) ++same;
+    shared = same;
+  }
+  return shared;
+}
+
+arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool, size_t skip,
+                           size_t shared_bytes) {
   const int64_t n = chunk.rows.rows;
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> prefixes, arrow::AllocateBuffer(n * 8, pool));
-  ARROW_ASSIGN_OR_RAISE(chunk.exact, column::key_prefixes(std::span(chunk.keys).subspan(skip), std::span(order).subspan(skip), n, reinterpret_cast<uint64_t*>(prefixes->mutable_data())));
+  ARROW_ASSIGN_OR_RAISE(chunk.exact, column::key_prefixes(std::span(chunk.keys).subspan(skip), std::span(order).subspan(skip), n,
+                                                          reinterpret_cast<uint64_t*>(prefixes->mutable_data()), shared_bytes));
   chunk.prefixes = std::move(prefixes);
   namespace simd = column::simd;
   simd::kernels().min_max[simd::kU64](chunk.prefix(), nullptr, n, &chunk.least, &chunk.greatest);
@@ -118,6 +157,13 @@ arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, st
   std::vector<int64_t> rows;
   for (size_t k = 0; k < keys.size() && !ties.empty(); ++k) {
     if (keys[k].is_constant()) continue;
+    // Most names were told apart by their prefix.
+    left.clear();
+    std::erase_if(ties, [&](const Tie& t) {
+      const bool same = same_value(keys[k], entries + t.begin, t.end - t.begin);
+      if (same) left.push_back(t);
+      return same;
+    });
     rows.clear();
     for (const Tie& t : ties) {
       for (int64_t i = t.begin; i < t.end; ++i) rows.push_back(static_cast<int64_t>(entries[i].row));
@@ -129,7 +175,6 @@ arrow::Status resolve_ties(SortEntry* entries, SortEntry* scratch, int64_t n, st
       const auto a = encoded.row(static_cast<int64_t>(entries[i].row)), b = encoded.row(static_cast<int64_t>(entries[j].row));
       return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
     };
-    left.clear();
     uint64_t at = 0;
     for (const Tie& t : ties) {
       for (int64_t i = t.begin; i < t.end; ++i) entries[i].row = at++;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "column/batch.h"
@@ -31,12 +32,15 @@ struct SortChunk {
   int64_t bytes() const;
 };
 
-// Completes `chunk.prefixes` and `exact` from `chunk.keys`, but for the first `skip` of them.
-arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool, size_t skip = 0);
+// Completes `chunk.prefixes` and `exact` from `chunk.keys`, but for the first `skip` of them and `shared_bytes` of the next one's texts.
+arrow::Status encode_chunk(SortChunk& chunk, const std::vector<column::SortKey>& order, arrow::MemoryPool* pool, size_t skip = 0,
+                           size_t shared_bytes = 0);
 
 // For SortChunk::shared_keys; and those that the rows of all chunks share.
 size_t shared_keys(const SortChunk& chunk);
 size_t shared_keys(const std::vector<SortChunk>& chunks);
+// How many bytes the texts of a key start with in common with `text`, `most` at most; 0 where it is no text or has nulls.
+size_t shared_bytes(const column::Column& key, int64_t rows, std::string_view text, size_t most);
 
 // Sorted row references of several chunks: (chunk, row) pairs in key order, ties by order.
 struct RowRef {

@@ -1,6 +1,7 @@
 // From chunks to sorted (prefix, row) pairs, each step on all workers.
 //
-//   prefixes  per chunk: anew, of the keys behind those in which no two rows differ
+//   shared    per chunk: with how many bytes all texts of the first key that differs start
+//   prefixes  per chunk: anew, of what is behind the keys and bytes in which no two rows differ
 //   join      per column: chunks in input order become one column          (zero copy when they are slices of one)
 //   count     per slice of chunks: rows per bucket
 //   scatter   per slice: (prefix, row) pairs to their bucket, in input order
@@ -12,9 +13,12 @@
 #include "exec/sort_phases.h"
 
 #include <algorithm>
+#include <atomic>
+#include <string>
 
 #include <arrow/buffer.h>
 
+#include "column/kernels.h"
 #include "exec/collect.h"
 
 namespace gristmill::exec {
@@ -23,16 +27,57 @@ namespace {
 constexpr int64_t kMaxSlices = 64;
 constexpr int64_t kSortPieceRows = 131072, kLeastSortPieceRows = 8192;
 
+// Names that start alike would have one prefix, and so be one bucket, which is one worker's.
+class SharedBytes final : public Phase {
+ public:
+  explicit SharedBytes(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
+  std::string name() const override { return "shared bytes"; }
+  arrow::Result<int64_t> start(const QueryContext&) override {
+    s_->shared_bytes = 0;
+    key_ = s_->shared_keys;
+    if (s_->rows == 0 || s_->exact || s_->encode_late || key_ >= s_->layout.keys.size()) return 0;
+    const SortChunk& first = *std::find_if(s_->chunks.begin(), s_->chunks.end(), [](const SortChunk& c) { return c.rows.rows > 0; });
+    const column::Column& key = first.keys[key_];
+    if (column::physical_unchecked(*key.type()) != column::Physical::kView || column::has_nulls(key)) return 0;
+    const int64_t entry = key.is_dictionary() ? column::values_of<int32_t>(*key.values)[0] : 0;
+    text_ = std::string(column::view_at(key.is_dictionary() ? *key.dictionary : *key.values, entry).substr(0, kMostShared));
+    shared_ = text_.size();
+    return static_cast<int64_t>(s_->chunks.size());
+  }
+  arrow::Status run(int64_t piece) override {
+    const SortChunk& chunk = s_->chunks[static_cast<size_t>(piece)];
+    if (chunk.rows.rows == 0) return arrow::Status::OK();
+    const size_t here = shared_bytes(chunk.keys[key_], chunk.rows.rows, text_, shared_.load());
+    size_t least = shared_.load();
+    while (here < least && !shared_.compare_exchange_weak(least, here)) {
+    }
+    return arrow::Status::OK();
+  }
+  arrow::Status finish() override {
+    s_->shared_bytes = shared_.load();
+    return arrow::Status::OK();
+  }
+
+ private:
+  static constexpr size_t kMostShared = 64;
+
+  std::shared_ptr<SortState> s_;
+  size_t key_ = 0;
+  std::string text_;  // of the first row
+  std::atomic<size_t> shared_{0};
+};
+
 // Where the first keys are the same in all rows, as in files of one day, their bytes would be all that a prefix holds.
 class BetterPrefixes final : public Phase {
  public:
   explicit BetterPrefixes(std::shared_ptr<SortState> s) : s_(std::move(s)) {}
   std::string name() const override { return "prefixes"; }
   arrow::Result<int64_t> start(const QueryContext&) override {
-    return s_->rows == 0 || s_->shared_keys == 0 || s_->exact ? 0 : static_cast<int64_t>(s_->chunks.size());
+    const bool better = s_->shared_keys > 0 || s_->shared_bytes >= kWorthwhile;
+    return s_->rows == 0 || !better || s_->exact ? 0 : static_cast<int64_t>(s_->chunks.size());
   }
   arrow::Status run(int64_t chunk) override {
-    return encode_chunk(s_->chunks[static_cast<size_t>(chunk)], s_->layout.order, s_->context.pool(), s_->shared_keys);
+    return encode_chunk(s_->chunks[static_cast<size_t>(chunk)], s_->layout.order, s_->context.pool(), s_->shared_keys, s_->shared_bytes);
   }
   arrow::Status finish() override {
     s_->exact = true;
@@ -47,6 +92,8 @@ class BetterPrefixes final : public Phase {
   }
 
  private:
+  static constexpr size_t kWorthwhile = 4;  // of eight bytes
+
   std::shared_ptr<SortState> s_;
 };
 
@@ -214,7 +261,7 @@ class SortPieces final : public Phase {
 
 std::vector<std::shared_ptr<Phase>> make_sort_phases(const std::shared_ptr<SortState>& state) {
   auto phases = make_order_phases(state);
-  phases.insert(phases.begin(), {std::make_shared<BetterPrefixes>(state), make_join_phase(state)});
+  phases.insert(phases.begin(), {std::make_shared<SharedBytes>(state), std::make_shared<BetterPrefixes>(state), make_join_phase(state)});
   return phases;
 }
 

@@ -35,7 +35,8 @@ struct SortState {
   bool exact = true;
   int64_t rows = 0;
   std::vector<bool> apart;  // by column: it is not joined, and stays in the chunks; empty: none
-  size_t shared_keys = 0;  // the first ones, in which no two rows differ
+  size_t shared_keys = 0;   // the first ones, in which no two rows differ
+  size_t shared_bytes = 0;  // at the front of the texts of the key behind those
   std::vector<int64_t> chunk_start;
   column::Batch joined;
   uint64_t min = ~uint64_t{0}, max = 0;

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
+#include <arrow/io/memory.h>
 #include <arrow/util/compression.h>
 #include <parquet/column_page.h>
 #include <parquet/column_reader.h>
@@ -17,6 +19,7 @@
 namespace gristmill::io {
 namespace {
 
+constexpr int64_t kWholeGroup = int64_t{8} << 20;  // of compressed bytes: all its chunks together may be in memory
 constexpr int64_t kMissing = 100;  // bytes that old writers left out of a chunk's size: its dictionary's header
 
 }  // namespace
@@ -37,8 +40,31 @@ std::unique_ptr<parquet::PageReader> StoredPages::open(int group, int leaf) {
   if (writer.VersionLt(parquet::ApplicationVersion::PARQUET_816_FIXED_VERSION())) bytes += std::min(kMissing, size - begin - bytes);
   parquet::ReaderProperties properties = page_properties(file_, pool_);
   const bool compressed = writer.VersionLt(parquet::ApplicationVersion::PARQUET_CPP_10353_FIXED_VERSION());
-  return parquet::PageReader::Open(properties.GetStream(in_, begin, bytes), chunk->num_values(), parquet::Compression::UNCOMPRESSED,
+  return parquet::PageReader::Open(stream(group, begin, bytes, properties), chunk->num_values(), parquet::Compression::UNCOMPRESSED,
                                    properties, *file_.metadata->schema()->Column(leaf), compressed);
+}
+
+// A chunk of a small row group is read at once, and its pages are looked at where they lie then.
+std::shared_ptr<arrow::io::InputStream> StoredPages::stream(int group, int64_t begin, int64_t bytes,
+                                                            parquet::ReaderProperties& properties) {
+  if (!file_.input->local() || group_bytes(group) > kWholeGroup) return properties.GetStream(in_, begin, bytes);
+  PARQUET_ASSIGN_OR_THROW(std::shared_ptr<arrow::Buffer> whole, arrow::AllocateBuffer(bytes, pool_));
+  PARQUET_ASSIGN_OR_THROW(const int64_t read, in_->ReadAt(begin, bytes, whole->mutable_data()));
+  if (read != bytes) corrupt_page("a column chunk beyond the end of the file");
+  return std::make_shared<arrow::io::BufferReader>(std::move(whole));
+}
+
+int64_t StoredPages::group_bytes(int group) {
+  if (group == known_group_) return known_bytes_;
+  const auto metadata = file_.metadata->RowGroup(group);
+  known_group_ = group;
+  known_bytes_ = 0;
+  for (int c = 0; c < metadata->num_columns(); ++c) {
+    const int64_t bytes = metadata->ColumnChunk(c)->total_compressed_size();
+    if (bytes < 0 || bytes > kWholeGroup) return known_bytes_ = kWholeGroup + 1;
+    known_bytes_ += bytes;
+  }
+  return known_bytes_;
 }
 
 int64_t StoredPages::decompress_up_to(const uint8_t* in, int64_t bytes, uint8_t* out, int64_t most) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include <arrow/io/type_fwd.h>
 #include <arrow/memory_pool.h>
 #include <arrow/type_fwd.h>
 
@@ -17,6 +18,7 @@ class Decompressor;
 }
 namespace parquet {
 class PageReader;
+class ReaderProperties;
 }
 
 namespace gristmill::io {
@@ -35,10 +37,15 @@ class StoredPages {
   int64_t decompress_up_to(const uint8_t* in, int64_t bytes, uint8_t* out, int64_t most);
 
  private:
+  std::shared_ptr<arrow::io::InputStream> stream(int group, int64_t begin, int64_t bytes, parquet::ReaderProperties& properties);
+  int64_t group_bytes(int group);  // compressed, of all its columns
+
   const ParquetFile& file_;
   const std::shared_ptr<arrow::io::RandomAccessFile> in_;
   arrow::MemoryPool* const pool_;
   std::shared_ptr<arrow::util::Decompressor> context_;
+  int known_group_ = -1;
+  int64_t known_bytes_ = 0;
 };
 
 }  // namespace gristmill::io

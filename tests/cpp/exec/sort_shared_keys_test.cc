@@ -68,6 +68,65 @@ TEST(SortSharedKeys, AreLeftOutOfThePrefixes) {
   }
 }
 
+enum class Odd { kNone, kNull, kShorter };
+
+// Names that start with "namespace-"; `odd`: one row of the last morsel has another.
+SortData names(RandomColumns& random, Odd odd) {
+  const std::vector<std::string> ends = {"",    "1",     "10",                  "100",
+                                         "2",   "1\x7f", std::string(1, '\0'), std::string("\0a", 2),
+                                         "abc", "a long name", "a longer name"};
+  SortData data;
+  for (int m = 0; m < 6; ++m) {
+    Batch b;
+    b.rows = 300;
+    arrow::StringViewBuilder builder;
+    for (int64_t i = 0; i < b.rows; ++i) {
+      const bool here = odd != Odd::kNone && m == 5 && i == 200;
+      const std::string name = here && odd == Odd::kShorter ? "nam" : "namespace-" + random.pick(ends);
+      EXPECT_TRUE((here && odd == Odd::kNull ? builder.AppendNull() : builder.Append(name)).ok());
+    }
+    const Form form = random.chance(0.5) ? Form::kConstant : Form::kDictionary;
+    b.columns.push_back(m == 3 ? repeated(one_text("namespace-10"), b.rows, form) : Column::flat(ok(builder.Finish())->data()));
+    b.columns.push_back(random.flat(arrow::utf8_view(), b.rows, 0.1));
+    add_morsel(data, std::move(b));
+  }
+  data.types = {arrow::utf8_view(), arrow::utf8_view(), arrow::int64()};
+  return data;
+}
+
+TEST(SortSharedKeys, NamesThatStartAlike) {
+  uint64_t seed = 1;
+  for (const Odd odd : {Odd::kNone, Odd::kNull, Odd::kShorter}) {
+    for (const bool descending : {false, true}) {
+      RandomColumns random(++seed);
+      SCOPED_TRACE(std::to_string(static_cast<int>(odd)) + std::to_string(descending));
+      const SortData data = names(random, odd);
+      const SortSpec spec = sort_by(data, {input(data, 0), input(data, 1)}, {{descending, false}, {false, true}});
+      const Expected expected = expect(spec, data);
+      for (const int workers : {1, 3}) {
+        check_run(spec, data, expected, {.seed = seed, .workers = workers});
+        check_run(spec, data, expected, {.seed = seed, .workers = workers, .cut_rows = 7, .eager = true});
+      }
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(SortSharedKeys, BytesThatTextsShareAreCounted) {
+  arrow::StringViewBuilder builder;
+  for (const char* text : {"worker-10.example", "worker-1.example", "worker-12"}) EXPECT_TRUE(builder.Append(text).ok());
+  const Column texts = Column::flat(ok(builder.Finish())->data());
+  EXPECT_EQ(shared_bytes(texts, 3, "worker-10.example", 64), 8U);
+  EXPECT_EQ(shared_bytes(texts, 3, "worker-2", 64), 7U);
+  EXPECT_EQ(shared_bytes(texts, 3, "worker-2", 5), 5U);
+  EXPECT_EQ(shared_bytes(one_text("wo"), 3, "worker-2", 64), 2U);
+  EXPECT_EQ(shared_bytes(repeated(one_text("worker"), 3, Form::kDictionary), 3, "worker-2", 64), 6U);
+  EXPECT_EQ(shared_bytes(one_number(1), 3, "worker-2", 64), 0U);
+  EXPECT_TRUE(builder.Append("worker-10").ok());
+  EXPECT_TRUE(builder.AppendNull().ok());
+  EXPECT_EQ(shared_bytes(Column::flat(ok(builder.Finish())->data()), 2, "worker-2", 64), 0U);
+}
+
 TEST(SortSharedKeys, AreCounted) {
   const auto chunk = [](std::vector<Column> keys, int64_t rows) {
     SortChunk c;
