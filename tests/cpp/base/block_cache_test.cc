@@ -1,7 +1,6 @@
 // A thread gets back what it freed, others do not; what threads keep is bounded, known, and goes when it is asked for or they end.
 #include "base/block_cache.h"
 
-#include <arrow/memory_pool.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -97,7 +96,8 @@ TEST(BlockCache, AThreadKeepsNoMoreThanItsShareAndNothingLarge) {
 }
 
 TEST(BlockCache, WhatIsKeptIsIdleAndIsGivenBack) {
-  if (idle_bytes() == 0 && upstream_pool() == arrow::default_memory_pool()) GTEST_SKIP() << "blocks come from another allocator";
+  BlockCache::instance().free(block_of(kMiB), kMiB);
+  if (idle_bytes_at_most() == 0) GTEST_SKIP() << "blocks come from another allocator: a sanitizer's, or the one that a variable names";
   in_new_thread([] {
     BlockCache& cache = BlockCache::instance();
     uint8_t* const block = block_of(kMiB);
@@ -132,7 +132,7 @@ TEST(BlockCache, BlocksWanderBetweenThreadsAndKeepWhatIsInThem) {
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {
         std::mt19937_64 random(static_cast<uint64_t>(t));
-        for (int step = 0; step < 2000; ++step) {
+        for (int step = 0; step < 500; ++step) {
           const auto size = static_cast<int64_t>(BlockHeap::kLeast + random() % (400 * kKiB));
           Block made{block_of(size), size, static_cast<uint8_t>(random())};
           std::memset(made.at, made.mark, static_cast<size_t>(size));
@@ -148,7 +148,7 @@ TEST(BlockCache, BlocksWanderBetweenThreadsAndKeepWhatIsInThem) {
             shared.pop_back();
             check_and_free(made);
           }
-          if (step % 200 == 0) BlockCache::instance().flush();
+          if (step % 100 == 0) BlockCache::instance().flush();
         }
       });
     }
