@@ -36,7 +36,7 @@ SETTINGS = [dict(num_workers=1), dict(num_workers=2, chunk_rows=1, batch_rows=1,
 SPILLING = SETTINGS[3]
 
 # Where DuckDB may differ from PostgreSQL: (a, b) < (c, d) with a NULL inside is NULL to one and decided, as for structs, to the other.
-EXPLAINED = [re.compile(r"(?<!\w)\([^()]*, [^()]*(\([^()]*\))?\) (=|<|>=|<>) \(")]
+EXPLAINED = [re.compile(r"(?<!\w)\((?:[^()]|\([^()]*\))*, (?:[^()]|\([^()]*\))*\) (?:=|<|>|<=|>=|<>) \(")]
 
 
 def make_tables(rng: random.Random) -> dict[str, pa.Table]:
