@@ -86,7 +86,8 @@ bool one_value(const column::Column& key, int64_t rows) {
   if (width <= 0) return false;
   const uint8_t* const first = d.buffers[1]->data() + d.offset * width;
   const uint8_t* const last = first + (rows - 1) * width;
-  return std::memcmp(first, last, static_cast<size_t>(width)) == 0 && std::memcmp(first, first + width, static_cast<size_t>(last - first)) == 0;
+  return std::memcmp(first, last, static_cast<size_t>(width)) == 0 &&
+         std::memcmp(first, first + width, static_cast<size_t>(last - first)) == 0;
 }
 
 }  // namespace

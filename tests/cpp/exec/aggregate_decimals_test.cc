@@ -54,8 +54,8 @@ TEST(DecimalSums, OfTheGreatestValues) {
       AggregateSpec spec;
       spec.aggregates = {aggregate("sum", {input(0, type)})};
       const std::string nines(static_cast<size_t>(digits), '9');
-      EXPECT_EQ(cells(ok(run(spec, {b, b}, {}, context_of({}))))[0][0], (sign < 0 ? "-1" : "1") + nines.substr(0, nines.size() - 1) + "8000")
-          << digits;
+      const std::string sum = (sign < 0 ? "-1" : "1") + nines.substr(0, nines.size() - 1) + "8000";
+      EXPECT_EQ(cells(ok(run(spec, {b, b}, {}, context_of({}))))[0][0], sum) << digits;
     }
   }
 }

@@ -56,7 +56,8 @@ TEST(SortSharedKeys, AreLeftOutOfThePrefixes) {
         RandomColumns random(++seed);
         SCOPED_TRACE(std::string(text) + " " + std::to_string(other) + std::to_string(all_equal));
         const SortData data = rows_of(random, text, other, all_equal);
-        const SortSpec spec = sort_by(data, {input(data, 0), input(data, 1), input(data, 2)}, {{false, false}, {other, true}, {true, false}});
+        const SortSpec spec =
+            sort_by(data, {input(data, 0), input(data, 1), input(data, 2)}, {{false, false}, {other, true}, {true, false}});
         const Expected expected = expect(spec, data);
         for (const int workers : {1, 3}) {
           check_run(spec, data, expected, {.seed = seed, .workers = workers});
