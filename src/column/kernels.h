@@ -44,6 +44,8 @@ Mask validity_mask(const Column& c, int64_t rows);
 int compare_rows(const Column& a, int64_t i, const Column& b, int64_t j);
 // Key equality of semantics.md 3; nulls equal nulls.
 bool equal_rows(const Column& a, int64_t i, const Column& b, int64_t j);
+// All rows (at least one) have one value, by the bytes they lie in: equal texts that are long may lie apart, and then it is not seen.
+bool same_bytes(const arrow::ArrayData& values, int64_t rows);
 
 // One spillable block: columns with encodings and only the referenced bytes. Round-trips exactly.
 arrow::Result<std::shared_ptr<arrow::Buffer>> serialize_batch(const Batch& batch, arrow::MemoryPool* pool);

@@ -8,9 +8,11 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "column/array_kernels.h"
+#include "column/buffers.h"
 #include "column/kernels.h"
 
 namespace gristmill::column {
@@ -112,6 +114,17 @@ bool equal_rows(const Column& a, int64_t i, const Column& b, int64_t j) {
     return s == t;
   }
   return compare_values(*x.data, x.row, *y.data, y.row) == 0;
+}
+
+bool same_bytes(const arrow::ArrayData& values, int64_t rows) {
+  const Physical p = physical_unchecked(*values.type);
+  if (p == Physical::kNull) return true;
+  if (const int64_t nulls = null_count_of(values); nulls > 0) return nulls == values.length;
+  const auto width = static_cast<size_t>(byte_width(p));
+  if (width == 0) return rows == 1;
+  const uint8_t* const first = values.buffers[1]->data() + static_cast<size_t>(values.offset) * width;
+  const size_t others = width * static_cast<size_t>(rows - 1);
+  return std::memcmp(first, first + others, width) == 0 && std::memcmp(first, first + width, others) == 0;
 }
 
 }  // namespace gristmill::column

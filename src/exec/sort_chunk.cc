@@ -77,17 +77,9 @@ struct Tie {
   uint64_t prefix;
 };
 
-// By its bytes: texts that are equal and long may lie apart, and then it is not seen.
 bool one_value(const column::Column& key, int64_t rows) {
   if (key.is_constant() || rows <= 1) return true;
-  if (column::has_nulls(key)) return false;
-  const arrow::ArrayData& d = *key.values;
-  const int width = key.is_dictionary() ? static_cast<int>(sizeof(int32_t)) : column::byte_width(column::physical_unchecked(*d.type));
-  if (width <= 0) return false;
-  const uint8_t* const first = d.buffers[1]->data() + d.offset * width;
-  const uint8_t* const last = first + (rows - 1) * width;
-  return std::memcmp(first, last, static_cast<size_t>(width)) == 0 &&
-         std::memcmp(first, first + width, static_cast<size_t>(last - first)) == 0;
+  return !column::has_nulls(key) && column::same_bytes(*key.values, rows);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 #include <arrow/array/data.h>
@@ -57,21 +56,11 @@ bool can_be_hashed(const column::TypePtr& type) {
   return p != column::Physical::kNull && p != column::Physical::kBool && p != column::Physical::kNested;
 }
 
-// By the bytes they lie in: long texts that are equal may lie apart, and then it is not seen.
-bool one_value(const arrow::ArrayData& values) {
-  const int64_t nulls = column::null_count_of(values);
-  if (nulls > 0) return nulls == values.length;
-  const auto width = static_cast<size_t>(column::byte_width(column::physical_unchecked(*values.type)));
-  const uint8_t* const first = values.buffers[1]->data() + static_cast<size_t>(values.offset) * width;
-  const size_t others = width * static_cast<size_t>(values.length - 1);
-  return std::memcmp(first, first + others, width) == 0 && std::memcmp(first, first + width, others) == 0;
-}
-
 }  // namespace
 
 bool values_repeat(const arrow::ArrayData& values, int64_t dictionary_bytes) {
   if (values.length < kSampleRows || !can_be_hashed(values.type)) return true;
-  if (one_value(values)) return true;  // as the sample would say: whether it is seen here does not show
+  if (column::same_bytes(values, values.length)) return true;  // as the sample would say: whether it is seen here does not show
   const bool text = column::physical_unchecked(*values.type) == column::Physical::kView;
   std::array<uint64_t, kSampleRows> hashes;
   int64_t bytes = 0;  // of the sample's texts

@@ -262,6 +262,30 @@ TEST(Batches, CompactKeepsSelectedRowsAndTheirOrigins) {
   });
 }
 
+// Never said of rows that differ; seen wherever one row of a type of fixed width is repeated, also in the middle of a longer array.
+TEST(SameBytes, IsNeverWrongAndSeesRepeatedRows) {
+  uint64_t seed = 1;
+  for (const TypePtr& type : testing::flat_types()) {
+    for (int round = 0; round < 20; ++round, ++seed) {
+      SCOPED_TRACE(type->ToString() + ", seed " + std::to_string(seed));
+      RandomColumns random(seed);
+      const Column some = random.flat(type, 50);
+      const auto row = static_cast<int32_t>(random.below(50)), other = static_cast<int32_t>(random.below(50));
+      std::vector<int32_t> rows(40, row);
+      rows.front() = rows.back() = other;
+      const Column taken = ok(take(some, std::span<const int32_t>(rows), pool()));
+      const bool null = is_null_at(some, row);
+      const bool seen = type->id() == arrow::Type::NA || null || byte_width(ok(physical_of(*type))) > 0;
+      EXPECT_EQ(same_bytes(*slice(taken, 1, 38).values, 38), seen);
+      for (const int64_t from : {0, 1}) {
+        if (same_bytes(*slice(taken, from, 39).values, 39)) {
+          EXPECT_TRUE(equal_rows(some, row, some, other));
+        }
+      }
+    }
+  }
+}
+
 TEST(Blocks, RoundTripKeepsEverything) {
   for (uint64_t seed = 1; seed < 60; ++seed) {
     SCOPED_TRACE(seed);
