@@ -1,4 +1,8 @@
-"""A small helping of tests/fuzz/sql_fuzz.py; a failure's text has the query, the setting and the tables."""
+"""A small helping of tests/fuzz/sql_fuzz.py; a failure's text has the query, the setting and the tables.
+
+That two judges differ where ours is the deciding one's answer is printed, not failed: it says nothing about this engine, and whoever
+adds to the queries sees it in `./run fuzz-sql`, which fails.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +34,10 @@ def judges() -> Iterator[list]:
 def test_random_queries(seed: int, judges: list) -> None:
     print(f"seed {seed}")
     outcomes = [run_case(seed, case, judges) for case in range(CASES)]
-    found = [f"seed {seed} case {i}: {o.status}: {o.detail}" for i, o in enumerate(outcomes) if o.status in FINDINGS]
-    assert not found, "\n\n".join(found)
-    assert sum(o.status == "same" for o in outcomes) > CASES * 3 // 4
+    told = {status: [f"seed {seed} case {i}: {o.detail}" for i, o in enumerate(outcomes) if o.status == status] for status in FINDINGS}
+    print("\n\n".join(told["judges differ"]))
+    assert not told["different"], "\n\n".join(told["different"])
+    assert sum(o.status in ("same", "judges differ") for o in outcomes) > CASES * 3 // 4
 
 
 def test_reasons_known_beforehand_are_narrow() -> None:
