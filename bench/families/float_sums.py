@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from measure import report
-from workloads.tpch import SCALE_FACTOR, queries
+from workloads.tpch import queries
+from workloads.tpch_scale import q11_fraction
 from workloads.workload import gm, pa
 
 _SHORT = 0.05  # seconds: shorter runs are repeated within one measurement
@@ -26,7 +26,7 @@ def _frame(name: str, folder: Path):
         frame = gm.scan_parquet(str(path))
         casts = [gm.col(f.name).cast("float64") for f in frame.schema if pa.types.is_decimal(f.type)]
         tables[path.stem] = frame.with_columns(casts) if casts else frame
-    text = queries()[name].replace("FRACTION", f"{0.0001 / float(os.environ[SCALE_FACTOR]):.10f}")
+    text = queries()[name].replace("FRACTION", f"{q11_fraction():.10f}")
     return gm.sql(text, **tables)
 
 

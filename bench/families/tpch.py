@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 
-from workloads.tpch import SCALE_FACTOR, WORKLOADS, at
+from workloads.tpch import WORKLOADS, at
 from workloads.tpch_files import folder
+from workloads.tpch_scale import SCALE_FACTOR
 
 from . import float_sums
 from .ratios import add_ratio_arguments, chosen, run_ratios

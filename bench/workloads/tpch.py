@@ -1,37 +1,23 @@
 """TPC-H queries from Parquet files, with the validation parameters; decimals stay decimals.
 
-The SQL of all 22 is in tpch_queries.sql; this engine runs that text, too. Three are also written with frames, beside Polars.
+The SQL of all 22 is in tpch_queries.sql; this engine runs that text, too, but three written with frames. Polars has frames: tpch_polars.py.
 """
 
 from __future__ import annotations
 
 import datetime
-import os
 import re
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
-from .workload import Table, Workload, by_name, gm, pl, sql
+from . import tpch_polars
+from .tpch_scale import q11_fraction
+from .workload import Table, Workload, by_name, gm, sql
 
 
 def _files(*names: str) -> dict[str, Table]:
     """Their paths come with the scale factor: see at()."""
     return {name: Table(name) for name in names}
-
-
-def _scaled(column: str, scale: int = 4):
-    """Polars keeps the scale of a product's operands, so they need the scale that the exact product has."""
-    return pl.col(column).cast(pl.Decimal(18, scale))
-
-
-def _q1_polars(t):
-    price = _scaled("l_extendedprice", 6) * (1 - _scaled("l_discount", 6))
-    return (t.lineitem.filter(pl.col("l_shipdate") <= datetime.date(1998, 9, 2)).group_by("l_returnflag", "l_linestatus").agg(
-        pl.col("l_quantity").sum().alias("sum_qty"), pl.col("l_extendedprice").sum().alias("sum_base_price"),
-        price.sum().alias("sum_disc_price"), (price * (1 + _scaled("l_tax", 6))).sum().alias("sum_charge"),
-        pl.col("l_quantity").mean().alias("avg_qty"), pl.col("l_extendedprice").mean().alias("avg_price"), pl.col("l_discount").mean().alias("avg_disc"),
-        pl.len().alias("count_order")).sort("l_returnflag", "l_linestatus"))
 
 
 def _q1_gristmill(t):
@@ -47,15 +33,7 @@ _Q1 = Workload("q1", _files("lineitem"), sql("""
     select l_returnflag, l_linestatus, sum(l_quantity), sum(l_extendedprice), sum(l_extendedprice * (1 - l_discount)),
            sum(l_extendedprice * (1 - l_discount) * (1 + l_tax)), avg(l_quantity), avg(l_extendedprice), avg(l_discount), count(*)
     from lineitem where l_shipdate <= date '1998-09-02' group by l_returnflag, l_linestatus order by l_returnflag, l_linestatus""",
-    polars=_q1_polars, gristmill=_q1_gristmill), order=(0, 1), rounded=(6, 7, 8))
-
-
-def _q3_polars(t):
-    day = datetime.date(1995, 3, 15)
-    return (t.customer.filter(pl.col("c_mktsegment") == "BUILDING").join(t.orders.filter(pl.col("o_orderdate") < day), left_on="c_custkey", right_on="o_custkey")
-            .join(t.lineitem.filter(pl.col("l_shipdate") > day), left_on="o_orderkey", right_on="l_orderkey")
-            .group_by("o_orderkey", "o_orderdate", "o_shippriority").agg(revenue=(_scaled("l_extendedprice") * (1 - _scaled("l_discount"))).sum())
-            .select("o_orderkey", "revenue", "o_orderdate", "o_shippriority").sort("revenue", "o_orderdate", descending=[True, False]).head(10))
+    polars=tpch_polars.q1, gristmill=_q1_gristmill), order=(0, 1), rounded=(6, 7, 8))
 
 
 def _q3_gristmill(t):
@@ -71,26 +49,17 @@ _Q3 = Workload("q3", _files("customer", "orders", "lineitem"), sql("""
     from customer, orders, lineitem
     where c_mktsegment = 'BUILDING' and c_custkey = o_custkey and l_orderkey = o_orderkey and o_orderdate < date '1995-03-15' and l_shipdate > date '1995-03-15'
     group by l_orderkey, o_orderdate, o_shippriority order by revenue desc, o_orderdate limit 10""",
-    polars=_q3_polars, gristmill=_q3_gristmill), order=(1, 2))
-
-
-def _q6_condition(col):
-    return [col("l_shipdate") >= datetime.date(1994, 1, 1), col("l_shipdate") < datetime.date(1995, 1, 1),
-            col("l_discount") >= Decimal("0.05"), col("l_discount") <= Decimal("0.07"), col("l_quantity") < 24]
-
-
-def _q6_polars(t):
-    return t.lineitem.filter(*_q6_condition(pl.col)).select(revenue=(_scaled("l_extendedprice") * _scaled("l_discount")).sum())
+    polars=tpch_polars.q3, gristmill=_q3_gristmill), order=(1, 2))
 
 
 def _q6_gristmill(t):
-    return t.lineitem.filter(*_q6_condition(gm.col)).select(revenue=(gm.col("l_extendedprice") * gm.col("l_discount")).sum())
+    return t.lineitem.filter(*tpch_polars.q6_condition(gm.col)).select(revenue=(gm.col("l_extendedprice") * gm.col("l_discount")).sum())
 
 
 _Q6 = Workload("q6", _files("lineitem"), sql("""
     select sum(l_extendedprice * l_discount) as revenue from lineitem
     where l_shipdate >= date '1994-01-01' and l_shipdate < date '1995-01-01' and l_discount between 0.05 and 0.07 and l_quantity < 24""",
-    polars=_q6_polars, gristmill=_q6_gristmill))
+    polars=tpch_polars.q6, gristmill=_q6_gristmill))
 
 
 def queries() -> dict[str, str]:
@@ -106,15 +75,11 @@ _ORDER = {"q2": (0, 2, 1, 3), "q4": (0,), "q5": (1,), "q7": (0, 1, 2), "q8": (0,
 _ROUNDED = {"q8": (1,), "q14": (0,), "q17": (0,)}
 
 
-# The engines' processes read this module anew and find it by name: the scale factor comes to them in the environment.
-SCALE_FACTOR = "GRISTMILL_BENCH_TPCH_SF"
-
-
 def _from_sql(name: str, text: str) -> Workload:
-    text = text.replace("FRACTION", f"{0.0001 / float(os.environ.get(SCALE_FACTOR, '1')):.10f}")
+    text = text.replace("FRACTION", f"{q11_fraction():.10f}")
     tables = [t for t in ("part", "supplier", "partsupp", "customer", "orders", "lineitem", "nation", "region") if re.search(rf"\b{t}\b", text)]
     ours = lambda t: gm.sql(text, **{name: getattr(t, name) for name in tables})  # noqa: E731
-    return Workload(name, _files(*tables), sql(text, gristmill=ours), order=_ORDER.get(name, ()), rounded=_ROUNDED.get(name, ()))
+    return Workload(name, _files(*tables), sql(text, polars=tpch_polars.QUERIES[name], gristmill=ours), order=_ORDER.get(name, ()), rounded=_ROUNDED.get(name, ()))
 
 
 _BY_HAND = {"q1": _Q1, "q3": _Q3, "q6": _Q6}
