@@ -26,6 +26,8 @@ struct Reading {
   std::string column;
 };
 
+arrow::Result<Reading> reading_of_side(const Plan& join, const std::string& column);
+
 // The column of a scan that `column` of `p` is, when rows of other values may as well not be there.
 arrow::Result<Reading> reading(const PlanPtr& p, const std::string& column) {
   const auto below = [&](const std::vector<NamedExpr>& exprs) -> arrow::Result<Reading> {
@@ -48,8 +50,24 @@ arrow::Result<Reading> reading(const PlanPtr& p, const std::string& column) {
       ARROW_ASSIGN_OR_RAISE(const bool may_go, groups_may_go(*p));
       return may_go ? below(p->exprs) : Reading{};
     }
+    case PlanKind::kJoin: {
+      ARROW_ASSIGN_OR_RAISE(const bool fails, join_may_fail(*p));
+      return fails ? Reading{} : reading_of_side(*p, column);
+    }
     default: return Reading{};
   }
+}
+
+// A row leaves a join with its pairs; rows that other sides are only looked at for are not to be missed.
+arrow::Result<Reading> reading_of_side(const Plan& join, const std::string& column) {
+  const int left = join.inputs[0]->schema->num_fields(), at = join.schema->GetFieldIndex(column);
+  if (at < 0 || join.join == JoinKind::kRight || join.join == JoinKind::kFull) return Reading{};
+  const int c = join.join_output[static_cast<size_t>(at)];
+  const bool from_left = c < left;
+  if (!from_left && join.join != JoinKind::kInner) return Reading{};
+  const PlanPtr& side = join.inputs[from_left ? 0 : 1];
+  const std::string& name = side->schema->field(from_left ? c : c - left)->name();
+  return side->schema->GetFieldIndex(name) < 0 ? Reading{} : reading(side, name);  // a name that stands there twice is none
 }
 
 bool is_one_table(const Plan& p) {

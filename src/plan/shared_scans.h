@@ -7,7 +7,8 @@
 // node wherever it stands: shared_subplans.h makes one part of it.
 //
 // A row of t whose key the small table does not have meets nothing in the tree, nor does its group. Between the scan and the tree there
-// are filters, plain columns and groupings by the key only, and nothing that may fail on a row that is not there any more.
+// are filters, plain columns, joins that the row leaves with its pairs and groupings by the key only, and nothing that may fail on a row
+// that is not there any more.
 #pragma once
 
 #include "plan/logical.h"

@@ -26,6 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = {"k": pa.array([maybe(i % (KEYS - 40)) for i in range(KEYS)], pa.int64()), "brand": [f"b{rng.randrange(60)}" for _ in range(KEYS)]}
     pq.write_table(pa.table(lines), path / "lines.parquet", row_group_size=4_000)
     pq.write_table(pa.table(parts), path / "parts.parquet")
+    pq.write_table(pa.table({"d": list(range(365)), "month": [f"m{i // 31}" for i in range(365)]}), path / "days.parquet")
     return path
 
 
@@ -34,6 +35,8 @@ QUERIES = [
     " and price < (select 0.5 * avg(price) from lines where key = k)",
     "select brand, max(n) as n, sum(price) as s from lines, parts where k = key and brand in ('b1', 'b2') and day > 300"
     " and price >= (select max(price) - 500 from lines where key = k and day < 200) group by brand order by brand",
+    "select brand, count(*) as n, min(price) as p from lines, parts, days where k = key and brand in ('b3', 'b4') and day = d and month in ('m2', 'm5')"
+    " and price = (select min(price) from lines, days where key = k and day = d and month in ('m2', 'm5')) group by brand order by brand",
     "select a.n, b.n as other from lines a join lines b on a.key = b.key join parts on k = a.key where brand = 'b9' and a.n < b.n"
     " and a.day = b.day order by a.n, b.n",
 ]
@@ -41,11 +44,11 @@ QUERIES = [
 
 @pytest.mark.parametrize("text", QUERIES)
 def test_answers(text: str, folder: Path) -> None:
-    frame = gm.sql(text, lines=gm.scan_parquet(str(folder / "lines.parquet")), parts=gm.scan_parquet(str(folder / "parts.parquet")))
+    frame = gm.sql(text, **{name: gm.scan_parquet(str(folder / f"{name}.parquet")) for name in ("lines", "parts", "days") if name in text})
     plan = frame.explain()
     assert plan.count("scan shared #1") == 2 and plan.count("lines.parquet") == 1, plan
     connection = duckdb.connect()
-    for name in ("lines", "parts"):
+    for name in ("lines", "parts", "days"):
         connection.sql(f"create view {name} as from '{folder / name}.parquet'")
     expected = connection.sql(text).fetchall()
     assert expected

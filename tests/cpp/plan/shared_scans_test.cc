@@ -65,6 +65,25 @@ TEST_F(SharedScans, WhatOneReaderAloneWantsIsItsOwn) {
   EXPECT_NE(both.find("  scan lines columns [key, price] where day > 5\n"), std::string::npos) << both;
 }
 
+TEST_F(SharedScans, ASubqueryMayJoinWhatItReads) {
+  const auto l = ok(make_scan(many_));
+  const auto days = scan("days", "d:int64 month:int64", 30);
+  const auto of = project(ok(make_join(l, days, JoinKind::kInner, {c("day")}, {c("d")}, false)), {c("key"), c("price")});
+  const std::string text = shared(below_mean(l, of, part()));
+  EXPECT_NE(text.find("    join inner on day = d columns [key, price] in any order\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("scan shared #1 columns [key, price, day]\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("join semi on key = k columns [key, price, day] in any order\n  scan lines columns [key, price, day]\n"), std::string::npos) << text;
+  for (const JoinKind kind : {JoinKind::kLeft, JoinKind::kSemi, JoinKind::kAnti}) {
+    EXPECT_TRUE(shares(below_mean(l, ok(make_join(l, days, kind, {c("day")}, {c("d")}, false)), part())));
+  }
+  // A line that is not there any more would be one that a day has not.
+  const auto by_day = [&](JoinKind kind) { return ok(make_join(days, l, kind, {c("d")}, {c("day")}, false)); };
+  EXPECT_TRUE(shares(below_mean(l, by_day(JoinKind::kInner), part())));
+  for (const JoinKind kind : {JoinKind::kLeft, JoinKind::kRight, JoinKind::kFull}) {
+    EXPECT_FALSE(shares(below_mean(l, by_day(kind), part())));
+  }
+}
+
 TEST_F(SharedScans, ItStaysWithFewRowsOrWithoutATableThatLeavesFew) {
   EXPECT_FALSE(shares(below_mean(lines(), lines(), part())));
   const auto l = ok(make_scan(many_));
