@@ -64,6 +64,26 @@ TEST(ChooseBuildSide, AsksForLessWhereNobodySeesTheOrder) {
   EXPECT_TRUE(ok(choose_build_side(p))->build_left);
 }
 
+TEST(ChooseBuildSide, TurnsALeftJoinRoundWhereNobodySeesTheOrder) {
+  const auto small = scan("small", "k:int64 a:int64", 400), big = scan("big", "k:int64 b:int64", 1000);
+  const auto joined = ok(make_join(small, big, JoinKind::kLeft, {c("k")}, {c("k")}, false));
+  const auto p = ok(require_order(joined, false));
+  EXPECT_EQ(after(choose_build_side, p),
+            "join right on k = k columns [k, a, k_right, b] in any order\n"
+            "  scan big columns [k, b]\n"
+            "  scan small columns [k, a]\n");
+  EXPECT_TRUE(ok(choose_build_side(p))->schema->Equals(*p->schema));
+  expect_unchanged(choose_build_side, joined);
+  expect_unchanged(choose_build_side, ok(require_order(ok(make_join(big, small, JoinKind::kLeft, {c("k")}, {c("k")}, false)), false)));
+  const auto pairs = [&](expr::NodePtr residual) {
+    auto out = copy_node(*p);
+    out->residual = std::move(residual);
+    return PlanPtr(std::move(out));
+  };
+  EXPECT_EQ(expr::text(*ok(choose_build_side(pairs(gt(c("l.a"), c("r.b")))))->residual), "\"r.a\" > \"l.b\"");
+  expect_unchanged(choose_build_side, pairs(gt(add(c("l.a"), c("r.b")), lit(1))));
+}
+
 TEST(ChooseBuildSide, TrustsAGuessWhereNobodySeesTheOrderAndLittleCanBeLost) {
   const auto joined = [](int64_t left_rows, bool ordered) {
     const auto left = filter(sized("left", left_rows), both(eq(c("k"), lit(1)), eq(c("k"), lit(2))));  // guessed: one in ninety
