@@ -61,11 +61,12 @@ def encoded(table: pa.Table) -> pa.Table:
 
 
 FINDINGS = ("different", "judges differ")
+MOST_ROWS = 100_000  # of an answer: it counts within the limit of memory, here in batches of two rows
 
 
 @dataclass
 class Outcome:
-    """same; unsupported: the engine says so; passed by: no judge answers; different; judges differ. `marks`: what else is worth counting."""
+    """same; unsupported: the engine says so; passed by: no judge answers, or with very many rows; different; judges differ. `marks`: what else is worth counting."""
 
     status: str
     detail: str = ""
@@ -86,6 +87,8 @@ def run_case(seed: int, case: int, judges: list) -> Outcome:
     if not answers:
         return Outcome("passed by", "\n".join([query, *(f"{who}: {why}" for who, why in refusals.items())]))
     expected = next(iter(answers.values()))
+    if len(expected) > MOST_ROWS:
+        return Outcome("passed by", f"{query}\n{len(expected)} rows")
     marks = tuple(f"no answer of {who}" for who in refusals) + tuple(f"{who} differs" for who, rows in answers.items() if rows != expected)
     shown = {n: t.to_pydict() for n, t in tables.items()}
     first = None
