@@ -30,8 +30,8 @@ def chosen(workloads: Mapping[str, Workload], patterns: Sequence[str]) -> list[W
 
 
 def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Namespace, paths: Mapping[str, str] | None = None,
-               gates: Callable[[Sequence[Row]], list[str]] = report.Gates().broken) -> int:
-    """Measures, reports and gives the exit code. `paths`: the file that a row's queries begin with."""
+               gates: Callable[[Sequence[Row]], list[str]] = report.Gates().broken, closing: Callable[[Sequence[Row]], str] = lambda rows: "") -> int:
+    """Measures, reports and gives the exit code. `paths`: the file that a row's queries begin with; `closing`: what stands below the rows."""
     engines = options.engines.split(",")
     if unknown := set(engines) - set(ALL):
         raise SystemExit(f"unknown engines: {', '.join(sorted(unknown))}; known: {', '.join(ALL)}")
@@ -48,7 +48,7 @@ def run_ratios(family: str, workloads: Sequence[Workload], options: argparse.Nam
         bad = "; ".join(f"{who} {why}" for who, why in row.problems.items())
         cells = [str(cell) for cell in report.line(row)[1:6] if cell]
         print(f"{row.name}: {' | '.join(cells)} ({time.monotonic() - start:.0f} s){' -- ' + bad if bad else ''}", file=sys.stderr, flush=True)
-    report.save(family + ("-small" if small else ""), report.of_rows(family, rows), report.as_json(rows))
+    report.save(family + ("-small" if small else ""), report.of_rows(family, rows) + closing(rows), report.as_json(rows))
     if len(rows) < len(workloads):
         return 130
     if OURS not in engines:

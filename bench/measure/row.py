@@ -28,6 +28,7 @@ class Row:
     name: str
     gate: float
     medians: dict[str, float] = field(default_factory=dict)  # quick round, seconds by "engine mode"
+    peaks: dict[str, float] = field(default_factory=dict)  # of the same runs, MiB above the idle process
     problems: dict[str, str] = field(default_factory=dict)  # WRONG or FAILED and why, by "engine mode"
     peer: str = ""
     ours_s: float = 0.0
@@ -122,6 +123,7 @@ class Measurement:
                 self._row.problems[f"{engine} {mode}"] = f"FAILED: {e}"
                 continue
             self._row.medians[f"{engine} {mode}"] = timing.median
+            self._row.peaks[f"{engine} {mode}"] = timing.peak_mib - session.idle_mib
             if engine != OURS:
                 fastest = min(fastest, timing.median)
 

@@ -65,6 +65,10 @@ class Session:
     def modes(self) -> list[str]:
         return self._process.modes
 
+    @property
+    def idle_mib(self) -> float:
+        return self._process.idle_mib
+
     def start(self, repeat: int | None = None) -> None:
         """Asks for a run; finish() waits for it. Two sessions can so run at the same time."""
         self._process.send("run", family=self._family, workload=self._workload.name, mode=self.mode or self.modes[0], repeat=repeat or self.repeat,

@@ -88,4 +88,4 @@ WORKLOADS = by_name([_BY_HAND.get(name) or _from_sql(name, text) for name, text 
 
 def at(workload: Workload, folder: Path) -> Workload:
     """The workload over the files of this folder."""
-    return replace(workload, tables={name: Table(name, path=str(folder / f"{name}.parquet")) for name in workload.tables})
+    return replace(workload, gate=1.8, tables={name: Table(name, path=str(folder / f"{name}.parquet")) for name in workload.tables})
